@@ -1,0 +1,1 @@
+"""Measured runs: not part of the package, not part of the tests."""

@@ -1,0 +1,196 @@
+"""Where the model costs nothing: what everything around it costs, and whether memory and time grow with the dataset."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import pictures, tiny
+from benchmarks.measure import Samples, Table, caption_command, cores, last_json, run_child, timed, written_at
+from wd14 import CaptionConfig, caption_dataset
+from wd14.images import open_picture
+from wd14.model.preprocess import prepare
+from wd14.types import InputSpec
+
+MAX_PIXELS = 250_000_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asked for."""
+
+    work: Path
+    rounds: int
+    mixed: int  #: pictures of the overhead's set
+    stored: int  #: rows of a re-run from scores
+    growth: Sequence[int]  #: rows of each dataset of the growth's series
+    flat: int  #: pictures of the memory run
+
+
+# ── Overhead ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def overhead(options: Options, table: Table) -> None:
+    """Rounds of: opening and preparing alone on as many threads, then the whole job."""
+    print("\noverhead, tiny model")
+    photos = options.work / f"mixed-{options.mixed}"
+    paths = pictures.make(photos, options.mixed)
+    model = tiny.make(options.work)
+    spec = InputSpec()
+
+    def open_and_prepare(path: Path) -> None:
+        image = open_picture(path.read_bytes(), exif_orientation=True, max_pixels=MAX_PIXELS).image
+        prepare(image, spec, profile="kohya", image_size=0)
+
+    def alone() -> None:
+        with ThreadPoolExecutor(cores()) as threads:
+            for _ in threads.map(open_and_prepare, paths):
+                pass
+
+    def job() -> None:
+        output = _fresh(options.work / "out")
+        caption_dataset(photos, CaptionConfig(generation_model=str(model), cache=False), output=output)
+
+    preparing, ours, shares = Samples(), Samples(), Samples()
+    alone()
+    for _ in range(options.rounds):
+        preparing.add(len(paths) / timed(alone))
+        ours.add(len(paths) / timed(job))
+        shares.add(ours.values[-1] / preparing.values[-1])
+    table.add("tiny: opening and preparing alone, images/s", preparing.text(1))
+    table.add("tiny: the whole job, start and end included, images/s", ours.text(1))
+    table.add("tiny: share", shares.text(3), "at least 0.95", shares.median >= 0.95)
+
+
+# ── Again, from stored scores ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def rerun(options: Options, table: Table) -> None:
+    """A first run with the model, then rounds with other thresholds."""
+    print("\nre-run from stored scores")
+    photos = options.work / f"jpeg-{options.stored}"
+    _numbered(photos, pictures.make(options.work / "jpeg", 48, formats=["jpeg"], longest=1600), options.stored)
+    model, store = tiny.make(options.work, side=64), options.work / "scores"
+    outputs = options.work / "rerun"
+    _fresh(outputs).mkdir()
+    values: dict[str, Any] = {"generation_model": model, "cache_folder": store}
+    run_child(caption_command(photos, outputs / "first", **values))
+    whole, steady = Samples(), Samples()
+    for number in range(options.rounds):
+        output = outputs / str(number)
+        child = run_child(caption_command(photos, output, thresh=0.3 + number / 100, **values))
+        assert f"({options.stored:,} from stored scores)" in child.output, child.output
+        times = written_at(output)
+        whole.add(len(times) / child.seconds)
+        steady.add(len(times) / (times[-1] - times[0]))
+        shutil.rmtree(output)
+    size = sum(path.stat().st_size for path in photos.iterdir()) / options.stored / 1e3
+    words = f"from scores: {options.stored:,} JPEGs of {size:.0f} KB on average"
+    table.add(f"{words}, process start to end, rows/s", whole.text(0))
+    table.add(f"{words}, without start-up, rows/s", steady.text(0), "at least 2,000", steady.median >= 2000)
+
+
+# ── Growth ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def growth(options: Options, table: Table) -> None:
+    """Datasets of more and more rows: with the model, and from stored scores."""
+    print("\ngrowth, tiny model, small pictures")
+    model, store = tiny.make(options.work, side=64), options.work / "growth-scores"
+    _fresh(store)
+    source = options.work / "growth"
+    _fresh(source).mkdir()
+    some = options.work / "growth-files"
+    _fresh(some)
+    pictures.make_small(some, min(2000, max(options.growth)))
+    files = sorted(some.iterdir())
+    for kind, parameters in (
+        ("with the model", ["cache=False"]),
+        ("from scores", [f"cache_folder={store}"]),
+    ):
+        costs: list[tuple[float, float]] = []
+        for rows in options.growth:
+            have = sum(1 for _ in source.iterdir())
+            for index in range(have, rows):
+                os.link(files[index % len(files)], source / f"{index:06d}.jpg")
+            folder = source if have <= rows else _part(source, rows)
+            if kind == "from scores":
+                _job(some, options.work / "out", model, parameters)  # so that all are there
+            report = _job(folder, options.work / "out", model, parameters)
+            peak = max(sample[2] for sample in report["samples"])
+            costs.append((report["seconds"] / rows * 1e6, peak / 1e6))
+            assert (report["from_scores"] == rows) == (kind == "from scores"), report["from_scores"]
+            table.add(f"growth {kind}: {rows:,} rows", f"{costs[-1][0]:.0f} us a row, peak {costs[-1][1]:.0f} MB")
+        (_, _), (first_time, first_peak), (last_time, last_peak) = costs[0], costs[-2], costs[-1]
+        table.add(
+            f"growth {kind}: last over the one before",
+            f"time a row {last_time / first_time:.2f}, peak {last_peak / first_peak:.2f}",
+            "memory flat",
+            last_peak / first_peak <= 1.05,
+        )
+
+
+def _part(source: Path, rows: int) -> Path:
+    """A folder with the first rows of another."""
+    folder = source.with_name(f"{source.name}-{rows}")
+    if not folder.exists():
+        folder.mkdir()
+        for path in sorted(source.iterdir())[:rows]:
+            os.link(path, folder / path.name)
+    return folder
+
+
+# ── Memory ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def flat(options: Options, table: Table) -> None:
+    """Generated pictures of all sizes with the built-in model: the peak must not climb."""
+    print("\nmemory, built-in model")
+    photos = options.work / f"flat-{options.flat}"
+    _numbered(photos, pictures.make(options.work / f"mixed-{options.mixed}", options.mixed), options.flat)
+    report = _job(photos, options.work / "out", "builtin/colours", ["cache=False"])
+    rows = report["rows"]
+    quarters = [
+        max(bytes_ for _, done, bytes_ in report["samples"] if rows * n // 4 <= done <= rows * (n + 1) // 4)
+        for n in range(4)
+    ]
+    words = ", ".join(f"{peak / 1e6:.0f}" for peak in quarters)
+    ratio = quarters[3] / quarters[1]
+    table.add(
+        f"memory: peak of each quarter of {rows:,} mixed pictures, MB",
+        f"{words} (last over second {ratio:.3f})",
+        "within 5 %",
+        ratio <= 1.05,
+    )
+
+
+def _job(source: Path, output: Path, model: object, parameters: Sequence[str]) -> Any:
+    """What `benchmarks.job` reports."""
+    _fresh(output)
+    command = [sys.executable, "-m", "benchmarks.job", str(source), str(output), f"generation_model={model}"]
+    report = last_json(run_child([*command, *parameters]).output)
+    _fresh(output)
+    return report
+
+
+def _numbered(folder: Path, originals: Sequence[Path], count: int) -> None:
+    """`count` files, each of its own bytes: the originals in turn, a number after their end, where no decoder looks."""
+    if folder.exists() and sum(1 for _ in folder.iterdir()) == count:
+        return
+    _fresh(folder).mkdir()
+    contents = [path.read_bytes() for path in originals]
+    for index in range(count):
+        which = index % len(contents)
+        target = folder / f"{index:06d}{originals[which].suffix}"
+        target.write_bytes(contents[which] + index.to_bytes(4, "big"))
+
+
+def _fresh(path: Path) -> Path:
+    shutil.rmtree(path, ignore_errors=True)
+    return path

@@ -1,0 +1,175 @@
+"""What every benchmark needs: child processes with their memory, rates from files' times, medians, a table."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PICTURE_ENDINGS = {".jpg", ".png", ".webp"}
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process that ran to its end."""
+
+    started: float  #: seconds since 1970
+    seconds: float
+    peak_bytes: int  #: highest sum of the proportional set sizes of the process and its descendants, sampled
+    output: str
+
+
+def run_child(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Child:
+    """Runs a command and watches its memory; fails loudly when the command does."""
+    started = time.time()
+    process = subprocess.Popen(
+        command,
+        env=dict(os.environ, **(env or {})),
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    peak = 0
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.05):
+            peak = max(peak, tree_memory(process.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    output = process.communicate()[0]
+    done.set()
+    watcher.join()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{output[-3000:]}")
+    return Child(started, time.time() - started, peak, output)
+
+
+def tree_memory(pid: int) -> int:
+    """Proportional set size of a process and its descendants, in bytes; 0 where there is no /proc."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0
+    own = next((int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")), 0)
+    return own + sum(tree_memory(int(child)) for child in children)
+
+
+def caption_command(source: Path, output: Path, **parameters: object) -> list[str]:
+    """`wd14-captioner caption`, as a shell would run it."""
+    options = []
+    for key, value in parameters.items():
+        name = key.replace("_", "-")
+        if isinstance(value, bool):
+            options.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            options += [f"--{name}", str(value)]
+    program = "import sys; from wd14.cli import main; sys.exit(main())"
+    return [sys.executable, "-c", program, "caption", str(source), "--output", str(output), *options]
+
+
+def written_at(folder: Path, endings: set[str] | None = None) -> list[float]:
+    """When each picture (or file of the endings given) of a folder was written, in order, in seconds since 1970."""
+    wanted = endings or PICTURE_ENDINGS
+    with os.scandir(folder) as entries:
+        return sorted(entry.stat().st_mtime for entry in entries if Path(entry.name).suffix in wanted)
+
+
+def steady_rate(times: Sequence[float], warm: int) -> float:
+    """Rows a second once the first `warm` are there: no start-up, no first batches."""
+    return (len(times) - warm) / (times[-1] - times[warm - 1])
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+@dataclass
+class Samples:
+    """Measurements of one quantity, one a round."""
+
+    values: list[float] = field(default_factory=list)
+
+    def add(self, value: float) -> None:
+        """Notes one round's."""
+        self.values.append(value)
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return statistics.median(self.values)
+
+    def text(self, digits: int = 2) -> str:
+        """`median (lowest-highest)`."""
+        low, high = min(self.values), max(self.values)
+        return f"{self.median:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+
+
+@dataclass
+class Table:
+    """Rows of what was measured, what is asked for, and whether it is reached."""
+
+    rows: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    def add(self, what: str, measured: str, wanted: str = "", reached: bool | None = None) -> None:
+        """Adds a row and shows it at once: a benchmark takes its time."""
+        verdict = "" if reached is None else "yes" if reached else "**no**"
+        self.rows.append((what, measured, wanted, verdict))
+        print(f"  {what}: {measured}{f'   [{wanted}: {verdict}]' if wanted else ''}", flush=True)
+
+    def markdown(self) -> str:
+        """The table."""
+        lines = ["| what | measured: median (range) | reach | reached |", "|---|---|---|---|"]
+        lines += [f"| {' | '.join(row)} |" for row in self.rows]
+        return "\n".join(lines)
+
+
+def machine() -> str:
+    """Processor, cores, memory, versions: what a number means nothing without."""
+    model = platform.processor() or platform.machine()
+    memory = ""
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+        total = int(Path("/proc/meminfo").read_text().split()[1]) / 2**20
+        memory = f", {total:.0f} GB"
+    versions = {name: _version(name) for name in ("onnxruntime", "numpy", "pillow", "datasets")}
+    words = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return f"{model}, {cores()} cores{memory}; {platform.system()}; Python {platform.python_version()}, {words}"
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "(none)"
+
+
+def last_json(output: str) -> Any:
+    """The JSON that a child printed as its last line."""
+    return json.loads(output.strip().splitlines()[-1])

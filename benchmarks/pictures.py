@@ -1,0 +1,144 @@
+"""Picture sets for the benchmarks: photographs that scikit-image and scikit-learn bring along, enlarged to real sizes.
+
+    python -m benchmarks.pictures FOLDER [--count 200] [--formats jpeg png webp] [--shortest 512] [--longest 3000]
+    python -m benchmarks.pictures FOLDER --small --count 100000
+
+A picture is a mirrored mosaic of one photograph, cropped at random, with a camera's noise: it compresses like a
+photograph of its size. The pixels depend on the seed alone; the bytes also on Pillow's encoders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from skimage import data
+from sklearn.datasets import load_sample_image
+
+Pixels = NDArray[np.uint8]
+
+FORMATS = ("jpeg", "png", "webp")
+#: Standard deviation of the noise that is added, of 255: about a camera at ISO 800.
+NOISE = 2.5
+SMALL = 160
+
+
+def photographs() -> list[Pixels]:
+    """Colour photographs, (height, width, 3), that need no download."""
+    names = ("astronaut", "chelsea", "coffee", "rocket", "retina", "immunohistochemistry", "hubble_deep_field")
+    pictures = [getattr(data, name)() for name in names]
+    pictures += [load_sample_image(name) for name in ("china.jpg", "flower.jpg")]
+    return [np.ascontiguousarray(picture[:, :, :3], dtype=np.uint8) for picture in pictures]
+
+
+def mosaic(photo: Pixels, height: int, width: int, random: np.random.Generator) -> Pixels:
+    """A random crop of the photograph continued by its mirror images, with noise, (height, width, 3)."""
+    scale = float(random.uniform(1.0, 2.0))
+    size = (round(photo.shape[1] * scale), round(photo.shape[0] * scale))
+    large = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BICUBIC))
+    rows, columns = (
+        _mirrored(int(random.integers(0, 2 * length)), wanted, length)
+        for wanted, length in zip((height, width), large.shape, strict=False)
+    )
+    values = large[rows][:, columns].astype(np.float32)
+    values += np.float32(NOISE) * random.standard_normal((height, width, 1), dtype=np.float32)
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _mirrored(start: int, wanted: int, length: int) -> NDArray[np.intp]:
+    """Indices that run up and down 0..length - 1."""
+    index = (start + np.arange(wanted)) % (2 * length)
+    return np.where(index < length, index, 2 * length - 1 - index)
+
+
+def encode(pixels: Pixels, kind: str, random: np.random.Generator) -> bytes:
+    """As JPEG (quality 85 to 95), PNG, or lossy WebP (quality 80 to 90)."""
+    options: dict[str, int] = {}
+    if kind == "jpeg":
+        options = {"quality": int(random.integers(85, 96))}
+    elif kind == "webp":
+        options = {"quality": int(random.integers(80, 91))}
+    target = io.BytesIO()
+    Image.fromarray(pixels).save(target, format=kind, **options)
+    return target.getvalue()
+
+
+def make(
+    folder: Path,
+    count: int,
+    *,
+    formats: Sequence[str] = FORMATS,
+    shortest: int = 512,
+    longest: int = 3000,
+    seed: int = 0,
+) -> list[Path]:
+    """Writes `count` pictures, formats in turn, the longer side between the two, spread evenly in its logarithm.
+
+    Pictures that are there already are kept. Returns their paths, in order.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    photos = photographs()
+    paths = []
+    for index in range(count):
+        random = np.random.default_rng((seed, index))
+        kind = formats[index % len(formats)]
+        path = folder / f"{index:05d}.{'jpg' if kind == 'jpeg' else kind}"
+        paths.append(path)
+        if path.exists():
+            continue
+        long = round(float(np.exp(random.uniform(np.log(shortest), np.log(longest)))))
+        short = max(1, round(long * float(random.uniform(0.55, 1.0))))
+        height, width = (short, long) if random.random() < 0.5 else (long, short)
+        path.write_bytes(encode(mosaic(photos[index % len(photos)], height, width, random), kind, random))
+    return paths
+
+
+def small_jpegs(count: int, *, seed: int = 0) -> Iterator[bytes]:
+    """JPEGs of SMALL pixels, each of its own bytes, made fast: a few hundred pictures, numbered in a comment."""
+    photos = photographs()
+    random = np.random.default_rng(seed)
+    encoded = [
+        encode(mosaic(photos[index % len(photos)], SMALL, SMALL, random), "jpeg", random)
+        for index in range(min(count, 256))
+    ]
+    for index in range(count):
+        start = encoded[index % len(encoded)]
+        comment = f"{seed}-{index}".encode()
+        # Right after the marker that opens the file: FF FE, the length with its own two bytes, the text.
+        yield start[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + start[2:]
+
+
+def make_small(folder: Path, count: int, *, seed: int = 0) -> None:
+    """Writes `count` of `small_jpegs`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, encoded in enumerate(small_jpegs(count, seed=seed)):
+        (folder / f"{index:06d}.jpg").write_bytes(encoded)
+
+
+def main() -> None:
+    """Writes a set."""
+    parser = argparse.ArgumentParser(description="Writes a set of pictures for the benchmarks.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
+    parser.add_argument("--shortest", type=int, default=512, help="least longer side, in pixels")
+    parser.add_argument("--longest", type=int, default=3000, help="greatest longer side, in pixels")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--small", action="store_true", help=f"JPEGs of {SMALL} pixels, many and fast")
+    arguments = parser.parse_args()
+    if arguments.small:
+        make_small(arguments.folder, arguments.count, seed=arguments.seed)
+    else:
+        sides = {"shortest": arguments.shortest, "longest": arguments.longest}
+        make(arguments.folder, arguments.count, formats=arguments.formats, **sides, seed=arguments.seed)
+    files = [path.stat().st_size for path in arguments.folder.iterdir()]
+    print(f"{arguments.folder}: {len(files)} files, {sum(files) / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

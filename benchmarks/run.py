@@ -1,0 +1,76 @@
+"""All measurements in one table: what `scripts/bench` runs. See benchmarks/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import time
+from pathlib import Path
+
+from benchmarks import bench_model, bench_pipeline
+from benchmarks.measure import ROOT, Table, machine
+from benchmarks.models import ARCHITECTURES
+
+PIPELINE = {
+    "overhead": bench_pipeline.overhead,
+    "rerun": bench_pipeline.rerun,
+    "growth": bench_pipeline.growth,
+    "flat": bench_pipeline.flat,
+}
+
+
+def main() -> None:
+    """Runs what the command line names, and prints the table as Markdown."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    names = [*ARCHITECTURES, *PIPELINE]
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"of {', '.join(names)} (default: all)")
+    parser.add_argument("--work", type=Path, default=ROOT / ".bench", help="folder for pictures, models and outputs")
+    parser.add_argument("--models", type=Path, help="folder of the built models (default: the work folder)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default: 5)")
+    parser.add_argument("--kohya", type=Path, help="a copy of kohya-ss/sd-scripts, measured beside ours")
+    parser.add_argument("--kohya-python", default="python3", help="a Python with what that copy needs")
+    parser.add_argument("--quick", action="store_true", help="small counts: whether it works, not how fast")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.what) - set(names):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    quick = arguments.quick
+    rounds = 1 if quick else arguments.rounds
+    work = arguments.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    large = bench_model.Options(
+        work=work,
+        models=(arguments.models or work / "models").resolve(),
+        rounds=rounds,
+        steady=8 if quick else 24,
+        kohya=arguments.kohya,
+        kohya_python=arguments.kohya_python,
+    )
+    small = bench_pipeline.Options(
+        work=work,
+        rounds=rounds,
+        mixed=40 if quick else 240,
+        stored=400 if quick else 4000,
+        growth=(100, 500, 1000) if quick else (1000, 10_000, 100_000),
+        flat=120 if quick else 2000,
+    )
+    table = Table()
+    started = time.time()
+    heading = f"{time.strftime('%Y-%m-%d')}, commit {_commit()}{', --quick' if quick else ''}\n{machine()}"
+    print(heading)
+    for name in arguments.what or names:
+        if name in ARCHITECTURES:
+            bench_model.bench(name, large, table)
+        else:
+            PIPELINE[name](small, table)
+    print(f"\n{heading}; {rounds} rounds, {(time.time() - started) / 60:.0f} minutes\n\n{table.markdown()}")
+
+
+def _commit() -> str:
+    result = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return result.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    main()

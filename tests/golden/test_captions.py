@@ -1,0 +1,71 @@
+"""Captions equal to the peer's: file -> pixels -> model -> text, all of it ours, against `captions.json`."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wd14.caption import Captioner
+from wd14.config import CaptionConfig
+from wd14.images import open_picture
+from wd14.model.preprocess import prepare
+from wd14.model.tagger import Tagger
+from wd14.types import FloatArray
+
+HERE = Path(__file__).parent
+CASES: list[dict[str, Any]] = json.loads((HERE / "captions.json").read_text(encoding="utf-8"))["cases"]
+
+
+@functools.cache
+def tagger(model: str) -> Tagger:
+    return Tagger.load(HERE / "models" / model, device="cpu", intra_op_threads=1)
+
+
+@functools.cache
+def scores(model: str, picture: str, orientation: bool) -> FloatArray:
+    data = (HERE / "pictures" / picture).read_bytes()
+    opened = open_picture(data, exif_orientation=orientation, max_pixels=250_000_000)
+    loaded = tagger(model)
+    batch = prepare(opened.image, loaded.spec, profile="kohya", image_size=0)[None]
+    values: FloatArray = loaded.run(batch)[0]
+    return values
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_captions_equal(case: dict[str, Any]) -> None:
+    config = CaptionConfig.from_values(case["config"])
+    captioner = Captioner(tagger(case["model"]).labels, config)
+    assert case["captions"]
+    for picture, expected in case["captions"].items():
+        found = captioner(scores(case["model"], picture, config.exif_orientation), case["existing"].get(picture))
+        assert found.text == expected, picture
+
+
+def test_every_picture_is_among_the_captions() -> None:
+    pictures = {path.name for path in (HERE / "pictures").iterdir()}
+    captioned = [set(case["captions"]) for case in CASES if case["name"].startswith("every picture")]
+    assert captioned == [pictures, pictures]
+
+
+def test_orientation_is_what_sets_turned_pictures_apart() -> None:
+    config = CaptionConfig.from_values({"thresh": 0.8, "character_threshold": None})
+    captioner = Captioner(tagger("csv").labels, config)
+    [plain] = [case["captions"] for case in CASES if case["name"] == "every picture, csv"]
+    differing = {name for name in plain if captioner(scores("csv", name, True)).text != plain[name]}
+    assert differing == {name for name in plain if name.startswith("jpeg_turned")}
+
+
+def test_a_value_one_off_shows() -> None:
+    """The models are sensitive enough for their captions to stand for pixels."""
+    loaded = tagger("csv")
+    picture = open_picture(
+        (HERE / "pictures" / "size_448x448.png").read_bytes(), exif_orientation=False, max_pixels=10**6
+    )
+    values = prepare(picture.image, loaded.spec, profile="kohya", image_size=0)
+    moved = values + (values < 255)
+    kept = [loaded.run(array[None])[0] >= 0.8 for array in (values, moved)]
+    assert (kept[0] != kept[1]).mean() > 0.2

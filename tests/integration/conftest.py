@@ -1,0 +1,59 @@
+"""Real pictures, and the command line as a user calls it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+#: Photographs that scikit-image and scikit-learn ship.
+PHOTOGRAPHS = {"skimage": ["astronaut.png", "camera.png", "coffee.png", "rocket.jpg"], "sklearn": ["china.jpg"]}
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def _photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photographs")
+    for package, names in PHOTOGRAPHS.items():
+        spec = find_spec(package)
+        assert spec is not None
+        assert spec.origin is not None
+        for name in names:
+            found = sorted(Path(spec.origin).parent.rglob(name))
+            shutil.copy(found[0], folder / name)
+    return folder
+
+
+@pytest.fixture
+def photos(_photographs: Path, tmp_path: Path) -> Path:
+    """A folder of photographs of the test's own: astronaut, camera, china, coffee, rocket."""
+    return Path(shutil.copytree(_photographs, tmp_path / "photos"))
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Run:
+    """Calls `wd14-captioner` in a process of its own, in the test's folder."""
+
+    def run(*words: str | Path, **more: object) -> subprocess.CompletedProcess[str]:
+        env = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            [sys.executable, "-m", "wd14.cli", *map(str, words)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=env,
+            timeout=120,
+            check=False,
+            **more,  # type: ignore[call-overload]
+        )
+        return done
+
+    return run

@@ -1,0 +1,252 @@
+"""The whole job from a shell: photographs in, a dataset out that `datasets` reads."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.integration.conftest import Run
+
+BUILTIN = ("--generation-model", "builtin/colours")
+NAMES = ["astronaut.png", "camera.png", "china.jpg", "coffee.png", "rocket.jpg"]
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metadata.jsonl").read_text("utf-8").splitlines()]
+
+
+def tree(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_photographs_become_a_dataset_that_datasets_reads(cli: Run, photos: Path, tmp_path: Path) -> None:
+    before = tree(photos)
+    done = cli("caption", photos, "--output", "OUT", *BUILTIN)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Captioned 5 of 5 pictures" in done.stdout
+    assert f"Result: {tmp_path / 'OUT'}" in done.stdout
+    assert tree(photos) == before
+
+    read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "OUT"), cache_dir=str(tmp_path / "hf"))["train"]
+    assert read.column_names == ["image", "caption"]
+    assert [row["file_name"] for row in rows_of(tmp_path / "OUT")] == NAMES
+    assert read["caption"][:] == [row["caption"] for row in rows_of(tmp_path / "OUT")]
+    for name, row in zip(NAMES, read, strict=True):
+        assert (tmp_path / "OUT" / name).read_bytes() == (photos / name).read_bytes()
+        assert np.array_equal(np.asarray(row["image"]), np.asarray(Image.open(photos / name)))
+    captions = {row["file_name"]: row["caption"].split(", ") for row in rows_of(tmp_path / "OUT")}
+    assert {"monochrome", "greyscale"} <= set(captions["camera.png"])
+    assert "greyscale" not in captions["astronaut.png"]
+    assert "dark" in captions["rocket.jpg"]
+
+
+def test_a_second_run_changes_nothing_and_says_where_it_wrote(cli: Run, photos: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        done = cli("caption", photos, "--output", "OUT", *BUILTIN)
+    assert "OUT was there already and is untouched." in done.stdout
+    assert f"Result: {tmp_path / 'OUT-2'}" in done.stdout
+    first, second = tree(tmp_path / "OUT"), tree(tmp_path / "OUT-2")
+    hidden = {".wd14/report.json", ".wd14/provenance.json"}
+    assert {k: v for k, v in first.items() if k not in hidden} == {k: v for k, v in second.items() if k not in hidden}
+    statuses = [row["status"] for row in json.loads((tmp_path / "OUT-2/.wd14/report.json").read_text())["rows"]]
+    assert statuses == ["captioned-from-scores"] * 5
+
+
+def test_without_an_output_the_result_is_named_after_the_source(cli: Run, photos: Path, tmp_path: Path) -> None:
+    cli("caption", photos, *BUILTIN)
+    assert len(rows_of(tmp_path / "photos_captions")) == 5
+    cli("caption", photos, *BUILTIN, "--output-dataset-name", "mine")
+    assert len(rows_of(tmp_path / "mine")) == 5
+
+
+def as_dataset(photos: Path) -> datasets.Dataset:
+    paths = [str(photos / name) for name in NAMES]
+    return datasets.Dataset.from_dict({"image": paths, "label": list(range(5))}).cast_column("image", datasets.Image())
+
+
+def make_parquet(photos: Path, place: Path) -> Path:
+    as_dataset(photos).to_parquet(str(place / "data.parquet"))
+    return place / "data.parquet"
+
+
+def make_saved(photos: Path, place: Path) -> Path:
+    as_dataset(photos).save_to_disk(str(place / "saved"))
+    return place / "saved"
+
+
+def make_metadata(photos: Path, place: Path) -> Path:
+    """As the host's page leaves an upload of bare pictures."""
+    lines = [json.dumps({"file_name": name, "label": "", "split": "train"}) for name in NAMES]
+    (photos / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+    (photos / "index.json").write_text("{}")
+    return photos
+
+
+def make_tar(photos: Path, place: Path) -> Path:
+    with tarfile.open(place / "set.tar", "w") as archive:
+        for name in NAMES:
+            archive.add(photos / name, name)
+            text = io.BytesIO(b"{}")
+            member = tarfile.TarInfo(f"{Path(name).stem}.json")
+            member.size = 2
+            archive.addfile(member, text)
+    return place / "set.tar"
+
+
+@pytest.mark.parametrize("make", [make_parquet, make_saved, make_metadata, make_tar])
+def test_every_kind_of_source_gives_the_captions_of_the_folder(
+    cli: Run, photos: Path, tmp_path: Path, make: Any
+) -> None:
+    cli("caption", photos, "--output", "from_folder", *BUILTIN)
+    expected = [(row["file_name"], row["caption"]) for row in rows_of(tmp_path / "from_folder")]
+    done = cli("caption", make(photos, tmp_path), "--output", "OUT", "--no-cache", *BUILTIN)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = [(row["file_name"], row["caption"]) for row in rows_of(tmp_path / "OUT")]
+    assert [caption for _, caption in found] == [caption for _, caption in expected]
+    assert [Path(name).stem for name, _ in found] == [Path(name).stem for name, _ in expected]
+    for name in NAMES:
+        same = [path for path in (tmp_path / "OUT").glob("*") if path.stem == Path(name).stem]
+        assert same[0].read_bytes() == (photos / name).read_bytes()
+
+
+def test_pictures_with_transparency_are_saved_on_white(cli: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "clear"
+    folder.mkdir()
+    Image.new("RGBA", (64, 64), (255, 0, 0, 0)).save(folder / "a.png")
+    Image.new("P", (64, 64), 3).save(folder / "b.gif")
+    Image.new("RGB", (64, 64), (0, 0, 255)).save(folder / "c.png")
+    cli("caption", folder, "--output", "flat", *BUILTIN)
+    assert [row["file_name"] for row in rows_of(tmp_path / "flat")] == ["a.png", "b.png", "c.png"]
+    for name in ("a.png", "b.png"):
+        with Image.open(tmp_path / "flat" / name) as image:
+            assert (image.mode, image.format) == ("RGB", "PNG")
+    assert Image.open(tmp_path / "flat" / "a.png").getpixel((5, 5)) == (255, 255, 255)
+    assert (tmp_path / "flat" / "c.png").read_bytes() == (folder / "c.png").read_bytes()
+    cli("caption", folder, "--output", "kept", "--no-flatten-transparency", *BUILTIN)
+    for name in ("a.png", "b.gif"):
+        assert (tmp_path / "kept" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_bad_pictures_fail_by_name_and_the_good_ones_come_out(cli: Run, photos: Path, tmp_path: Path) -> None:
+    (photos / "b_text.png").write_text("this is no picture")
+    (photos / "c_empty.jpg").write_bytes(b"")
+    whole = (photos / "rocket.jpg").read_bytes()
+    (photos / "d_cut.jpg").write_bytes(whole[: len(whole) // 2])
+    done = cli("caption", photos, "--output", "OUT", *BUILTIN)
+    assert done.returncode == 0
+    assert "Captioned 5 of 8 pictures" in done.stdout
+    assert "3 failed" in done.stdout
+    report = json.loads((tmp_path / "OUT/.wd14/report.json").read_text())
+    failed = {row["input"]: row["reason"] for row in report["rows"] if row["status"] == "failed"}
+    assert set(failed) == {"b_text.png", "c_empty.jpg", "d_cut.jpg"}
+    assert "empty" in failed["c_empty.jpg"]
+    assert "cut short" in failed["d_cut.jpg"]
+    for name, reason in failed.items():
+        assert f"{name}: {reason}" in done.stdout
+    assert [row["file_name"] for row in rows_of(tmp_path / "OUT")] == NAMES
+
+
+def test_one_bad_picture_stops_the_job_where_that_is_wanted(cli: Run, photos: Path, tmp_path: Path) -> None:
+    (photos / "b_text.png").write_text("this is no picture")
+    done = cli("caption", photos, "--output", "OUT", "--on-error", "stop", *BUILTIN)
+    assert done.returncode == 1
+    assert "b_text.png" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_a_missing_file_of_a_metadata_row_fails_alone(cli: Run, photos: Path, tmp_path: Path) -> None:
+    make_metadata(photos, tmp_path)
+    (photos / "coffee.png").unlink()
+    done = cli("caption", photos, "--output", "OUT", *BUILTIN)
+    assert done.returncode == 0
+    assert "Captioned 4 of 5 pictures" in done.stdout
+    assert "not found" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["nowhere"], 2, ["nowhere"]),
+        (["empty"], 1, ["empty"]),
+        (["photos", "--image-field", "picture"], 2, ["picture", "image"]),
+        (["photos", "--split", "test"], 2, ["test"]),
+        (["photos", "--thresh", "7"], 2, ["Tag Confidence Threshold", "7", "from 0 to 1"]),
+        (["photos", "--no-such-option", "7"], 2, ["--no-such-option"]),
+        (["photos", "--generation-model", "nowhere/at/../all"], 2, ["nowhere"]),
+        (["photos", "--output", "a_file/OUT"], 1, ["a_file"]),
+        (["bad"], 1, ["none of 1 picture"]),
+        ([], 2, ["SOURCE"]),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_message(
+    cli: Run, photos: Path, tmp_path: Path, words: list[str], code: int, told: list[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a_file").write_text("x")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "x.png").write_text("no picture")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    done = cli("caption", *BUILTIN, *words)
+    assert done.returncode == code, done.stderr
+    for text in told:
+        assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_in_place_writes_text_files_and_nothing_else(cli: Run, photos: Path, tmp_path: Path) -> None:
+    before = tree(photos)
+    (photos / "coffee.txt").write_text("by hand")
+    done = cli("caption", photos, "--in-place", *BUILTIN)
+    assert done.returncode == 0
+    assert (photos / "camera.txt").read_text() == "monochrome, greyscale\n"
+    assert (photos / "coffee.txt").read_text() == "by hand"
+    assert "coffee.txt is there already" in done.stdout
+    after = tree(photos)
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {f"{Path(name).stem}.txt" for name in NAMES}
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+    done = cli("caption", photos, "--in-place", "--append-tags", *BUILTIN)
+    assert done.returncode == 0
+    assert (photos / "coffee.txt").read_text().startswith("by hand, ")
+
+
+def test_version_and_help_are_there(cli: Run) -> None:
+    assert cli("--version").stdout.startswith("wd14-captioner 1.")
+    help_text = cli("caption", "--help").stdout
+    from wd14.config import CaptionConfig
+
+    for key in CaptionConfig.model_fields:
+        assert f"--{key.replace('_', '-')}" in help_text
+
+
+def test_a_python_user_has_the_same(photos: Path, tmp_path: Path) -> None:
+    from wd14 import CaptionConfig, caption_dataset
+
+    config = CaptionConfig(generation_model="builtin/colours", rating="first")
+    summary = caption_dataset(photos, config, output=tmp_path / "OUT")
+    assert (summary.total, summary.succeeded, summary.failed) == (5, 5, 0)
+    assert summary.output == str(tmp_path / "OUT")
+    assert all(row["caption"].startswith("general") for row in rows_of(tmp_path / "OUT"))
+
+
+def test_a_tagger_scores_what_it_is_given(photos: Path) -> None:
+    from wd14 import Tagger
+
+    scores = Tagger.load("builtin/colours").score([photos / "camera.png", Image.open(photos / "coffee.png")])
+    assert scores.values.shape == (2, len(scores.labels))
+    assert scores.values[0, scores.labels.names.index("greyscale")] > 0.9
+    assert scores.values[1, scores.labels.names.index("greyscale")] < 0.1

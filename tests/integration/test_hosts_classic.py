@@ -1,0 +1,335 @@
+"""Whole jobs in the classic host: queue, watch, stop, find the result; and every way to get it wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from tests.support.classic_host import ClassicHost, RunningJob
+
+CONFIG: dict[str, Any] = {
+    "dataset_name": "my-pics",
+    "template_name": "first-task",
+    "generation_model": "builtin/colours",
+    "image_field": "image",
+    "thresh": 0.35,
+    "general_threshold": None,
+    "character_threshold": 0.85,
+    "caption_separator": ", ",
+    "output_dataset_name": "",
+}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> ClassicHost:
+    return ClassicHost(tmp_path / "home")
+
+
+def add_pictures(host: ClassicHost, number: int, name: str = "my-pics") -> Path:
+    """A dataset as the page's drop zone leaves it: pictures and a metadata.jsonl that knows no image column."""
+    folder = host.datasets / name
+    folder.mkdir()
+    colours = random.Random(number)
+    with (folder / "metadata.jsonl").open("w", encoding="utf-8") as metadata:
+        for index in range(number):
+            colour = tuple(colours.randrange(256) for _ in range(3))
+            Image.new("RGB", (40 + index % 7, 40), colour).save(folder / f"p{index:05}.png")
+            metadata.write(json.dumps({"file_name": f"p{index:05}.png", "label": "", "split": "train"}) + "\n")
+    host.register(folder)
+    return folder
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def left_in_temp(host: ClassicHost) -> list[str]:
+    return [path.name for path in (host.workspace / "temp").iterdir() if not path.name.startswith("plugin_input")]
+
+
+def test_a_queued_job_ends_under_generated_datasets(host: ClassicHost, photos: Path) -> None:
+    shutil.copytree(photos, host.datasets / "my-pics")
+    host.register(host.datasets / "my-pics")
+    before = fingerprint(host.datasets / "my-pics")
+    done = host.run({**CONFIG, "output_dataset_name": "My Captions"})
+    assert done.shown == "Success: captioned 5 of 5 images, 0 failed"
+    assert (done.status, done.progress, done.returncode) == ("COMPLETE", 100, 0)
+    assert done.data["dataset_id"] == "my-captions"
+    assert host.generated() == ["my-captions"]
+    captions = host.captions("my-captions")
+    assert sorted(captions) == ["astronaut.png", "camera.png", "china.jpg", "coffee.png", "rocket.jpg"]
+    assert all(captions.values())
+    index = json.loads((host.datasets / "my-captions" / "index.json").read_text("utf-8"))
+    assert index["location"] == "local"
+    assert index["json_data"]["sample_count"] == 5
+    assert {"start_time", "end_time", "template_name"} <= set(done.data)
+    for words in ("Dataset: my-pics, 5 pictures", "Model: builtin/colours", "on cpu", "Captioned 5 of 5 pictures"):
+        assert words in done.output
+    assert fingerprint(host.datasets / "my-pics") == before
+    assert left_in_temp(host) == []
+
+
+def test_names_that_are_taken_are_left_alone(host: ClassicHost) -> None:
+    source = add_pictures(host, 3)
+    assert host.run(CONFIG).data["dataset_id"] == "my-pics_captions"
+    first = fingerprint(host.datasets / "my-pics_captions")
+    for wanted, got in [("", "my-pics_captions-2"), ("My  Pics!", "my-pics-2"), ("../my-pics", "my-pics-3")]:
+        before = fingerprint(source)
+        done = host.run({**CONFIG, "output_dataset_name": wanted})
+        assert done.shown == "Success: captioned 3 of 3 images, 0 failed"
+        assert done.data["dataset_id"] == got
+        assert fingerprint(source) == before
+    assert fingerprint(host.datasets / "my-pics_captions") == first
+    assert host.generated() == ["my-pics-2", "my-pics-3", "my-pics_captions", "my-pics_captions-2"]
+
+
+def test_a_bad_picture_fails_alone(host: ClassicHost) -> None:
+    source = add_pictures(host, 4)
+    (source / "p00002.png").write_bytes(b"<html>not a picture</html>")
+    done = host.run(CONFIG)
+    assert done.shown == "Success: captioned 3 of 4 images, 1 failed"
+    assert "line 3" in done.output  # of metadata.jsonl
+    assert "a web page, not an image" in done.output
+    assert sorted(host.captions("my-pics_captions")) == ["p00000.png", "p00001.png", "p00003.png"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"dataset_name": ""}, "No dataset is chosen"),
+        ({"dataset_name": None}, "No dataset is chosen"),
+        ({"dataset_name": "gone"}, "no dataset 'gone' (deleted or renamed?); there are: empty, my-pics"),
+        ({"dataset_name": "../../etc"}, "no dataset '../../etc'"),
+        ({"dataset_name": "empty"}, ""),
+        ({"image_field": "picture"}, "Image Field (image_field) is 'picture'"),
+        ({"output_dataset_name": "日本"}, "Output Dataset Name (output_dataset_name) is '日本'; allowed"),
+        ({"thresh": 7}, "Tag Confidence Threshold (thresh) is 7; allowed: a number from 0 to 1"),
+        ({"batch_size": "many"}, "Batch Size (batch_size) is 'many'; allowed: a whole number from 1 to 512"),
+    ],
+    ids=lambda value: json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else "",
+)
+def test_the_executions_tab_tells_why_a_job_failed(host: ClassicHost, change: dict[str, Any], reason: str) -> None:
+    source = add_pictures(host, 1)
+    (host.datasets / "empty").mkdir()
+    host.register(host.datasets / "empty")
+    before = fingerprint(source)
+    done = host.run({**CONFIG, **change})
+    assert done.shown.startswith("Failure: ")
+    assert reason in done.shown
+    assert done.shown.removeprefix("Failure: ") in done.output
+    assert done.returncode == 1
+    assert "Traceback" not in done.output
+    assert "end_time" in done.data
+    assert host.generated() == []
+    assert fingerprint(source) == before
+    assert left_in_temp(host) == []
+
+
+def test_values_of_other_forms_and_nones_do_no_harm(host: ClassicHost) -> None:
+    add_pictures(host, 2)
+    leaked = {
+        "mode": "x",
+        "model": "y",
+        "exp": "1",
+        "batch_size": None,
+        "tag_order": "",
+        "in_place": True,
+        "note": "--x",
+    }
+    done = host.run({**CONFIG, **leaked})
+    assert done.shown == "Success: captioned 2 of 2 images, 0 failed"
+    assert not list((host.datasets / "my-pics").glob("*.txt"))
+
+
+def test_another_jobs_input_file_is_not_believed(host: ClassicHost, tmp_path: Path) -> None:
+    add_pictures(host, 2)
+    add_pictures(host, 3, "others")
+    others = tmp_path / "plugin_input.json"
+    others.write_text(json.dumps({"experiment": {}, "config": {**CONFIG, "dataset_name": "others"}}))
+    done = host.run({**CONFIG, "thresh": 0.5}, input_file=others)
+    assert done.shown == "Success: captioned 2 of 2 images, 0 failed"
+    assert "another job's" in done.output
+
+
+def test_a_dataset_of_the_hub_is_handed_on_by_its_id(host: ClassicHost) -> None:
+    folder = host.datasets / "someone_pictures"
+    folder.mkdir()
+    host.register(folder, dataset_id="someone/pictures", location="huggingface")
+    done = host.run({**CONFIG, "dataset_name": "someone/pictures"}, env={"HF_HUB_OFFLINE": "1"})
+    assert done.shown.startswith("Failure: ")
+    assert "someone/pictures" in done.shown
+    assert "no dataset" not in done.shown
+
+
+def test_stop_is_obeyed_and_the_scores_are_kept(host: ClassicHost, tmp_path: Path) -> None:
+    add_pictures(host, 80)
+    slow = {**CONFIG, "generation_model": str(slow_model(tmp_path / "slow", 3)), "batch_size": 1}
+    job = host.queue(slow)
+    job.wait_for("Model: ")
+    time.sleep(1)
+    job.stop()
+    pressed = time.monotonic()
+    done = job.wait()
+    assert time.monotonic() - pressed < 4  # 2 s for the job, and what the interpreter takes to end on a busy machine
+    assert done.shown == "Stopped"
+    assert done.data["completion_details"].startswith("Stopped after ")
+    assert host.generated() == []
+    assert left_in_temp(host) == []
+    again = host.run(slow)
+    assert again.shown == "Success: captioned 80 of 80 images, 0 failed"
+    kept = int(again.output.partition(" from stored scores")[0].rpartition("(")[2])
+    assert kept > 0
+
+
+def test_stop_is_obeyed_in_a_slow_batch(host: ClassicHost, tmp_path: Path) -> None:
+    add_pictures(host, 2)
+    job = host.queue({**CONFIG, "generation_model": str(slow_model(tmp_path / "slow"))})
+    job.wait_for("Model: ")
+    time.sleep(1)
+    job.stop()
+    pressed = time.monotonic()
+    assert job.wait().shown == "Stopped"
+    assert time.monotonic() - pressed < 4
+    assert host.generated() == []
+
+
+def test_stop_pressed_in_the_queue_is_obeyed_before_anything_is_read(host: ClassicHost) -> None:
+    add_pictures(host, 1)
+    job = host.queue(CONFIG)
+    job.stop()
+    done = job.wait()
+    assert done.shown == "Stopped"
+    assert "Dataset:" not in done.output
+
+
+def test_a_record_that_is_unreadable_for_a_moment_is_waited_for(host: ClassicHost, tmp_path: Path) -> None:
+    add_pictures(host, 60)
+    config = {**CONFIG, "generation_model": str(slow_model(tmp_path / "slow", 3)), "batch_size": 1}
+    job = host.queue(config)
+    job.wait_for("Model: ")
+    whole = job.record.read_text("utf-8")
+    tear(job, "")
+    time.sleep(1)
+    job.record.write_text(whole, "utf-8")
+    done = job.wait()
+    assert done.shown == "Success: captioned 60 of 60 images, 0 failed"
+    assert done.data["config"] == config
+
+
+def test_a_record_that_was_wiped_is_put_back(host: ClassicHost, tmp_path: Path) -> None:
+    add_pictures(host, 50)
+    config = {**CONFIG, "generation_model": str(slow_model(tmp_path / "slow", 3)), "batch_size": 1}
+    job = host.queue(config)
+    job.wait_for("Model: ")
+    tear(job, '{"progress": 3}')
+    done = job.wait()
+    assert done.shown == "Success: captioned 50 of 50 images, 0 failed"
+    assert done.data["config"] == config
+    assert json.loads(job.record.read_text("utf-8"))["type"] == "GENERATE"
+
+
+def test_a_module_of_the_same_name_in_the_host_is_not_taken_for_ours(host: ClassicHost) -> None:
+    add_pictures(host, 1)
+    others = host.home / "elsewhere" / "wd14"
+    others.mkdir(parents=True)
+    (others / "__init__.py").write_text("raise RuntimeError('the wrong wd14')\n")
+    done = host.run(CONFIG, env={"PYTHONPATH": str(others.parent)})
+    assert done.shown == "Success: captioned 1 of 1 images, 0 failed"
+
+
+def test_a_missing_package_is_named(host: ClassicHost) -> None:
+    add_pictures(host, 1)
+    broken = host.home / "elsewhere"
+    (broken / "pydantic").mkdir(parents=True)
+    (broken / "pydantic" / "__init__.py").write_text("raise ImportError(\"No module named 'pydantic'\")\n")
+    done = host.run(CONFIG, env={"PYTHONPATH": str(broken)})
+    assert "pydantic" in done.shown
+    assert "install the plugin again" in done.shown
+    assert done.shown.removeprefix("Failure: ") in done.output
+
+
+def test_output_is_plain_whatever_the_locale(host: ClassicHost) -> None:
+    source = add_pictures(host, 1)
+    (source / "metadata.jsonl").unlink()
+    (source / "p00000.png").rename(source / "Ünï 日本 \N{RIGHT-TO-LEFT OVERRIDE}.png")
+    (source / "böse.png").write_bytes(b"no picture")
+    done = host.run(CONFIG, env={"PYTHONIOENCODING": "ascii"})
+    assert done.shown == "Success: captioned 1 of 2 images, 1 failed"
+    assert "b\\xf6se.png" in done.output
+
+
+def tear(job: RunningJob, content: str) -> None:
+    """Leaves the record as a writer that was interrupted, or that read it in that moment, does."""
+    job.record.write_text(content, "utf-8")
+
+
+def slow_model(folder: Path, steps: int = 10_000) -> Path:
+    """A tagger whose batch takes a twentieth of a second for every step, more or less: by default, minutes."""
+    folder.mkdir()
+    side, tags = 1024, 3
+    weights = (np.eye(side) * 0.999).astype(np.float32)
+    step = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["state_in", "weights"], ["state_out"]),
+            helper.make_node("Identity", ["go_in"], ["go_out"]),
+        ],
+        "step",
+        [
+            helper.make_tensor_value_info("number", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go_in", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state_in", TensorProto.FLOAT, [side, side]),
+        ],
+        [
+            helper.make_tensor_value_info("go_out", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state_out", TensorProto.FLOAT, [side, side]),
+        ],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["input"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("ReduceMean", ["mean"], ["level"], keepdims=0),
+            helper.make_node("Mul", ["ones", "level"], ["begin"]),
+            helper.make_node("Loop", ["times", "go", "begin"], ["end"], body=step),
+            helper.make_node("ReduceMax", ["end"], ["top"], keepdims=0),
+            helper.make_node("Clip", ["top", "low", "high"], ["score"]),
+            helper.make_node("Unsqueeze", ["mean", "axis"], ["column"]),
+            helper.make_node("Mul", ["column", "zeros"], ["blank"]),
+            helper.make_node("Add", ["blank", "score"], ["output"]),
+        ],
+        "slow",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["N", 448, 448, 3])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["N", tags])],
+        [
+            numpy_helper.from_array(np.eye(side, dtype=np.float32), "ones"),
+            numpy_helper.from_array(np.array(steps), "times"),
+            numpy_helper.from_array(np.array(1, dtype=np.bool_), "go"),
+            numpy_helper.from_array(np.array(0, dtype=np.float32), "low"),
+            numpy_helper.from_array(np.array(1, dtype=np.float32), "high"),
+            numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"),
+            numpy_helper.from_array(np.zeros((1, tags), dtype=np.float32), "zeros"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.save(model, str(folder / "model.onnx"))
+    rows = [
+        f"{number},{name},{category},1" for number, (name, category) in enumerate([("safe", 9), ("a", 0), ("b", 4)])
+    ]
+    (folder / "selected_tags.csv").write_text("\n".join(["tag_id,name,category,count", *rows]) + "\n")
+    return folder

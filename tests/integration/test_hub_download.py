@@ -1,0 +1,573 @@
+"""Downloads with the real client, old or new, from a local server that speaks the hub's protocol."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import huggingface_hub
+import numpy as np
+import pytest
+from huggingface_hub import constants, file_download
+from huggingface_hub.utils import _http
+
+from tests.support.hub_server import COMMIT, FakeHub, running_hub
+from tests.support.onnx_models import random_weights, save_model, wd14_folder, write_csv
+from wd14 import Tagger
+from wd14.errors import DownloadError, JobStoppedError, LabelsError, ModelContractError, ModelNotFoundError
+from wd14.model import download, registry
+from wd14.model.hub import cached_state, folder_by_hand, open_model
+from wd14.model.registry import FileDescription, ModelDescription
+from wd14.types import InputSpec
+
+ROOT = Path(__file__).parents[2]
+PINNED = "someone/pinned-tagger"
+OPEN = "someone/open-tagger"
+SIZE = 32
+
+
+#: The old client (requests) leaves connections to the garbage collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def forget_sessions() -> None:
+    """Closes the client's connections; it keeps what HF_HUB_OFFLINE was when they were made."""
+    name = "reset_sessions" if hasattr(_http, "reset_sessions") else "close_session"
+    getattr(_http, name)()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_connection_is_left_to_other_tests() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The client's cache, empty; nothing of the user's is used."""
+    folder = tmp_path / "hf" / "hub"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    forget_sessions()
+    yield folder
+    forget_sessions()
+
+
+@pytest.fixture
+def hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """The hub; nobody waits long for it."""
+    hasty = SimpleNamespace(sleep=lambda _: None, time=time.time, monotonic=time.monotonic)
+    monkeypatch.setattr(file_download, "time", hasty)
+    monkeypatch.setattr(_http, "time", hasty)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
+    monkeypatch.setattr(download, "PATIENCE", 0.8)
+    monkeypatch.setattr(download, "_FIRST_WAIT", 0.05)
+    # The client forgets what is left of a part of this size when the connection is cut; ours are small files.
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 9000)
+    with running_hub() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        yield server
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, bytes]:
+    """The two files of a WD14 tagger."""
+    folder = tmp_path / "published"
+    wd14_folder(folder, tags=2000, size=SIZE)
+    return {name: (folder / name).read_bytes() for name in ("model.onnx", "selected_tags.csv")}
+
+
+def described(files: dict[str, bytes], **changes: Any) -> ModelDescription:
+    """A row of the registry for these files."""
+    model, labels = files["model.onnx"], files["selected_tags.csv"]
+    values: dict[str, Any] = {
+        "id": PINNED,
+        "repo": PINNED,
+        "revision": COMMIT,
+        "model": FileDescription("model.onnx", hashlib.sha256(model).hexdigest(), len(model)),
+        "labels": FileDescription("selected_tags.csv", hashlib.sha256(labels).hexdigest(), len(labels)),
+        "family": "test",
+        "spec": InputSpec(size=SIZE),
+        "thresholds": {"all": 0.5},
+    }
+    return ModelDescription(**(values | changes))
+
+
+def know(monkeypatch: pytest.MonkeyPatch, description: ModelDescription) -> ModelDescription:
+    monkeypatch.setattr(registry, "_BY_ID", {description.id: description})
+    return description
+
+
+@pytest.fixture
+def pinned(hub: FakeHub, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> ModelDescription:
+    """A model of the registry, on the hub."""
+    hub.add(PINNED, {**files, "model.safetensors": b"not needed", "README.md": b"neither"})
+    return know(monkeypatch, described(files))
+
+
+@pytest.fixture
+def unpinned(hub: FakeHub, files: dict[str, bytes]) -> str:
+    """A model that only the hub knows."""
+    hub.add(OPEN, files)
+    return OPEN
+
+
+def offline(monkeypatch: pytest.MonkeyPatch, yes: bool) -> None:
+    """HF_HUB_OFFLINE, which the client reads at its import."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", yes)
+    forget_sessions()
+
+
+def content(path: Path) -> bytes:
+    return path.resolve().read_bytes()
+
+
+# ── As it should go ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_first_run_fetches_two_files_and_the_second_asks_nobody(
+    hub: FakeHub, pinned: ModelDescription, files: dict[str, bytes]
+) -> None:
+    assert not cached_state(pinned).complete
+    first = open_model(PINNED)
+    assert content(first.model_path) == files["model.onnx"]
+    assert {request.path.rpartition("/")[2] for request in hub.asked("GET", "")} - {"agent-harnesses"} == set(files)
+    assert all("wd14-captioner" in request.user_agent for request in hub.asked("GET", "model.onnx"))
+    assert (first.revision, first.thresholds, first.description) == (COMMIT, {"all": 0.5}, pinned)
+    assert cached_state(pinned).complete
+    hub.requests.clear()
+    assert open_model(PINNED) == first
+    assert hub.requests == []
+    assert Tagger.load(PINNED).run(np.zeros((2, SIZE, SIZE, 3), np.float32)).shape == (2, 2000)
+
+
+def test_a_copy_that_another_program_fetched_is_used(hub: FakeHub, pinned: ModelDescription) -> None:
+    for name in ("model.onnx", "selected_tags.csv"):
+        huggingface_hub.hf_hub_download(PINNED, name, revision=COMMIT, endpoint=hub.url)
+    hub.requests.clear()
+    open_model(PINNED)
+    assert hub.requests == []
+
+
+def test_a_large_file_is_hashed_once(pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_model(PINNED)
+    monkeypatch.setattr("wd14.model.identity._hash", lambda *_: pytest.fail("hashed again"))
+    open_model(PINNED)
+
+
+def test_lines_with_percent_where_there_is_no_terminal(
+    hub: FakeHub, pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "_LINE", 0.2)
+    hub.fail(path="model.onnx", slow=0.1)
+    lines: list[str] = []
+    open_model(PINNED, log=lines.append)
+    said = [line for line in lines if line.startswith(f"Downloading {PINNED}/model.onnx: ")]
+    shares = [int(line.split(": ")[1].split("%")[0]) for line in said]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < 100
+
+
+def test_an_id_that_the_registry_does_not_have(hub: FakeHub, unpinned: str, files: dict[str, bytes]) -> None:
+    first = open_model(unpinned)
+    assert content(first.model_path) == files["model.onnx"]
+    assert (first.revision, first.description, first.spec.size) == (COMMIT, None, SIZE)
+    hub.requests.clear()
+    assert open_model(unpinned) == first
+    assert [(request.method, request.path) for request in hub.requests] == [
+        ("HEAD", f"/{OPEN}/resolve/main/selected_tags.csv")
+    ], "whether main has moved is asked; nothing is fetched"
+
+
+def test_the_identity_is_that_of_the_same_files_in_a_folder(unpinned: str, tmp_path: Path) -> None:
+    assert open_model(unpinned).identity == open_model(tmp_path / "published").identity
+
+
+def test_a_copy_of_a_known_model_in_a_folder_is_recognised(
+    pinned: ModelDescription, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_BY_SHA256", {pinned.model.sha256: pinned})
+    found = open_model(tmp_path / "published")
+    assert found.description is pinned
+    assert found.thresholds == {"all": 0.5}
+    assert found.identity == open_model(PINNED).identity
+
+
+def test_another_revision_of_a_known_model_is_not_held_to_the_pins(
+    hub: FakeHub, pinned: ModelDescription, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    newer = tmp_path / "newer"
+    wd14_folder(newer, tags=7, size=SIZE)
+    hub.add(PINNED, {name: (newer / name).read_bytes() for name in files}, revision="dev")
+    found = open_model(f"{PINNED}@dev")
+    assert len(found.labels) == 7
+    assert found.spec == pinned.spec
+
+
+def test_kohyas_three_part_id(hub: FakeHub, tmp_path: Path) -> None:
+    weights = random_weights(600)
+    save_model(tmp_path / "m.onnx", weights, layout="NCHW", sigmoid=False, size=SIZE)
+    mapping = {str(index): {"tag": f"t{index}", "category": "General"} for index in range(600)}
+    hub.add(
+        "cella110n/other",
+        {
+            "v9/model_optimized.onnx": (tmp_path / "m.onnx").read_bytes(),
+            "v9/tag_mapping.json": json.dumps(mapping).encode(),
+        },
+    )
+    found = open_model("cella110n/other/v9")
+    assert found.model_path.name == "model_optimized.onnx"
+    assert (found.activation, found.spec.layout, found.labels.order) == ("sigmoid", "NCHW", "score")
+
+
+def test_a_token_opens_a_private_model_and_is_told_to_nobody_else(
+    hub: FakeHub, unpinned: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.private.add(OPEN)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    # The address of the content is signed: it needs no token, and the server that has it must not get one.
+    served = hub.note
+
+    def serve(request: Any) -> Any:
+        if request.path.startswith("/cdn"):
+            hub.private.discard(OPEN)
+        return served(request)
+
+    monkeypatch.setattr(hub, "note", serve)
+    open_model(unpinned)
+    assert all(request.authorization == "Bearer hf_secret" for request in hub.asked("HEAD"))
+    content_requests = [request for request in hub.requests if request.path.startswith("/cdn")]
+    assert content_requests
+    assert all(request.authorization is None for request in content_requests)
+
+
+# ── Cut off, damaged ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_cut_connection_is_taken_up_where_it_broke(
+    hub: FakeHub, pinned: ModelDescription, files: dict[str, bytes]
+) -> None:
+    hub.fail(path="model.onnx", cut_after=9000, times=2)
+    found = open_model(PINNED)
+    assert content(found.model_path) == files["model.onnx"]
+    ranges = [request.range for request in hub.asked("GET", "model.onnx")]
+    assert ranges == [None, "bytes=9000-", "bytes=18000-"]
+
+
+def test_a_server_that_ignores_where_to_go_on_costs_another_download(
+    hub: FakeHub, pinned: ModelDescription, files: dict[str, bytes]
+) -> None:
+    hub.fail(path="model.onnx", cut_after=10_000)
+    hub.fail(path="model.onnx", ignore_range=True)
+    assert content(open_model(PINNED).model_path) == files["model.onnx"]
+
+
+def test_a_download_that_never_ends_well_leaves_nothing_that_is_trusted(
+    hub: FakeHub, pinned: ModelDescription, files: dict[str, bytes]
+) -> None:
+    hub.fail(path="model.onnx", cut_after=0, times=-1)
+    with pytest.raises(DownloadError, match="the connection was cut") as caught:
+        open_model(PINNED)
+    assert f"{hub.url}/{PINNED}/resolve/{COMMIT}/model.onnx" in str(caught.value)
+    assert not cached_state(pinned).complete
+    hub.faults.clear()
+    assert content(open_model(PINNED).model_path) == files["model.onnx"]
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "selected_tags.csv"])
+def test_a_file_that_arrives_damaged_is_fetched_again(
+    hub: FakeHub, pinned: ModelDescription, files: dict[str, bytes], name: str
+) -> None:
+    hub.fail(path=name, corrupt=True)
+    lines: list[str] = []
+    found = open_model(PINNED, log=lines.append)
+    assert content(found.model_path) == files["model.onnx"]
+    assert content(found.labels_path) == files["selected_tags.csv"]
+    assert any(f"{PINNED}/{name} arrived damaged (expected sha256" in line for line in lines)
+
+
+def test_a_damaged_transfer_is_seen_without_a_pin_too(hub: FakeHub, unpinned: str, files: dict[str, bytes]) -> None:
+    hub.fail(path="model.onnx", corrupt=True)
+    assert content(open_model(unpinned).model_path) == files["model.onnx"]
+
+
+@pytest.mark.parametrize("damage", ["other", "short", "link"])
+def test_a_copy_that_went_bad_in_the_cache_is_repaired(
+    pinned: ModelDescription, files: dict[str, bytes], damage: str
+) -> None:
+    path = open_model(PINNED).model_path
+    if damage == "link":  # as a cache without symbolic links has it: the file itself in the place of the link
+        path.unlink()
+        path.write_bytes(b"x" * len(files["model.onnx"]))
+    else:
+        blob = path.resolve()
+        blob.write_bytes(bytes(len(files["model.onnx"])) if damage == "other" else files["model.onnx"][:5000])
+    lines: list[str] = []
+    repaired = open_model(PINNED, log=lines.append).model_path
+    assert content(repaired) == files["model.onnx"]
+    assert len([line for line in lines if "in the cache is damaged" in line]) == 1
+
+
+def test_a_hub_that_has_another_file_than_the_pinned_one(
+    hub: FakeHub, pinned: ModelDescription, files: dict[str, bytes]
+) -> None:
+    hub.add(PINNED, files | {"model.onnx": bytes(len(files["model.onnx"]))})
+    with pytest.raises(DownloadError, match="is not the expected file: expected sha256") as caught:
+        open_model(PINNED)
+    assert str(pinned.model.sha256) in str(caught.value)
+    assert len(hub.asked("GET", "model.onnx")) == 2, "fetched again once, and no more"
+    assert not cached_state(pinned).complete
+    hub.add(PINNED, files)
+    assert content(open_model(PINNED).model_path) == files["model.onnx"]
+
+
+# ── What a hub may answer ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "message"),
+    [
+        ({"status": 401}, ModelNotFoundError, "answered 401: there is no such model, or it is private.*HF_TOKEN"),
+        ({"status": 403}, DownloadError, "answered 403: access to this model is restricted. Accept its conditions"),
+        ({"status": 404}, ModelNotFoundError, "answered 404"),
+        ({"status": 418}, DownloadError, "answered 418"),
+        ({"status": 429}, DownloadError, "answered 429: too many requests.*HF_TOKEN"),
+        ({"status": 429, "headers": {"Retry-After": "3600"}}, DownloadError, "answered 429"),
+        ({"status": 500}, DownloadError, "answered 500. Try again later"),
+        ({"status": 503}, DownloadError, "answered 503"),
+        ({"stall": True}, DownloadError, "did not answer in time.*HTTPS_PROXY"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else None,
+)
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_a_hub_that_does_not_deliver(
+    hub: FakeHub,
+    pinned: ModelDescription,
+    files: dict[str, bytes],
+    method: str,
+    fault: dict[str, Any],
+    kind: type[Exception],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if fault == {"stall": True}:
+        monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+        monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.3)
+    hub.fail(method=method, path="model.onnx", times=-1, **fault)
+    started = time.monotonic()
+    with pytest.raises(kind, match=message) as caught:
+        open_model(PINNED)
+    assert time.monotonic() - started < 15
+    text = str(caught.value)
+    assert f"{PINNED}/model.onnx (revision {COMMIT}) could not be fetched" in text
+    assert "\n" not in text
+    if kind is DownloadError:
+        assert f"fetch {hub.url}/{PINNED}/resolve/{COMMIT}/model.onnx and {hub.url}" in text
+        assert str(folder_by_hand(PINNED)) in text
+    assert not cached_state(pinned).complete
+    hub.faults.clear()
+    assert content(open_model(PINNED).model_path) == files["model.onnx"]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_a_hub_that_is_busy_is_asked_again(hub: FakeHub, pinned: ModelDescription, method: str, status: int) -> None:
+    hub.fail(method=method, path="model.onnx", status=status, times=2)
+    assert open_model(PINNED).description is pinned
+
+
+def test_a_gated_model(hub: FakeHub, unpinned: str) -> None:
+    hub.gated.add(OPEN)
+    with pytest.raises(DownloadError, match=r"restricted\. Accept its conditions on its page, then set HF_TOKEN"):
+        open_model(unpinned)
+
+
+def test_a_model_that_is_not_there(hub: FakeHub) -> None:
+    with pytest.raises(ModelNotFoundError, match="no such model, or it is private"):
+        open_model("nobody/nothing")
+    with pytest.raises(ModelNotFoundError, match=r"Did you mean SmilingWolf/wd-vit-tagger-v3\?"):
+        open_model("SmilingWolf/wd-vit-taggr-v3")
+
+
+def test_a_revision_that_is_not_there(unpinned: str) -> None:
+    with pytest.raises(ModelNotFoundError, match="no such revision"):
+        open_model(f"{unpinned}@v7")
+
+
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        (["model.onnx"], "has no selected_tags.csv and no tag_mapping.json"),
+        (["selected_tags.csv"], "has no model.onnx and no model_optimized.onnx"),
+        ([], "has no selected_tags.csv"),
+    ],
+)
+def test_a_repository_that_is_no_taggers(hub: FakeHub, files: dict[str, bytes], there: list[str], message: str) -> None:
+    hub.add(OPEN, {name: files[name] for name in there})
+    with pytest.raises(ModelNotFoundError, match=message):
+        open_model(OPEN)
+    assert not hub.asked("GET", "model.onnx"), "the large file is not fetched for nothing"
+
+
+def test_a_repository_whose_files_are_none(hub: FakeHub, files: dict[str, bytes], tmp_path: Path) -> None:
+    hub.add(OPEN, files | {"model.onnx": b"<!doctype html>" + b" " * 2000})
+    with pytest.raises(ModelContractError, match="is a web page"):
+        open_model(OPEN)
+    write_csv(tmp_path / "few.csv", [0] * 5)
+    hub.add(OPEN, files | {"selected_tags.csv": (tmp_path / "few.csv").read_bytes()}, revision="few")
+    with pytest.raises(ModelContractError, match=r"has 5 tags, .* \(batch_size, 2000\)"):
+        open_model(f"{OPEN}@few")
+    hub.add(OPEN, files | {"selected_tags.csv": b"tag_id,count\n1,2\n"}, revision="odd")
+    with pytest.raises(LabelsError, match="no column 'name'"):
+        open_model(f"{OPEN}@odd")
+
+
+def test_something_else_answers(hub: FakeHub, pinned: ModelDescription) -> None:
+    """A proxy's or a hotel's page, with status 200 and none of the hub's headers."""
+    hub.fail(method="HEAD", status=200, times=-1)
+    with pytest.raises(DownloadError, match="what answered is no Hugging Face hub"):
+        open_model(PINNED)
+
+
+# ── No hub, no room, no patience ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nobody_listens(pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(DownloadError, match=r"the hub cannot be reached.*Check the network"):
+        open_model(PINNED)
+
+
+def test_offline_says_what_to_fetch_and_where_to_put_it(
+    hub: FakeHub, pinned: ModelDescription, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offline(monkeypatch, True)
+    folder = folder_by_hand(PINNED)
+    assert folder is not None
+    with pytest.raises(DownloadError) as caught:
+        open_model(PINNED)
+    text = str(caught.value)
+    assert "not on this machine, and HF_HUB_OFFLINE forbids" in text
+    for name in files:
+        assert f"{hub.url}/{PINNED}/resolve/{COMMIT}/{name}" in text
+    assert f"put both files into {folder}, or into any folder and name that as model" in text
+    assert hub.requests == []
+
+    folder.mkdir(parents=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    assert open_model(PINNED).model_path == folder / "model.onnx"
+    assert cached_state(pinned).complete
+    (folder / "model.onnx").write_bytes(b"something else")
+    with pytest.raises(DownloadError, match="is not the file of"):
+        open_model(PINNED)
+
+
+@pytest.mark.parametrize("model", [PINNED, OPEN])
+def test_what_is_in_the_cache_needs_no_hub(
+    hub: FakeHub, pinned: ModelDescription, unpinned: str, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_model(model)
+    offline(monkeypatch, True)
+    hub.requests.clear()
+    assert open_model(model) == first
+    assert hub.requests == []
+    offline(monkeypatch, False)
+    hub.fail(method="HEAD", status=500, times=-1)
+    assert open_model(model) == first
+
+
+def test_a_disk_that_is_too_small_is_said_before_the_download(
+    hub: FakeHub, pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(DownloadError, match=r"needs \d+ kB, and .* has 1 kB left; make room, or set HF_HOME"):
+        open_model(PINNED)
+    assert not hub.asked("GET", "model.onnx")
+
+
+@pytest.mark.parametrize("fault", [{"slow": 0.2}, {"stall": True}], ids=["slow", "silent"])
+def test_stop_ends_a_download_at_once(
+    hub: FakeHub, pinned: ModelDescription, files: dict[str, bytes], fault: dict[str, Any]
+) -> None:
+    hub.fail(path="model.onnx", **fault)
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    started = time.monotonic()
+    with pytest.raises(JobStoppedError, match=r"model\.onnx was being downloaded"):
+        open_model(PINNED, stop=stop.is_set)
+    assert time.monotonic() - started < 2.5
+    assert not cached_state(pinned).complete
+    hub.faults.clear()
+    assert content(open_model(PINNED).model_path) == files["model.onnx"]
+
+
+def test_a_host_may_stop_with_an_exception_of_its_own(hub: FakeHub, pinned: ModelDescription) -> None:
+    """As `Host.progress` does; it is also how a host shows that a job that downloads is alive."""
+    hub.fail(path="model.onnx", slow=0.1)
+    ticks = 0
+
+    def tick() -> bool:
+        nonlocal ticks
+        ticks += 1
+        if ticks > 5:
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        open_model(PINNED, stop=tick)
+    assert not cached_state(pinned).complete
+
+
+def test_stop_ends_the_wait_for_a_busy_hub(
+    hub: FakeHub, pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "_FIRST_WAIT", 30.0)
+    monkeypatch.setattr(download, "PATIENCE", 60.0)
+    hub.fail(method="HEAD", path="model.onnx", status=500, times=-1)
+    stop = threading.Event()
+    lines: list[str] = []
+
+    def log(line: str) -> None:
+        lines.append(line)
+        stop.set()
+
+    with pytest.raises(JobStoppedError):
+        open_model(PINNED, log=log, stop=stop.is_set)
+    assert lines == [f"{PINNED}/model.onnx: the hub answered 500; trying again in 30 s"]
+
+
+def test_the_environment_is_followed_from_a_fresh_process(hub: FakeHub, unpinned: str, tmp_path: Path) -> None:
+    """No patched client: HF_HOME, HF_ENDPOINT and HF_HUB_OFFLINE as a user sets them."""
+    code = f"from wd14.model.hub import open_model; print(open_model({unpinned!r}).model_path)"
+    env = os.environ | {"PYTHONPATH": str(ROOT), "HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": hub.url}
+
+    def run(**more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=env | more, check=False, timeout=60
+        )
+
+    refused = run(HF_HUB_OFFLINE="1")
+    assert "DownloadError" in refused.stderr
+    assert "HF_HUB_OFFLINE forbids" in refused.stderr
+    fetched = run()
+    assert fetched.stdout.startswith(str(tmp_path / "home" / "hub")), fetched.stderr
+    assert run(HF_HUB_OFFLINE="1").stdout == fetched.stdout

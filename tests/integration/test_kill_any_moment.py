@@ -1,0 +1,166 @@
+"""kill -9, Ctrl-C and SIGTERM at every step of a run: nothing is lost, nothing half is seen, and again means again."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.faults import Faults, Scene, is_leftover, tree
+from tests.support.tally import tally
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs fork and SIGKILL")
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
+    with Faults(tmp_path_factory.mktemp("runs")) as server:
+        yield server
+
+
+def spread(number: int, last: int, seed: int) -> list[int]:
+    """That many different steps from 1 to `last`, the first and the last among them."""
+    inner = random.Random(seed).sample(range(2, last), min(number, last) - 2)
+    return sorted({1, last, *inner})
+
+
+def kill_at_steps(scene: Scene, steps: list[int]) -> None:
+    for step in steps:
+        killed = scene.run(send=signal.SIGKILL, at_event=step, under=scene.folder)
+        tally("faults injected")
+        assert killed.status == -9 or step > 0.9 * steps[-1], killed.said  # the threads may have had fewer steps
+        scene.check_nothing_lost()
+        scene.check_again()
+        scene.clear()
+
+
+def test_kill_9_at_every_kind_of_file_operation(faults: Faults, tmp_path: Path) -> None:
+    """Sixty places between the first folder that is made and the last file that is removed."""
+    scene = Scene(tmp_path, faults)
+    steps = scene.run(under=scene.folder).events
+    scene.clear()
+    assert steps > 60
+    kill_at_steps(scene, spread(60, steps, seed=7))
+    tally("losses", 0)
+
+
+def test_kill_9_at_any_time(faults: Faults, tmp_path: Path) -> None:
+    """Thirty moments by the clock, which may also lie in the model or between two files; scores are kept between."""
+    scene = Scene(tmp_path, faults)
+    moments = random.Random(9)
+    for round_ in range(30):
+        killed = scene.run(send=signal.SIGKILL, after=moments.uniform(0, 1.1) * scene.whole.seconds)
+        tally("faults injected")
+        assert killed.status in (-9, 0), killed.said
+        scene.check_nothing_lost()
+        scene.check_again()
+        scene.clear(cache=round_ % 5 == 0)
+    tally("losses", 0)
+
+
+def test_kill_9_of_the_offline_model_with_all_that_can_be_written(faults: Faults, tmp_path: Path) -> None:
+    """Ten more with the shipped model, text files and a column of scores."""
+    scene = Scene(tmp_path, faults, "--custom-model", "builtin/colours", "--caption-files", "--include-scores")
+    moments = random.Random(10)
+    for _ in range(10):
+        killed = scene.run(send=signal.SIGKILL, after=moments.uniform(0, 1) * scene.whole.seconds)
+        tally("faults injected")
+        assert killed.status in (-9, 0), killed.said
+        scene.check_nothing_lost()
+    scene.check_again()
+    tally("losses", 0)
+
+
+def test_several_killed_runs_are_cleared_together_and_a_living_one_is_not(faults: Faults, tmp_path: Path) -> None:
+    scene = Scene(tmp_path, faults)
+    steps = scene.run(under=scene.folder).events
+    scene.clear()
+    for share in (0.4, 0.6, 0.8):
+        scene.run(send=signal.SIGKILL, at_event=round(share * steps), under=scene.folder)
+    assert any(is_leftover(place) for place in scene.output.parent.iterdir())
+    scene.check_again()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_at_any_step_ends_clean(faults: Faults, tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM: exit status 130 and one line, or the dataset; nothing is left behind either way."""
+    scene = Scene(tmp_path, faults)
+    steps = scene.run(under=scene.folder).events
+    scene.clear()
+    statuses = []
+    for step in spread(15, steps, seed=number):
+        stopped = scene.run(send=number, at_event=step, under=scene.folder)
+        tally("faults injected")
+        assert stopped.status in (0, 130), stopped.said
+        assert "Traceback" not in stopped.said, stopped.said
+        statuses.append(stopped.status)
+        if stopped.status == 130:
+            assert "stopped" in stopped.err
+        scene.check_nothing_lost()
+        scene.check_again()
+        scene.clear()
+    assert number == signal.SIGTERM or statuses.count(130) > 10
+    tally("losses", 0)
+
+
+def test_kill_9_while_text_files_are_written_in_place(faults: Faults, tmp_path: Path) -> None:
+    """The pictures stay as they are, every text file is whole, and again writes the rest."""
+    scene = Scene(tmp_path, faults)
+    captions = _captions(scene)
+    steps = scene.run("--in-place", under=scene.folder).events
+    _remove_texts(scene.source)
+    for step in spread(12, steps, seed=3):
+        scene.run("--in-place", send=signal.SIGKILL, at_event=step, under=scene.folder)
+        tally("faults injected")
+        for text in scene.source.rglob("*.txt"):
+            assert text.read_text("utf-8") == captions[text.stem + ".png"] + "\n"
+        for left in scene.source.rglob(".*.wd14-caption"):  # as it will be by the time that somebody comes again
+            os.utime(left, (0, 0))
+        again = scene.run("--in-place")
+        texts = {text.stem + ".png": text.read_text("utf-8").rstrip("\n") for text in scene.source.rglob("*.txt")}
+        assert again.status == (0 if "failed" in again.out else 1), again.said
+        assert texts == captions
+        _remove_texts(scene.source)
+        assert tree(scene.source) == scene.before
+    scene.check_nothing_lost()
+    tally("losses", 0)
+
+
+def _captions(scene: Scene) -> dict[str, str]:
+    """Captions of an undisturbed run by the names of their pictures."""
+    assert scene.run().status == 0
+    lines = (scene.output / "metadata.jsonl").read_text("utf-8").splitlines()
+    shutil.rmtree(scene.output)
+    return {row["file_name"]: row["caption"] for row in map(json.loads, lines)}
+
+
+def _remove_texts(folder: Path) -> None:
+    for text in folder.rglob("*.txt"):
+        text.unlink()
+
+
+@pytest.mark.long
+def test_kill_9_at_every_single_step(faults: Faults, tmp_path: Path) -> None:
+    scene = Scene(tmp_path, faults)
+    steps = scene.run(under=scene.folder).events
+    scene.clear()
+    kill_at_steps(scene, list(range(1, steps + 1)))
+
+
+@pytest.mark.long
+def test_kill_9_five_hundred_times(faults: Faults, tmp_path: Path) -> None:
+    scene = Scene(tmp_path, faults, "--caption-files")
+    moments = random.Random(11)
+    for round_ in range(500):
+        scene.run(send=signal.SIGKILL, after=moments.uniform(0, 1.1) * scene.whole.seconds)
+        tally("faults injected")
+        scene.check_nothing_lost()
+        if round_ % 3 == 0:
+            scene.check_again()
+        scene.clear(cache=round_ % 5 == 0)

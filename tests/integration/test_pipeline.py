@@ -1,0 +1,244 @@
+"""What the pipeline promises: order, stored scores that fit, one scoring a picture, a stop that is obeyed."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.scripted_model import Tag, save_scripted_model
+from wd14 import CaptionConfig, caption_dataset
+from wd14.errors import AllRowsFailedError, EmptySourceError, JobStoppedError
+from wd14.hosts.local import LocalHost
+from wd14.images import open_picture
+from wd14.model.tagger import Tagger
+from wd14.pipeline import run_job
+from wd14.types import Progress, Summary
+
+TAGS = [Tag("safe", 9, 0.5), Tag("bright", 0, 0.0, pixel=(224, 224), gain=1.0), Tag("cat", 0, 0.42), Tag("rin", 4, 0.9)]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save_scripted_model(tmp_path / "model", TAGS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "pictures"
+    place.mkdir()
+    for number in range(24):
+        Image.new("RGB", (20, 20), (number, number, number * 10)).save(place / f"{number:02d}.png")
+    return place
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the batches that went through a model."""
+    seen: list[int] = []
+    original = Tagger.run
+
+    def spy(self: Tagger, batch: Any) -> Any:
+        seen.append(len(batch))
+        return original(self, batch)
+
+    monkeypatch.setattr(Tagger, "run", spy)
+    return seen
+
+
+def captions(summary: Summary) -> list[tuple[str, str]]:
+    text = (Path(summary.output or "") / "metadata.jsonl").read_text("utf-8")
+    return [(row["file_name"], row["caption"]) for row in map(json.loads, text.splitlines())]
+
+
+def job(source: Path, model: Path, output: Path, **values: Any) -> Summary:
+    return caption_dataset(source, CaptionConfig.from_values({"custom_model": str(model), **values}), output=output)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 4])
+@pytest.mark.parametrize("batch", [1, 5])
+def test_rows_keep_their_order_under_any_timing(
+    workers: int, batch: int, folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = random.Random(workers * 10 + batch)
+    opening, running = open_picture, Tagger.run
+
+    def slowly(data: bytes, **options: Any) -> Any:
+        time.sleep(dice.choice([0, 0, 0.01, 0.03]))
+        return opening(data, **options)
+
+    def unevenly(self: Tagger, rows: Any) -> Any:
+        time.sleep(dice.choice([0, 0.01, 0.02]))
+        return running(self, rows)
+
+    monkeypatch.setattr("wd14.model.scoring.open_picture", slowly)
+    monkeypatch.setattr(Tagger, "run", unevenly)
+    summary = job(folder, model, tmp_path / "out", max_data_loader_n_workers=workers, batch_size=batch, cache=False)
+    expected = [
+        (f"{n:02d}.png", ", ".join([*(["bright"] if n * 10 / 255 >= 0.35 else []), "cat", "rin"])) for n in range(24)
+    ]
+    assert captions(summary) == expected
+
+
+def test_other_thresholds_and_options_need_no_model(
+    folder: Path, model: Path, tmp_path: Path, runs: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = job(folder, model, tmp_path / "a")
+    assert (first.captioned, first.from_scores, sum(runs)) == (24, 0, 24)
+    runs.clear()
+    monkeypatch.setattr(Tagger, "load", lambda *_, **__: pytest.fail("a model was opened"))
+    again = job(folder, model, tmp_path / "b", thresh=0.5, caption_separator="; ", rating="first")
+    assert (again.captioned, again.from_scores, runs) == (0, 24, [])
+    assert captions(again)[0] == ("00.png", "safe; rin")
+    monkeypatch.undo()
+    fresh = job(folder, model, tmp_path / "c", thresh=0.5, caption_separator="; ", rating="first", cache=False)
+    assert captions(again) == captions(fresh)
+
+
+@pytest.mark.parametrize(
+    "change", [{"profile": "reference"}, {"image_size": 10}, {"exif_orientation": False}, {"thresh": 0.005}]
+)
+def test_stored_scores_are_not_used_for_what_they_do_not_fit(
+    change: dict[str, Any], folder: Path, model: Path, tmp_path: Path
+) -> None:
+    job(folder, model, tmp_path / "a")
+    assert job(folder, model, tmp_path / "b", **change).from_scores == 0
+
+
+def test_stored_scores_belong_to_one_model_and_one_picture(folder: Path, model: Path, tmp_path: Path) -> None:
+    job(folder, model, tmp_path / "a")
+    other = save_scripted_model(tmp_path / "other", [*TAGS[:-1], Tag("rin", 4, 0.95)])
+    assert job(folder, other, tmp_path / "b").from_scores == 0
+    moved = shutil.copytree(model, tmp_path / "moved")
+    assert job(folder, moved, tmp_path / "c").from_scores == 24
+    Image.new("RGB", (20, 20), (255, 255, 255)).save(folder / "00.png")
+    shutil.copy(folder / "01.png", folder / "another_name.png")
+    changed = job(folder, model, tmp_path / "d")
+    assert (changed.captioned, changed.from_scores) == (1, 24)
+    assert captions(changed)[0] == ("00.png", "bright, cat, rin")
+
+
+def test_the_same_picture_twice_is_scored_once(folder: Path, model: Path, tmp_path: Path, runs: list[int]) -> None:
+    for number in range(10):
+        shutil.copy(folder / "03.png", folder / f"copy{number}.png")
+    summary = job(folder, model, tmp_path / "a")
+    assert sum(runs) == 24
+    assert (summary.captioned, summary.from_scores) == (24, 10)
+    assert len({caption for name, caption in captions(summary) if name.startswith("copy")}) == 1
+
+
+def test_an_unfinished_run_is_picked_up(folder: Path, model: Path, tmp_path: Path, runs: list[int]) -> None:
+    """Stopped half-way; the next run scores the rest only, and its result is that of an undisturbed run."""
+
+    class Stopping(LocalHost):
+        def progress(self, progress: Progress) -> None:
+            if progress.done >= 5:
+                raise JobStoppedError("stopped")
+
+    values = {"custom_model": str(model)}
+    original = Tagger.run
+
+    def slow(self: Tagger, batch: Any) -> Any:
+        time.sleep(0.15)
+        return original(self, batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tagger, "run", slow)
+        with pytest.raises(JobStoppedError):
+            run_job(Stopping(folder, values, tmp_path / "a", say=lambda _: None))
+    assert not (tmp_path / "a").exists()
+    resumed = job(folder, model, tmp_path / "a")
+    assert 0 < resumed.captioned < 24
+    undisturbed = job(folder, model, tmp_path / "b", cache=False)
+    assert captions(resumed) == captions(undisturbed)
+
+
+def test_memory_is_bounded_by_the_queue(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the model stands still, no more pictures are opened than the window holds."""
+    go = threading.Event()
+    original, opening = Tagger.run, open_picture
+    opened: list[int] = []
+
+    def held(self: Tagger, batch: Any) -> Any:
+        go.wait(30)
+        return original(self, batch)
+
+    def counting(data: bytes, **options: Any) -> Any:
+        opened.append(1)
+        return opening(data, **options)
+
+    monkeypatch.setattr(Tagger, "run", held)
+    monkeypatch.setattr("wd14.model.scoring.open_picture", counting)
+    for number in range(60):
+        Image.new("RGB", (20, 20), (number, 255, 0)).save(folder / f"more{number}.png")
+    seen: list[int] = []
+    timer = threading.Timer(1.5, lambda: (seen.append(len(opened)), go.set()))  # type: ignore[func-returns-value]
+    timer.start()
+    job(folder, model, tmp_path / "a", max_data_loader_n_workers=2, batch_size=1)
+    timer.join()
+    assert len(opened) == 84
+    assert 0 < seen[0] < 30
+
+
+def test_a_picture_that_the_model_cannot_score_fails_alone(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Tagger.run
+
+    def sometimes_nan(self: Tagger, batch: Any) -> Any:
+        scores = original(self, batch)
+        scores[batch[:, 224, 224, 0] == 70] = np.nan  # the picture 07.png
+        return scores
+
+    monkeypatch.setattr(Tagger, "run", sometimes_nan)
+    summary = job(folder, model, tmp_path / "a", batch_size=4)
+    assert summary.failed == 1
+    assert summary.failures[0][0] == "07.png"
+    assert [name for name, _ in captions(summary)] == [f"{n:02d}.png" for n in range(24) if n != 7]
+    monkeypatch.undo()
+    assert job(folder, model, tmp_path / "b").captioned == 1
+
+
+def test_a_job_with_nothing_to_show_fails(model: Path, tmp_path: Path) -> None:
+    place = tmp_path / "pictures"
+    place.mkdir()
+    with pytest.raises(EmptySourceError):
+        job(place, model, tmp_path / "out")
+    for number in range(5):
+        (place / f"{number}.png").write_text("no picture")
+    with pytest.raises(AllRowsFailedError, match=r"none of 5 pictures could be captioned: 0\.png"):
+        job(place, model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_progress_tells_how_far_how_fast_and_how_long(folder: Path, model: Path, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    original = Tagger.run
+
+    class Watching(LocalHost):
+        def progress(self, progress: Progress) -> None:
+            seen.append(progress)
+
+    def slow(self: Tagger, batch: Any) -> Any:
+        time.sleep(0.2)
+        return original(self, batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tagger, "run", slow)
+        run_job(Watching(folder, {"custom_model": str(model)}, tmp_path / "a", say=lambda _: None))
+    assert [p.done for p in seen] == sorted(p.done for p in seen)
+    assert (seen[-1].done, seen[-1].total, seen[-1].fraction) == (24, 24, 1.0)
+    middle = [p for p in seen if 4 < p.done < 24]
+    assert middle
+    assert all(p.images_per_second > 0 and (p.remaining_seconds or 0) > 0 for p in middle)
+    assert len(seen) < 24

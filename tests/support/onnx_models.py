@@ -1,0 +1,108 @@
+"""The published interfaces as small ONNX models, whose scores can be worked out by hand.
+
+Every model averages the picture over its pixels, and gives each tag `sigmoid(weights @ mean + bias)`; the means are of
+the channels as the model gets them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+Weights = tuple[NDArray[np.float32], NDArray[np.float32]]  #: (3, T) and (T,)
+
+
+def random_weights(tags: int, seed: int = 0, *, scale: float = 1.0) -> Weights:
+    """Weights whose scores spread over (0, 1) for inputs of about ±1 / `scale`."""
+    rng = np.random.default_rng(seed)
+    weights = (rng.normal(size=(3, tags)) * scale).astype(np.float32)
+    return weights, rng.normal(size=tags).astype(np.float32)
+
+
+def expected(mean: NDArray[np.float32], weights: Weights) -> NDArray[np.float64]:
+    """The scores for pictures with these channel means, (N, 3) -> (N, T), in float64."""
+    logits = mean.astype(np.float64) @ weights[0].astype(np.float64) + weights[1].astype(np.float64)
+    return 1 / (1 + np.exp(-logits))
+
+
+def save_model(
+    path: Path,
+    weights: Weights,
+    *,
+    layout: str = "NHWC",
+    batch: int | str | None = "batch_size",
+    size: int | str = 448,
+    sigmoid: bool = True,
+    three_outputs: bool = False,
+    element: int = TensorProto.FLOAT,
+    input_name: str = "input_1:0",
+    output_name: str = "predictions_sigmoid",
+) -> Path:
+    """Writes a tagger.
+
+    Args:
+        path: of the file.
+        weights: of the tags.
+        layout: NHWC or NCHW.
+        batch: an int is a fixed batch dimension, a name or None a dynamic one.
+        size: side of the picture; a name is a dynamic one.
+        sigmoid: whether the graph ends in one; without, the output is logits.
+        three_outputs: PixAI's `embedding`, `logits` and `prediction`, in this order.
+        element: type of input and output.
+        input_name: of the input.
+        output_name: of the only output.
+    """
+    tags = weights[1].size
+    sides: list[int | str | None] = [size, size, 3] if layout == "NHWC" else [3, size, size]
+    axes = [1, 2] if layout == "NHWC" else [2, 3]
+    dtype = helper.tensor_dtype_to_np_dtype(element)
+    nodes = [
+        helper.make_node("ReduceMean", [input_name], ["embedding"], axes=axes, keepdims=0),
+        helper.make_node("MatMul", ["embedding", "weights"], ["product"]),
+        helper.make_node("Add", ["product", "bias"], ["logits"]),
+    ]
+    outputs = [("logits", tags)]
+    if sigmoid or three_outputs:
+        name = "prediction" if three_outputs else output_name
+        nodes.append(helper.make_node("Sigmoid", ["logits"], [name]))
+        outputs = [("embedding", 3), ("logits", tags), (name, tags)] if three_outputs else [(name, tags)]
+    graph = helper.make_graph(
+        nodes,
+        "tagger",
+        [helper.make_tensor_value_info(input_name, element, [batch, *sides])],
+        [helper.make_tensor_value_info(name, element, [batch, width]) for name, width in outputs],
+        [
+            numpy_helper.from_array(weights[0].astype(dtype), "weights"),
+            numpy_helper.from_array(weights[1].astype(dtype), "bias"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.checker.check_model(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, str(path))
+    return path
+
+
+def write_csv(path: Path, categories: list[int], *, extra: str = "") -> list[str]:
+    """A `selected_tags.csv` with a tag for each category; returns the names."""
+    names = [f"tag_{index}" for index in range(len(categories))]
+    lines = [f"tag_id,name,category,count{extra}"]
+    lines += [
+        f"{1000 + index},{name},{category},{9 * index}{',x' if extra else ''}"
+        for index, (name, category) in enumerate(zip(names, categories, strict=True))
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return names
+
+
+def wd14_folder(folder: Path, *, batch: int | str | None = "batch_size", tags: int = 12, size: int = 448) -> Weights:
+    """WD14: NHWC, 0..255, probabilities; 4 ratings, then general, then 2 characters."""
+    weights = random_weights(tags, scale=1 / 128)
+    save_model(folder / "model.onnx", weights, batch=batch, size=size)
+    write_csv(folder / "selected_tags.csv", [9] * 4 + [0] * (tags - 6) + [4] * 2)
+    return weights

@@ -1,0 +1,15 @@
+"""Counts of what the suites did, printed at the end of a run: files fuzzed, faults injected, losses."""
+
+from __future__ import annotations
+
+_counts: dict[str, int] = {}
+
+
+def tally(what: str, number: int = 1) -> None:
+    """Adds to a count."""
+    _counts[what] = _counts.get(what, 0) + number
+
+
+def counts() -> dict[str, int]:
+    """All counts, by what was counted."""
+    return dict(_counts)

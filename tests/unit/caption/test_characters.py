@@ -1,0 +1,83 @@
+"""Series and costumes: names from wd-v3's list, told apart by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from wd14.caption.characters import Expander, split_group
+from wd14.types import Labels
+
+WITH_SERIES = {
+    "saber_(fate)": ("saber", "fate"),
+    "bb_(fate/extra)": ("bb", "fate/extra"),
+    "2b_(nier:automata)": ("2b", "nier:automata"),
+    "artoria_pendragon_(swimsuit_ruler)_(fate)": ("artoria_pendragon_(swimsuit_ruler)", "fate"),
+    "miyamoto_musashi_(swimsuit_berserker)_(second_ascension)_(fate)": (
+        "miyamoto_musashi_(swimsuit_berserker)_(second_ascension)",
+        "fate",
+    ),
+    "byleth_(female)_(fire_emblem)": ("byleth_(female)", "fire_emblem"),
+    "puru-see_(hoshizuki_(seigetsu))": ("puru-see", "hoshizuki_(seigetsu)"),
+    "ib_(ib)": ("ib", "ib"),
+    "boo_(mario)": ("boo", "mario"),
+    "nekomusume_(gegege_no_kitarou_6)": ("nekomusume", "gegege_no_kitarou_6"),
+    "felicia_(vampire)": ("felicia", "vampire"),
+}
+WITHOUT_SERIES = (
+    *("gawr_gura_(1st_costume)", "sakura_miko_(casual)", "konpaku_youmu_(ghost)", "phosphophyllite_(ll)"),
+    *("fu_hua_(herrscher_of_sentience)", "hatsune_miku_(append)", "hakurei_reimu_(pc-98)", "seele_(alter_ego)"),
+    *("fujimaru_ritsuka_(female)", "fujimaru_ritsuka_(female)_(polar_chaldea_uniform)", "bloop_(gawr_gura)"),
+    *("black_rock_shooter_(character)", "shigure_ui_(vtuber)", "ado_(utaite)", "hatsune_miku", "someone_(3rd_costume)"),
+)
+#: Characters without a group, which tell that the group of another is a costume.
+BASES = (
+    *("gawr_gura", "sakura_miko", "konpaku_youmu", "phosphophyllite", "fu_hua", "hakurei_reimu", "mario"),
+    "nekomusume",
+)
+NAMES = (*WITH_SERIES, *WITHOUT_SERIES, *BASES)
+
+
+@pytest.fixture(scope="module")
+def expander() -> Expander:
+    return Expander(Labels(NAMES, ("character",) * len(NAMES)))
+
+
+@pytest.mark.parametrize(("name", "parts"), WITH_SERIES.items())
+def test_a_series_becomes_a_tag_of_its_own(expander: Expander, name: str, parts: tuple[str, str]) -> None:
+    assert expander.parts(NAMES.index(name)) == parts
+
+
+@pytest.mark.parametrize("name", [*WITHOUT_SERIES, *BASES])
+def test_a_costume_stays_with_the_name(expander: Expander, name: str) -> None:
+    assert expander.parts(NAMES.index(name)) == (name,)
+
+
+def test_general_tags_are_not_expanded() -> None:
+    assert Expander(Labels(("star_(symbol)",), ("general",))).parts(0) == ("star_(symbol)",)
+
+
+def test_a_copyright_tag_of_the_model_is_a_series_whatever_else_it_is() -> None:
+    labels = Labels(("a_(casual)", "b_(hero)", "hero", "casual"), ("character",) * 3 + ("copyright",))
+    expander = Expander(labels)
+    assert expander.parts(0) == ("a", "casual")
+    assert expander.parts(1) == ("b_(hero)",)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("a_(b)", ("a", "b")),
+        ("a (b)", ("a", "b")),
+        ("a_(b)_(c)", ("a_(b)", "c")),
+        ("a_(b_(c))", ("a", "b_(c)")),
+        ("a(b)", ("a", "b")),
+        ("a", None),
+        ("(a)", None),
+        ("a_()", None),
+        (";)", None),
+        ("a)", None),
+        ("a_(b", None),
+    ],
+)
+def test_the_last_group_with_its_nested_parentheses(name: str, found: tuple[str, str] | None) -> None:
+    assert split_group(name) == found

@@ -1,0 +1,243 @@
+"""Parquet, Arrow and saved datasets, written by the real libraries."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support.sources import photo, put, read
+from wd14.config import CaptionConfig
+from wd14.data.reader import open_source
+from wd14.errors import ColumnNotFoundError, SourceError, SplitNotFoundError
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
+
+
+def write(path: Path, columns: dict[str, Any], **options: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path, **options)
+    return path
+
+
+def pictures(count: int) -> list[dict[str, Any]]:
+    return [{"bytes": photo("JPEG", number), "path": f"folder/{number}.jpg"} for number in range(count)]
+
+
+@pytest.mark.parametrize("form", ["struct", "bytes", "path"])
+@pytest.mark.parametrize("ending", [".parquet", ".arrow"])
+def test_the_ways_in_which_a_column_holds_pictures(tmp_path: Path, form: str, ending: str) -> None:
+    for number in range(3):
+        put(tmp_path / "folder" / f"{number}.jpg", number)
+    cells = {
+        "struct": pictures(3),
+        "bytes": [photo("JPEG", number) for number in range(3)],
+        "path": [f"folder/{number}.jpg" for number in range(3)],
+    }[form]
+    table = pa.table({"image": cells})
+    if ending == ".parquet":
+        pq.write_table(table, tmp_path / "rows.parquet")
+    else:
+        with pa.OSFile(str(tmp_path / "rows.arrow"), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+    for source in (tmp_path, tmp_path / f"rows{ending}"):
+        seen = read(source)
+        assert [sample.read() for sample in seen.samples] == [photo("JPEG", number) for number in range(3)]
+        assert (
+            seen.names == ["000000.jpg", "000001.jpg", "000002.jpg"] if form == "bytes" else ["0.jpg", "1.jpg", "2.jpg"]
+        )
+        assert seen.sources[2] == f"rows{ending} row 2"
+        assert seen.total == 3
+
+
+def test_splits_as_datasets_names_files(tmp_path: Path) -> None:
+    for name, count in {"train-00000-of-00002": 2, "train-00001-of-00002": 1, "my_split-00000-of-00001": 3}.items():
+        write(tmp_path / "data" / f"{name}.parquet", {"image": pictures(count)})
+    write(tmp_path / "data" / "dev.parquet", {"image": pictures(4)})
+    assert read(tmp_path).total == 3
+    assert read(tmp_path, split="my_split").total == 3
+    assert read(tmp_path, split="validation").total == 4
+    assert read(tmp_path, split="all").total == 10
+    with pytest.raises(SplitNotFoundError, match="train, validation, my_split"):
+        read(tmp_path, split="other")
+
+
+def test_only_the_asked_columns_are_carried(tmp_path: Path) -> None:
+    columns = {
+        "image": pictures(2),
+        "caption": ["old", None],
+        "score": [1.5, float("nan")],
+        "when": [datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC), None],
+        "price": [Decimal("1.50"), None],
+        "tags": [["a", "b"], []],
+        "mask": [b"x", b"y"],
+    }
+    path = write(tmp_path / "rows.parquet", columns)
+    plain = read(path)
+    assert (plain.captions, dict(plain.samples[0].columns)) == ([None, None], {})
+    seen = read(path, keep_columns=True, append_tags=True)
+    assert seen.captions == ["old", None]
+    assert seen.samples[0].columns == {
+        "caption": "old",
+        "score": 1.5,
+        "when": "2026-01-02T03:04:00+00:00",
+        "price": "1.50",
+        "tags": ["a", "b"],
+    }
+    assert seen.samples[1].columns["score"] is None
+    assert any("mask (binary)" in line for line in seen.log)
+
+
+def test_the_image_column_is_never_guessed(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.parquet", {"img": pictures(1), "label": [3]})
+    with pytest.raises(ColumnNotFoundError, match=r"'image'.*img \(struct.*label \(int64\)"):
+        read(path)
+    with pytest.raises(ColumnNotFoundError, match="holds int64 and no pictures"):
+        read(path, image_field="label")
+    assert read(path, image_field="img").total == 1
+
+
+def test_paths_in_a_column_stay_inside_the_folder(tmp_path: Path) -> None:
+    secret = put(tmp_path / "secret.jpg")
+    inside = put(tmp_path / "data" / "a.jpg")
+    cells = [str(inside), "a.jpg", str(secret), "../secret.jpg", "", None, "gone.jpg"]
+    write(tmp_path / "data" / "rows.parquet", {"image": cells})
+    seen = read(tmp_path / "data")
+    assert [sample.error is None for sample in seen.samples] == [True, True, *[False] * 5]
+    assert "outside" in seen.failed["rows.parquet row 2"]
+    trusted = read(tmp_path / "data", trusted_absolute_paths=True)
+    assert [sample.error is None for sample in trusted.samples] == [True, True, True, *[False] * 4]
+
+
+@posix
+def test_absolute_paths_and_links(tmp_path: Path) -> None:
+    put(tmp_path / "secret.jpg")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "link.jpg").symlink_to(tmp_path / "secret.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    cells = [str(tmp_path / "data" / "link.jpg"), "link.jpg", str(tmp_path / "pipe.jpg")]
+    write(tmp_path / "data" / "rows.parquet", {"image": cells})
+    assert len(read(tmp_path / "data").failed) == 3
+    followed = read(tmp_path / "data", follow_symlinks=True, image_field="image")
+    assert "rows.parquet row 1" not in followed.failed
+    assert len(read(tmp_path / "data", trusted_absolute_paths=True).failed) >= 1, "a pipe never opens"
+
+
+def test_pictures_beside_a_table_that_has_no_such_column(tmp_path: Path) -> None:
+    put(tmp_path / "a.png")
+    write(tmp_path / "scores.parquet", {"file": ["a.png"], "score": [1.0]})
+    seen = read(tmp_path)
+    assert seen.names == ["a.png"]
+    assert any("scores.parquet" in line for line in seen.log)
+
+
+def test_metadata_parquet(tmp_path: Path) -> None:
+    put(tmp_path / "a.png")
+    put(tmp_path / "b.png")
+    write(tmp_path / "metadata.parquet", {"file_name": ["b.png", "../x.png"], "text": ["old", "older"]})
+    seen = read(tmp_path, append_tags=True)
+    assert (seen.names[0], seen.captions[0], len(seen.failed)) == ("b.png", "old", 1)
+
+
+def test_broken_files_are_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", {"image": pictures(1)})
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 this is none")
+    with pytest.raises(SourceError, match=r"b\.parquet cannot be read"):
+        read(tmp_path)
+    (tmp_path / "c.arrow").write_bytes(b"neither")
+    with pytest.raises(SourceError, match=r"c\.arrow cannot be read"):
+        read(tmp_path / "c.arrow")
+    (tmp_path / "d.parquet").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"d\.parquet"):
+        read(tmp_path / "d.parquet")
+
+
+def test_a_damaged_row_group_loses_its_own_rows_only(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.parquet", {"image": pictures(6)}, row_group_size=2, compression="gzip")
+    column = pq.ParquetFile(path).metadata.row_group(1).column(0)
+    raw = bytearray(path.read_bytes())
+    start = column.dictionary_page_offset or column.data_page_offset
+    for place in range(start, start + column.total_compressed_size):
+        raw[place] ^= 0x5A
+    path.write_bytes(raw)
+    seen = read(path)
+    assert [sample.error is None for sample in seen.samples] == [True, True, False, False, True, True]
+    assert "row group 1" in seen.failed["rows.parquet row 2"]
+
+
+def test_a_truncated_arrow_file(tmp_path: Path) -> None:
+    saved = datasets.Dataset.from_dict({"image": pictures(8)}).cast_column("image", datasets.Image())
+    saved.save_to_disk(str(tmp_path / "saved"))
+    file = next((tmp_path / "saved").glob("*.arrow"))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(SourceError, match=file.name):
+        read(tmp_path / "saved")
+
+
+def test_what_save_to_disk_writes(tmp_path: Path) -> None:
+    for number in range(3):
+        put(tmp_path / "photos" / f"{number}.jpg", number)
+    files = [str(tmp_path / "photos" / f"{number}.jpg") for number in range(3)]
+    rows = datasets.Dataset.from_dict({"image": files, "text": ["x", "y", "z"]}).cast_column("image", datasets.Image())
+    rows.select([2, 0]).save_to_disk(str(tmp_path / "saved"))
+    seen = read(tmp_path / "saved", append_tags=True)
+    assert (seen.names, seen.captions, seen.columns) == (["2.jpg", "0.jpg"], ["z", "x"], ("image", "text"))
+    assert seen.samples[0].read() == (tmp_path / "photos" / "2.jpg").read_bytes()
+
+    datasets.DatasetDict({"test": rows, "train": rows.select([1])}).save_to_disk(str(tmp_path / "both"))
+    assert read(tmp_path / "both").names == ["1.jpg"]
+    assert read(tmp_path / "both", split="test").total == 3
+    assert read(tmp_path / "both", split="all").total == 4
+
+
+@pytest.mark.parametrize("name", ["../x.arrow", "/etc/passwd", "..", "", None, "a\0b"])
+def test_a_saved_dataset_names_files_of_its_own_only(tmp_path: Path, name: str | None) -> None:
+    import json
+
+    (tmp_path / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
+    with pytest.raises(SourceError, match="expected the plain name"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", "{}", '{"_data_files": 3}', '{"_data_files": [{"filename": "no.arrow"}]}']
+)
+def test_a_damaged_description(tmp_path: Path, text: str) -> None:
+    (tmp_path / "state.json").write_text(text)
+    with pytest.raises(SourceError):
+        read(tmp_path)
+
+
+def test_stopping_half_way_closes_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.parquet", {"image": pictures(40)})
+    opened = set(open_files())
+    source = open_source(path, CaptionConfig())
+    samples = iter(source)
+    for _ in range(3):
+        next(samples)
+    source.close()
+    assert set(open_files()) == opened
+    with open_source(path, CaptionConfig()) as source:
+        assert len(list(source)) == 40
+    assert set(open_files()) == opened
+
+
+def open_files() -> list[str]:
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("open files are counted on Linux")
+    found = []
+    for entry in folder.iterdir():
+        try:
+            found.append(os.readlink(entry))  # noqa: PTH115
+        except OSError:
+            continue
+    return [name for name in found if not name.startswith(("pipe:", "socket:", "anon_inode:", "/proc"))]

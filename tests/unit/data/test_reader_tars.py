@@ -1,0 +1,130 @@
+"""WebDataset archives, whole and damaged."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.sources import photo, read
+from wd14.errors import SourceError
+
+
+def pack(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+def rows(count: int) -> dict[str, bytes]:
+    members: dict[str, bytes] = {}
+    for number in range(count):
+        members[f"./part/{number:03d}.jpg"] = photo("JPEG", number)
+        members[f"./part/{number:03d}.txt"] = f"text {number}\n".encode()
+        members[f"./part/{number:03d}.json"] = json.dumps({"id": number}).encode()
+    return members
+
+
+@pytest.mark.parametrize(("name", "mode"), [("a.tar", "w"), ("a.tar.gz", "w:gz"), ("a.tar.xz", "w:xz")])
+def test_rows_share_their_name_up_to_the_first_dot(tmp_path: Path, name: str, mode: str) -> None:
+    pack(tmp_path / name, rows(3), mode)
+    for source in (tmp_path / name, tmp_path):
+        seen = read(source, append_tags=True, keep_columns=True)
+        assert seen.names == ["000.jpg", "001.jpg", "002.jpg"]
+        assert seen.captions == ["text 0", "text 1", "text 2"]
+        assert seen.samples[2].columns == {"text": "text 2\n", "id": 2}
+        assert [sample.read() for sample in seen.samples] == [photo("JPEG", number) for number in range(3)]
+        assert (seen.failed, seen.log, seen.total) == ({}, [], None)
+    assert read(tmp_path / name).name == "a"
+
+
+def test_several_pictures_in_a_row(tmp_path: Path) -> None:
+    pack(tmp_path / "a.tar", {"x.jpg": photo("JPEG", 0), "x.mask.png": photo("PNG", 1), "y.png": photo("PNG", 2)})
+    assert read(tmp_path / "a.tar").names == ["x.jpg", "y.png"]
+    seen = read(tmp_path / "a.tar", image_field="mask.png")
+    assert seen.samples[0].read() == photo("PNG", 1)
+    assert seen.samples[0].name == "x.mask.png"
+    assert seen.samples[1].error is not None, "a row without that picture"
+
+
+def test_folders_of_archives_and_their_splits(tmp_path: Path) -> None:
+    pack(tmp_path / "train-00000.tar", {"a.jpg": photo()})
+    pack(tmp_path / "train-00001.tar", {"a.jpg": photo("JPEG", 1)})
+    pack(tmp_path / "val-00000.tar", {"b.jpg": photo()})
+    assert read(tmp_path).sources == ["train-00000.tar: a.jpg", "train-00001.tar: a.jpg"]
+    assert read(tmp_path, split="validation").names == ["b.jpg"]
+
+
+def test_a_row_without_a_picture_fails_and_a_readme_does_not(tmp_path: Path) -> None:
+    members = {"README.md": b"hello", "a.txt": b"alone", "b.jpg": photo(), "c.jpg": photo(), "c.json": b"{broken"}
+    pack(tmp_path / "a.tar", {**members, "._b.jpg": b"x", "__MACOSX/b.jpg": b"x"})
+    seen = read(tmp_path / "a.tar")
+    assert seen.failed.keys() == {"a.tar: a", "a.tar: c.jpg"}
+    assert seen.names[1] == "b.jpg"
+
+
+def test_links_and_devices_in_an_archive_are_not_opened(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for kind, name in ((tarfile.SYMTYPE, "a.jpg"), (tarfile.LNKTYPE, "b.jpg"), (tarfile.CHRTYPE, "c.jpg")):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+        member = tarfile.TarInfo("../../up.jpg")
+        member.size = len(photo())
+        archive.addfile(member, io.BytesIO(photo()))
+    seen = read(tmp_path / "a.tar")
+    assert len(seen.failed) == 3
+    assert (seen.names[3], seen.samples[3].read()) == ("up.jpg", photo())
+
+
+def test_a_truncated_archive_gives_the_rows_so_far_and_says_so(tmp_path: Path) -> None:
+    raw = pack(tmp_path / "whole.tar", {f"{n}.jpg": photo("JPEG", n) for n in range(4)}).read_bytes()
+    size = 512 + (len(photo("JPEG", 0)) + 511) // 512 * 512
+    for cut in range(size + 100, 3 * size, 377):
+        (tmp_path / "cut.tar").write_bytes(raw[:cut])
+        seen = read(tmp_path / "cut.tar")
+        *good, last = seen.samples
+        assert last.error is not None
+        assert all(sample.read() == photo("JPEG", number) for number, sample in enumerate(good))
+
+
+def test_a_truncated_compressed_archive(tmp_path: Path) -> None:
+    raw = pack(tmp_path / "a.tar.gz", rows(20), "w:gz").read_bytes()
+    (tmp_path / "a.tar.gz").write_bytes(raw[: len(raw) // 2])
+    seen = read(tmp_path / "a.tar.gz")
+    assert 1 < len(seen.samples) < 21
+    assert len(seen.failed) == 1
+
+
+def test_a_damaged_header_in_the_middle_is_not_taken_for_the_end(tmp_path: Path) -> None:
+    raw = bytearray(pack(tmp_path / "a.tar", {f"{n}.jpg": photo("JPEG", 0) for n in range(4)}).read_bytes())
+    size = 512 + (len(photo()) + 511) // 512 * 512
+    raw[2 * size + 100] ^= 0xFF
+    (tmp_path / "a.tar").write_bytes(raw)
+    seen = read(tmp_path / "a.tar")
+    assert seen.names[:2] == ["0.jpg", "1.jpg"]
+    assert len(seen.samples) == 3
+    assert seen.samples[2].error is not None
+
+
+def test_what_is_no_archive(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(b"nothing of the kind")
+    with pytest.raises(SourceError, match=r"a\.tar"):
+        read(tmp_path / "a.tar")
+    pack(tmp_path / "b.tar", {"b.jpg": photo()})
+    seen = read(tmp_path)
+    assert (list(seen.failed), seen.names[-1]) == (["a.tar"], "b.jpg")
+
+
+def test_a_claimed_size_costs_no_memory(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("a.jpg")
+    member.size = 1 << 40
+    (tmp_path / "a.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) + photo())
+    seen = read(tmp_path / "a.tar")
+    assert all(sample.error is not None for sample in seen.samples)

@@ -1,0 +1,60 @@
+"""The report: every row, as it happened, readable at any size."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from wd14.data.report import NAMED_FAILURES, ReportWriter, Tally
+from wd14.types import RowResult, Status
+
+
+def test_every_row_is_in_the_report_and_in_the_counts(tmp_path: Path) -> None:
+    results = [
+        RowResult(0, "sub/a.png", Status.CAPTIONED, "a.png", "a.png", "x", notes=("first of 3 frames",)),
+        RowResult(1, "b\udcff\n.png", Status.FAILED, "b.png", reason="the file is empty"),
+        RowResult(2, "set.parquet row 2", Status.FROM_SCORES, "c.png", "c.png", "x"),
+    ]
+    tally = Tally()
+    with ReportWriter(tmp_path / "report.json") as report:
+        for result in results:
+            report.add(result)
+            tally.add(result, result.source)
+        report.finish(tally)
+    assert json.loads((tmp_path / "report.json").read_text("utf-8")) == {
+        "rows": [
+            {
+                "input": "a.png",
+                "output": "a.png",
+                "status": "captioned",
+                "source": "sub/a.png",
+                "notes": ["first of 3 frames"],
+            },
+            {
+                "input": "b.png",
+                "output": None,
+                "status": "failed",
+                "source": "b\udcff\n.png",
+                "reason": "the file is empty",
+            },
+            {"input": "c.png", "output": "c.png", "status": "captioned-from-scores", "source": "set.parquet row 2"},
+        ],
+        "summary": {"rows": 3, "captioned": 1, "captioned_from_scores": 1, "failed": 1},
+    }
+    summary = tally.summary(seconds=1.0, output="out", device="cpu")
+    assert (summary.total, summary.succeeded, summary.failed) == (3, 2, 1)
+    assert summary.failures == (("b\udcff\n.png", "the file is empty"),)
+
+
+def test_an_empty_report_is_a_report_too(tmp_path: Path) -> None:
+    with ReportWriter(tmp_path / "report.json") as report:
+        report.finish(Tally())
+    assert json.loads((tmp_path / "report.json").read_text("utf-8"))["rows"] == []
+
+
+def test_a_million_failures_are_counted_and_a_few_named() -> None:
+    tally = Tally()
+    for number in range(100):
+        tally.add(RowResult(number, f"{number}", Status.FAILED, "a.png", reason="x"), "a.png")
+    assert tally.failed == 100
+    assert len(tally.failures) == NAMED_FAILURES

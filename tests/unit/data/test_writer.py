@@ -1,0 +1,247 @@
+"""The output: complete or not there, under predictable names, read back by `datasets`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from wd14.data.report import Tally
+from wd14.data.writer import CaptionedRow, DatasetWriter
+from wd14.errors import MissingImageError, OutputError, UnreadableImageError
+from wd14.types import Destination, EncodedPicture, RowResult, Sample, Status
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, name in enumerate(["a.png", "b.png", "c.png"]):
+        Image.new("RGB", (4, 4), (number * 40, 0, 0)).save(folder / name)
+    return folder
+
+
+def destination(tmp_path: Path, name: str = "out", **more: Any) -> Destination:
+    return Destination(parent=tmp_path / "sets", name=name, staging=tmp_path / "sets", **more)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row and its picture, as the pipeline gives them to the writer."""
+
+    row: CaptionedRow
+    picture: EncodedPicture
+
+
+_indices = itertools.count()
+
+
+def row(path: Path | None, caption: str = "a, b", **more: Any) -> Entry:
+    name = more.pop("name", path.name if path else "x.png")
+    sample = Sample(next(_indices), name, name, path=path, data=more.pop("data", None), columns=more.pop("columns", {}))
+    png = more.pop("png", None)
+    data, stamp = sample.load()
+    picture = EncodedPicture(data, stamp) if png is None else EncodedPicture(png, as_png=True)
+    return Entry(CaptionedRow(sample, caption, **more), picture)
+
+
+def put(writer: DatasetWriter, entry: Entry) -> str:
+    return writer.add(replace(entry.row, stash=writer.stash(entry.row.sample, entry.picture)))
+
+
+def write(place: Destination, rows: list[Entry], **more: Any) -> Path:
+    writer = DatasetWriter(place, **more)
+    tally = Tally()
+    for number, entry in enumerate(rows):
+        name = put(writer, entry)
+        result = RowResult(
+            number, entry.row.sample.source, Status.CAPTIONED, entry.row.sample.name, name, entry.row.caption
+        )
+        writer.record(result)
+        tally.add(result, result.source)
+    return Path(writer.finish(tally, {"made_by": "a test"}))
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metadata.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_the_dataset_is_complete_and_byte_for_byte(tmp_path: Path, pictures: Path) -> None:
+    place = write(destination(tmp_path), [row(pictures / "b.png", "ö, 猫"), row(pictures / "a.png", "x")])
+    assert place == tmp_path / "sets" / "out"
+    assert lines(place) == [{"file_name": "b.png", "caption": "ö, 猫"}, {"file_name": "a.png", "caption": "x"}]
+    for name in ("a.png", "b.png"):
+        assert (place / name).read_bytes() == (pictures / name).read_bytes()
+    report = json.loads((place / ".wd14" / "report.json").read_text("utf-8"))
+    assert [entry["output"] for entry in report["rows"]] == ["b.png", "a.png"]
+    assert report["summary"] == {"rows": 2, "captioned": 2, "captioned_from_scores": 0, "failed": 0}
+    assert json.loads((place / ".wd14" / "provenance.json").read_text("utf-8")) == {"made_by": "a test"}
+    assert sorted(path.name for path in place.iterdir()) == [".wd14", "a.png", "b.png", "metadata.jsonl"]
+    assert [path.name for path in (tmp_path / "sets").iterdir()] == ["out"]
+
+
+def test_nothing_can_be_seen_before_the_end_and_nothing_is_left_when_it_is_abandoned(
+    tmp_path: Path, pictures: Path
+) -> None:
+    writer = DatasetWriter(destination(tmp_path))
+    put(writer, row(pictures / "a.png"))
+    assert [path.name for path in (tmp_path / "sets").iterdir() if not path.name.startswith(".")] == []
+    writer.abandon()
+    assert list((tmp_path / "sets").iterdir()) == []
+
+
+def test_an_output_that_exists_is_never_touched(tmp_path: Path, pictures: Path) -> None:
+    taken = tmp_path / "sets" / "out"
+    taken.mkdir(parents=True)
+    (taken / "mine.txt").write_text("mine")
+    (tmp_path / "sets" / "out-2").write_text("a file of that name")
+    assert write(destination(tmp_path), [row(pictures / "a.png")]).name == "out-3"
+    assert [path.name for path in taken.iterdir()] == ["mine.txt"]
+
+
+def test_a_name_taken_while_the_job_ran_is_not_touched_either(tmp_path: Path, pictures: Path) -> None:
+    first, second = DatasetWriter(destination(tmp_path)), DatasetWriter(destination(tmp_path))
+    for writer, name in ((first, "a.png"), (second, "b.png")):
+        put(writer, row(pictures / name))
+    places = [Path(writer.finish(Tally(), {})).name for writer in (first, second)]
+    assert places == ["out", "out-2"]
+    assert lines(tmp_path / "sets" / "out")[0]["file_name"] == "a.png"
+
+
+def test_an_empty_folder_is_taken_over(tmp_path: Path, pictures: Path) -> None:
+    """`mkdir out` before the run: the user means that folder."""
+    (tmp_path / "sets" / "out").mkdir(parents=True)
+    assert write(destination(tmp_path), [row(pictures / "a.png")]).name == "out"
+
+
+def test_two_of_the_same_name_get_different_ones_predictably(tmp_path: Path, pictures: Path) -> None:
+    wanted = ["x.png", "x.png", "X.PNG", "x-2.png", "y.png", "metadata.jsonl"]
+    place = write(destination(tmp_path), [row(pictures / "a.png", name=name) for name in wanted])
+    assert [line["file_name"] for line in lines(place)] == [
+        *("x.png", "x-2.png", "X-3.PNG", "x-2-2.png", "y.png", "metadata-2.jsonl"),
+    ]
+
+
+def test_a_picture_saved_as_png_gets_the_ending(tmp_path: Path) -> None:
+    rows = [row(None, name="a.gif", data=b"GIF", png=b"PNG"), row(None, name="a.png", data=b"other")]
+    place = write(destination(tmp_path), rows)
+    assert [line["file_name"] for line in lines(place)] == ["a.png", "a-2.png"]
+    assert (place / "a.png").read_bytes() == b"PNG"
+    assert (place / "a-2.png").read_bytes() == b"other"
+
+
+def test_kept_columns_and_scores_stand_beside_the_caption(tmp_path: Path) -> None:
+    columns = {"label": 3, "caption": "as it was", "file_name": "z"}
+    place = write(destination(tmp_path), [row(None, "solo", data=b"x", columns=columns, scores=(("solo", 0.5),))])
+    assert lines(place) == [
+        {
+            "file_name": "x.png",
+            "caption": "solo",
+            "label": 3,
+            "caption_source": "as it was",
+            "file_name_source": "z",
+            "scores": [{"tag": "solo", "score": 0.5}],
+        }
+    ]
+
+
+def test_caption_files_are_kohyas(tmp_path: Path) -> None:
+    rows = [row(None, "one", data=b"1", name="a.png"), row(None, "two", data=b"2", name="a.jpg")]
+    place = write(destination(tmp_path), rows, caption_files=".txt")
+    assert [line["file_name"] for line in lines(place)] == ["a.png", "a-2.jpg"]
+    assert (place / "a.txt").read_bytes() == b"one\n"
+    assert (place / "a-2.txt").read_bytes() == b"two\n"
+
+
+def test_the_hosts_own_files_know_the_final_name(tmp_path: Path) -> None:
+    (tmp_path / "sets" / "out").mkdir(parents=True)
+    (tmp_path / "sets" / "out" / "full").touch()
+    extra = destination(tmp_path, extra_files=lambda name, rows: {"index.json": f"{name} {rows}"})
+    place = write(extra, [row(None, data=b"1")])
+    assert (place / "index.json").read_text() == "out-2 1"
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """Too large to be written from memory: the kernel copies it."""
+    path = tmp_path / "large.bmp"
+    Image.effect_noise((1200, 1200), 50).save(path)
+    return path
+
+
+def test_a_large_picture_is_byte_for_byte_too(tmp_path: Path, large: Path) -> None:
+    place = write(destination(tmp_path), [row(large)])
+    assert (place / "large.bmp").read_bytes() == large.read_bytes()
+    assert (place / "large.bmp").stat().st_ino != large.stat().st_ino
+
+
+def test_a_picture_that_changes_or_vanishes_fails_alone(tmp_path: Path, pictures: Path, large: Path) -> None:
+    writer = DatasetWriter(destination(tmp_path))
+    entry = row(large)
+    large.write_bytes(b"another picture altogether")
+    with pytest.raises(UnreadableImageError, match="changed"):
+        put(writer, entry)
+    large.unlink()
+    with pytest.raises(MissingImageError, match="vanished"):
+        put(writer, entry)
+    assert put(writer, row(pictures / "b.png", name="large.bmp")) == "large.bmp"
+    place = Path(writer.finish(Tally(), {}))
+    assert sorted(path.name for path in place.rglob("*")) == [
+        *(".wd14", "large.bmp", "metadata.jsonl", "provenance.json", "report.json"),
+    ]
+
+
+def test_what_was_scored_is_what_is_written(tmp_path: Path, pictures: Path) -> None:
+    """A small picture that changes after it was read: the caption goes with the bytes that were read."""
+    entry, before = row(pictures / "a.png"), (pictures / "a.png").read_bytes()
+    (pictures / "a.png").write_bytes(b"another")
+    assert (write(destination(tmp_path), [entry]) / "a.png").read_bytes() == before
+
+
+def test_a_discarded_picture_is_not_in_the_dataset(tmp_path: Path, pictures: Path) -> None:
+    writer = DatasetWriter(destination(tmp_path))
+    entry = row(pictures / "a.png")
+    writer.discard(writer.stash(entry.row.sample, entry.picture))
+    put(writer, row(pictures / "b.png"))
+    place = Path(writer.finish(Tally(), {}))
+    assert sorted(path.name for path in place.iterdir()) == [".wd14", "b.png", "metadata.jsonl"]
+
+
+def test_files_have_ordinary_permissions(tmp_path: Path, pictures: Path) -> None:
+    (pictures / "a.png").chmod(0o400)
+    mask = os.umask(0)
+    os.umask(mask)
+    place = write(destination(tmp_path), [row(pictures / "a.png")])
+    assert stat.S_IMODE((place / "a.png").stat().st_mode) == 0o666 & ~mask
+    assert stat.S_IMODE(place.stat().st_mode) == 0o777 & ~mask
+
+
+def test_what_a_killed_run_left_is_cleared_and_a_living_one_is_not(tmp_path: Path, pictures: Path) -> None:
+    alive = DatasetWriter(destination(tmp_path, "alive"))
+    put(alive, row(pictures / "a.png"))
+    child = os.fork()
+    if child == 0:  # the child's run ends as kill -9 ends it: with nothing cleaned up
+        put(DatasetWriter(destination(tmp_path, "killed")), row(pictures / "a.png"))
+        os._exit(0)
+    os.waitpid(child, 0)
+    left = {path.name.split("-")[0] for path in (tmp_path / "sets").iterdir()}
+    assert left == {".alive", ".killed"}
+    foreign = tmp_path / "sets" / ".other.wd14-partial"
+    foreign.mkdir()
+    DatasetWriter(destination(tmp_path, "next")).abandon()
+    left = {path.name.split("-")[0] for path in (tmp_path / "sets").iterdir()}
+    assert left == {".alive", ".other.wd14"}
+    assert Path(alive.finish(Tally(), {})).name == "alive"
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "sets").write_text("a file where a folder should be")
+    with pytest.raises(OutputError, match="choose another output"):
+        DatasetWriter(destination(tmp_path))

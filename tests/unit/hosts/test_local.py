@@ -1,0 +1,71 @@
+"""The shell's host: where the result goes, what is said, when it stops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wd14.config import CaptionConfig
+from wd14.errors import ConfigError, JobStoppedError
+from wd14.hosts.local import LocalHost, progress_line
+from wd14.types import Progress, Summary
+
+HALF = Progress(done=1500, total=3000, failed=2, from_scores=0, images_per_second=12.34, remaining_seconds=121.6)
+
+
+def host(tmp_path: Path, output: str | Path | None = None, **more: object) -> LocalHost:
+    return LocalHost(tmp_path / "photos", {}, output, **{"say": lambda _: None, **more})  # type: ignore[arg-type]
+
+
+def test_the_result_goes_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for output in ("a/out", tmp_path / "a" / "out", "a/out/", "a/./out"):
+        place = host(tmp_path, output).destination(CaptionConfig(), "photos")
+        assert (place.parent, place.name, place.staging) == (tmp_path / "a", "out", tmp_path / "a")
+    assert host(tmp_path, ".").destination(CaptionConfig(), "photos").name == tmp_path.name
+
+
+def test_without_a_place_it_is_named_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = host(tmp_path).destination(CaptionConfig(), "photos")
+    assert (place.parent, place.name) == (tmp_path, "photos_captions")
+    assert host(tmp_path).destination(CaptionConfig(output_dataset_name="mine"), "photos").name == "mine"
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", "."])
+def test_a_name_that_is_a_path_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a name without folders"):
+        host(tmp_path).destination(CaptionConfig(output_dataset_name=name), "photos")
+
+
+def test_progress_is_told_in_lines_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    now = [100.0]
+    monkeypatch.setattr("wd14.hosts.local.time.monotonic", lambda: now[0])
+    watched = host(tmp_path, say=said.append)
+    for _ in range(50):
+        now[0] += 1
+        watched.progress(HALF)
+    assert len(said) == 5
+    assert said[0] == "1,500 of 3,000 pictures (50%), 12.3 images/s, 2 min 02 s left, 2 failed"
+
+
+def test_progress_without_a_total_is_told_too() -> None:
+    line = progress_line(Progress(7, None, 0, 0, 1.0, None))
+    assert line == "7 pictures, 1.0 images/s"
+
+
+def test_a_bar_moves_and_goes_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    watched = host(tmp_path, bar=True)
+    watched.progress(HALF)
+    watched.log("a line")
+    watched.progress(HALF)
+    assert "1500/3000" in capsys.readouterr().err
+    watched.finish(Summary(1, 1, 0, 0, 1.0, "out"))
+    assert capsys.readouterr().err.endswith("\r")
+
+
+def test_it_stops_when_it_is_asked_to(tmp_path: Path) -> None:
+    with pytest.raises(JobStoppedError):
+        host(tmp_path, stopped=lambda: True).progress(HALF)

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.support.onnx_models import random_weights, save_model
+from wd14.errors import ModelContractError, ModelNotFoundError
+from wd14.model.graph import TensorFacts, read_graph
+
+
+def save(path: Path, model: onnx.ModelProto) -> Path:
+    onnx.save(model, str(path))
+    return path
+
+
+def small(*nodes: onnx.NodeProto, output: str = "out", weights: tuple[onnx.TensorProto, ...] = ()) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        list(nodes),
+        "g",
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, [None, 4])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, [None, 4])],
+        list(weights),
+    )
+    return helper.make_model(graph)
+
+
+@pytest.mark.parametrize("batch", ["batch_size", None, 1, 7])
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_inputs_and_outputs_as_onnx_itself_reads_them(tmp_path: Path, batch: int | str | None, layout: str) -> None:
+    path = save_model(
+        tmp_path / "model.onnx", random_weights(5), layout=layout, batch=batch, three_outputs=True, input_name="in:0"
+    )
+    facts = read_graph(path)
+    sides = (448, 448, 3) if layout == "NHWC" else (3, 448, 448)
+    assert facts.inputs == (TensorFacts("in:0", "tensor(float)", (batch, *sides)),)
+    assert facts.outputs == (
+        TensorFacts("embedding", "tensor(float)", (batch, 3)),
+        TensorFacts("logits", "tensor(float)", (batch, 5)),
+        TensorFacts("prediction", "tensor(float)", (batch, 5)),
+    )
+    assert facts.activations == {"embedding": "sigmoid", "logits": "sigmoid", "prediction": "none"}
+    assert facts.external == ()
+
+
+@pytest.mark.parametrize(
+    ("element", "name"),
+    [(TensorProto.FLOAT16, "tensor(float16)"), (TensorProto.DOUBLE, "tensor(double)"), (99, "tensor(type 99)")],
+)
+def test_types_are_named_as_onnxruntime_names_them(tmp_path: Path, element: int, name: str) -> None:
+    model = small(helper.make_node("Relu", ["in"], ["out"]))
+    model.graph.input[0].type.tensor_type.elem_type = element
+    assert read_graph(save(tmp_path / "m.onnx", model)).inputs[0].type == name
+
+
+def test_weights_that_old_files_list_among_the_inputs_are_none(tmp_path: Path) -> None:
+    weight = numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
+    model = small(helper.make_node("MatMul", ["in", "w"], ["out"]), weights=(weight,))
+    model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [4, 4]))
+    assert [fact.name for fact in read_graph(save(tmp_path / "m.onnx", model)).inputs] == ["in"]
+
+
+def test_a_graph_without_shapes(tmp_path: Path) -> None:
+    model = small(helper.make_node("Relu", ["in"], ["out"]))
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    assert read_graph(save(tmp_path / "m.onnx", model)).outputs[0].shape is None
+
+
+@pytest.mark.parametrize(
+    ("operators", "activation"),
+    [
+        (["Sigmoid"], "none"),
+        (["MatMul", "Sigmoid", "Identity"], "none"),
+        (["Sigmoid", "Cast", "Reshape", "Squeeze"], "none"),
+        (["Softmax"], "none"),
+        (["Gemm"], "sigmoid"),
+        (["Sigmoid", "MatMul"], "sigmoid"),
+        (["Add", "Identity", "Flatten"], "sigmoid"),
+        (["Whatever"], "none"),
+    ],
+)
+def test_the_last_operator_that_computes_says_what_the_output_is(
+    tmp_path: Path, operators: list[str], activation: str
+) -> None:
+    names = ["in", *(f"t{index}" for index in range(len(operators) - 1)), "out"]
+    nodes = [helper.make_node(operator, [names[at]], [names[at + 1]]) for at, operator in enumerate(operators)]
+    assert read_graph(save(tmp_path / "m.onnx", small(*nodes))).activations == {"out": activation}
+
+
+def test_a_graph_that_runs_in_a_circle_ends(tmp_path: Path) -> None:
+    model = small(helper.make_node("Identity", ["b"], ["out"]), helper.make_node("Identity", ["out"], ["b"]))
+    with pytest.raises(ModelContractError, match="runs in a circle"):
+        read_graph(save(tmp_path / "m.onnx", model))
+
+
+def external(name: str, location: str) -> onnx.TensorProto:
+    tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="offset", value="0")
+    tensor.external_data.add(key="location", value=location)
+    return tensor
+
+
+def test_weights_in_other_files_are_found_wherever_they_hide(tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [helper.make_node("Constant", [], ["c"], value=external("c", "constant.bin"))],
+        "body",
+        [],
+        [helper.make_tensor_value_info("c", TensorProto.FLOAT, [4])],
+        [external("inner", "../inner.bin")],
+    )
+    model = small(
+        helper.make_node("If", ["in"], ["out"], then_branch=body, else_branch=body),
+        weights=(external("w", "weights.bin"),),
+    )
+    model.functions.append(
+        helper.make_function(
+            "own",
+            "f",
+            [],
+            ["y"],
+            [helper.make_node("Constant", [], ["y"], value=external("y", "/function.bin"))],
+            [helper.make_opsetid("", 17)],
+        )
+    )
+    model.graph.sparse_initializer.add(values=external("s", "sparse.bin"), indices=external("i", "sparse.bin"))
+    facts = read_graph(save(tmp_path / "m.onnx", model))
+    assert set(facts.external) == {"constant.bin", "../inner.bin", "weights.bin", "/function.bin", "sparse.bin"}
+
+
+def test_graphs_nested_without_end_are_refused(tmp_path: Path) -> None:
+    inner = helper.make_graph([], "g", [], [])
+    for _ in range(20):
+        inner = helper.make_graph([helper.make_node("If", ["x"], ["y"], then_branch=inner)], "g", [], [])
+    path = tmp_path / "m.onnx"
+    path.write_bytes(helper.make_model(inner).SerializeToString())
+    with pytest.raises(ModelContractError, match="nested deeper"):
+        read_graph(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:71f0\nsize 387820405\n", "Git LFS pointer"),
+        (b"<!doctype html><html><body>Sign in</body></html>", "is a web page"),
+        (b"\n\n  <html>", "is a web page"),
+        (b'{"error":"Repository not found"}', "is a text file"),
+        (b"PK\x03\x04" + bytes(100), "not an ONNX model|no ONNX model"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "not an ONNX model|no ONNX model"),
+        (b"\x08\x08", "holds no graph"),
+    ],
+)
+def test_what_is_no_model_is_said(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelContractError, match=message):
+        read_graph(path)
+
+
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="there is no model file"):
+        read_graph(tmp_path / "model.onnx")
+    with pytest.raises(ModelContractError, match="cannot be read"):
+        read_graph(tmp_path)
+
+
+def test_a_truncated_file_names_both_sizes(tmp_path: Path) -> None:
+    path = save_model(tmp_path / "model.onnx", random_weights(1000))
+    data = path.read_bytes()
+    path.write_bytes(data[:9000])
+    with pytest.raises(ModelContractError, match=r"is cut off .* goes on to byte [\d,]+ at least, and has 9,000"):
+        read_graph(path)
+
+
+def test_no_cut_goes_unseen(tmp_path: Path) -> None:
+    path = save_model(tmp_path / "model.onnx", random_weights(4))
+    data = path.read_bytes()
+    graph_end = len(data) - len(onnx.load(path).opset_import[0].SerializeToString()) - 2
+    for end in range(1, graph_end, 3):
+        path.write_bytes(data[:end])
+        with pytest.raises(ModelContractError):
+            read_graph(path)
+
+
+@given(st.data())
+def test_a_damaged_file_ends_in_no_other_error(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    content = bytearray(save_model(folder / "model.onnx", random_weights(4)).read_bytes())
+    for _ in range(data.draw(st.integers(1, 5))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    (folder / "model.onnx").write_bytes(bytes(content))
+    try:
+        read_graph(folder / "model.onnx")
+    except ModelContractError:
+        return
+
+
+def test_weights_are_stepped_over(tmp_path: Path) -> None:
+    """60 MB of weights cost no more than their number."""
+    path = tmp_path / "model.onnx"
+    raw = np.zeros(15_000_000, np.float32)
+    weight = numpy_helper.from_array(raw, "w")
+    save(path, small(helper.make_node("Relu", ["in"], ["out"]), weights=(weight,)))
+    started = time.perf_counter()
+    facts = read_graph(path)
+    assert time.perf_counter() - started < 0.5
+    assert facts.outputs[0].name == "out"

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from wd14.errors import JobStoppedError, ModelNotFoundError
+from wd14.model import identity
+from wd14.model.identity import identity_of, sha256_of
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files whose content was really read."""
+    read: list[Path] = []
+    real = identity._hash
+
+    def counting(path: Path, stop: object) -> str:
+        read.append(path)
+        return real(path, stop)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(identity, "_hash", counting)
+    return read
+
+
+def test_a_file_is_hashed_once(tmp_path: Path, hashed: list[Path]) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"weights")
+    wanted = hashlib.sha256(b"weights").hexdigest()
+    assert [sha256_of(path), sha256_of(path)] == [wanted, wanted]
+    assert len(hashed) == 1
+
+
+def test_a_link_is_the_file_that_it_leads_to(tmp_path: Path, hashed: list[Path]) -> None:
+    (tmp_path / "blob").write_bytes(b"weights")
+    (tmp_path / "model.onnx").symlink_to("blob")
+    assert sha256_of(tmp_path / "model.onnx") == sha256_of(tmp_path / "blob")
+    assert len(hashed) == 1
+
+
+def test_a_changed_file_is_hashed_again(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"weights")
+    first = sha256_of(path)
+    stat = path.stat()
+    path.write_bytes(b"WEIGHTS")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    assert sha256_of(path) == hashlib.sha256(b"WEIGHTS").hexdigest() != first
+
+
+def test_a_file_that_was_replaced_by_one_of_the_same_time_and_size_is_hashed_again(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"weights")
+    sha256_of(path)
+    stat = path.stat()
+    other = tmp_path / "other"
+    other.write_bytes(b"WEIGHTS")
+    os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    other.replace(path)
+    assert sha256_of(path) == hashlib.sha256(b"WEIGHTS").hexdigest()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"stamp": 5}'])
+def test_a_damaged_note_costs_time_only(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"weights")
+    wanted = sha256_of(path)
+    notes = list((Path(os.environ["WD14_CACHE"]) / "hashes").iterdir())
+    assert len(notes) == 1
+    notes[0].write_bytes(damage)
+    assert sha256_of(path) == wanted
+
+
+def test_a_cache_folder_that_cannot_be_made_costs_time_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("WD14_CACHE", str(tmp_path / "file" / "cache"))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"weights")
+    assert sha256_of(path) == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_stop_ends_the_hashing(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"weights")
+    with pytest.raises(JobStoppedError):
+        sha256_of(path, stop=lambda: True)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="there is no file"):
+        sha256_of(tmp_path / "model.onnx")
+
+
+def test_an_identity_depends_on_every_part_and_on_their_order() -> None:
+    assert len({identity_of("a", "b"), identity_of("b", "a"), identity_of("ab"), identity_of("a", "b", "")}) == 4
+    assert identity_of("a", "b") == identity_of("a", "b")

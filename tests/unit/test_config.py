@@ -1,0 +1,156 @@
+"""The parameters: what a value may be, in every form that it arrives in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from wd14.config import CaptionConfig, allowed_values
+from wd14.errors import ConfigError
+
+#: Names of the harness' own options: argparse takes an abbreviation of one for it and swallows the parameter.
+HARNESS = (
+    *("job_id", "dataset_name", "model_name", "run_name", "experiment_name", "model_adapter"),
+    *("generation_model", "generation_type", "plugin_dir"),
+)
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    config = CaptionConfig.from_values({})
+    assert config.image_field == "image"
+    assert config.thresh == 0.35
+    assert config.general_threshold is None
+    assert config.character_threshold == 0.85
+    assert config.generation_model == "SmilingWolf/wd-v1-4-convnext-tagger-v2"
+    assert config.caption_separator == ", "
+    assert config.image_size == 0
+
+
+def test_the_documented_parameters_come_first_and_in_order() -> None:
+    documented = [
+        *("image_field", "thresh", "general_threshold", "character_threshold", "generation_model", "batch_size"),
+        *("image_size", "caption_separator", "max_data_loader_n_workers", "output_dataset_name"),
+    ]
+    assert list(CaptionConfig.model_fields)[: len(documented)] == documented
+
+
+@pytest.mark.parametrize("key", CaptionConfig.model_fields)
+def test_no_parameter_abbreviates_an_option_of_the_harness(key: str) -> None:
+    assert [name for name in HARNESS if name.startswith(key) and name != key] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("thresh", "0.35", 0.35),
+        ("thresh", " 1 ", 1.0),
+        ("general_threshold", "", None),
+        ("general_threshold", "None", None),
+        ("general_threshold", "0", 0.0),
+        ("character_threshold", "0.5", 0.5),
+        ("batch_size", "8", 8),
+        ("batch_size", "", None),
+        ("max_data_loader_n_workers", "0", 0),
+        ("keep_columns", "True", True),
+        ("keep_columns", "False", False),
+        ("flatten_transparency", "false", False),
+        ("flatten_transparency", "", True),
+        ("caption_separator", " ", " "),
+        ("caption_separator", ";", ";"),
+        ("caption_separator", "", ", "),
+        ("caption_separator", "None", ", "),
+        ("caption_separator", "\\n", "\n"),
+        ("image_field", "", "image"),
+        ("image_field", " photo ", "photo"),
+        ("undesired_tags", "['a b', 'c']", ("a b", "c")),
+        ("undesired_tags", "a b,\nc,,", ("a b", "c")),
+        ("undesired_tags", r";d, \m/", (";d", r"\m/")),
+        ("tag_replacement", "a -> b\nc -> d", (("a", "b"), ("c", "d"))),
+        ("category_thresholds", "copyright=0.5, meta=off", {"copyright": 0.5, "meta": 2.0}),
+        ("rating", "first", "first"),
+        ("max_megapixels", "12.5", 12.5),
+    ],
+)
+def test_the_hosts_strings_are_understood(key: str, text: str, value: object) -> None:
+    assert getattr(CaptionConfig.from_values({key: text}), key) == value
+
+
+def test_typed_values_and_strings_mean_the_same() -> None:
+    typed: dict[str, Any] = {
+        "thresh": 0.5,
+        "batch_size": 4,
+        "keep_columns": True,
+        "undesired_tags": ["a", "b"],
+        "category_thresholds": {"copyright": 0.4},
+        "general_threshold": None,
+    }
+    assert CaptionConfig.from_values(typed) == CaptionConfig.from_values({k: str(v) for k, v in typed.items()})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "title", "allowed"),
+    [
+        ("thresh", "1.5", "Tag Confidence Threshold", "a number from 0 to 1"),
+        ("thresh", "nan", "Tag Confidence Threshold", "a number from 0 to 1"),
+        ("thresh", "high", "Tag Confidence Threshold", "a number from 0 to 1"),
+        ("general_threshold", -0.1, "General Threshold", "a number from 0 to 1 or empty"),
+        ("batch_size", "0", "Batch Size", "a whole number from 1 to 512 or empty"),
+        ("batch_size", "2.5", "Batch Size", "a whole number from 1 to 512 or empty"),
+        ("image_size", -1, "Image Resize", "a whole number from 0 to 16384"),
+        ("keep_columns", "maybe", "Keep Columns", "true or false"),
+        ("rating", "middle", "Rating", "none, first or last"),
+        ("max_megapixels", 0, "Largest Picture", "a number of at least 0.1"),
+        ("image_field", ["a"], "Image Field", "text"),
+        ("category_thresholds", "copyright", "Thresholds by Category", "category=threshold"),
+        ("category_thresholds", "copyright=1.5", "Thresholds by Category", "from 0 to 1"),
+        ("tag_replacement", "only_one", "Tag Replacement", "source -> target"),
+    ],
+)
+def test_a_bad_value_is_refused_with_title_value_and_range(key: str, value: object, title: str, allowed: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        CaptionConfig.from_values({key: value})
+    message = str(caught.value)
+    assert title in message
+    assert key in message
+    assert allowed in message
+    assert (repr(value) in message) or (str(value).split("=")[-1] in message)
+
+
+def test_all_bad_values_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        CaptionConfig.from_values({"thresh": 7, "rating": "x"})
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_what_is_no_parameter_is_ignored() -> None:
+    assert CaptionConfig.from_values({"learning_rate": "x", "temperature": None}) == CaptionConfig()
+
+
+def test_a_config_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        CaptionConfig().thresh = 0.1
+
+
+def test_thresholds_fall_back_to_the_tag_threshold() -> None:
+    config = CaptionConfig.from_values({"thresh": 0.2, "character_threshold": None, "category_thresholds": "meta=0.9"})
+    assert [config.threshold_for(name) for name in ("general", "character", "meta", "artist")] == [0.2, 0.2, 0.9, 0.2]
+    assert CaptionConfig(general_threshold=0.0).threshold_for("general") == 0.0
+
+
+def test_the_users_own_model_and_folder_win() -> None:
+    assert CaptionConfig().model == "SmilingWolf/wd-v1-4-convnext-tagger-v2"
+    assert CaptionConfig(custom_model="a/b").model == "a/b"
+    assert CaptionConfig().cache_path is None
+    assert CaptionConfig(cache_folder="/x/y").cache_path == Path("/x/y")
+
+
+@pytest.mark.parametrize("key", CaptionConfig.model_fields)
+def test_every_parameter_has_a_title_a_help_text_and_a_range(key: str) -> None:
+    field = CaptionConfig.model_fields[key]
+    assert field.title
+    assert field.description
+    assert field.description.endswith(".")
+    assert allowed_values(key)

@@ -1,0 +1,169 @@
+"""The mechanics of the pipeline: order, bounds, errors and ends, under timings that try to break them."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wd14.flow import Budget, Closed, Deferred, Exhausted, OrderedFlow
+
+
+def flow_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("t-")]
+
+
+@given(
+    delays=st.lists(st.sampled_from([0.0, 0.0, 0.001, 0.004]), max_size=30),
+    workers=st.integers(1, 4),
+    window=st.integers(1, 8),
+)
+@settings(max_examples=30, deadline=None)
+def test_results_come_in_input_order_under_any_timing(delays: list[float], workers: int, window: int) -> None:
+    def work(item: tuple[int, float]) -> int:
+        time.sleep(item[1])
+        return item[0]
+
+    flow = OrderedFlow(work, enumerate(delays), workers=workers, window=window, name="t-order")
+    assert list(flow) == list(range(len(delays)))
+    assert flow.close()
+
+
+def test_never_more_than_the_window_is_under_way() -> None:
+    taken = 0
+    seen_ahead = []
+
+    def items() -> Iterator[int]:
+        for number in range(60):
+            seen_ahead.append(number - taken)
+            yield number
+
+    flow = OrderedFlow(lambda item: item, items(), workers=3, window=5, name="t-window")
+    for _ in range(60):
+        time.sleep(random.Random(taken).choice([0, 0.001]))
+        flow.take()
+        taken += 1
+    # The one that the consumer has just been given may not be counted as taken yet.
+    assert max(seen_ahead) <= 5
+    flow.close()
+
+
+def test_an_error_comes_at_its_place_and_the_rest_goes_on() -> None:
+    def work(item: int) -> int:
+        if item == 2:
+            raise ValueError("two")
+        return item
+
+    flow = OrderedFlow(work, range(5), workers=2, window=4, name="t-error")
+    results: list[object] = []
+    for _ in range(5):
+        try:
+            results.append(flow.take(timeout=10))
+        except ValueError as error:
+            results.append(str(error))
+    assert results == [0, 1, "two", 3, 4]
+    with pytest.raises(Exhausted):
+        flow.take(timeout=10)
+    flow.close()
+
+
+def test_an_error_of_the_input_comes_after_what_it_gave() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise OSError("the archive ends here")
+
+    flow = OrderedFlow(lambda item: item, items(), workers=1, window=2, name="t-input")
+    assert flow.take(timeout=10) == 1
+    with pytest.raises(OSError, match="the archive ends here"):
+        flow.take(timeout=10)
+    flow.close()
+
+
+def test_a_consumer_does_not_wait_longer_than_it_wants() -> None:
+    release = threading.Event()
+    flow = OrderedFlow(lambda _: release.wait(10), [1], workers=1, window=1, name="t-timeout")
+    with pytest.raises(TimeoutError):
+        flow.take(timeout=0.01)
+    release.set()
+    assert flow.take(timeout=10) is True
+    flow.close()
+
+
+def test_closing_ends_all_threads_and_the_input() -> None:
+    closed = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            number = 0
+            while True:
+                yield number
+                number += 1
+        finally:
+            closed.set()
+
+    first = OrderedFlow(lambda item: item, items(), workers=2, window=4, name="t-first")
+    second = OrderedFlow(lambda item: item, first, workers=2, window=4, name="t-second")
+    assert second.take(timeout=10) == 0
+    assert first.close()
+    assert second.close()
+    assert closed.wait(10)
+    assert flow_threads() == []
+    with pytest.raises(Closed):
+        second.take(timeout=1)
+
+
+def test_a_hung_item_does_not_hold_up_closing() -> None:
+    release = threading.Event()
+    flow = OrderedFlow(lambda _: release.wait(30), [1], workers=1, window=1, name="t-hung")
+    started = time.monotonic()
+    assert flow.close(timeout=0.1) is False
+    assert time.monotonic() - started < 5
+    release.set()
+
+
+def test_budget_lets_one_large_request_through_alone() -> None:
+    budget = Budget(10)
+    at_once = 0
+    most = 0
+    lock = threading.Lock()
+
+    def use(amount: int) -> None:
+        nonlocal at_once, most
+        with budget.taking(amount):
+            with lock:
+                at_once += min(amount, 10)
+                most = max(most, at_once)
+            time.sleep(0.002)
+            with lock:
+                at_once -= min(amount, 10)
+
+    threads = [threading.Thread(target=use, args=(amount,)) for amount in (4, 50, 4, 4, 10, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    assert most <= 10
+
+
+def test_a_deferred_value_is_made_once_and_its_error_is_kept() -> None:
+    made = []
+    value = Deferred(lambda: made.append(1) or len(made), "t-once")  # type: ignore[func-returns-value]
+    assert value.peek() is None
+    assert not value.started
+    assert value.wait(0.01) is False
+    assert [value.result(), value.result()] == [1, 1]
+    assert value.wait(0.01) is True
+
+    def fail() -> int:
+        raise ValueError("no")
+
+    failing = Deferred(fail, "t-fail")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no"):
+            failing.result()

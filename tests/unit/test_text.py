@@ -1,0 +1,36 @@
+"""Text that is shown to a person."""
+
+from __future__ import annotations
+
+import pytest
+
+from wd14.text import count, duration, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("photo 1.png", "photo 1.png"),
+        ("фото_猫.png", "фото_猫.png"),
+        ("\x1b[31mred\x07.png", "\\x1b[31mred\\x07.png"),
+        ("a\nb\r.png", "a\\x0ab\\x0d.png"),
+        ("gpj.\u202eexe", "gpj.\\u202eexe"),
+        ("\udcff.png", "\\udcff.png"),
+        ("a\u2028b", "a\\u2028b"),
+        ("\x9b31m", "\\x9b31m"),
+    ],
+)
+def test_nothing_in_a_name_reaches_the_terminal_as_a_command(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.24, "0.2 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
+)
+def test_durations_read_well(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+def test_counts_read_well() -> None:
+    assert [count(n, "picture") for n in (0, 1, 12000)] == ["0 pictures", "1 picture", "12,000 pictures"]

@@ -1,0 +1,1 @@
+"""The datasets: what goes in, what comes out, and what happened on the way."""

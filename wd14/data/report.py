@@ -1,0 +1,116 @@
+"""What happened to every row: written as it happens, so that a million rows need no memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from wd14.types import RowResult, Status, Summary
+
+#: How many failures a summary names; all of them are in the report.
+NAMED_FAILURES = 10
+
+
+class Tally:
+    """Counts of a run, and the first failures by name."""
+
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(Status, 0)
+        self.failures: list[tuple[str, str]] = []
+
+    def add(self, result: RowResult, label: str) -> None:
+        """Counts one row; `label` names it for a person."""
+        self._counts[result.status] += 1
+        if result.status is Status.FAILED and len(self.failures) < NAMED_FAILURES:
+            self.failures.append((label, result.reason or "unknown"))
+
+    @property
+    def captioned(self) -> int:
+        """Rows captioned by the model."""
+        return self._counts[Status.CAPTIONED]
+
+    @property
+    def from_scores(self) -> int:
+        """Rows captioned from stored scores."""
+        return self._counts[Status.FROM_SCORES]
+
+    @property
+    def failed(self) -> int:
+        """Rows that failed."""
+        return self._counts[Status.FAILED]
+
+    @property
+    def done(self) -> int:
+        """All rows so far."""
+        return sum(self._counts.values())
+
+    def summary(self, *, seconds: float, output: str | None, device: str | None) -> Summary:
+        """The run as a `Summary`."""
+        return Summary(
+            total=self.done,
+            captioned=self.captioned,
+            from_scores=self.from_scores,
+            failed=self.failed,
+            seconds=seconds,
+            output=output,
+            failures=tuple(self.failures),
+            device=device,
+        )
+
+
+class ReportWriter:
+    """`report.json`: `{"rows": [one object a row, in input order], "summary": {…}}`, one row a line."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8", newline="\n")
+        self._file.write('{"rows": [')
+        self._first = True
+
+    def add(self, result: RowResult) -> None:
+        """Writes one row."""
+        row: dict[str, Any] = {
+            "input": result.input,
+            "output": result.name,
+            "status": result.status.value,
+            "source": result.source,
+        }
+        if result.reason is not None:
+            row["reason"] = result.reason
+        if result.notes:
+            row["notes"] = list(result.notes)
+        # ASCII only: a source's name may hold a surrogate, which UTF-8 cannot.
+        self._file.write(("\n" if self._first else ",\n") + json.dumps(row))
+        self._first = False
+
+    def finish(self, tally: Tally) -> None:
+        """Writes the summary and closes the file."""
+        counts = {
+            "rows": tally.done,
+            "captioned": tally.captioned,
+            "captioned_from_scores": tally.from_scores,
+            "failed": tally.failed,
+        }
+        self._file.write('\n],\n"summary": ' + json.dumps(counts) + "}\n")
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file as it is."""
+        self._file.close()
+
+    def __enter__(self) -> ReportWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """A small JSON file for people: indented, in UTF-8."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    # A lone surrogate (an argument with bytes that are no text), which UTF-8 cannot hold, becomes a question mark.
+    path.write_text(text, encoding="utf-8", errors="replace")

@@ -1,0 +1,345 @@
+"""The dataset that comes out: built aside, and in place in one step or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from wd14.data.files import LONGEST_NAME, OCCUPIED, PartialFolder, candidate_names, clear_leftovers, copy_file
+from wd14.data.report import ReportWriter, Tally, write_json
+from wd14.data.sources.paths import is_picture
+from wd14.errors import ConfigError, MissingImageError, OutputError, RowError, UnreadableImageError
+from wd14.types import Destination, EncodedPicture, RowResult, Sample
+
+#: Pictures up to so many bytes are written as they were read: that is quicker than to have the kernel copy the file.
+_WRITTEN_FROM_MEMORY = 1 << 20
+
+#: Columns that the output itself writes; a kept column of the same name gets `_source` at its end.
+_OWN_COLUMNS = frozenset({"file_name", "caption", "scores"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stash:
+    """A picture that is in the output's folder already, under a name for the time being."""
+
+    path: Path
+    as_png: bool  #: it was saved as PNG, whatever the sample's name says
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionedRow:
+    """One row that is to be written."""
+
+    sample: Sample
+    caption: str
+    stash: Stash | None = None  #: the picture, where the sink wants it
+    scores: tuple[tuple[str, float], ...] | None = None  #: (tag as written, score), for the extra column
+
+
+class Sink(Protocol):
+    """Takes a job's rows, in input order."""
+
+    def stash(self, sample: Sample, picture: EncodedPicture) -> Stash | None:
+        """Brings a picture where `add` needs it, ahead of its turn; None where nothing is to be brought. Any thread."""
+        ...
+
+    def discard(self, stash: Stash) -> None:
+        """Removes what was stashed for a row that failed."""
+        ...
+
+    def add(self, row: CaptionedRow) -> str:
+        """Writes one row; gives the name under which its picture can be found."""
+        ...
+
+    def record(self, result: RowResult) -> None:
+        """Notes what became of a row, written or not."""
+        ...
+
+    def finish(self, tally: Tally, provenance: Mapping[str, Any]) -> str:
+        """Completes the output; gives the place where it is."""
+        ...
+
+    def abandon(self) -> None:
+        """Removes what was begun. After `finish` it does nothing."""
+        ...
+
+
+class DatasetWriter:
+    """Writes `metadata.jsonl`, the pictures and `.wd14/`, then moves the whole folder into place.
+
+    Args:
+        destination: where it goes and where it is built.
+        caption_files: ending of a text file beside each picture, or None for none.
+
+    Raises:
+        ConfigError: `caption_files` is no ending of text files.
+        OutputError: the place cannot be written to.
+    """
+
+    def __init__(self, destination: Destination, *, caption_files: str | None = None) -> None:
+        if caption_files is not None:
+            check_text_ending(caption_files)
+        self._destination = destination
+        self._caption_files = caption_files
+        self._taken = {_name_key(name) for name in _RESERVED}
+        self._rows = 0
+        self._finished = False
+        try:
+            destination.staging.mkdir(parents=True, exist_ok=True)
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            _is_free(destination.parent / next(candidate_names(destination.name)))  # a place no name can have: said now
+            clear_leftovers(destination.staging)
+            self._folder = PartialFolder(destination.staging, destination.name)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write to {destination.staging}: {error.strerror or error}; choose another output"
+            ) from error
+        hidden = self._folder.path / ".wd14"
+        self._incoming = hidden / "incoming"
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._folder.remove)
+            try:
+                hidden.mkdir()
+                self._incoming.mkdir()
+                # A lone surrogate, which no UTF-8 file can hold, becomes a question mark.
+                metadata = (self._folder.path / "metadata.jsonl").open(
+                    "w", encoding="utf-8", errors="replace", newline="\n"
+                )
+                self._metadata = undo.enter_context(metadata)
+                self._report = ReportWriter(hidden / "report.json")
+            except OSError as error:
+                raise _output_error(destination, error) from error
+            undo.pop_all()
+
+    def stash(self, sample: Sample, picture: EncodedPicture) -> Stash:
+        """Writes a sample's picture into the output's folder, where `add` gives it its name.
+
+        Any thread may call it: the copying, which costs most, need not wait for the row's turn.
+
+        Raises:
+            RowError: the picture's file is gone or is another one by now.
+            OutputError: the output cannot be written.
+        """
+        stash = Stash(self._incoming / f"{sample.index}", picture.as_png)
+        try:
+            if picture.stamp is None or len(picture.data) <= _WRITTEN_FROM_MEMORY:
+                with stash.path.open("xb") as file:
+                    file.write(picture.data)
+                return stash
+            _copy_picture(sample, stash.path)
+            # Looked at afterwards: a change before or during the copy shows all the same.
+            if sample.stamp() != picture.stamp:
+                raise UnreadableImageError("the file was changed while the job was running")
+        except OSError as error:
+            raise _output_error(self._destination, error) from error
+        except RowError:
+            self.discard(stash)
+            raise
+        return stash
+
+    def discard(self, stash: Stash) -> None:
+        """Removes a picture whose row failed."""
+        with contextlib.suppress(OSError):  # it goes with the folder it lies in, at the latest
+            stash.path.unlink()
+
+    def add(self, row: CaptionedRow) -> str:
+        """Gives a row's picture its name, and writes its line in `metadata.jsonl` and, if asked for, its text file.
+
+        Raises:
+            MissingImageError: the row's picture was not stashed.
+            OutputError: the output cannot be written.
+        """
+        stash = row.stash
+        if stash is None:
+            raise MissingImageError("the row holds no image")
+        stem, suffix, keys = self._free_name(row.sample.name, as_png=stash.as_png)
+        name = stem + suffix
+        self._taken |= keys
+        line: dict[str, Any] = {"file_name": name, "caption": row.caption}
+        for key, value in row.sample.columns.items():
+            line[f"{key}_source" if key in _OWN_COLUMNS else key] = value
+        if row.scores is not None:
+            # A list of pairs and not an object: readers would make a column of every tag.
+            line["scores"] = [{"tag": tag, "score": score} for tag, score in row.scores]
+        try:
+            stash.path.rename(self._folder.path / name)
+            if self._caption_files is not None:
+                text = self._folder.path / (stem + self._caption_files)
+                with text.open("x", encoding="utf-8", errors="replace", newline="\n") as file:
+                    file.write(row.caption + "\n")
+            self._metadata.write(json.dumps(line, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise _output_error(self._destination, error) from error
+        self._rows += 1
+        return name
+
+    def record(self, result: RowResult) -> None:
+        """Writes a row of the report.
+
+        Raises:
+            OutputError: the report cannot be written.
+        """
+        try:
+            self._report.add(result)
+        except OSError as error:
+            raise _output_error(self._destination, error) from error
+
+    def finish(self, tally: Tally, provenance: Mapping[str, Any]) -> str:
+        """Completes the dataset and moves it to the first free name.
+
+        Returns:
+            The dataset's folder.
+
+        Raises:
+            OutputError: it cannot be completed.
+        """
+        try:
+            self._report.finish(tally)
+            shutil.rmtree(self._incoming)
+            write_json(self._folder.path / ".wd14" / "provenance.json", provenance)
+            self._metadata.flush()
+            os.fsync(self._metadata.fileno())
+            self._metadata.close()
+            place = self._move_into_place()
+        except OSError as error:
+            raise _output_error(self._destination, error) from error
+        self._finished = True
+        return str(place)
+
+    def abandon(self) -> None:
+        """Removes the folder that was being built."""
+        if self._finished:
+            return
+        self._finished = True
+        for file in (self._metadata, self._report):
+            with contextlib.suppress(OSError):  # a full disk cannot take what is still buffered
+                file.close()
+        self._folder.remove()
+
+    def _move_into_place(self) -> Path:
+        folder = self._folder
+        for name in candidate_names(self._destination.name):
+            place = self._destination.parent / name
+            if not _is_free(place):
+                continue
+            if self._destination.extra_files is not None:
+                for file_name, text in self._destination.extra_files(name, self._rows).items():
+                    (folder.path / file_name).write_text(text, encoding="utf-8", errors="replace")
+            try:
+                # On every system a rename replaces an empty folder at most, so two runs cannot take one name.
+                folder.path.rename(place)
+            except OSError as error:
+                if error.errno in OCCUPIED:
+                    continue
+                raise
+            folder.release()
+            return place
+        raise OutputError("no free name")  # not reached: the names do not end
+
+    def _free_name(self, name: str, *, as_png: bool) -> tuple[str, str, set[bytes]]:
+        """Stem and ending of a free name: the sample's own, or `stem-2.ending` and so on.
+
+        Names that differ only by case, or in how their accents are written, count as the same.
+        """
+        wanted = Path(name)
+        suffix = ".png" if as_png else wanted.suffix
+        longest = max(len(ending.encode("utf-8", "surrogatepass")) for ending in (suffix, self._caption_files or ""))
+        for stem in candidate_names(wanted.stem, LONGEST_NAME - longest):
+            keys = {_name_key(stem + suffix)}
+            if self._caption_files is not None:  # a.jpg and a.png would share a.txt
+                keys.add(_name_key(stem + self._caption_files))
+            if self._taken.isdisjoint(keys):
+                return stem, suffix, keys
+        raise OutputError("no free name")  # not reached: the names do not end
+
+
+#: Names that the dataset's own files have.
+_RESERVED = ("metadata.jsonl", "metadata.csv", "index.json")
+
+
+def _name_key(name: str) -> bytes:
+    """Eight bytes for a name, whatever its case: a million of them cost 60 MB less than the names would."""
+    folded = unicodedata.normalize("NFC", name).casefold().encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(folded, digest_size=8).digest()
+
+
+def _copy_picture(sample: Sample, target: Path) -> None:
+    """Copies a sample's file.
+
+    Raises:
+        RowError: it cannot be read any more.
+        OSError: the copy cannot be written.
+    """
+    try:
+        reading = sample.open()
+    except MissingImageError as error:
+        raise MissingImageError("the file vanished while the job was running") from error
+    with reading:
+        try:
+            copy_file(reading, target)
+        except OSError as error:
+            _check_readable(reading, error)
+            raise
+
+
+def _check_readable(reading: BinaryIO, problem: OSError) -> None:
+    """Raises UnreadableImageError when it is the reading that failed: the system does not say which side did."""
+    try:
+        reading.seek(0)
+        while reading.read(1 << 20):
+            pass
+    except OSError:
+        raise UnreadableImageError(f"cannot be read: {problem.strerror or problem}") from problem
+
+
+def check_text_ending(ending: str) -> None:
+    """Refuses endings under which a text file would not lie beside its picture, or take its place.
+
+    Raises:
+        ConfigError: it is such a one.
+    """
+    plain = ending.isprintable() and not set(ending) & set('/\\<>:"|?*')
+    if (
+        not plain
+        or len(ending) < 2
+        or len(ending) > 32
+        or ending[0] != "."
+        or ending[-1] in ". "
+        or is_picture("a" + ending)
+    ):
+        raise ConfigError(
+            f"Caption File Ending (caption_extension) is {ending!r}; allowed: a dot and the ending of text files, .txt"
+        )
+
+
+def _is_free(place: Path) -> bool:
+    """Whether a finished dataset can take a place: nothing is there, or an empty folder.
+
+    Raises:
+        OSError: no file can have this name.
+    """
+    try:
+        place.lstat()
+    except FileNotFoundError:
+        return True
+    return _is_empty_folder(place)
+
+
+def _is_empty_folder(path: Path) -> bool:
+    """Whether it is a real folder with nothing in it, which a rename may take over with no loss."""
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return not any(path.iterdir())
+
+
+def _output_error(destination: Destination, error: OSError) -> OutputError:
+    place = destination.parent / destination.name
+    return OutputError(f"cannot write the dataset {place}: {error.strerror or error}")

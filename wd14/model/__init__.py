@@ -1,0 +1,1 @@
+"""The tagger: its files, its pictures, its scores."""

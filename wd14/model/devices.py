@@ -1,0 +1,195 @@
+"""Devices, onnxruntime's execution providers, and a session on one. Imports no onnxruntime: it is handed the module."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wd14.errors import ConfigError, DeviceError, ModelContractError
+from wd14.types import Log
+
+CPU = "CPUExecutionProvider"
+
+#: Levels of onnxruntime's logger; 2 is what it starts with.
+_WARNING, _FATAL = 2, 4
+
+#: onnxruntime's exceptions that are about the model, whatever it was to run on.
+_MODEL_FAULTS = ("InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that can be asked for."""
+
+    name: str
+    provider: str
+    install: str  #: what makes it available
+    options: tuple[Mapping[str, str], ...] = ({},)  #: of the provider; the first that works counts
+
+
+DEVICES: Mapping[str, Device] = {
+    device.name: device
+    for device in (
+        Device("cpu", CPU, "pip install onnxruntime"),
+        Device(
+            "cuda",
+            "CUDAExecutionProvider",
+            "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]' (and a current NVIDIA driver)",
+            (
+                {
+                    # Exhaustive search runs every algorithm anew for each batch size, the short last one included.
+                    "cudnn_conv_algo_search": "HEURISTIC",
+                    "arena_extend_strategy": "kSameAsRequested",
+                    # TF32 has 10 bits of mantissa: captions would differ from the CPU's near a threshold.
+                    "use_tf32": "0",
+                },
+            ),
+        ),
+        Device("rocm", "ROCMExecutionProvider", "install onnxruntime-rocm from AMD's repository (repo.radeon.com)"),
+        Device(
+            "migraphx",
+            "MIGraphXExecutionProvider",
+            "install onnxruntime-migraphx and ROCm from AMD's repository (repo.radeon.com)",
+        ),
+        Device("coreml", "CoreMLExecutionProvider", "pip install onnxruntime, on a Mac"),
+        Device(
+            "openvino",
+            "OpenVINOExecutionProvider",
+            "pip uninstall onnxruntime, then pip install onnxruntime-openvino",
+            # In 32 bits, else the captions are others. "AUTO" was seen to compute nothing itself (1.24).
+            ({"device_type": "GPU", "precision": "FP32"}, {"device_type": "CPU", "precision": "FP32"}),
+        ),
+        Device(
+            "directml",
+            "DmlExecutionProvider",
+            "pip uninstall onnxruntime, then pip install onnxruntime-directml, on Windows",
+        ),
+    )
+}
+
+#: What `auto` tries, fastest first. CoreML is left out: it comes with every Mac's onnxruntime, computes in 16 bits and
+#: splits these graphs into pieces; OpenVINO is in, since whoever installs that build wants it.
+AUTO_ORDER = ("cuda", "rocm", "migraphx", "directml", "openvino", "cpu")
+
+
+def choose(wanted: str, available: Sequence[str]) -> list[Device]:
+    """The devices to try, in order, for what was asked.
+
+    Args:
+        wanted: "auto" or a key of `DEVICES`.
+        available: onnxruntime's `get_available_providers()`.
+
+    Raises:
+        ConfigError: no such device.
+        DeviceError: this onnxruntime was not built for the device; the message says what to install.
+    """
+    if wanted == "auto":
+        return [DEVICES[name] for name in AUTO_ORDER if DEVICES[name].provider in available]
+    device = DEVICES.get(wanted)
+    if device is None:
+        raise ConfigError(f"Device is {wanted!r}; allowed: auto, {', '.join(DEVICES)}")
+    if device.provider not in available:
+        raise DeviceError(
+            f"device {wanted} was asked for, but the installed onnxruntime has no {device.provider}"
+            f" (it has: {', '.join(available)}). To get it: {device.install}. Or set the device to auto"
+        )
+    return [device]
+
+
+def name_of(provider: str) -> str:
+    """The device's name of a provider."""
+    return next((device.name for device in DEVICES.values() if device.provider == provider), provider)
+
+
+def idle_gpu(available: Sequence[str]) -> str | None:
+    """What to tell a user whose NVIDIA GPU this onnxruntime cannot use, or None."""
+    if DEVICES["cuda"].provider in available or sys.platform == "darwin":
+        return None
+    if any(DEVICES[name].provider in available for name in ("directml", "rocm", "migraphx")):
+        return None
+    if not (Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")):
+        return None
+    return f"an NVIDIA GPU is there, but the installed onnxruntime cannot use it: {DEVICES['cuda'].install}"
+
+
+def open_session(ort: Any, path: Path, wanted: str, options: Any, log: Log | None) -> tuple[Any, str]:
+    """A session on the first device that works, and that device's name.
+
+    Raises:
+        DeviceError: the device that was asked for does not work.
+        ModelContractError: onnxruntime cannot read the model.
+    """
+    available = ort.get_available_providers()
+    candidates = choose(wanted, available)
+    problems: list[str] = []
+    for device in candidates:
+        said = _preload(ort) if device.name == "cuda" else ""
+        try:
+            session = _session_on(ort, path, device, options)
+            running = session.get_providers()[0]
+        except Exception as error:  # onnxruntime's exceptions have no other common class
+            if device.provider == CPU or type(error).__name__ in _MODEL_FAULTS:
+                raise ModelContractError(f"{path}: onnxruntime cannot read it: {first_line(error)}") from error
+            problems.append(f"{device.name}: {first_line(error)}")
+            continue
+        if running != device.provider:
+            problems.append(f"{device.name}: onnxruntime could not start it{said}")
+        if running == device.provider or (running == CPU and candidates[-2:] == [device, DEVICES["cpu"]]):
+            _warn(log, wanted, name_of(running), problems, available)
+            return session, name_of(running)
+    raise DeviceError(
+        f"device {wanted} was asked for and does not work ({'; '.join(problems)})."
+        f" To get it: {DEVICES[wanted].install if wanted in DEVICES else 'install onnxruntime'}."
+        " Or set the device to auto"
+    )
+
+
+def _session_on(ort: Any, path: Path, device: Device, options: Any) -> Any:
+    """A session on the device, or on the CPU: onnxruntime falls back without a word."""
+    if device.provider == CPU:
+        return ort.InferenceSession(str(path), sess_options=options, providers=[CPU])
+    # A provider that cannot start fills stderr, past every session's own settings; we say it in one line ourselves.
+    ort.set_default_logger_severity(_FATAL)
+    try:
+        for choice in device.options:
+            providers = [(device.provider, dict(choice)), CPU]
+            session = ort.InferenceSession(str(path), sess_options=options, providers=providers)
+            if session.get_providers()[0] == device.provider:
+                break
+        return session
+    finally:
+        ort.set_default_logger_severity(_WARNING)
+
+
+def _preload(ort: Any) -> str:
+    """Loads the CUDA libraries that PyTorch or NVIDIA's wheels brought; returns which ones are missing, in words."""
+    preload = getattr(ort, "preload_dlls", None)
+    if preload is None:
+        return ""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        preload()
+    missing = re.findall(r"Failed to load (\S+?):", said.getvalue())
+    return f"; libraries that were not found: {', '.join(missing)}" if missing else ""
+
+
+def _warn(log: Log | None, wanted: str, device: str, problems: list[str], available: list[str]) -> None:
+    if log is None or wanted != "auto":
+        return
+    if problems:
+        log(f"Warning: running on {device}, since what is faster does not work ({'; '.join(problems)})")
+    elif device == "cpu" and (hint := idle_gpu(available)):
+        log(f"Warning: running on cpu: {hint}")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's text; onnxruntime adds C++ stack traces."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:500] if lines else type(error).__name__

@@ -1,0 +1,138 @@
+"""Label files: `selected_tags.csv` (WD14, PixAI) and `tag_mapping.json` (cl_tagger) -> `Labels`."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from wd14.errors import LabelsError, ModelNotFoundError
+from wd14.types import CATEGORY_NAMES, UNUSED, Labels
+
+CSV_NAME = "selected_tags.csv"
+JSON_NAME = "tag_mapping.json"
+
+#: Names under which a model folder may hold its labels, in the order in which they are looked for.
+LABEL_FILES = (CSV_NAME, JSON_NAME)
+
+#: More than any tagger has; a larger index is a damaged file, not a reason to fill the memory.
+_MOST_TAGS = 10_000_000
+
+
+def read_labels(path: Path) -> Labels:
+    """The tags of a label file, in the order of the model's outputs.
+
+    A file that ends in `.json` is a `tag_mapping.json`: `{index: {"tag", "category"}}`, where the index is the output's
+    position. Indices that are left out get the category `UNUSED`. Every other file is a CSV with a header; only its
+    columns `name` and `category` count, wherever they stand.
+
+    Raises:
+        ModelNotFoundError: there is no such file.
+        LabelsError: not UTF-8, not of that format, a column or a tag is missing.
+    """
+    text = _read_text(path)
+    return _from_json(path, text) if path.suffix.lower() == ".json" else _from_csv(path, text)
+
+
+def _read_text(path: Path) -> str:
+    """The file as text: UTF-8 with or without a byte order mark, or UTF-16 with one."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelNotFoundError(f"there is no label file {path}") from error
+    except OSError as error:
+        raise LabelsError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not data.strip():
+        raise LabelsError(f"{path} is empty; expected a list of tags")
+    if data.lstrip()[:1] == b"<":
+        raise LabelsError(f"{path} is a web page, not a list of tags; download the file itself (on the hub: 'raw')")
+    if data.startswith(b"version https://git-lfs"):
+        raise LabelsError(f"{path} is a Git LFS pointer, not the file itself; run 'git lfs pull' or download it again")
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = "utf-16" if utf16 else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise LabelsError(
+            f"{path} is not {'UTF-16' if utf16 else 'UTF-8'} text (byte {error.start}, line {line}); save it as UTF-8"
+        ) from error
+
+
+def _from_csv(path: Path, text: str) -> Labels:
+    reader = csv.reader(io.StringIO(text, newline=""))
+    names: list[str] = []
+    categories: list[str] = []
+    try:
+        header = [cell.strip().lower() for cell in next(reader, [])]
+        missing = [column for column in ("name", "category") if column not in header]
+        if missing:
+            raise LabelsError(
+                f"{path} has no column {' and no column '.join(map(repr, missing))}; expected a header such as"
+                f" tag_id,name,category,count, found {_shortened(','.join(header))!r}"
+            )
+        name_at, category_at = header.index("name"), header.index("category")
+        for row in reader:
+            if not row:
+                continue
+            if len(row) <= max(name_at, category_at) or not row[name_at].strip():
+                found = _shortened(",".join(row))
+                raise LabelsError(f"{path}, line {reader.line_num}: expected a name and a category, found {found!r}")
+            names.append(row[name_at].strip())
+            categories.append(_category_name(row[category_at]))
+    except csv.Error as error:
+        raise LabelsError(f"{path}, line {reader.line_num}: not a CSV file ({error})") from error
+    if not names:
+        raise LabelsError(f"{path} holds a header and no tags")
+    return Labels(tuple(names), tuple(categories), order="model")
+
+
+def _category_name(value: str) -> str:
+    """The name of a category that a file writes as a number (Danbooru's) or as a word.
+
+    A number that Danbooru does not have becomes `category_<number>`, so that a threshold can be set for it.
+    """
+    word = value.strip().lower()
+    try:
+        number = int(word)
+    except ValueError:
+        return word or "general"
+    return CATEGORY_NAMES.get(number, f"category_{number}")
+
+
+def _from_json(path: Path, text: str) -> Labels:
+    try:
+        mapping = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise LabelsError(f"{path} is not JSON: {error}") from error
+    if not isinstance(mapping, dict) or not mapping:
+        raise LabelsError(f'{path}: expected {{"0": {{"tag": …, "category": …}}, …}}, found {_shortened(text)!r}')
+    entries: dict[int, tuple[str, str]] = {}
+    for key, entry in mapping.items():
+        index = _index(path, key)
+        if index in entries:
+            raise LabelsError(f"{path}: the index {index} occurs twice")
+        entries[index] = _tag_and_category(path, key, entry)
+    filled = [entries.get(index, (f"unused_{index}", UNUSED)) for index in range(max(entries) + 1)]
+    return Labels(tuple(name for name, _ in filled), tuple(category for _, category in filled), order="score")
+
+
+def _index(path: Path, key: str) -> int:
+    if not (key.isascii() and key.isdigit()) or int(key) > _MOST_TAGS:
+        raise LabelsError(f"{path}: expected the position of an output as key, found {_shortened(key)!r}")
+    return int(key)
+
+
+def _tag_and_category(path: Path, key: str, entry: Any) -> tuple[str, str]:
+    if isinstance(entry, dict):
+        tag, category = entry.get("tag"), entry.get("category")
+        if isinstance(tag, str) and tag.strip() and isinstance(category, str) and category.strip():
+            return tag.strip(), category.strip().lower()
+    raise LabelsError(f'{path}, index {key}: expected {{"tag": …, "category": …}}, found {_shortened(str(entry))!r}')
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 80 else text[:79] + "…"

@@ -1,0 +1,306 @@
+"""The ONNX session: pictures in, probabilities out. The only file that imports onnxruntime."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wd14.errors import JobStoppedError, ModelContractError, ScoringError
+from wd14.model import contract, devices
+from wd14.model.devices import first_line
+from wd14.model.graph import TensorFacts, read_graph
+from wd14.model.hub import ModelFiles, open_model
+from wd14.model.registry import DEFAULT
+from wd14.types import UNUSED, FloatArray, InputSpec, Labels, Log, Scores
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+#: Probabilities may leave [0, 1] by this much: the rounding of a sigmoid in 16 bits.
+_ROUNDING = 1e-3
+
+#: On a CPU, batches gain nothing (measured), and one picture at a time keeps memory low and progress smooth.
+_CPU_BATCH = 1
+#: Enough to fill a GPU; with the largest models it needs some GB of its memory.
+_GPU_BATCH = 16
+
+#: What the backends say when memory runs out, in lower case.
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "failed to allocate memory",
+    "bad_alloc",
+    "bad allocation",
+    "alloc_failed",
+    "available memory of",  # the arena: "Available memory of X is smaller than requested bytes of Y"
+    "not enough memory",
+    "e_outofmemory",
+    "8007000e",  # the same, as DirectML writes it
+)
+
+
+class Tagger:
+    """A model that is ready to score pictures. Made by `load`.
+
+    `run` may be called by several threads at once.
+    """
+
+    def __init__(
+        self, files: ModelFiles, session: Any, interface: contract.Interface, device: str, log: Log | None
+    ) -> None:
+        self.files = files
+        self.device = device  #: what it really runs on: "cpu", "cuda", …
+        self.fixed_batch = interface.fixed_batch  #: pictures that go through at once; None = any number
+        self._session = session
+        self._interface = interface
+        self._log = log
+        self._limit = interface.fixed_batch  # most pictures at once; None = as many as come
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._under_way: set[Any] = set()
+        unused = [index for index, category in enumerate(files.labels.categories) if category == UNUSED]
+        self._unused = np.array(unused, dtype=np.intp) if unused else None
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path | ModelFiles = DEFAULT,
+        *,
+        device: str = "auto",
+        intra_op_threads: int | None = None,
+        spinning: bool = True,
+        log: Log | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Tagger:
+        """Opens a session on a device.
+
+        Args:
+            model: an id, a folder, or what `open_model` returned.
+            device: "auto" or a key of `devices.DEVICES`.
+            intra_op_threads: threads of one run on the CPU; None = onnxruntime's choice, one a core.
+            spinning: whether those threads wait busily; False where other threads need the cores.
+            log: is told what it runs on when that is not what was hoped for.
+            stop: see `open_model`.
+
+        Raises:
+            ModelError: one of its kinds: not found, not downloaded, no tagger, device not there.
+            ConfigError: no such device.
+            JobStoppedError: `stop` said so.
+        """
+        files = model if isinstance(model, ModelFiles) else open_model(model, log=log, stop=stop)
+        contract.check_external(files.model_path, read_graph(files.model_path))
+        options = _session_options(intra_op_threads, spinning=spinning)
+        session, chosen = devices.open_session(_onnxruntime(), files.model_path, device, options, log)
+        interface = contract.read_interface(
+            [_facts(argument) for argument in session.get_inputs()],
+            [_facts(argument) for argument in session.get_outputs()],
+            files.labels,
+            model=str(files.model_path),
+            output_name=files.output_name,
+        )
+        contract.check_spec(interface, files.spec, str(files.model_path))
+        return cls(files, session, interface, chosen, log)
+
+    @property
+    def labels(self) -> Labels:
+        """The tags, in the order of the columns that `run` returns."""
+        return self.files.labels
+
+    @property
+    def spec(self) -> InputSpec:
+        """How `run` wants its pictures."""
+        return self.files.spec
+
+    @property
+    def preferred_batch(self) -> int:
+        """How many pictures to give to `run` at once when the user does not say."""
+        if self.fixed_batch is not None:
+            return self.fixed_batch
+        return _CPU_BATCH if self.device == "cpu" else _GPU_BATCH
+
+    @property
+    def identity(self) -> str:
+        """Names weights and labels."""
+        return self.files.identity
+
+    def run(self, batch: FloatArray) -> FloatArray:
+        """Scores pictures.
+
+        A fixed batch dimension is filled up and cut again; a batch that is too large for the device's memory goes
+        through in halves, and so do later ones.
+
+        Args:
+            batch: (n, size, size, 3) or (n, 3, size, size) float32 as `spec` says; n >= 0.
+
+        Returns:
+            (n, T) float32 probabilities, T = len(labels). A row may hold NaN where the model computed none: the
+            caller decides about rows.
+
+        Raises:
+            ValueError: the batch has another shape.
+            ScoringError: the model failed on these pictures.
+            ModelContractError: what comes out is not one probability for each label.
+            JobStoppedError: `terminate` was called.
+        """
+        size, spec = self.spec.size, self.spec
+        expected = (size, size, 3) if spec.layout == "NHWC" else (3, size, size)
+        if batch.shape[1:] != expected:
+            raise ValueError(f"expected a batch of shape (n, {', '.join(map(str, expected))}), got {batch.shape}")
+        scores = np.empty((len(batch), len(self.labels)), dtype=np.float32)
+        start = 0
+        while start < len(batch):
+            count = min(self._limit or len(batch), len(batch) - start)
+            try:
+                scores[start : start + count] = self._run_at_once(batch[start : start + count])
+            except MemoryError as error:
+                self._halve(count, error)
+            else:
+                start += count
+        return scores
+
+    def score(
+        self,
+        images: Iterable[Image.Image | str | Path | bytes],
+        *,
+        profile: str = "kohya",
+        image_size: int = 0,
+        exif_orientation: bool = True,
+        max_megapixels: float = 250,
+        batch_size: int | None = None,
+    ) -> Scores:
+        """Scores pictures, from opening them to probabilities; for use from Python, with no dataset around it.
+
+        Args:
+            images: Pillow images, paths, or encoded files.
+            profile: "kohya" or "reference", see `CaptionConfig.profile`.
+            image_size: see `CaptionConfig.image_size`.
+            exif_orientation: turn photographs upright.
+            max_megapixels: pictures of more million pixels are refused.
+            batch_size: pictures that go through the model at once; None = `preferred_batch`.
+
+        Raises:
+            RowError: a picture cannot be opened, or the model failed on it.
+            JobStoppedError: `terminate` was called.
+        """
+        from wd14.model.pictures import open_any
+        from wd14.model.preprocess import prepare
+
+        count = batch_size or self.preferred_batch
+        parts: list[FloatArray] = []
+        waiting: list[FloatArray] = []
+        for image in images:
+            opened = open_any(image, exif_orientation=exif_orientation, max_pixels=round(max_megapixels * 1e6))
+            waiting.append(prepare(opened, self.spec, profile=profile, image_size=image_size))
+            if len(waiting) == count:
+                parts.append(self.run(np.stack(waiting)))
+                waiting = []
+        if waiting:
+            parts.append(self.run(np.stack(waiting)))
+        values = np.concatenate(parts) if parts else np.empty((0, len(self.labels)), dtype=np.float32)
+        return Scores(self.labels, values)
+
+    def terminate(self) -> None:
+        """Ends runs that are under way in other threads, and every later one, with a JobStoppedError."""
+        with self._lock:
+            self._stopped = True
+            for options in self._under_way:
+                options.terminate = True
+
+    def _run_at_once(self, batch: FloatArray) -> FloatArray:
+        """One run of the session. Raises MemoryError where the device has not enough of it."""
+        count = len(batch)
+        if self.fixed_batch is not None and count < self.fixed_batch:
+            missing = np.zeros((self.fixed_batch - count, *batch.shape[1:]), dtype=batch.dtype)
+            batch = np.concatenate([batch, missing])
+        feed = batch.astype(np.float16) if self._interface.input_type == "tensor(float16)" else batch
+        with self._run_options() as options:
+            result = self._call(np.ascontiguousarray(feed), options)
+        if result.ndim != 2 or result.shape != (len(batch), len(self.labels)):
+            raise ModelContractError(
+                f"{self.files.model_path}: expected {len(batch)} x {len(self.labels)} scores, one for each label,"
+                f" the model gave {' x '.join(map(str, result.shape))}"
+            )
+        return self._probabilities(result[:count].astype(np.float32, copy=False))
+
+    def _call(self, feed: Any, options: Any) -> Any:
+        try:
+            return self._session.run([self._interface.output_name], {self._interface.input_name: feed}, options)[0]
+        except MemoryError:
+            raise
+        except Exception as error:  # onnxruntime's exceptions have no other common class
+            if self._stopped:
+                raise JobStoppedError("stopped while the model was running") from error
+            if any(sign in str(error).lower() for sign in _OUT_OF_MEMORY):
+                raise MemoryError(str(error)) from error
+            raise ScoringError(f"the model failed: {first_line(error)}") from error
+
+    @contextlib.contextmanager
+    def _run_options(self) -> Iterator[Any]:
+        """Options of one run, known to `terminate` while it lasts."""
+        options = _onnxruntime().RunOptions()
+        with self._lock:
+            if self._stopped:
+                raise JobStoppedError("stopped before the model ran")
+            self._under_way.add(options)
+        try:
+            yield options
+        finally:
+            with self._lock:
+                self._under_way.discard(options)
+
+    def _probabilities(self, values: FloatArray) -> FloatArray:
+        if self.files.activation == "sigmoid":
+            with np.errstate(over="ignore"):  # exp of a large number is inf, and 1 / inf the 0 that is meant
+                values = np.float32(1) / (np.float32(1) + np.exp(-values))
+        elif bool(((values < -_ROUNDING) | (values > 1 + _ROUNDING)).any()):
+            raise ModelContractError(
+                f"{self.files.model_path}: expected probabilities from 0 to 1, the model gives values from"
+                f" {np.nanmin(values):.3g} to {np.nanmax(values):.3g}; its last operator is one that we do not know"
+            )
+        if self._unused is not None:
+            values[:, self._unused] = 0
+        return values
+
+    def _halve(self, count: int, error: MemoryError) -> None:
+        """Makes do with half of a batch that was too large.
+
+        Raises:
+            ScoringError: it cannot be made smaller.
+        """
+        if self.fixed_batch is not None or count <= 1:
+            raise ScoringError(f"not enough memory on {self.device} for this picture") from error
+        with self._lock:
+            if self._limit is None or self._limit > count // 2:
+                self._limit = count // 2
+                if self._log is not None:
+                    self._log(
+                        f"Not enough memory on {self.device} for {count} pictures at once: going on with {count // 2}"
+                    )
+
+
+def _onnxruntime() -> Any:
+    """Imported late: a run from stored scores needs none of it."""
+    import onnxruntime
+
+    return onnxruntime
+
+
+def _session_options(intra_op_threads: int | None, *, spinning: bool) -> Any:
+    ort = _onnxruntime()
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3  # errors; warnings about unused weights fill a screen
+    options.inter_op_num_threads = 1
+    if intra_op_threads is not None:
+        options.intra_op_num_threads = intra_op_threads
+    if not spinning:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _facts(argument: Any) -> TensorFacts:
+    return TensorFacts(argument.name, argument.type, tuple(argument.shape))

@@ -1,0 +1,281 @@
+"""The job: the only file that knows the order of the rooms.
+
+    reader ─▶ decoding threads ─▶ batches ─▶ runner threads ─▶ captions, in order ─▶ writer
+              (read, hash, stored scores,      (the model)       (the caller's thread)
+               or open and prepare)
+
+Every queue is bounded, so memory does not depend on the dataset's size; results keep the input's order; the caller's
+thread never waits longer than a tick, so a stop is obeyed also in a slow batch.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+from wd14.caption import Captioner
+from wd14.config import CaptionConfig
+from wd14.data.reader import Source, open_source
+from wd14.data.report import Tally
+from wd14.data.sidecar import SidecarWriter
+from wd14.data.writer import CaptionedRow, DatasetWriter, Sink
+from wd14.errors import AllRowsFailedError, EmptySourceError, RowError
+from wd14.flow import Deferred, Exhausted
+from wd14.hosts.base import Host
+from wd14.hosts.local import LocalHost
+from wd14.model.hub import ModelFiles, open_model
+from wd14.model.scoring import Row, ScoringLine
+from wd14.provenance import provenance
+from wd14.text import count, duration, printable
+from wd14.types import Progress, RowResult, Status, Summary
+
+R = TypeVar("R")
+
+logger = logging.getLogger("wd14")
+
+#: How often (seconds) the host sees progress and is asked whether to stop.
+TICK = 0.5
+
+
+def caption_dataset(
+    source: str | Path,
+    config: CaptionConfig | None = None,
+    *,
+    output: str | Path | None = None,
+    host: Host | None = None,
+) -> Summary:
+    """Captions a dataset.
+
+    Args:
+        source: a folder of images, an imagefolder with metadata, parquet or arrow files, a webdataset tar, a folder
+            of `Dataset.save_to_disk`, or a hub dataset id.
+        config: the parameters; None = all defaults.
+        output: folder that the result is to appear as; an existing one is left alone and the next free name taken.
+        host: where the job runs; None = here, with its lines going to the logger `wd14`.
+
+    Returns:
+        How it ended. Rows may have failed: `Summary.failed`.
+
+    Raises:
+        CaptionerError: the job could not be done; nothing was written.
+    """
+    if host is None:
+        host = LocalHost(source, {}, output, say=logger.info)
+    return _run(host, config or CaptionConfig())
+
+
+def run_job(host: Host) -> Summary:
+    """Runs the job that a host describes, and tells the host how it ended.
+
+    Raises:
+        CaptionerError: the job failed or was stopped; the host knows.
+    """
+    try:
+        config = CaptionConfig.from_values(host.settings())
+        return _run(host, config)
+    except BaseException as error:
+        host.fail(error)
+        raise
+
+
+def _run(host: Host, config: CaptionConfig) -> Summary:
+    job = _Job(host, config)
+    try:
+        summary = job.run()
+    finally:
+        job.end()
+    host.finish(summary)
+    return summary
+
+
+class _Job:
+    """One run, from its config to its summary."""
+
+    def __init__(self, host: Host, config: CaptionConfig) -> None:
+        self._host = host
+        self._config = config
+        self._tally = Tally()
+        self._started = time.monotonic()
+        self._meter = _Meter()
+        self._next_tick = 0.0
+        self._total: int | None = None
+        self._wanted: str | None = None
+        self._thread = threading.get_ident()
+        self._lines: deque[str] = deque()  #: said by other threads: the host hears them from its own
+        self._ended = False
+
+    def say(self, line: str) -> None:
+        """Says a line, from any thread; names of files and tags in it cannot do anything to a terminal."""
+        self._lines.append(printable(line))
+        if threading.get_ident() == self._thread:
+            self._say_lines()
+
+    def run(self) -> Summary:
+        config = self._config
+        with ExitStack() as stack:
+            place = self._host.source(config)
+            source = self._wait_for(
+                lambda: open_source(place, config, log=self.say, trusted_absolute_paths=config.follow_symlinks),
+                "wd14-source",
+            )
+            stack.enter_context(source)
+            self._total = source.total
+            total = "" if source.total is None else f", {count(source.total, 'picture')}"
+            self.say(f"Dataset: {source.name}{total}")
+            model = self._wait_for(
+                lambda: open_model(config.model, log=self.say, stop=lambda: self._ended), "wd14-model"
+            )
+            captioner = Captioner(model.labels, config, published=model.thresholds)
+            for remark in captioner.remarks:
+                self.say(f"Note: {remark}")
+            sink = self._open_sink(source)
+            stack.callback(sink.abandon)
+            line = stack.enter_context(ScoringLine(source, model, config, log=self.say, stash=sink.stash))
+            self._caption_all(line, captioner, sink)
+            self._check_any()
+            summary = self._tally.summary(seconds=self._seconds(), output=None, device=line.device)
+            output = sink.finish(self._tally, self._provenance(source, model, summary))
+            summary = self._tally.summary(seconds=self._seconds(), output=output, device=line.device)
+        self._say_end(summary)
+        return summary
+
+    def _provenance(self, source: Source, model: ModelFiles, summary: Summary) -> dict[str, Any]:
+        return provenance(
+            self._config,
+            summary,
+            source=source.name,
+            model={"id": self._config.model, "identity": model.identity, "published": dict(model.thresholds)},
+        )
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def _open_sink(self, source: Source) -> Sink:
+        """Where the rows go; `self._wanted` is the place that was asked for."""
+        config = self._config
+        if config.in_place:
+            return SidecarWriter(
+                Path(self._host.source(config)),
+                extension=config.caption_extension,
+                replace=config.append_tags,
+            )
+        destination = self._host.destination(config, source.name)
+        self._wanted = str(destination.parent / destination.name)
+        return DatasetWriter(destination, caption_files=config.caption_extension if config.caption_files else None)
+
+    def _caption_all(self, line: ScoringLine, captioner: Captioner, sink: Sink) -> None:
+        self._tick()
+        while True:
+            try:
+                rows = line.take(timeout=TICK / 2)
+            except TimeoutError:
+                self._tick()
+                continue
+            except Exhausted:
+                break
+            for row in rows:
+                self._finish_row(row, captioner, sink)
+                self._tick()
+        self._next_tick = 0.0
+        self._tick()
+
+    def _finish_row(self, row: Row, captioner: Captioner, sink: Sink) -> None:
+        sample = row.sample
+        caption = name = None
+        status, reason = Status.FAILED, None
+        try:
+            made = captioner(row.take_scores(), sample.caption)
+            name = sink.add(
+                CaptionedRow(
+                    sample=sample,
+                    caption=made.text,
+                    stash=row.stash,
+                    scores=tuple(made.scores().items()) if self._config.include_scores else None,
+                )
+            )
+            caption = made.text
+            status = Status.FROM_SCORES if row.from_scores else Status.CAPTIONED
+        except RowError as error:
+            if self._config.on_error == "stop":
+                raise type(error)(f"{sample.label}: {error}") from error
+            if row.stash is not None:
+                sink.discard(row.stash)
+            reason = str(error)
+            self.say(f"Failed: {sample.label}: {reason}")
+        result = RowResult(sample.index, sample.source, status, sample.name, name, caption, reason, tuple(row.notes))
+        sink.record(result)
+        self._tally.add(result, sample.label)
+
+    def end(self) -> None:
+        """Tells what still runs in threads that the job is over, and says what they said."""
+        self._ended = True
+        self._say_lines()
+
+    def _wait_for(self, make: Callable[[], R], name: str) -> R:
+        """What `make` gives, made in a thread: it may take long, and the job can be stopped meanwhile."""
+        deferred = Deferred(make, name)
+        deferred.start()
+        while not deferred.wait(TICK / 2):
+            self._tick()
+        return deferred.result()
+
+    def _say_lines(self) -> None:
+        while self._lines:
+            self._host.log(self._lines.popleft())
+
+    def _tick(self) -> None:
+        """Shows progress about twice a second; raises when the host wants the job to stop."""
+        now = time.monotonic()
+        if now < self._next_tick:
+            return
+        self._next_tick = now + TICK
+        self._say_lines()
+        tally, total = self._tally, self._total
+        rate = self._meter.rate(tally.done, now)
+        left = None if total is None or rate <= 0 else max(0, total - tally.done) / rate
+        self._host.progress(Progress(tally.done, total, tally.failed, tally.from_scores, rate, left))
+
+    def _check_any(self) -> None:
+        tally = self._tally
+        if tally.done == 0:
+            raise EmptySourceError("the dataset holds no pictures")
+        if tally.failed == tally.done:
+            reasons = "; ".join(f"{source}: {reason}" for source, reason in tally.failures[:3])
+            raise AllRowsFailedError(f"none of {count(tally.done, 'picture')} could be captioned: {reasons}")
+
+    def _say_end(self, summary: Summary) -> None:
+        words = f"Captioned {summary.succeeded:,} of {count(summary.total, 'picture')} in {duration(summary.seconds)}"
+        if summary.from_scores:
+            words += f" ({summary.from_scores:,} from stored scores)"
+        self.say(words + f"; {summary.failed:,} failed.")
+        for source, reason in summary.failures:
+            self.say(f"  {source}: {reason}")
+        if summary.failed > len(summary.failures):
+            self.say(f"  … and {summary.failed - len(summary.failures):,} more, see .wd14/report.json")
+        if self._wanted not in (None, summary.output):
+            self.say(f"{self._wanted} was there already and is untouched.")
+        self.say(f"Result: {summary.output}")
+
+
+class _Meter:
+    """Images a second over the last half minute: starting up and a slow beginning are soon forgotten."""
+
+    _SPAN = 30.0
+
+    def __init__(self) -> None:
+        self._points: list[tuple[float, int]] = []
+
+    def rate(self, done: int, now: float) -> float:
+        """The rate, given that `done` rows are done at `now` (seconds)."""
+        self._points.append((now, done))
+        # The rows before the first result say nothing about the rate: begin where the count last stood at zero.
+        while len(self._points) > 2 and (now - self._points[1][0] > self._SPAN or self._points[1][1] == 0):
+            del self._points[0]
+        (then, before), (last, after) = self._points[0], self._points[-1]
+        return (after - before) / (last - then) if last > then else 0.0

@@ -1,0 +1,52 @@
+"""How a dataset came about: enough to make it again, and to know later what one is looking at."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import wd14
+from wd14.config import CaptionConfig
+from wd14.types import Summary
+
+#: Packages whose version can change a result.
+_PACKAGES = ("onnxruntime", "numpy", "pillow", "datasets", "huggingface_hub")
+
+
+def provenance(config: CaptionConfig, summary: Summary, *, source: str, model: Mapping[str, Any]) -> dict[str, Any]:
+    """What `provenance.json` holds.
+
+    Args:
+        config: the parameters that were in force, defaults included.
+        summary: the counts.
+        source: the dataset that was read.
+        model: what identifies the tagger: id, identity, thresholds.
+    """
+    return {
+        "made_by": f"wd14-captioner {wd14.__version__}",
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "source": source,
+        "model": dict(model) | {"device": summary.device},
+        "parameters": config.model_dump(mode="json"),
+        "counts": {
+            "rows": summary.total,
+            "captioned": summary.captioned,
+            "captioned_from_scores": summary.from_scores,
+            "failed": summary.failed,
+        },
+        "seconds": round(summary.seconds, 3),
+        "python": platform.python_version(),
+        "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
+    }
+
+
+def _version(package: str) -> str | None:
+    for name in (package, f"{package}-gpu", f"{package}-directml", f"{package}-openvino"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return None
