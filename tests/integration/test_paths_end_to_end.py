@@ -239,12 +239,13 @@ def test_sources_and_outputs_of_odd_names(faults: Faults, model: Path, tmp_path:
     assert (tmp_path / "odd" / "metadata.jsonl").exists()
 
 
-def test_a_home_that_nobody_has_is_said(faults: Faults, model: Path) -> None:
-    for words in (("~nobody-of-that-name/x",), ("/tmp", "--cache-folder", "~nobody-of-that-name/x")):
+def test_a_home_that_nobody_has_is_said(faults: Faults, model: Path, tmp_path: Path) -> None:
+    picture(tmp_path / "src" / "a.png")
+    for words in (("~nobody-of-that-name/x",), (tmp_path / "src", "--cache-folder", "~nobody-of-that-name/x")):
         failed = faults.run("caption", *words, "--generation-model", model)
         assert failed.status == 2, failed.said
         assert "Traceback" not in failed.said
-    failed = faults.run("caption", "/tmp", "--generation-model", "~nobody-of-that-name/x")
+    failed = faults.run("caption", tmp_path / "src", "--generation-model", "~nobody-of-that-name/x")
     assert failed.status in (1, 2)
     assert "Traceback" not in failed.said
 
@@ -281,6 +282,20 @@ def test_links_out_of_the_dataset_are_followed_only_when_asked(faults: Faults, m
     asked = caption(faults, model, tmp_path / "src", "--output", tmp_path / "out2", "--follow-symlinks")
     assert asked.status == 0, asked.said
     assert sorted(names(tmp_path / "out2")) == ["a.png", "b-2.png", "b.png", "inside.png"]
+
+
+def test_a_folder_full_of_links_is_told_in_a_few_lines(faults: Faults, model: Path, tmp_path: Path) -> None:
+    picture(tmp_path / "src" / "sub" / "a.png")
+    (tmp_path / "elsewhere").mkdir()
+    for number in range(2000):
+        (tmp_path / "src" / f"in-{number}").symlink_to("sub")
+        (tmp_path / "src" / f"out-{number}").symlink_to("../elsewhere")
+    done = caption(faults, model, tmp_path / "src", "--output", tmp_path / "out")
+    assert done.status == 0, done.said
+    assert names(tmp_path / "out") == ["a.png"]
+    assert "… and 1,995 more links to folders inside the dataset" in done.out
+    assert "… and 1,995 more links out of the dataset's folder" in done.out
+    assert len(done.out.splitlines()) < 30
 
 
 def test_arguments_that_are_no_text_end_in_a_dataset(faults: Faults, model: Path, tmp_path: Path) -> None:

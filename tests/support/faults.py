@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -258,7 +259,7 @@ def _serve() -> None:
 def _run(request: dict[str, Any]) -> dict[str, Any]:
     import time
 
-    # Pipes and not files, which a limit on files would be for as well; a run says far less than they hold.
+    # Pipes and not files, which a limit on files would be for as well. They are emptied while it runs: it may say much.
     (out, out_end), (err, err_end), (count, count_end) = os.pipe(), os.pipe(), os.pipe()
     begun = time.monotonic()
     child = os.fork()
@@ -268,15 +269,13 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
         _child(request, count_end)
     for end in (out_end, err_end, count_end):
         os.close(end)
+    reading = [_Reading(pipe) for pipe in (out, err, count)]
     if request["send"] and not request["at_event"]:
         time.sleep(request["after"])
         os.kill(child, request["send"])
     _, status = os.waitpid(child, 0)
     seconds = time.monotonic() - begun
-    texts = []
-    for pipe in (out, err, count):
-        with os.fdopen(pipe, "rb") as file:
-            texts.append(file.read().decode("utf-8", "surrogateescape"))
+    texts = [pipe.text() for pipe in reading]
     return {
         "status": os.waitstatus_to_exitcode(status),
         "out": texts[0],
@@ -284,6 +283,24 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
         "seconds": seconds,
         "events": int(texts[2] or 0),
     }
+
+
+class _Reading:
+    """Reads a pipe to its end, in a thread: no thread of it is left when the next run is forked."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+        self._bytes = b""
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with os.fdopen(self._pipe, "rb") as file:
+            self._bytes = file.read()
+
+    def text(self) -> str:
+        self._thread.join()
+        return self._bytes.decode("utf-8", "surrogateescape")
 
 
 def _child(request: dict[str, Any], count: int) -> None:

@@ -15,6 +15,11 @@ from wd14.errors import RowError, UnreadableImageError
 from wd14.text import count, printable
 
 Say = Callable[[str], None]
+Remark = Callable[[str, str], None]
+"""Takes a line about a place that is left out, and the name of its kind."""
+
+#: Places that are named, of each kind that is left out; a folder may be full of links.
+_NAMED = 5
 
 #: Metadata files as `datasets` knows them, the first one counts where a folder has several.
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
@@ -51,7 +56,7 @@ class Entry:
         return split_of_folder(top) if slash else None
 
 
-def walk(confinement: Confinement, say: Say | None = None) -> Iterator[Entry]:
+def walk(confinement: Confinement, remark: Remark | None = None) -> Iterator[Entry]:
     """Every file below the dataset's folder that is not hidden, in the order of relative paths as text.
 
     What must not be opened (a link that leads out, a pipe, a folder named like a picture) comes as an entry with an
@@ -78,7 +83,7 @@ def walk(confinement: Confinement, say: Say | None = None) -> Iterator[Entry]:
             entry = _entry(relative, path, confinement) if name.endswith(_ODD) else Entry(relative, path)
             folder.pictures += entry.is_row
             yield entry
-        elif _may_enter(path, relative, confinement, entered, say):
+        elif _may_enter(path, relative, confinement, entered, remark):
             try:
                 stack.append(_Folder(relative, _listing(path)))
             except OSError as error:
@@ -116,22 +121,25 @@ def _mark(entry: os.DirEntry[str]) -> str:
 
 
 def _may_enter(
-    path: str, relative: str, confinement: Confinement, entered: set[tuple[int, int]], say: Say | None
+    path: str, relative: str, confinement: Confinement, entered: set[tuple[int, int]], remark: Remark | None
 ) -> bool:
     shown = printable(relative)
     if _is_result_of(confinement.root, Path(path)):
-        if say:
-            say(f"{shown} is the result of an earlier run on this folder: left out")
+        if remark:
+            remark(f"{shown} is the result of an earlier run on this folder: left out", "earlier results")
         return False
     if not Path(path).is_symlink():  # Path drops the "/", which would follow the link
         return True
     if confinement.contains(path):
-        if say:
-            say(f"{shown} is a link to a folder inside the dataset: not entered twice")
+        if remark:
+            remark(f"{shown} is a link to a folder inside the dataset: not entered twice", "links to folders inside the dataset")
         return False
     if not confinement.follow_symlinks:
-        if say:
-            say(f"{shown} is a link out of the dataset's folder: not entered without Follow Links (follow_symlinks)")
+        if remark:
+            remark(
+                f"{shown} is a link out of the dataset's folder: not entered without Follow Links (follow_symlinks)",
+                "links out of the dataset's folder",
+            )
         return False
     identity = _identity(Path(path))
     if identity in entered:
@@ -194,6 +202,24 @@ class Survey:
         return f"{count(self.others.total(), 'other file')} ({listed})"
 
 
+class _Remarks:
+    """Says the first few places of each kind, and in the end how many more there were."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._counts: Counter[str] = Counter()
+
+    def __call__(self, line: str, kind: str) -> None:
+        self._counts[kind] += 1
+        if self._counts[kind] <= _NAMED:
+            self._say(line)
+
+    def end(self) -> None:
+        for kind, number in self._counts.items():
+            if number > _NAMED:
+                self._say(f"… and {number - _NAMED:,} more {kind}")
+
+
 def survey(confinement: Confinement, say: Say | None) -> Survey:
     """Looks a folder over once, and says what will not be read.
 
@@ -201,13 +227,14 @@ def survey(confinement: Confinement, say: Say | None) -> Survey:
         OSError: the folder itself cannot be listed.
     """
     found = Survey()
-    for entry in walk(confinement, say):
+    remarks = _Remarks(say) if say else None
+    for entry in walk(confinement, remarks):
         name = entry.relative.rpartition("/")[2]
         if entry.is_row:
             found.pictures[entry.split] += 1
         elif entry.error is not None:
-            if say and ending(name) not in _COMPANIONS - {".jsonl", ".csv"}:
-                say(f"Left out: {entry.error}")
+            if remarks and ending(name) not in _COMPANIONS - {".jsonl", ".csv"}:
+                remarks(f"Left out: {entry.error}", "files that are left out")
         elif name in METADATA_NAMES:
             found.metadata.append(entry.relative)
         elif ending(name) in TABLE_ENDINGS:
@@ -216,4 +243,6 @@ def survey(confinement: Confinement, say: Say | None) -> Survey:
             found.archives.append(entry.relative)
         elif ending(name) not in _COMPANIONS and len(found.others) < 1000:
             found.others[ending(name)] += 1
+    if remarks:
+        remarks.end()
     return found
