@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.support.faults import Faults, Outcome, Scene, content
 from tests.support.onnx_models import write_csv
+from tests.support.slow import slow_model
 from tests.support.tally import tally
 from wd14.config import CaptionConfig
 from wd14.errors import JobStoppedError
@@ -243,25 +244,6 @@ def test_operators_that_are_not_onnx_are_refused(scene: Scene) -> None:
 
 
 # ── Stop ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def slow_model(folder: Path, rounds: int = 2000) -> Path:
-    """A chain of products of matrices: many seconds for one picture, in small steps, as large models have them."""
-    width = 1024  # 3 rows for each picture: 12 pictures are 75 million multiplications a product
-    nodes = [helper.make_node("Reshape", ["input", "narrow"], ["a0"])]
-    nodes += [helper.make_node("MatMul", [f"a{n}", "matrix"], [f"a{n + 1}"]) for n in range(rounds)]
-    nodes += [
-        helper.make_node("Reshape", [f"a{rounds}", "flat"], ["rows"]),
-        helper.make_node("ReduceMean", ["rows"], ["value"], axes=[1], keepdims=0),
-        *ROWS,
-    ]
-    weights = [
-        *ROW_WEIGHTS,
-        constant("narrow", [-1, width], np.int64),
-        constant("flat", [-1, SIZE * SIZE * 3], np.int64),
-        constant("matrix", np.eye(width)),
-    ]
-    return tagger(folder, nodes, weights)
 
 
 def test_a_stop_is_obeyed_in_a_slow_batch(tmp_path: Path, scene: Scene) -> None:

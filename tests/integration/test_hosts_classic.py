@@ -10,13 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from tests.support.classic_host import ClassicHost, RunningJob
+from tests.support.slow import slow_model
 
 CONFIG: dict[str, Any] = {
     "dataset_name": "my-pics",
@@ -177,7 +175,7 @@ def test_a_dataset_of_the_hub_is_handed_on_by_its_id(host: ClassicHost) -> None:
 
 
 def test_stop_is_obeyed_and_the_scores_are_kept(host: ClassicHost, tmp_path: Path) -> None:
-    add_pictures(host, 80)
+    add_pictures(host, 160)
     slow = {**CONFIG, "generation_model": str(slow_model(tmp_path / "slow", 3)), "batch_size": 1}
     job = host.queue(slow)
     job.wait_for("Model: ")
@@ -191,7 +189,7 @@ def test_stop_is_obeyed_and_the_scores_are_kept(host: ClassicHost, tmp_path: Pat
     assert host.generated() == []
     assert left_in_temp(host) == []
     again = host.run(slow)
-    assert again.shown == "Success: captioned 80 of 80 images, 0 failed"
+    assert again.shown == "Success: captioned 160 of 160 images, 0 failed"
     kept = int(again.output.partition(" from stored scores")[0].rpartition("(")[2])
     assert kept > 0
 
@@ -218,7 +216,7 @@ def test_stop_pressed_in_the_queue_is_obeyed_before_anything_is_read(host: Class
 
 
 def test_a_record_that_is_unreadable_for_a_moment_is_waited_for(host: ClassicHost, tmp_path: Path) -> None:
-    add_pictures(host, 60)
+    add_pictures(host, 120)
     config = {**CONFIG, "generation_model": str(slow_model(tmp_path / "slow", 3)), "batch_size": 1}
     job = host.queue(config)
     job.wait_for("Model: ")
@@ -227,7 +225,7 @@ def test_a_record_that_is_unreadable_for_a_moment_is_waited_for(host: ClassicHos
     time.sleep(1)
     job.record.write_text(whole, "utf-8")
     done = job.wait()
-    assert done.shown == "Success: captioned 60 of 60 images, 0 failed"
+    assert done.shown == "Success: captioned 120 of 120 images, 0 failed"
     assert done.data["config"] == config
 
 
@@ -276,60 +274,3 @@ def test_output_is_plain_whatever_the_locale(host: ClassicHost) -> None:
 def tear(job: RunningJob, content: str) -> None:
     """Leaves the record as a writer that was interrupted, or that read it in that moment, does."""
     job.record.write_text(content, "utf-8")
-
-
-def slow_model(folder: Path, steps: int = 10_000) -> Path:
-    """A tagger whose batch takes a twentieth of a second for every step, more or less: by default, minutes."""
-    folder.mkdir()
-    side, tags = 1024, 3
-    weights = (np.eye(side) * 0.999).astype(np.float32)
-    step = helper.make_graph(
-        [
-            helper.make_node("MatMul", ["state_in", "weights"], ["state_out"]),
-            helper.make_node("Identity", ["go_in"], ["go_out"]),
-        ],
-        "step",
-        [
-            helper.make_tensor_value_info("number", TensorProto.INT64, []),
-            helper.make_tensor_value_info("go_in", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("state_in", TensorProto.FLOAT, [side, side]),
-        ],
-        [
-            helper.make_tensor_value_info("go_out", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("state_out", TensorProto.FLOAT, [side, side]),
-        ],
-        [numpy_helper.from_array(weights, "weights")],
-    )
-    graph = helper.make_graph(
-        [
-            helper.make_node("ReduceMean", ["input"], ["mean"], axes=[1, 2, 3], keepdims=0),
-            helper.make_node("ReduceMean", ["mean"], ["level"], keepdims=0),
-            helper.make_node("Mul", ["ones", "level"], ["begin"]),
-            helper.make_node("Loop", ["times", "go", "begin"], ["end"], body=step),
-            helper.make_node("ReduceMax", ["end"], ["top"], keepdims=0),
-            helper.make_node("Clip", ["top", "low", "high"], ["score"]),
-            helper.make_node("Unsqueeze", ["mean", "axis"], ["column"]),
-            helper.make_node("Mul", ["column", "zeros"], ["blank"]),
-            helper.make_node("Add", ["blank", "score"], ["output"]),
-        ],
-        "slow",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["N", 448, 448, 3])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["N", tags])],
-        [
-            numpy_helper.from_array(np.eye(side, dtype=np.float32), "ones"),
-            numpy_helper.from_array(np.array(steps), "times"),
-            numpy_helper.from_array(np.array(1, dtype=np.bool_), "go"),
-            numpy_helper.from_array(np.array(0, dtype=np.float32), "low"),
-            numpy_helper.from_array(np.array(1, dtype=np.float32), "high"),
-            numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"),
-            numpy_helper.from_array(np.zeros((1, tags), dtype=np.float32), "zeros"),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 8
-    onnx.save(model, str(folder / "model.onnx"))
-    rows = [
-        f"{number},{name},{category},1" for number, (name, category) in enumerate([("safe", 9), ("a", 0), ("b", 4)])
-    ]
-    (folder / "selected_tags.csv").write_text("\n".join(["tag_id,name,category,count", *rows]) + "\n")
-    return folder

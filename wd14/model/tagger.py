@@ -29,6 +29,10 @@ _CPU_BATCH = 1
 #: Enough to fill a GPU; with the largest models it needs some GB of its memory.
 _GPU_BATCH = 16
 
+#: Level of onnxruntime's logger. Errors come as exceptions too, and are told once, by us, with no names from a model's
+#: graph that could do something to a terminal; warnings about unused weights fill a screen.
+_FATAL = 4
+
 #: What the backends say when memory runs out, in lower case.
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -242,6 +246,7 @@ class Tagger:
     def _run_options(self) -> Iterator[Any]:
         """Options of one run, known to `terminate` while it lasts."""
         options = _onnxruntime().RunOptions()
+        options.log_severity_level = _FATAL
         with self._lock:
             if self._stopped:
                 raise JobStoppedError("stopped before the model ran")
@@ -293,7 +298,7 @@ def _session_options(intra_op_threads: int | None, *, spinning: bool) -> Any:
     ort = _onnxruntime()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3  # errors; warnings about unused weights fill a screen
+    options.log_severity_level = _FATAL
     options.inter_op_num_threads = 1
     if intra_op_threads is not None:
         options.intra_op_num_threads = intra_op_threads
