@@ -29,6 +29,7 @@ from benchmarks.measure import (
     written_at,
 )
 from wd14 import CaptionConfig, caption_dataset
+from wd14.model.scoring import cpu_runners
 
 #: Rows before a rate is taken: every runner has had some.
 WARM = 8
@@ -152,7 +153,7 @@ def _job(model: Path, photos: Path, options: Options) -> list[float]:
 
 def _start(name: str, model: Path, few: Path, options: Options, table: Table) -> None:
     """Rounds of whole processes: ours, onnxruntime's bare minimum, kohya's."""
-    first, own, rate, memory = Samples(), Samples(), Samples(), Samples()
+    first, own, rate, memory, sessions, runs, quick_runs = (Samples() for _ in range(7))
     kohya_first, kohya_rate, kohya_memory, times_faster = Samples(), Samples(), Samples(), Samples()
     command = [sys.executable, "-m", "benchmarks.bench_model", str(model / "model.onnx")]
     run_child(command)  # warms the disk
@@ -163,6 +164,9 @@ def _start(name: str, model: Path, few: Path, options: Options, table: Table) ->
         times = written_at(output, {".txt"})
         first.add(times[0] - child.started)
         own.add(first.values[-1] - bare["session"] - bare["run"])
+        sessions.add(bare["session"])
+        runs.add(bare["run"])
+        quick_runs.add(bare["run on all threads"])
         rate.add(len(times) / child.seconds)
         memory.add(child.peak_bytes / 1e9)
         if options.kohya is not None:
@@ -175,6 +179,9 @@ def _start(name: str, model: Path, few: Path, options: Options, table: Table) ->
     table.add(
         f"{name}: of it neither session creation nor the first run, s", own.text(), "at most 0.5", own.median <= 0.5
     )
+    table.add(f"{name}: onnxruntime alone, session creation, s", sessions.text())
+    table.add(f"{name}: ... first run, threads as the job splits them, s", runs.text())
+    table.add(f"{name}: ... first run on all threads, s", quick_runs.text())
     table.add(f"{name}: 24 pictures end to end, images/s", rate.text())
     table.add(f"{name}: peak memory, GB", memory.text(), "at most 1.4", memory.median <= 1.4)
     if options.kohya is not None:
@@ -216,12 +223,21 @@ def _fresh(path: Path) -> Path:
 
 
 def bare_minimum(path: str) -> None:
-    """What no tagger can do without: prints the seconds of session creation and of the first run."""
-    start = time.perf_counter()
-    session = _session(Path(path).parent, cores())
-    ready = time.perf_counter()
-    session.run(None, {"input": np.zeros((1, models.SIDE, models.SIDE, 3), dtype=np.float32)})
-    print(json.dumps({"session": ready - start, "run": time.perf_counter() - ready}))
+    """What no tagger can do without: prints the seconds of session creation and of the first run.
+
+    The run has as many threads as the job gives to each of its runs; the one on all threads is for comparison.
+    """
+    seconds = {}
+    picture = np.zeros((1, models.SIDE, models.SIDE, 3), dtype=np.float32)
+    for words, threads in (("run", cores() // cpu_runners(cores())), ("run on all threads", cores())):
+        start = time.perf_counter()
+        session = _session(Path(path).parent, threads)
+        ready = time.perf_counter()
+        session.run(None, {"input": picture})
+        seconds[words] = time.perf_counter() - ready
+        seconds.setdefault("session", ready - start)
+        del session
+    print(json.dumps(seconds))
 
 
 if __name__ == "__main__":

@@ -32,10 +32,12 @@ class Child:
 
 def run_child(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Child:
     """Runs a command and watches its memory; fails loudly when the command does."""
+    variables = {**os.environ, **(env or {})}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles a program anew at every start
     started = time.time()
     process = subprocess.Popen(
         command,
-        env=dict(os.environ, **(env or {})),
+        env=variables,
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -14,7 +14,6 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
@@ -119,24 +118,28 @@ class _Job:
     def run(self) -> Summary:
         config = self._config
         with ExitStack() as stack:
+            # The model's files are found while the source is looked over: what comes first decides nothing.
+            files = Deferred(lambda: open_model(config.model, log=self.say, stop=lambda: self._ended), "wd14-model")
             place = self._host.source(config)
+            files.start()
             source = self._wait_for(
-                lambda: open_source(place, config, log=self.say, trusted_absolute_paths=config.follow_symlinks),
-                "wd14-source",
+                Deferred(
+                    lambda: open_source(place, config, log=self.say, trusted_absolute_paths=config.follow_symlinks),
+                    "wd14-source",
+                )
             )
             stack.enter_context(source)
             self._total = source.total
             total = "" if source.total is None else f", {count(source.total, 'picture')}"
             self.say(f"Dataset: {source.name}{total}")
-            model = self._wait_for(
-                lambda: open_model(config.model, log=self.say, stop=lambda: self._ended), "wd14-model"
-            )
-            captioner = Captioner(model.labels, config, published=model.thresholds)
-            for remark in captioner.remarks:
-                self.say(f"Note: {remark}")
+            model = self._wait_for(files)
             sink = self._open_sink(source)
             stack.callback(sink.abandon)
             line = stack.enter_context(ScoringLine(source, model, config, log=self.say, stash=sink.stash))
+            # After the line, which opens pictures and the session meanwhile.
+            captioner = Captioner(model.labels, config, published=model.thresholds)
+            for remark in captioner.remarks:
+                self.say(f"Note: {remark}")
             self._caption_all(line, captioner, sink)
             self._check_any()
             summary = self._tally.summary(seconds=self._seconds(), output=None, device=line.device)
@@ -217,9 +220,8 @@ class _Job:
         self._ended = True
         self._say_lines()
 
-    def _wait_for(self, make: Callable[[], R], name: str) -> R:
-        """What `make` gives, made in a thread: it may take long, and the job can be stopped meanwhile."""
-        deferred = Deferred(make, name)
+    def _wait_for(self, deferred: Deferred[R]) -> R:
+        """What is being made in a thread, since it may take long: the job can be stopped meanwhile."""
         deferred.start()
         while not deferred.wait(TICK / 2):
             self._tick()

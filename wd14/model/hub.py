@@ -11,7 +11,7 @@ from pathlib import Path
 from wd14.errors import DownloadError, ModelNotFoundError, StoreError
 from wd14.model import contract, download, registry
 from wd14.model.download import RemoteFile
-from wd14.model.graph import read_graph
+from wd14.model.graph import GraphFacts, read_graph
 from wd14.model.identity import identity_of, sha256_of
 from wd14.model.labels import JSON_NAME, LABEL_FILES, read_labels
 from wd14.model.registry import Activation, ModelDescription
@@ -214,9 +214,9 @@ def _local(text: str, path: Path, stop: Callable[[], bool] | None) -> ModelFiles
     labels_path = _labels_in(folder)
     if not model_path.is_file():
         raise ModelNotFoundError(f"there is no model file {model_path}")
-    read_graph(model_path)  # what is no model at all is said before a second goes into hashing it
+    facts = read_graph(model_path)  # what is no model at all is said before a second goes into hashing it
     known = registry.find_by_sha256(sha256_of(model_path, stop=stop))
-    return _files(text, model_path, labels_path, known, stop=stop)
+    return _files(text, model_path, labels_path, known, facts=facts, stop=stop)
 
 
 def _model_in(folder: Path) -> Path:
@@ -246,22 +246,24 @@ def _files(
     known: ModelDescription | None,
     *,
     revision: str | None = None,
+    facts: GraphFacts | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> ModelFiles:
-    """Reads the labels, and the graph where the registry does not know it."""
+    """Reads the labels, and the graph where it is not the one that the registry knows."""
     labels = read_labels(labels_path)
+    model_sha256, labels_sha256 = sha256_of(model_path, stop=stop), sha256_of(labels_path, stop=stop)
     external: list[str] = []
     if known is None:
-        facts = read_graph(model_path)
-        contract.check_external(model_path, facts)
+        facts = _checked_graph(model_path, facts)
         external = [sha256_of(model_path.parent / location, stop=stop) for location in facts.external]
         interface = contract.read_interface(facts.inputs, facts.outputs, labels, model=str(model_path))
         spec = contract.spec_of(interface, labels)
         output_name: str | None = interface.output_name
         activation: Activation = facts.activations[interface.output_name]
     else:
+        if model_sha256 != known.model.sha256:  # another revision
+            _checked_graph(model_path, facts)
         spec, output_name, activation = known.spec, known.output_name, known.activation
-    model_sha256, labels_sha256 = sha256_of(model_path, stop=stop), sha256_of(labels_path, stop=stop)
     return ModelFiles(
         id=model_id,
         model_path=model_path,
@@ -277,6 +279,13 @@ def _files(
         description=known,
         revision=revision,
     )
+
+
+def _checked_graph(model_path: Path, facts: GraphFacts | None) -> GraphFacts:
+    """What the graph says of itself, given that onnxruntime may open it: no weights outside the model's folder."""
+    facts = facts or read_graph(model_path)
+    contract.check_external(model_path, facts)
+    return facts
 
 
 def _unknown(text: str) -> str:

@@ -215,6 +215,16 @@ class ScoreStore:
         self._used_blocks.add(found[0])
         return found[1]
 
+    def _knows(self, identity: Identity) -> bool:
+        file = self._file
+        if file is None:
+            return False
+        try:
+            return file.knows(identity)
+        except StoreError as error:
+            self._fail(file, error)
+            return False
+
     def _keep(self, rows: Mapping[tuple[bytes, int], bytes]) -> None:
         with self._lock:
             if self._file is None or not self._keeps:
@@ -302,6 +312,10 @@ class ScoreView:
         self._store = store
         self._identity = identity
         self._ratings = rating_mask(labels)
+
+    def is_empty(self) -> bool:
+        """Whether there are no scores at all, as far as can be told at once: then every picture needs the model."""
+        return not self._store._knows(self._identity)
 
     def get(self, picture: bytes) -> FloatArray | None:
         """Scores of a picture, (T,) float32 as `floor` gives them, or None when the store has none.

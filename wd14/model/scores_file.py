@@ -155,10 +155,15 @@ class ScoreFile:
             return None
         return row[0] // BLOCK, row[1]
 
+    def knows(self, identity: Identity) -> bool:
+        """Whether rows of an identity were ever written."""
+        with self._connection() as sql:
+            return sql.execute("SELECT 1 FROM identity WHERE id = ?", (identity.id,)).fetchone() is not None
+
     def introduce(self, identity: Identity) -> None:
         """Notes what an identity's number stands for."""
-        with self._connection() as sql:
-            if sql.execute("SELECT 1 FROM identity WHERE id = ?", (identity.id,)).fetchone() is None:
+        if not self.knows(identity):
+            with self._connection() as sql:
                 sql.execute("INSERT OR IGNORE INTO identity VALUES (?, ?, ?, ?)", identity)
 
     def write(self, rows: Sequence[Row], used_blocks: Sequence[int] = ()) -> None:

@@ -24,7 +24,7 @@ from wd14.images import flatten_to_png, inspect, open_picture
 from wd14.model.hub import ModelFiles
 from wd14.model.preprocess import PREPROCESS_VERSION, prepare
 from wd14.model.scores import ScoreStore, floor, usable_for
-from wd14.model.tagger import Tagger
+from wd14.model.tagger import Loading, Tagger
 from wd14.types import EncodedPicture, FloatArray, Log, Sample
 
 #: Rows that need no model travel in groups of this many: threads are cheap, but not free.
@@ -35,6 +35,8 @@ _GROUP_BYTES = 16 << 20
 _PIXELS_AT_ONCE = 128_000_000
 #: Rows back in which the same picture is recognised before its scores have reached the store.
 _TWINS = 256
+#: Seconds that giving up the opening of a session may take.
+_OPENING_ENDS = 1.5
 #: Decoding threads by default, at most: 16 of them keep a fast GPU busy (about 550 mixed pictures/s).
 _MOST_WORKERS = 16
 
@@ -119,6 +121,7 @@ class ScoringLine:
         self._view = self._store.view(model.identity, _preprocessing(config), model.labels)
         runners = cpu_runners(cores())
         self._threads = max(1, cores() // runners)
+        self._loading = Loading()
         self._tagger: Deferred[Tagger] = Deferred(self._open_tagger, "wd14-session")
         self._gate = threading.BoundedSemaphore(runners)
         workers = min(cores(), _MOST_WORKERS)
@@ -139,6 +142,8 @@ class ScoringLine:
         self._running = OrderedFlow(
             self._score, self._batches(rows), workers=runners, window=2 * runners, name="wd14-run"
         )
+        if not self._floored or self._view.is_empty():
+            self._tagger.start()
 
     def take(self, timeout: float) -> list[Row]:
         """The next rows, in order; fresh scores are kept in the store on the way.
@@ -161,12 +166,15 @@ class ScoringLine:
     def close(self) -> None:
         """Stops the threads and keeps the scores that are there."""
         self._closed = True
+        self._loading.give_up()
         tagger = self._tagger.peek()
         if tagger is not None:
             tagger.terminate()
         if self._decoding is not None:
             self._decoding.close()
         self._running.close()
+        # A process that ends while one of its threads opens a session is aborted.
+        self._tagger.wait(_OPENING_ENDS)
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -178,7 +186,13 @@ class ScoringLine:
         self.close()
 
     def _open_tagger(self) -> Tagger:
-        tagger = Tagger.load(self._model, device=self._config.device, intra_op_threads=self._threads, log=self._log)
+        tagger = Tagger.load(
+            self._model,
+            device=self._config.device,
+            intra_op_threads=self._threads,
+            log=self._log,
+            loading=self._loading,
+        )
         if self._closed:  # meanwhile: what waits for it must not begin
             tagger.terminate()
         self._log(f"Model: {self._config.model} ({len(tagger.labels):,} tags) on {tagger.device}")

@@ -13,7 +13,7 @@ import numpy as np
 from wd14.errors import JobStoppedError, ModelContractError, ScoringError
 from wd14.model import contract, devices
 from wd14.model.devices import first_line
-from wd14.model.graph import TensorFacts, read_graph
+from wd14.model.graph import TensorFacts
 from wd14.model.hub import ModelFiles, open_model
 from wd14.model.registry import DEFAULT
 from wd14.types import UNUSED, FloatArray, InputSpec, Labels, Log, Scores
@@ -45,6 +45,34 @@ _OUT_OF_MEMORY = (
     "e_outofmemory",
     "8007000e",  # the same, as DirectML writes it
 )
+
+
+class Loading:
+    """A session in the making, which another thread can give up."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._options: Any = None
+        self._given_up = False
+
+    def begin(self, options: Any) -> None:
+        """Notes the options of the session that is made next.
+
+        Raises:
+            JobStoppedError: it was given up already.
+        """
+        with self._lock:
+            if self._given_up:
+                raise JobStoppedError("stopped before the model was opened")
+            self._options = options
+
+    def give_up(self) -> None:
+        """Ends the making soon, where onnxruntime can (since 1.22), with an exception there."""
+        with self._lock:
+            self._given_up = True
+            cancel = getattr(self._options, "set_load_cancellation_flag", None)
+            if cancel is not None:
+                cancel(True)
 
 
 class Tagger:
@@ -79,6 +107,7 @@ class Tagger:
         spinning: bool = True,
         log: Log | None = None,
         stop: Callable[[], bool] | None = None,
+        loading: Loading | None = None,
     ) -> Tagger:
         """Opens a session on a device.
 
@@ -89,15 +118,17 @@ class Tagger:
             spinning: whether those threads wait busily; False where other threads need the cores.
             log: is told what it runs on when that is not what was hoped for.
             stop: see `open_model`.
+            loading: lets another thread give up the opening of the session.
 
         Raises:
             ModelError: one of its kinds: not found, not downloaded, no tagger, device not there.
             ConfigError: no such device.
-            JobStoppedError: `stop` said so.
+            JobStoppedError: `stop` said so, or `loading` was given up.
         """
         files = model if isinstance(model, ModelFiles) else open_model(model, log=log, stop=stop)
-        contract.check_external(files.model_path, read_graph(files.model_path))
         options = _session_options(intra_op_threads, spinning=spinning)
+        if loading is not None:
+            loading.begin(options)
         session, chosen = devices.open_session(_onnxruntime(), files.model_path, device, options, log)
         interface = contract.read_interface(
             [_facts(argument) for argument in session.get_inputs()],

@@ -132,7 +132,10 @@ def _may_enter(
         return True
     if confinement.contains(path):
         if remark:
-            remark(f"{shown} is a link to a folder inside the dataset: not entered twice", "links to folders inside the dataset")
+            remark(
+                f"{shown} is a link to a folder inside the dataset: not entered twice",
+                "links to folders inside the dataset",
+            )
         return False
     if not confinement.follow_symlinks:
         if remark:
