@@ -74,14 +74,14 @@ class Sample:
         if self.data is not None:
             _check_size(len(self.data), max_bytes)
             return self.data, None
-        with self.open() as file:
-            try:
-                state = os.fstat(file.fileno())
-                _check_size(state.st_size, max_bytes)
-                # One byte more tells a file that grows. Not all that is allowed at once: Python would make room for it.
-                data = file.read(state.st_size + 1)
-            except OSError as error:
-                raise _unreadable(error) from error
+        handle, state = self._open()
+        try:
+            _check_size(state.st_size, max_bytes)
+            data = _read_all(handle, state.st_size)
+        except OSError as error:
+            raise _unreadable(error) from error
+        finally:
+            os.close(handle)
         if len(data) > state.st_size:
             raise UnreadableImageError("the file is growing: something still writes it")
         return data, (state.st_size, state.st_mtime_ns)
@@ -92,17 +92,22 @@ class Sample:
         Raises:
             RowError: there is none, or it cannot be opened: not there, no permission, not a regular file.
         """
+        return io.FileIO(self._open()[0], "rb")
+
+    def _open(self) -> tuple[int, os.stat_result]:
+        """The handle of the picture's own file, and its state. A row of a re-run costs no more calls than these."""
         if self.path is None:
             raise MissingImageError("the row holds no image")
         try:
-            # Unbuffered: it is read in one go. Path.open has no opener.
-            file = open(self.path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115
+            handle = os.open(self.path, _READ_WITHOUT_WAITING)
         except OSError as error:
             raise _unreadable(error) from error
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            file.close()
-            raise UnreadableImageError("it is a pipe, socket or device, not a file")
-        return file
+        state = os.fstat(handle)
+        if not stat.S_ISREG(state.st_mode):
+            os.close(handle)
+            kind = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe, socket or device"
+            raise UnreadableImageError(f"it is {kind}, not a file")
+        return handle, state
 
     def stamp(self) -> tuple[int, int] | None:
         """(size in bytes, modification time in ns) of the picture's file; None where it has none.
@@ -128,9 +133,16 @@ class EncodedPicture:
     as_png: bool = False  #: it was saved as PNG, whatever its name says
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    """Opens a file; a pipe that took its place does not hold the thread until somebody writes."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+#: A pipe that took the file's place does not hold the thread until somebody writes. (Windows has a text mode.)
+_READ_WITHOUT_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def _read_all(handle: int, size: int) -> bytes:
+    """A file's bytes, and one more where it grows. Not all that is allowed at once: Python would make room for it."""
+    data = os.read(handle, size + 1)
+    while len(data) < size and (more := os.read(handle, size + 1 - len(data))):
+        data += more
+    return data
 
 
 def _check_size(size: int, max_bytes: int) -> None:

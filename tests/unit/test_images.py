@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 
 from wd14.errors import DamagedImageError, ImageTooLargeError, NotAnImageError, RowError
-from wd14.images import Picture, flatten_to_png, inspect, open_picture
+from wd14.images import Header, Picture, flatten_to_png, inspect, open_picture
 
 MEGA = 1_000_000
 
@@ -294,6 +294,38 @@ class TestInspect:
     def test_reads_the_header_only(self) -> None:
         data = encode(Image.effect_noise((200, 200), 90), "PNG")
         assert inspect(data[:200], max_pixels=MEGA).size == (200, 200)
+
+    @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "1"])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            {"progressive": True},
+            {"quality": 100, "subsampling": 0, "optimize": True},
+            {"comment": b"\xff\xc0\x00\x11\x08\x00\x01\x00\x01\x03" * 3},  # looks like the start of a frame
+            {"icc_profile": b"\xff\xc2" * 60_000},  # in several segments
+            {"exif": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"},
+        ],
+        ids=lambda options: "-".join(options) or "plain",
+    )
+    def test_a_jpeg_is_told_as_pillow_tells_it(self, mode: str, options: dict[str, Any]) -> None:
+        data = encode(Image.effect_noise((130, 70), 90).convert(mode), "JPEG", **options)
+        assert inspect(data, max_pixels=MEGA) == Header(data, max_pixels=MEGA).facts
+
+    def test_other_jpegs_are_told_as_pillow_tells_them(self) -> None:
+        plain = encode(Image.effect_noise((130, 70), 90), "JPEG")
+        several = encode(Image.new("RGB", (9, 7)), "MPO", save_all=True, append_images=[Image.new("RGB", (9, 7))])
+        filled = plain[:2] + b"\xff\xff" + plain[2:]
+        for data in (several, filled):
+            assert inspect(data, max_pixels=MEGA) == Header(data, max_pixels=MEGA).facts
+        for length in range(3, plain.index(b"\xff\xc0") + 9):
+            with pytest.raises(DamagedImageError):
+                inspect(plain[:length], max_pixels=MEGA)
+
+    def test_a_jpeg_of_too_many_pixels_is_too_large(self) -> None:
+        data = encode(Image.new("L", (20, 20)), "JPEG")
+        with pytest.raises(ImageTooLargeError):
+            inspect(data, max_pixels=399)
 
 
 class TestFlatten:

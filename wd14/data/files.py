@@ -22,6 +22,26 @@ LONGEST_NAME = 255
 _NO_KERNEL_COPY = {errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.EBADF}
 
 
+#: (Windows has a text mode.)
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
+def write_new_file(path: str, data: bytes) -> None:
+    """Writes a file that is not there yet, with no more calls than it takes.
+
+    Raises:
+        FileExistsError: it is there already.
+        OSError: as the system says.
+    """
+    handle = os.open(path, _NEW_FILE, 0o666)
+    try:
+        written = os.write(handle, data)
+        while written < len(data):  # the system may take a part
+            written += os.write(handle, memoryview(data)[written:])
+    finally:
+        os.close(handle)
+
+
 def copy_file(reading: BinaryIO, target: Path) -> None:
     """Copies the bytes of an open file to a new one, in the kernel where it can: a reflink where the disk knows them.
 

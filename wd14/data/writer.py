@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from wd14.data.files import LONGEST_NAME, OCCUPIED, PartialFolder, candidate_names, clear_leftovers, copy_file
+from wd14.data.files import (
+    LONGEST_NAME,
+    OCCUPIED,
+    PartialFolder,
+    candidate_names,
+    clear_leftovers,
+    copy_file,
+    write_new_file,
+)
 from wd14.data.report import ReportWriter, Tally, write_json
 from wd14.data.sources.paths import is_picture
 from wd14.errors import ConfigError, MissingImageError, OutputError, RowError, UnreadableImageError
@@ -30,7 +38,7 @@ _OWN_COLUMNS = frozenset({"file_name", "caption", "scores"})
 class Stash:
     """A picture that is in the output's folder already, under a name for the time being."""
 
-    path: Path
+    path: str
     as_png: bool  #: it was saved as PNG, whatever the sample's name says
 
 
@@ -104,6 +112,9 @@ class DatasetWriter:
             ) from error
         hidden = self._folder.path / ".wd14"
         self._incoming = hidden / "incoming"
+        # For every row: as text, since a Path costs more than what is done with it.
+        self._place = os.path.join(self._folder.path, "")  # noqa: PTH118
+        self._stashes = os.path.join(self._incoming, "")  # noqa: PTH118
         with contextlib.ExitStack() as undo:
             undo.callback(self._folder.remove)
             try:
@@ -128,13 +139,12 @@ class DatasetWriter:
             RowError: the picture's file is gone or is another one by now.
             OutputError: the output cannot be written.
         """
-        stash = Stash(self._incoming / f"{sample.index}", picture.as_png)
+        stash = Stash(f"{self._stashes}{sample.index}", picture.as_png)
         try:
             if picture.stamp is None or len(picture.data) <= _WRITTEN_FROM_MEMORY:
-                with stash.path.open("xb") as file:
-                    file.write(picture.data)
+                write_new_file(stash.path, picture.data)
                 return stash
-            _copy_picture(sample, stash.path)
+            _copy_picture(sample, Path(stash.path))
             # Looked at afterwards: a change before or during the copy shows all the same.
             if sample.stamp() != picture.stamp:
                 raise UnreadableImageError("the file was changed while the job was running")
@@ -148,7 +158,7 @@ class DatasetWriter:
     def discard(self, stash: Stash) -> None:
         """Removes a picture whose row failed."""
         with contextlib.suppress(OSError):  # it goes with the folder it lies in, at the latest
-            stash.path.unlink()
+            os.unlink(stash.path)  # noqa: PTH108
 
     def add(self, row: CaptionedRow) -> str:
         """Gives a row's picture its name, and writes its line in `metadata.jsonl` and, if asked for, its text file.
@@ -170,12 +180,11 @@ class DatasetWriter:
             # A list of pairs and not an object: readers would make a column of every tag.
             line["scores"] = [{"tag": tag, "score": score} for tag, score in row.scores]
         try:
-            stash.path.rename(self._folder.path / name)
+            os.rename(stash.path, self._place + name)  # noqa: PTH104
             if self._caption_files is not None:
-                text = self._folder.path / (stem + self._caption_files)
-                with text.open("x", encoding="utf-8", errors="replace", newline="\n") as file:
-                    file.write(row.caption + "\n")
-            self._metadata.write(json.dumps(line, ensure_ascii=False) + "\n")
+                text = (row.caption + "\n").encode("utf-8", "replace")
+                write_new_file(self._place + stem + self._caption_files, text)
+            self._metadata.write(_to_json(line) + "\n")
         except OSError as error:
             raise _output_error(self._destination, error) from error
         self._rows += 1
@@ -249,10 +258,11 @@ class DatasetWriter:
 
         Names that differ only by case, or in how their accents are written, count as the same.
         """
-        wanted = Path(name)
-        suffix = ".png" if as_png else wanted.suffix
+        wanted, suffix = _parts(name)
+        if as_png:
+            suffix = ".png"
         longest = max(len(ending.encode("utf-8", "surrogatepass")) for ending in (suffix, self._caption_files or ""))
-        for stem in candidate_names(wanted.stem, LONGEST_NAME - longest):
+        for stem in candidate_names(wanted, LONGEST_NAME - longest):
             keys = {_name_key(stem + suffix)}
             if self._caption_files is not None:  # a.jpg and a.png would share a.txt
                 keys.add(_name_key(stem + self._caption_files))
@@ -263,6 +273,16 @@ class DatasetWriter:
 
 #: Names that the dataset's own files have.
 _RESERVED = ("metadata.jsonl", "metadata.csv", "index.json")
+
+
+#: `json.dumps` makes an encoder for every call that wants something else than its defaults.
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Stem and ending, as `Path.stem` and `Path.suffix`."""
+    dot = name.rfind(".")
+    return (name[:dot], name[dot:]) if 0 < dot < len(name) - 1 else (name, "")
 
 
 def _name_key(name: str) -> bytes:

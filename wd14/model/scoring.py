@@ -20,7 +20,7 @@ import numpy as np
 from wd14.config import CaptionConfig
 from wd14.errors import ImageTooLargeError, RowError, ScoringError
 from wd14.flow import Budget, Deferred, OrderedFlow
-from wd14.images import flatten_to_png, inspect, open_picture
+from wd14.images import Header, PictureFacts, flatten_to_png, inspect
 from wd14.model.hub import ModelFiles
 from wd14.model.preprocess import PREPROCESS_VERSION, prepare
 from wd14.model.scores import ScoreStore, floor, usable_for
@@ -221,14 +221,16 @@ class ScoringLine:
         try:
             data, stamp = sample.load()
             row.digest = hashlib.sha256(data).digest()
-            facts = inspect(data, max_pixels=self._max_pixels)
-            with self._pixels.taking(facts.size[0] * facts.size[1]):
-                self._look_up_or_open(row, data)
-                picture = EncodedPicture(data, stamp)
-                if facts.needs_flattening and self._config.flatten_transparency and not self._config.in_place:
+            if self._floored:
+                row.outcome.scores = self._view.get(row.digest)
+            row.from_scores = row.outcome.scores is not None
+            facts = inspect(data, max_pixels=self._max_pixels) if row.from_scores else self._prepare(row, data)
+            picture = EncodedPicture(data, stamp)
+            if facts.needs_flattening and self._config.flatten_transparency and not self._config.in_place:
+                with self._pixels.taking(facts.pixels):
                     flat = flatten_to_png(data, max_pixels=self._max_pixels)
-                    picture = EncodedPicture(flat, as_png=True)
-                    row.notes.append("saved as RGB PNG on white")
+                picture = EncodedPicture(flat, as_png=True)
+                row.notes.append("saved as RGB PNG on white")
             if facts.frames > 1:
                 row.notes.append(f"first of {facts.frames} frames")
             row.stash = self._stash(sample, picture)
@@ -242,16 +244,15 @@ class ScoringLine:
             row.array = None
         return row
 
-    def _look_up_or_open(self, row: Row, data: bytes) -> None:
-        if self._floored:
-            row.outcome.scores = self._view.get(row.digest)
-        if row.outcome.scores is not None:
-            row.from_scores = True
-            return
+    def _prepare(self, row: Row, data: bytes) -> PictureFacts:
+        """Opens a picture for the model."""
+        header = Header(data, max_pixels=self._max_pixels)
         self._tagger.start()
         config = self._config
-        picture = open_picture(data, exif_orientation=config.exif_orientation, max_pixels=self._max_pixels)
-        row.array = prepare(picture.image, self._model.spec, profile=config.profile, image_size=config.image_size)
+        with self._pixels.taking(header.facts.pixels):
+            image = header.decode(exif_orientation=config.exif_orientation).image
+            row.array = prepare(image, self._model.spec, profile=config.profile, image_size=config.image_size)
+        return header.facts
 
     def _batches(self, rows: Iterable[Row]) -> Iterator[list[Row]]:
         """Groups rows, in order, so that each group has one batch for the model at most."""

@@ -153,6 +153,8 @@ def _shortened(text: str) -> str:
 #: No file on Windows, NTFS and exFAT disks may hold these.
 _HOSTILE = re.compile(r'[<>:"/\\|?*]')
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)", re.IGNORECASE)
+#: Names that are safe as they are, as far as devices and length go.
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ ()-]*(?:\.[A-Za-z0-9_()-]+)*")
 #: Filesystems take 255 bytes; a longer name keeps its ending.
 _LONGEST_NAME = 255
 
@@ -162,6 +164,8 @@ def safe_name(text: str) -> str:
 
     Letters of every script and blanks inside stay. Empty when nothing is left to name a file by.
     """
+    if _PLAIN.fullmatch(text) and len(text) <= _LONGEST_NAME and not _DEVICES.match(text):
+        return text  # as nearly all are
     base = PurePosixPath(text).name if "\\" not in text else re.split(r"[/\\]", text)[-1]
     # Cc control, Cs surrogates (bytes that are no text), Zl/Zp line ends; bidi overrides make a name read as another.
     base = "".join("_" if _is_unprintable(sign) else sign for sign in base)
