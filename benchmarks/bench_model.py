@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks import models, pictures
 from benchmarks.measure import (
+    WARM,
     Samples,
     Table,
     caption_command,
@@ -30,9 +31,6 @@ from benchmarks.measure import (
 )
 from wd14 import CaptionConfig, caption_dataset
 from wd14.model.scoring import cpu_runners
-
-#: Rows before a rate is taken: every runner has had some.
-WARM = 8
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+#: Rows before a steady rate is taken: every thread has had some.
+WARM = 8
 PICTURE_ENDINGS = {".jpg", ".png", ".webp"}
 
 

@@ -18,7 +18,7 @@ from tests.support.scripted_model import Tag, save_scripted_model
 from wd14 import CaptionConfig, caption_dataset
 from wd14.errors import AllRowsFailedError, EmptySourceError, JobStoppedError
 from wd14.hosts.local import LocalHost
-from wd14.images import open_picture
+from wd14.images import Header
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
 from wd14.types import Progress, Summary
@@ -69,7 +69,7 @@ def test_rows_keep_their_order_under_any_timing(
     workers: int, batch: int, folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dice = random.Random(workers * 10 + batch)
-    opening, running = open_picture, Tagger.run
+    opening, running = Header, Tagger.run
 
     def slowly(data: bytes, **options: Any) -> Any:
         time.sleep(dice.choice([0, 0, 0.01, 0.03]))
@@ -79,7 +79,7 @@ def test_rows_keep_their_order_under_any_timing(
         time.sleep(dice.choice([0, 0.01, 0.02]))
         return running(self, rows)
 
-    monkeypatch.setattr("wd14.model.scoring.open_picture", slowly)
+    monkeypatch.setattr("wd14.model.scoring.Header", slowly)
     monkeypatch.setattr(Tagger, "run", unevenly)
     summary = job(folder, model, tmp_path / "out", max_data_loader_n_workers=workers, batch_size=batch, cache=False)
     expected = [
@@ -166,7 +166,7 @@ def test_memory_is_bounded_by_the_queue(
 ) -> None:
     """While the model stands still, no more pictures are opened than the window holds."""
     go = threading.Event()
-    original, opening = Tagger.run, open_picture
+    original, opening = Tagger.run, Header
     opened: list[int] = []
 
     def held(self: Tagger, batch: Any) -> Any:
@@ -178,7 +178,7 @@ def test_memory_is_bounded_by_the_queue(
         return opening(data, **options)
 
     monkeypatch.setattr(Tagger, "run", held)
-    monkeypatch.setattr("wd14.model.scoring.open_picture", counting)
+    monkeypatch.setattr("wd14.model.scoring.Header", counting)
     for number in range(60):
         Image.new("RGB", (20, 20), (number, 255, 0)).save(folder / f"more{number}.png")
     seen: list[int] = []

@@ -9,7 +9,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from types import TracebackType
@@ -35,6 +35,8 @@ _GROUP_BYTES = 16 << 20
 _PIXELS_AT_ONCE = 128_000_000
 #: Rows back in which the same picture is recognised before its scores have reached the store.
 _TWINS = 256
+#: Pictures that are opened ahead of the model, beside four for each thread; one that is ready holds 2.4 MB.
+_AHEAD = 8
 #: Seconds that giving up the opening of a session may take.
 _OPENING_ENDS = 1.5
 #: Decoding threads by default, at most: 16 of them keep a fast GPU busy (about 550 mixed pictures/s).
@@ -133,9 +135,13 @@ class ScoringLine:
         if workers == 0:
             decoded = map(self._decode_all, self._handfuls(samples))
         else:
-            # Twice the threads: one handful under way and one ready for each.
+            # Far enough ahead that a huge picture, which the others must wait for, keeps no thread from working.
             decoded = self._decoding = OrderedFlow(
-                self._decode_all, self._handfuls(samples), workers=workers, window=2 * workers, name="wd14-decode"
+                self._decode_all,
+                self._handfuls(samples),
+                workers=workers,
+                window=_AHEAD + 4 * workers,
+                name="wd14-decode",
             )
         rows = chain.from_iterable(decoded)
         # One batch waits for each that runs, so that no runner waits for a batch to be put together.
@@ -297,10 +303,7 @@ class ScoringLine:
 
     def _run(self, tagger: Tagger, rows: list[Row]) -> None:
         try:
-            batch = np.stack([row.array for row in rows if row.array is not None])
-            for row, view in zip(rows, batch, strict=True):
-                row.array = view  # so that each is in memory once
-            scores = tagger.run(batch)
+            scores = tagger.run(_together(rows))
         except (ScoringError, MemoryError) as error:
             if len(rows) > 1:  # one picture must not cost its neighbours: each by itself
                 for row in rows:
@@ -317,6 +320,17 @@ class ScoringLine:
                 row.outcome.scores = kept if self._floored else values
             except ScoringError as error:
                 row.outcome.error = error
+
+
+def _together(rows: Sequence[Row]) -> FloatArray:
+    """The rows' arrays as a batch; each is in memory once."""
+    arrays = [row.array for row in rows if row.array is not None]
+    if len(arrays) == 1:
+        return arrays[0][np.newaxis]
+    batch: FloatArray = np.stack(arrays)
+    for row, view in zip(rows, batch, strict=True):
+        row.array = view
+    return batch
 
 
 def cpu_runners(count: int) -> int:
