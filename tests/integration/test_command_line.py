@@ -72,6 +72,8 @@ def start(tmp_path: Path, *words: str | Path, **env: str) -> subprocess.Popen[st
         text=True,
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
+        # A shell that runs the tests in the background has its programs ignore Ctrl-C.
+        preexec_fn=None if sys.platform == "win32" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
