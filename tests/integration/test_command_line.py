@@ -64,6 +64,10 @@ def test_a_list_option_adds_up(cli: Run, photos: Path, tmp_path: Path) -> None:
     assert '"caption": "one, two, three' in (tmp_path / "a" / "metadata.jsonl").read_text()
 
 
+def _take_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(tmp_path: Path, *words: str | Path, **env: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "wd14.cli", *map(str, words)],
@@ -73,7 +77,7 @@ def start(tmp_path: Path, *words: str | Path, **env: str) -> subprocess.Popen[st
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
         # A shell that runs the tests in the background has its programs ignore Ctrl-C.
-        preexec_fn=None if sys.platform == "win32" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=None if sys.platform == "win32" else _take_ctrl_c,  # noqa: PLW1509 - it takes no lock
     )
 
 
