@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import queue
-import shutil
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from benchmarks.measure import (
     Table,
     caption_command,
     cores,
+    fresh,
     last_json,
     run_child,
     steady_rate,
@@ -140,7 +140,7 @@ def _at_once(session: Any, arrays: Any, count: int, runners: int) -> float:
 
 def _job(model: Path, photos: Path, options: Options) -> list[float]:
     """When each caption of a job in this process was written."""
-    output = _fresh(options.work / "out")
+    output = fresh(options.work / "out")
     config = CaptionConfig(generation_model=str(model), cache=False, caption_files=True)
     caption_dataset(photos, config, output=output)
     return written_at(output, {".txt"})
@@ -157,7 +157,7 @@ def _start(name: str, model: Path, few: Path, options: Options, table: Table) ->
     run_child(command)  # warms the disk
     for _ in range(options.rounds):
         bare = last_json(run_child(command).output)
-        output = _fresh(options.work / "out")
+        output = fresh(options.work / "out")
         child = run_child(caption_command(few, output, generation_model=model, cache=False, caption_files=True))
         times = written_at(output, {".txt"})
         first.add(times[0] - child.started)
@@ -193,7 +193,7 @@ def _start(name: str, model: Path, few: Path, options: Options, table: Table) ->
 def _kohya(model: Path, photos: Path, options: Options) -> tuple[Any, list[float]]:
     """kohya's tagger as the original plugin ran it; when each caption was written."""
     assert options.kohya is not None
-    folder = _fresh(options.work / "kohya")
+    folder = fresh(options.work / "kohya")
     folder.mkdir()
     for photo in photos.iterdir():
         os.link(photo, folder / photo.name)
@@ -213,11 +213,6 @@ def _kohya(model: Path, photos: Path, options: Options) -> tuple[Any, list[float
         cwd=options.kohya,
     )
     return child, written_at(folder, {".txt"})
-
-
-def _fresh(path: Path) -> Path:
-    shutil.rmtree(path, ignore_errors=True)
-    return path
 
 
 def bare_minimum(path: str) -> None:

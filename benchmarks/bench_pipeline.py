@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from benchmarks.measure import (
     Table,
     caption_command,
     cores,
+    fresh,
     last_json,
     run_child,
     steady_rate,
@@ -65,19 +67,20 @@ def overhead(options: Options, table: Table) -> None:
                 pass
 
     outputs = options.work / "overhead"
-    _fresh(outputs).mkdir()
+    fresh(outputs).mkdir()
 
-    def job() -> None:
+    def job(output: Path) -> None:
         values = {"generation_model": str(model), "cache": False, "caption_files": True}
-        caption_dataset(photos, CaptionConfig.from_values(values), output=outputs / str(len(ours.values)))
+        caption_dataset(photos, CaptionConfig.from_values(values), output=output)
 
     preparing, ours, steady, whole_shares, shares = (Samples() for _ in range(5))
     alone()
     for number in range(options.rounds):
+        output = outputs / str(number)
         os.sync()
         preparing.add(len(paths) / timed(alone))
-        ours.add(len(paths) / timed(job))
-        steady.add(steady_rate(written_at(outputs / str(number), {".txt"}), WARM))
+        ours.add(len(paths) / timed(partial(job, output)))
+        steady.add(steady_rate(written_at(output, {".txt"}), WARM))
         whole_shares.add(ours.values[-1] / preparing.values[-1])
         shares.add(steady.values[-1] / preparing.values[-1])
     shutil.rmtree(outputs)
@@ -98,7 +101,7 @@ def rerun(options: Options, table: Table) -> None:
     _numbered(photos, pictures.make(options.work / "jpeg", 48, formats=["jpeg"], longest=1600), options.stored)
     model, store = tiny.make(options.work, side=64), options.work / "scores"
     outputs = options.work / "rerun"
-    _fresh(outputs).mkdir()
+    fresh(outputs).mkdir()
     values: dict[str, Any] = {"generation_model": model, "cache_folder": store}
     run_child(caption_command(photos, outputs / "first", **values))
     whole, steady = Samples(), Samples()
@@ -125,11 +128,11 @@ def growth(options: Options, table: Table) -> None:
     """Datasets of more and more rows: with the model, and from stored scores."""
     print("\ngrowth, tiny model, small pictures")
     model, store = tiny.make(options.work, side=64), options.work / "growth-scores"
-    _fresh(store)
+    fresh(store)
     source = options.work / "growth"
-    _fresh(source).mkdir()
+    fresh(source).mkdir()
     some = options.work / "growth-files"
-    _fresh(some)
+    fresh(some)
     pictures.make_small(some, min(2000, max(options.growth)))
     files = sorted(some.iterdir())
     for kind, parameters in (
@@ -194,10 +197,10 @@ def flat(options: Options, table: Table) -> None:
 
 def _job(source: Path, output: Path, model: object, parameters: Sequence[str]) -> Any:
     """What `benchmarks.job` reports."""
-    _fresh(output)
+    fresh(output)
     command = [sys.executable, "-m", "benchmarks.job", str(source), str(output), f"generation_model={model}"]
     report = last_json(run_child([*command, *parameters]).output)
-    _fresh(output)
+    fresh(output)
     return report
 
 
@@ -205,14 +208,9 @@ def _numbered(folder: Path, originals: Sequence[Path], count: int) -> None:
     """`count` files, each of its own bytes: the originals in turn, a number after their end, where no decoder looks."""
     if folder.exists() and sum(1 for _ in folder.iterdir()) == count:
         return
-    _fresh(folder).mkdir()
+    fresh(folder).mkdir()
     contents = [path.read_bytes() for path in originals]
     for index in range(count):
         which = index % len(contents)
         target = folder / f"{index:06d}{originals[which].suffix}"
         target.write_bytes(contents[which] + index.to_bytes(4, "big"))
-
-
-def _fresh(path: Path) -> Path:
-    shutil.rmtree(path, ignore_errors=True)
-    return path

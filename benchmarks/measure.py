@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -92,6 +93,12 @@ def written_at(folder: Path, endings: set[str] | None = None) -> list[float]:
     wanted = endings or PICTURE_ENDINGS
     with os.scandir(folder) as entries:
         return sorted(entry.stat().st_mtime for entry in entries if Path(entry.name).suffix in wanted)
+
+
+def fresh(path: Path) -> Path:
+    """The path, with nothing there any more."""
+    shutil.rmtree(path, ignore_errors=True)
+    return path
 
 
 def steady_rate(times: Sequence[float], warm: int) -> float:
