@@ -32,16 +32,16 @@ def _job() -> Callable[[], None]:
 
     host = choose_host(sys.argv[1:], os.environ)
     if host == "shell":
-        from wd14.cli import main as shell
+        from wd14.cli.main import main as shell
 
         return lambda: sys.exit(shell())
     from wd14.pipeline import run_job
 
     if host == "plugin":
-        from wd14.hosts import plugin
+        from wd14.hosts.plugin import host as plugin
 
         return lambda: plugin.serve(run_job)
-    from wd14.hosts import lab
+    from wd14.hosts.lab import host as lab
 
     return lambda: lab.serve(run_job)
 

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks import models, pictures
 from benchmarks.measure import (
     WARM,
-    Samples,
+    InputRows,
     Table,
     caption_command,
     cores,
@@ -71,8 +71,8 @@ def _steady(name: str, model: Path, photos: Path, options: Options, table: Table
         f"batch 8, {count} threads": lambda n: _batches(whole, arrays, n),
         f"{count} runs at once of 1 thread": lambda n: _at_once(single, arrays, n, count),
     }
-    alone = {setting: Samples() for setting in settings}
-    ours, kohyas, ratios = Samples(), Samples(), Samples()
+    alone = {setting: InputRows() for setting in settings}
+    ours, kohyas, ratios = InputRows(), InputRows(), InputRows()
     for session in (whole, single):
         _one_by_one(session, arrays, 2)
     for _ in range(options.rounds):
@@ -151,8 +151,8 @@ def _job(model: Path, photos: Path, options: Options) -> list[float]:
 
 def _start(name: str, model: Path, few: Path, options: Options, table: Table) -> None:
     """Rounds of whole processes: ours, onnxruntime's bare minimum, kohya's."""
-    first, own, rate, memory, sessions, runs, quick_runs = (Samples() for _ in range(7))
-    kohya_first, kohya_rate, kohya_memory, times_faster = Samples(), Samples(), Samples(), Samples()
+    first, own, rate, memory, sessions, runs, quick_runs = (InputRows() for _ in range(7))
+    kohya_first, kohya_rate, kohya_memory, times_faster = InputRows(), InputRows(), InputRows(), InputRows()
     command = [sys.executable, "-m", "benchmarks.bench_model", str(model / "model.onnx")]
     run_child(command)  # warms the disk
     for _ in range(options.rounds):

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import pictures, tiny
 from benchmarks.measure import (
     WARM,
-    Samples,
+    InputRows,
     Table,
     caption_command,
     cores,
@@ -27,7 +27,7 @@ from benchmarks.measure import (
     written_at,
 )
 from wd14 import CaptionConfig, caption_dataset
-from wd14.images import open_picture
+from wd14.images.opening import open_picture
 from wd14.model.preprocess import prepare
 from wd14.types import InputSpec
 
@@ -73,7 +73,7 @@ def overhead(options: Options, table: Table) -> None:
         values = {"generation_model": str(model), "cache": False, "caption_files": True}
         caption_dataset(photos, CaptionConfig.from_values(values), output=output)
 
-    preparing, ours, steady, whole_shares, shares = (Samples() for _ in range(5))
+    preparing, ours, steady, whole_shares, shares = (InputRows() for _ in range(5))
     alone()
     for number in range(options.rounds):
         output = outputs / str(number)
@@ -104,7 +104,7 @@ def rerun(options: Options, table: Table) -> None:
     fresh(outputs).mkdir()
     values: dict[str, Any] = {"generation_model": model, "cache_folder": store}
     run_child(caption_command(photos, outputs / "first", **values))
-    whole, steady = Samples(), Samples()
+    whole, steady = InputRows(), InputRows()
     for number in range(options.rounds):
         output = outputs / str(number)
         os.sync()  # what was written before must not be taken to the disk meanwhile

@@ -84,7 +84,7 @@ def caption_command(source: Path, output: Path, **parameters: object) -> list[st
             options.append(f"--{name}" if value else f"--no-{name}")
         else:
             options += [f"--{name}", str(value)]
-    program = "import sys; from wd14.cli import main; sys.exit(main())"
+    program = "import sys; from wd14.cli.main import main; sys.exit(main())"
     return [sys.executable, "-c", program, "caption", str(source), "--output", str(output), *options]
 
 
@@ -114,7 +114,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 @dataclass
-class Samples:
+class InputRows:
     """Measurements of one quantity, one a round."""
 
     values: list[float] = field(default_factory=list)

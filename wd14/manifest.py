@@ -9,7 +9,7 @@ from typing import Any
 
 import wd14
 from wd14.config import CaptionConfig
-from wd14.model.registry import MODELS
+from wd14.model.files.registry import MODELS
 
 #: Files of the plugin folder. The host copies the whole folder; the list is for people.
 _FILES = ["main.py", "setup.sh", "info.md", "task.yaml", "wd14"]

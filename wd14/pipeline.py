@@ -1,11 +1,8 @@
-"""The job: the only file that knows the order of the rooms.
+"""Runs one job: read, score, caption, write.
 
-    reader ─▶ decoding threads ─▶ batches ─▶ runner threads ─▶ captions, in order ─▶ writer
-              (read, hash, stored scores,      (the model)       (the caller's thread)
-               or open and prepare)
+    source ─▶ scored rows (threads work ahead) ─▶ captions, in order (the caller's thread) ─▶ output
 
-Every queue is bounded, so memory does not depend on the dataset's size; results keep the input's order; the caller's
-thread never waits longer than a tick, so a stop is obeyed also in a slow batch.
+The caller's thread never waits longer than a tick, so a stop is obeyed also while a batch is slow.
 """
 
 from __future__ import annotations
@@ -18,27 +15,29 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wd14.caption import Captioner
+from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
+from wd14.data.provenance import provenance
 from wd14.data.reader import Source, open_source
 from wd14.data.report import Tally
 from wd14.data.sidecar import SidecarWriter
-from wd14.data.writer import CaptionedRow, DatasetWriter, Sink
+from wd14.data.writer import DatasetWriter, OutputRow, Sink
 from wd14.errors import AllRowsFailedError, EmptySourceError, RowError
-from wd14.flow import Deferred, Exhausted
 from wd14.hosts.base import Host
 from wd14.hosts.local import LocalHost
-from wd14.model.hub import ModelFiles, open_model
-from wd14.model.scoring import Row, ScoringLine
-from wd14.provenance import provenance
+from wd14.model.files.find import ModelFiles, find_model
+from wd14.progress import ProgressMeter
+from wd14.scored_rows import ScoredRows
+from wd14.stop import StopToken
 from wd14.text import count, duration, printable
-from wd14.types import Progress, RowResult, Status, Summary
+from wd14.threads import BackgroundCall, Exhausted
+from wd14.types import DecodedRow, RowReport, Status, Summary
 
 R = TypeVar("R")
 
 logger = logging.getLogger("wd14")
 
-#: How often (seconds) the host sees progress and is asked whether to stop.
+#: How often (seconds) the host sees progress and a stop is looked for.
 TICK = 0.5
 
 
@@ -99,15 +98,15 @@ class _Job:
     def __init__(self, host: Host, config: CaptionConfig) -> None:
         self._host = host
         self._config = config
+        self._stop = StopToken(host.stop)
         self._tally = Tally()
         self._started = time.monotonic()
-        self._meter = _Meter()
+        self._meter = ProgressMeter()
         self._next_tick = 0.0
         self._total: int | None = None
         self._wanted: str | None = None
         self._thread = threading.get_ident()
         self._lines: deque[str] = deque()  #: said by other threads: the host hears them from its own
-        self._ended = False
 
     def say(self, line: str) -> None:
         """Says a line, from any thread; names of files and tags in it cannot do anything to a terminal."""
@@ -116,35 +115,30 @@ class _Job:
             self._say_lines()
 
     def run(self) -> Summary:
-        config = self._config
+        config, stop = self._config, self._stop
         with ExitStack() as stack:
-            # The model's files are found while the source is looked over: what comes first decides nothing.
-            files = Deferred(lambda: open_model(config.model, log=self.say, stop=lambda: self._ended), "wd14-model")
+            # The model is looked for while the source is looked over.
+            finding = BackgroundCall(lambda: find_model(config.model, log=self.say, stop=stop), "wd14-model")
             place = self._host.source(config)
-            files.start()
-            source = self._wait_for(
-                Deferred(
-                    lambda: open_source(place, config, log=self.say, trusted_absolute_paths=config.follow_symlinks),
-                    "wd14-source",
-                )
-            )
+            finding.start()
+            source = self._wait_for(BackgroundCall(lambda: open_source(place, config, log=self.say), "wd14-source"))
             stack.enter_context(source)
             self._total = source.total
             total = "" if source.total is None else f", {count(source.total, 'picture')}"
             self.say(f"Dataset: {source.name}{total}")
-            model = self._wait_for(files)
+            model = self._wait_for(finding)
             sink = self._open_sink(source)
             stack.callback(sink.abandon)
-            line = stack.enter_context(ScoringLine(source, model, config, log=self.say, stash=sink.stash))
-            # After the line, which opens pictures and the session meanwhile.
+            rows = stack.enter_context(ScoredRows(source, model, config, stop=stop, log=self.say, stage=sink.stage))
+            # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
             captioner = Captioner(model.labels, config, published=model.thresholds)
             for remark in captioner.remarks:
                 self.say(f"Note: {remark}")
-            self._caption_all(line, captioner, sink)
+            self._caption_all(rows, captioner, sink)
             self._check_any()
-            summary = self._tally.summary(seconds=self._seconds(), output=None, device=line.device)
+            summary = self._tally.summary(seconds=self._seconds(), output=None, device=rows.device)
             output = sink.finish(self._tally, self._provenance(source, model, summary))
-            summary = self._tally.summary(seconds=self._seconds(), output=output, device=line.device)
+            summary = self._tally.summary(seconds=self._seconds(), output=output, device=rows.device)
         self._say_end(summary)
         return summary
 
@@ -172,11 +166,11 @@ class _Job:
         self._wanted = str(destination.parent / destination.name)
         return DatasetWriter(destination, caption_files=config.caption_extension if config.caption_files else None)
 
-    def _caption_all(self, line: ScoringLine, captioner: Captioner, sink: Sink) -> None:
+    def _caption_all(self, scored: ScoredRows, captioner: Captioner, sink: Sink) -> None:
         self._tick()
         while True:
             try:
-                rows = line.take(timeout=TICK / 2)
+                rows = scored.take(timeout=TICK / 2)
             except TimeoutError:
                 self._tick()
                 continue
@@ -188,39 +182,35 @@ class _Job:
         self._next_tick = 0.0
         self._tick()
 
-    def _finish_row(self, row: Row, captioner: Captioner, sink: Sink) -> None:
-        sample = row.sample
+    def _finish_row(self, row: DecodedRow, captioner: Captioner, sink: Sink) -> None:
+        source_row = row.input
         caption = name = None
         status, reason = Status.FAILED, None
         try:
-            made = captioner(row.take_scores(), sample.caption)
-            name = sink.add(
-                CaptionedRow(
-                    sample=sample,
-                    caption=made.text,
-                    stash=row.stash,
-                    scores=tuple(made.scores().items()) if self._config.include_scores else None,
-                )
-            )
+            made = captioner(row.result.require_scores(), source_row.caption)
+            scores = tuple(made.scores().items()) if self._config.include_scores else None
+            name = sink.add(OutputRow(input=source_row, caption=made.text, staged=row.staged, scores=scores))
             caption = made.text
             status = Status.FROM_SCORES if row.from_scores else Status.CAPTIONED
         except RowError as error:
             if self._config.on_error == "stop":
-                raise type(error)(f"{sample.label}: {error}") from error
-            if row.stash is not None:
-                sink.discard(row.stash)
+                raise type(error)(f"{source_row.label}: {error}") from error
+            if row.staged is not None:
+                sink.discard(row.staged)
             reason = str(error)
-            self.say(f"Failed: {sample.label}: {reason}")
-        result = RowResult(sample.index, sample.source, status, sample.name, name, caption, reason, tuple(row.notes))
-        sink.record(result)
-        self._tally.add(result, sample.label)
+            self.say(f"Failed: {source_row.label}: {reason}")
+        report = RowReport(
+            source_row.index, source_row.source, status, source_row.name, name, caption, reason, tuple(row.notes)
+        )
+        sink.record(report)
+        self._tally.add(report, source_row.label)
 
     def end(self) -> None:
         """Tells what still runs in threads that the job is over, and says what they said."""
-        self._ended = True
+        self._stop.request("the job has ended")
         self._say_lines()
 
-    def _wait_for(self, deferred: Deferred[R]) -> R:
+    def _wait_for(self, deferred: BackgroundCall[R]) -> R:
         """What is being made in a thread, since it may take long: the job can be stopped meanwhile."""
         deferred.start()
         while not deferred.wait(TICK / 2):
@@ -232,16 +222,19 @@ class _Job:
             self._host.log(self._lines.popleft())
 
     def _tick(self) -> None:
-        """Shows progress about twice a second; raises when the host wants the job to stop."""
+        """Shows progress about twice a second; raises when the job is to stop."""
         now = time.monotonic()
         if now < self._next_tick:
             return
         self._next_tick = now + TICK
         self._say_lines()
-        tally, total = self._tally, self._total
-        rate = self._meter.rate(tally.done, now)
-        left = None if total is None or rate <= 0 else max(0, total - tally.done) / rate
-        self._host.progress(Progress(tally.done, total, tally.failed, tally.from_scores, rate, left))
+        tally = self._tally
+        self._host.progress(
+            self._meter.progress(
+                done=tally.done, total=self._total, failed=tally.failed, from_scores=tally.from_scores, now=now
+            )
+        )
+        self._stop.check()
 
     def _check_any(self) -> None:
         tally = self._tally
@@ -263,21 +256,3 @@ class _Job:
         if self._wanted not in (None, summary.output):
             self.say(f"{self._wanted} was there already and is untouched.")
         self.say(f"Result: {summary.output}")
-
-
-class _Meter:
-    """Images a second over the last half minute: starting up and a slow beginning are soon forgotten."""
-
-    _SPAN = 30.0
-
-    def __init__(self) -> None:
-        self._points: list[tuple[float, int]] = []
-
-    def rate(self, done: int, now: float) -> float:
-        """The rate, given that `done` rows are done at `now` (seconds)."""
-        self._points.append((now, done))
-        # The rows before the first result say nothing about the rate: begin where the count last stood at zero.
-        while len(self._points) > 2 and (now - self._points[1][0] > self._SPAN or self._points[1][1] == 0):
-            del self._points[0]
-        (then, before), (last, after) = self._points[0], self._points[-1]
-        return (after - before) / (last - then) if last > then else 0.0

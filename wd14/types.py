@@ -1,10 +1,7 @@
-"""What travels between the rooms. Nothing here knows how any of it is made."""
+"""The types that pass between the parts of the package, and what they agree on. Nothing here reads a file."""
 
 from __future__ import annotations
 
-import io
-import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wd14.errors import ImageTooLargeError, MissingImageError, RowError, UnreadableImageError
+from wd14.errors import RowError, ScoringError
 
 FloatArray = NDArray[np.float32]
 
@@ -29,16 +26,17 @@ CATEGORY_NAMES: Mapping[int, str] = {
 }
 
 
-#: No picture that somebody would tag has a gigabyte; a disk image that is called .png may.
-MAX_IMAGE_BYTES = 1 << 30
+#: Scores below are not stored (ratings are), so no caption may depend on them; compared in float32. A threshold below
+#: it makes a job score every picture anew.
+SCORE_FLOOR = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class InputRow:
     """One row of the source: a picture, still encoded, and where it came from.
 
-    Exactly one of `path`, `data` and `error` says where the bytes are; they are read by `read()`, in whichever
-    thread wants them, so a `Sample` is small.
+    Exactly one of `path`, `data` and `error` says where the picture's bytes are; `images.reading` reads them, in
+    whichever thread wants them, so an `InputRow` is small.
     """
 
     index: int  #: position in the source, from 0
@@ -55,105 +53,46 @@ class Sample:
         """The row for a person: `sub/a.png`, `a.png (metadata.jsonl line 3)`."""
         return self.source if self.source.endswith(self.name) else f"{self.name} ({self.source})"
 
-    def read(self, max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
-        """The encoded picture.
+
+@dataclass(frozen=True, slots=True)
+class PictureToSave:
+    """A picture as the output is to hold it."""
+
+    data: bytes
+    as_png: bool = False  #: it was encoded as PNG, whatever the row's name says
+
+
+@dataclass(eq=False, slots=True)
+class ScoringResult:
+    """What scoring a picture gave; rows that hold the same picture share one."""
+
+    scores: FloatArray | None = None  #: (T,) float32 probabilities
+    error: RowError | None = None
+
+    def require_scores(self) -> FloatArray:
+        """The scores, (T,) float32.
 
         Raises:
-            RowError: the row cannot give one (missing, not readable, too large, or what the reader found).
-        """
-        return self.load(max_bytes)[0]
-
-    def load(self, max_bytes: int = MAX_IMAGE_BYTES) -> tuple[bytes, tuple[int, int] | None]:
-        """The encoded picture, and its file's `stamp` as it was right before.
-
-        Raises:
-            RowError: as `read`.
+            RowError: what went wrong instead.
         """
         if self.error is not None:
             raise self.error
-        if self.data is not None:
-            _check_size(len(self.data), max_bytes)
-            return self.data, None
-        handle, state = self._open()
-        try:
-            _check_size(state.st_size, max_bytes)
-            data = _read_all(handle, state.st_size)
-        except OSError as error:
-            raise _unreadable(error) from error
-        finally:
-            os.close(handle)
-        if len(data) > state.st_size:
-            raise UnreadableImageError("the file is growing: something still writes it")
-        return data, (state.st_size, state.st_mtime_ns)
-
-    def open(self) -> io.FileIO:
-        """The picture's own file, open for reading.
-
-        Raises:
-            RowError: there is none, or it cannot be opened: not there, no permission, not a regular file.
-        """
-        return io.FileIO(self._open()[0], "rb")
-
-    def _open(self) -> tuple[int, os.stat_result]:
-        """The handle of the picture's own file, and its state. A row of a re-run costs no more calls than these."""
-        if self.path is None:
-            raise MissingImageError("the row holds no image")
-        try:
-            handle = os.open(self.path, _READ_WITHOUT_WAITING)
-        except OSError as error:
-            raise _unreadable(error) from error
-        state = os.fstat(handle)
-        if not stat.S_ISREG(state.st_mode):
-            os.close(handle)
-            kind = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe, socket or device"
-            raise UnreadableImageError(f"it is {kind}, not a file")
-        return handle, state
-
-    def stamp(self) -> tuple[int, int] | None:
-        """(size in bytes, modification time in ns) of the picture's file; None where it has none.
-
-        Raises:
-            RowError: the file is not there or cannot be reached.
-        """
-        if self.error is not None or self.path is None:
-            return None
-        try:
-            state = self.path.stat()
-        except OSError as error:
-            raise _unreadable(error) from error
-        return state.st_size, state.st_mtime_ns
+        if self.scores is None:
+            raise ScoringError("the model gave no scores")
+        return self.scores
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedPicture:
-    """A picture as it is to be saved."""
+@dataclass(eq=False, slots=True)
+class DecodedRow:
+    """A row whose picture was read; it is ready for the model, has stored scores, or has failed."""
 
-    data: bytes
-    stamp: tuple[int, int] | None = None  #: of the sample's file that holds just these bytes; None = there is none
-    as_png: bool = False  #: it was saved as PNG, whatever its name says
-
-
-#: A pipe that took the file's place does not hold the thread until somebody writes. (Windows has a text mode.)
-_READ_WITHOUT_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-def _read_all(handle: int, size: int) -> bytes:
-    """A file's bytes, and one more where it grows. Not all that is allowed at once: Python would make room for it."""
-    data = os.read(handle, size + 1)
-    while len(data) < size and (more := os.read(handle, size + 1 - len(data))):
-        data += more
-    return data
-
-
-def _check_size(size: int, max_bytes: int) -> None:
-    if size > max_bytes:
-        raise ImageTooLargeError(f"the file has {size:,} bytes; the limit is {max_bytes:,}")
-
-
-def _unreadable(error: OSError) -> RowError:
-    if isinstance(error, FileNotFoundError):
-        return MissingImageError("file not found")
-    return UnreadableImageError(f"cannot be read: {error.strerror or error}")
+    input: InputRow
+    digest: bytes = b""  #: sha256 of the encoded picture
+    array: FloatArray | None = None  #: the model's input, until the picture is scored
+    staged: Any = None  #: the picture's place in the output that is being built
+    result: ScoringResult = field(default_factory=ScoringResult)
+    from_scores: bool = False  #: whether the scores are stored ones, or those of the same picture in another row
+    notes: list[str] = field(default_factory=list)  #: see `RowReport.notes`
 
 
 #: Category of an output that a `tag_mapping.json` leaves out. The tagger sets its score to 0, and no caption names it.
@@ -177,14 +116,6 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
-    """Probabilities, one row a picture: `values` is (N, T) float32 in [0, 1], T = len(labels)."""
-
-    labels: Labels
-    values: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
 class InputSpec:
     """How a model wants its picture."""
 
@@ -204,13 +135,13 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RowResult:
+class RowReport:
     """What became of one row; a line of `report.json`."""
 
     index: int
-    source: str  #: `Sample.source`
+    source: str  #: `InputRow.source`
     status: Status
-    input: str  #: `Sample.name`
+    input: str  #: `InputRow.name`
     name: str | None = None  #: file name in the output; None when the row failed
     caption: str | None = None
     reason: str | None = None  #: why it failed

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.golden.make_area import SIZE, SIZES, noise, sample
-from wd14.model.area import shrink_by_area
+from wd14.model.area_resize import shrink_by_area
 
 with np.load(Path(__file__).parent / "area" / "opencv.npz") as file:
     GOLDEN = {name: file[name] for name in file}

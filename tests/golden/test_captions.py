@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from wd14.caption import Captioner
+from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
-from wd14.images import open_picture
+from wd14.images.opening import open_picture
 from wd14.model.preprocess import prepare
 from wd14.model.tagger import Tagger
 from wd14.types import FloatArray

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.integration.conftest import ROOT, Run
-from wd14.model.registry import MODELS
+from wd14.model.files.registry import MODELS
 
 BUILTIN = ("--generation-model", "builtin/colours")
 

@@ -25,9 +25,9 @@ from tests.support.hub_server import COMMIT, FakeHub, running_hub
 from tests.support.onnx_models import random_weights, save_model, wd14_folder, write_csv
 from wd14 import Tagger
 from wd14.errors import DownloadError, JobStoppedError, LabelsError, ModelContractError, ModelNotFoundError
-from wd14.model import download, registry
-from wd14.model.hub import cached_state, folder_by_hand, open_model
-from wd14.model.registry import FileDescription, ModelDescription
+from wd14.model.files import download, registry
+from wd14.model.files.find import cached_state, find_model, folder_by_hand
+from wd14.model.files.registry import FileDescription, ModelDescription
 from wd14.types import InputSpec
 
 ROOT = Path(__file__).parents[2]
@@ -147,14 +147,14 @@ def test_the_first_run_fetches_two_files_and_the_second_asks_nobody(
     hub: FakeHub, pinned: ModelDescription, files: dict[str, bytes]
 ) -> None:
     assert not cached_state(pinned).complete
-    first = open_model(PINNED)
+    first = find_model(PINNED)
     assert content(first.model_path) == files["model.onnx"]
     assert {request.path.rpartition("/")[2] for request in hub.asked("GET", "")} - {"agent-harnesses"} == set(files)
     assert all("wd14-captioner" in request.user_agent for request in hub.asked("GET", "model.onnx"))
     assert (first.revision, first.thresholds, first.description) == (COMMIT, {"all": 0.5}, pinned)
     assert cached_state(pinned).complete
     hub.requests.clear()
-    assert open_model(PINNED) == first
+    assert find_model(PINNED) == first
     assert hub.requests == []
     assert Tagger.load(PINNED).run(np.zeros((2, SIZE, SIZE, 3), np.float32)).shape == (2, 2000)
 
@@ -163,14 +163,14 @@ def test_a_copy_that_another_program_fetched_is_used(hub: FakeHub, pinned: Model
     for name in ("model.onnx", "selected_tags.csv"):
         huggingface_hub.hf_hub_download(PINNED, name, revision=COMMIT, endpoint=hub.url)
     hub.requests.clear()
-    open_model(PINNED)
+    find_model(PINNED)
     assert hub.requests == []
 
 
 def test_a_large_file_is_hashed_once(pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch) -> None:
-    open_model(PINNED)
-    monkeypatch.setattr("wd14.model.identity._hash", lambda *_: pytest.fail("hashed again"))
-    open_model(PINNED)
+    find_model(PINNED)
+    monkeypatch.setattr("wd14.model.files.hashes._hash", lambda *_: pytest.fail("hashed again"))
+    find_model(PINNED)
 
 
 def test_lines_with_percent_where_there_is_no_terminal(
@@ -179,7 +179,7 @@ def test_lines_with_percent_where_there_is_no_terminal(
     monkeypatch.setattr(download, "_LINE", 0.2)
     hub.fail(path="model.onnx", slow=0.1)
     lines: list[str] = []
-    open_model(PINNED, log=lines.append)
+    find_model(PINNED, log=lines.append)
     said = [line for line in lines if line.startswith(f"Downloading {PINNED}/model.onnx: ")]
     shares = [int(line.split(": ")[1].split("%")[0]) for line in said]
     assert shares == sorted(shares)
@@ -187,28 +187,28 @@ def test_lines_with_percent_where_there_is_no_terminal(
 
 
 def test_an_id_that_the_registry_does_not_have(hub: FakeHub, unpinned: str, files: dict[str, bytes]) -> None:
-    first = open_model(unpinned)
+    first = find_model(unpinned)
     assert content(first.model_path) == files["model.onnx"]
     assert (first.revision, first.description, first.spec.size) == (COMMIT, None, SIZE)
     hub.requests.clear()
-    assert open_model(unpinned) == first
+    assert find_model(unpinned) == first
     assert [(request.method, request.path) for request in hub.requests] == [
         ("HEAD", f"/{OPEN}/resolve/main/selected_tags.csv")
     ], "whether main has moved is asked; nothing is fetched"
 
 
 def test_the_identity_is_that_of_the_same_files_in_a_folder(unpinned: str, tmp_path: Path) -> None:
-    assert open_model(unpinned).identity == open_model(tmp_path / "published").identity
+    assert find_model(unpinned).identity == find_model(tmp_path / "published").identity
 
 
 def test_a_copy_of_a_known_model_in_a_folder_is_recognised(
     pinned: ModelDescription, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "_BY_SHA256", {pinned.model.sha256: pinned})
-    found = open_model(tmp_path / "published")
+    found = find_model(tmp_path / "published")
     assert found.description is pinned
     assert found.thresholds == {"all": 0.5}
-    assert found.identity == open_model(PINNED).identity
+    assert found.identity == find_model(PINNED).identity
 
 
 def test_another_revision_of_a_known_model_is_not_held_to_the_pins(
@@ -217,7 +217,7 @@ def test_another_revision_of_a_known_model_is_not_held_to_the_pins(
     newer = tmp_path / "newer"
     wd14_folder(newer, tags=7, size=SIZE)
     hub.add(PINNED, {name: (newer / name).read_bytes() for name in files}, revision="dev")
-    found = open_model(f"{PINNED}@dev")
+    found = find_model(f"{PINNED}@dev")
     assert len(found.labels) == 7
     assert found.spec == pinned.spec
 
@@ -233,7 +233,7 @@ def test_kohyas_three_part_id(hub: FakeHub, tmp_path: Path) -> None:
             "v9/tag_mapping.json": json.dumps(mapping).encode(),
         },
     )
-    found = open_model("cella110n/other/v9")
+    found = find_model("cella110n/other/v9")
     assert found.model_path.name == "model_optimized.onnx"
     assert (found.activation, found.spec.layout, found.labels.order) == ("sigmoid", "NCHW", "score")
 
@@ -252,7 +252,7 @@ def test_a_token_opens_a_private_model_and_is_told_to_nobody_else(
         return served(request)
 
     monkeypatch.setattr(hub, "note", serve)
-    open_model(unpinned)
+    find_model(unpinned)
     assert all(request.authorization == "Bearer hf_secret" for request in hub.asked("HEAD"))
     content_requests = [request for request in hub.requests if request.path.startswith("/cdn")]
     assert content_requests
@@ -266,7 +266,7 @@ def test_a_cut_connection_is_taken_up_where_it_broke(
     hub: FakeHub, pinned: ModelDescription, files: dict[str, bytes]
 ) -> None:
     hub.fail(path="model.onnx", cut_after=9000, times=2)
-    found = open_model(PINNED)
+    found = find_model(PINNED)
     assert content(found.model_path) == files["model.onnx"]
     ranges = [request.range for request in hub.asked("GET", "model.onnx")]
     assert ranges == [None, "bytes=9000-", "bytes=18000-"]
@@ -277,7 +277,7 @@ def test_a_server_that_ignores_where_to_go_on_costs_another_download(
 ) -> None:
     hub.fail(path="model.onnx", cut_after=10_000)
     hub.fail(path="model.onnx", ignore_range=True)
-    assert content(open_model(PINNED).model_path) == files["model.onnx"]
+    assert content(find_model(PINNED).model_path) == files["model.onnx"]
 
 
 def test_a_download_that_never_ends_well_leaves_nothing_that_is_trusted(
@@ -285,11 +285,11 @@ def test_a_download_that_never_ends_well_leaves_nothing_that_is_trusted(
 ) -> None:
     hub.fail(path="model.onnx", cut_after=0, times=-1)
     with pytest.raises(DownloadError, match="the connection was cut") as caught:
-        open_model(PINNED)
+        find_model(PINNED)
     assert f"{hub.url}/{PINNED}/resolve/{COMMIT}/model.onnx" in str(caught.value)
     assert not cached_state(pinned).complete
     hub.faults.clear()
-    assert content(open_model(PINNED).model_path) == files["model.onnx"]
+    assert content(find_model(PINNED).model_path) == files["model.onnx"]
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "selected_tags.csv"])
@@ -298,7 +298,7 @@ def test_a_file_that_arrives_damaged_is_fetched_again(
 ) -> None:
     hub.fail(path=name, corrupt=True)
     lines: list[str] = []
-    found = open_model(PINNED, log=lines.append)
+    found = find_model(PINNED, log=lines.append)
     assert content(found.model_path) == files["model.onnx"]
     assert content(found.labels_path) == files["selected_tags.csv"]
     assert any(f"{PINNED}/{name} arrived damaged (expected sha256" in line for line in lines)
@@ -306,14 +306,14 @@ def test_a_file_that_arrives_damaged_is_fetched_again(
 
 def test_a_damaged_transfer_is_seen_without_a_pin_too(hub: FakeHub, unpinned: str, files: dict[str, bytes]) -> None:
     hub.fail(path="model.onnx", corrupt=True)
-    assert content(open_model(unpinned).model_path) == files["model.onnx"]
+    assert content(find_model(unpinned).model_path) == files["model.onnx"]
 
 
 @pytest.mark.parametrize("damage", ["other", "short", "link"])
 def test_a_copy_that_went_bad_in_the_cache_is_repaired(
     pinned: ModelDescription, files: dict[str, bytes], damage: str
 ) -> None:
-    path = open_model(PINNED).model_path
+    path = find_model(PINNED).model_path
     if damage == "link":  # as a cache without symbolic links has it: the file itself in the place of the link
         path.unlink()
         path.write_bytes(b"x" * len(files["model.onnx"]))
@@ -321,7 +321,7 @@ def test_a_copy_that_went_bad_in_the_cache_is_repaired(
         blob = path.resolve()
         blob.write_bytes(bytes(len(files["model.onnx"])) if damage == "other" else files["model.onnx"][:5000])
     lines: list[str] = []
-    repaired = open_model(PINNED, log=lines.append).model_path
+    repaired = find_model(PINNED, log=lines.append).model_path
     assert content(repaired) == files["model.onnx"]
     assert len([line for line in lines if "in the cache is damaged" in line]) == 1
 
@@ -331,12 +331,12 @@ def test_a_hub_that_has_another_file_than_the_pinned_one(
 ) -> None:
     hub.add(PINNED, files | {"model.onnx": bytes(len(files["model.onnx"]))})
     with pytest.raises(DownloadError, match="is not the expected file: expected sha256") as caught:
-        open_model(PINNED)
+        find_model(PINNED)
     assert str(pinned.model.sha256) in str(caught.value)
     assert len(hub.asked("GET", "model.onnx")) == 2, "fetched again once, and no more"
     assert not cached_state(pinned).complete
     hub.add(PINNED, files)
-    assert content(open_model(PINNED).model_path) == files["model.onnx"]
+    assert content(find_model(PINNED).model_path) == files["model.onnx"]
 
 
 # ── What a hub may answer ───────────────────────────────────────────────────────────────────────────────────────────
@@ -374,7 +374,7 @@ def test_a_hub_that_does_not_deliver(
     hub.fail(method=method, path="model.onnx", times=-1, **fault)
     started = time.monotonic()
     with pytest.raises(kind, match=message) as caught:
-        open_model(PINNED)
+        find_model(PINNED)
     assert time.monotonic() - started < 15
     text = str(caught.value)
     assert f"{PINNED}/model.onnx (revision {COMMIT}) could not be fetched" in text
@@ -384,32 +384,32 @@ def test_a_hub_that_does_not_deliver(
         assert str(folder_by_hand(PINNED)) in text
     assert not cached_state(pinned).complete
     hub.faults.clear()
-    assert content(open_model(PINNED).model_path) == files["model.onnx"]
+    assert content(find_model(PINNED).model_path) == files["model.onnx"]
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 def test_a_hub_that_is_busy_is_asked_again(hub: FakeHub, pinned: ModelDescription, method: str, status: int) -> None:
     hub.fail(method=method, path="model.onnx", status=status, times=2)
-    assert open_model(PINNED).description is pinned
+    assert find_model(PINNED).description is pinned
 
 
 def test_a_gated_model(hub: FakeHub, unpinned: str) -> None:
     hub.gated.add(OPEN)
     with pytest.raises(DownloadError, match=r"restricted\. Accept its conditions on its page, then set HF_TOKEN"):
-        open_model(unpinned)
+        find_model(unpinned)
 
 
 def test_a_model_that_is_not_there(hub: FakeHub) -> None:
     with pytest.raises(ModelNotFoundError, match="no such model, or it is private"):
-        open_model("nobody/nothing")
+        find_model("nobody/nothing")
     with pytest.raises(ModelNotFoundError, match=r"Did you mean SmilingWolf/wd-vit-tagger-v3\?"):
-        open_model("SmilingWolf/wd-vit-taggr-v3")
+        find_model("SmilingWolf/wd-vit-taggr-v3")
 
 
 def test_a_revision_that_is_not_there(unpinned: str) -> None:
     with pytest.raises(ModelNotFoundError, match="no such revision"):
-        open_model(f"{unpinned}@v7")
+        find_model(f"{unpinned}@v7")
 
 
 @pytest.mark.parametrize(
@@ -423,28 +423,28 @@ def test_a_revision_that_is_not_there(unpinned: str) -> None:
 def test_a_repository_that_is_no_taggers(hub: FakeHub, files: dict[str, bytes], there: list[str], message: str) -> None:
     hub.add(OPEN, {name: files[name] for name in there})
     with pytest.raises(ModelNotFoundError, match=message):
-        open_model(OPEN)
+        find_model(OPEN)
     assert not hub.asked("GET", "model.onnx"), "the large file is not fetched for nothing"
 
 
 def test_a_repository_whose_files_are_none(hub: FakeHub, files: dict[str, bytes], tmp_path: Path) -> None:
     hub.add(OPEN, files | {"model.onnx": b"<!doctype html>" + b" " * 2000})
     with pytest.raises(ModelContractError, match="is a web page"):
-        open_model(OPEN)
+        find_model(OPEN)
     write_csv(tmp_path / "few.csv", [0] * 5)
     hub.add(OPEN, files | {"selected_tags.csv": (tmp_path / "few.csv").read_bytes()}, revision="few")
     with pytest.raises(ModelContractError, match=r"has 5 tags, .* \(batch_size, 2000\)"):
-        open_model(f"{OPEN}@few")
+        find_model(f"{OPEN}@few")
     hub.add(OPEN, files | {"selected_tags.csv": b"tag_id,count\n1,2\n"}, revision="odd")
     with pytest.raises(LabelsError, match="no column 'name'"):
-        open_model(f"{OPEN}@odd")
+        find_model(f"{OPEN}@odd")
 
 
 def test_something_else_answers(hub: FakeHub, pinned: ModelDescription) -> None:
     """A proxy's or a hotel's page, with status 200 and none of the hub's headers."""
     hub.fail(method="HEAD", status=200, times=-1)
     with pytest.raises(DownloadError, match="what answered is no Hugging Face hub"):
-        open_model(PINNED)
+        find_model(PINNED)
 
 
 # ── No hub, no room, no patience ────────────────────────────────────────────────────────────────────────────────────
@@ -453,7 +453,7 @@ def test_something_else_answers(hub: FakeHub, pinned: ModelDescription) -> None:
 def test_nobody_listens(pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(DownloadError, match=r"the hub cannot be reached.*Check the network"):
-        open_model(PINNED)
+        find_model(PINNED)
 
 
 def test_offline_says_what_to_fetch_and_where_to_put_it(
@@ -463,7 +463,7 @@ def test_offline_says_what_to_fetch_and_where_to_put_it(
     folder = folder_by_hand(PINNED)
     assert folder is not None
     with pytest.raises(DownloadError) as caught:
-        open_model(PINNED)
+        find_model(PINNED)
     text = str(caught.value)
     assert "not on this machine, and HF_HUB_OFFLINE forbids" in text
     for name in files:
@@ -474,25 +474,25 @@ def test_offline_says_what_to_fetch_and_where_to_put_it(
     folder.mkdir(parents=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    assert open_model(PINNED).model_path == folder / "model.onnx"
+    assert find_model(PINNED).model_path == folder / "model.onnx"
     assert cached_state(pinned).complete
     (folder / "model.onnx").write_bytes(b"something else")
     with pytest.raises(DownloadError, match="is not the file of"):
-        open_model(PINNED)
+        find_model(PINNED)
 
 
 @pytest.mark.parametrize("model", [PINNED, OPEN])
 def test_what_is_in_the_cache_needs_no_hub(
     hub: FakeHub, pinned: ModelDescription, unpinned: str, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = open_model(model)
+    first = find_model(model)
     offline(monkeypatch, True)
     hub.requests.clear()
-    assert open_model(model) == first
+    assert find_model(model) == first
     assert hub.requests == []
     offline(monkeypatch, False)
     hub.fail(method="HEAD", status=500, times=-1)
-    assert open_model(model) == first
+    assert find_model(model) == first
 
 
 def test_a_disk_that_is_too_small_is_said_before_the_download(
@@ -500,7 +500,7 @@ def test_a_disk_that_is_too_small_is_said_before_the_download(
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(DownloadError, match=r"needs \d+ kB, and .* has 1 kB left; make room, or set HF_HOME"):
-        open_model(PINNED)
+        find_model(PINNED)
     assert not hub.asked("GET", "model.onnx")
 
 
@@ -513,11 +513,11 @@ def test_stop_ends_a_download_at_once(
     threading.Timer(0.5, stop.set).start()
     started = time.monotonic()
     with pytest.raises(JobStoppedError, match=r"model\.onnx was being downloaded"):
-        open_model(PINNED, stop=stop.is_set)
+        find_model(PINNED, stop=stop.is_set)
     assert time.monotonic() - started < 2.5
     assert not cached_state(pinned).complete
     hub.faults.clear()
-    assert content(open_model(PINNED).model_path) == files["model.onnx"]
+    assert content(find_model(PINNED).model_path) == files["model.onnx"]
 
 
 def test_a_host_may_stop_with_an_exception_of_its_own(hub: FakeHub, pinned: ModelDescription) -> None:
@@ -533,7 +533,7 @@ def test_a_host_may_stop_with_an_exception_of_its_own(hub: FakeHub, pinned: Mode
         return False
 
     with pytest.raises(KeyboardInterrupt):
-        open_model(PINNED, stop=tick)
+        find_model(PINNED, stop=tick)
     assert not cached_state(pinned).complete
 
 
@@ -551,13 +551,13 @@ def test_stop_ends_the_wait_for_a_busy_hub(
         stop.set()
 
     with pytest.raises(JobStoppedError):
-        open_model(PINNED, log=log, stop=stop.is_set)
+        find_model(PINNED, log=log, stop=stop.is_set)
     assert lines == [f"{PINNED}/model.onnx: the hub answered 500; trying again in 30 s"]
 
 
 def test_the_environment_is_followed_from_a_fresh_process(hub: FakeHub, unpinned: str, tmp_path: Path) -> None:
     """No patched client: HF_HOME, HF_ENDPOINT and HF_HUB_OFFLINE as a user sets them."""
-    code = f"from wd14.model.hub import open_model; print(open_model({unpinned!r}).model_path)"
+    code = f"from wd14.model.files.find import find_model; print(find_model({unpinned!r}).model_path)"
     env = os.environ | {"PYTHONPATH": str(ROOT), "HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": hub.url}
 
     def run(**more: str) -> subprocess.CompletedProcess[str]:

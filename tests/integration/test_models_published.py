@@ -16,9 +16,9 @@ from PIL import Image
 
 from tests.support.onnx_models import Weights, expected, random_weights, save_model, write_csv
 from wd14 import CaptionConfig, caption_dataset
-from wd14.model import registry
-from wd14.model.hub import open_model
-from wd14.model.registry import FileDescription, ModelDescription
+from wd14.model.files import registry
+from wd14.model.files.find import find_model
+from wd14.model.files.registry import FileDescription, ModelDescription
 from wd14.model.tagger import Tagger
 from wd14.types import InputSpec
 
@@ -136,7 +136,7 @@ def test_pictures_are_padded_or_stretched_as_their_model_wants_it(tmp_path: Path
 def test_the_registry_says_what_the_files_alone_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same file, described: its channels are the registry's, not its family's guess."""
     model = pixai(tmp_path / "tagger")
-    opened = open_model(model.folder)
+    opened = find_model(model.folder)
     spec = InputSpec(448, "NCHW", "BGR", "-1..1", "pad")
     described = ModelDescription(
         id="a/b",

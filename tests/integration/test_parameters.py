@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from tests.support.scripted_model import Tag, save_scripted_model
-from wd14 import cli
+from wd14.cli import main as cli
 from wd14.config import CaptionConfig
 from wd14.hosts.local import LocalHost
-from wd14.images import Header
+from wd14.images.opening import Header
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
 

@@ -18,7 +18,7 @@ from tests.support.scripted_model import Tag, save_scripted_model
 from wd14 import CaptionConfig, caption_dataset
 from wd14.errors import AllRowsFailedError, EmptySourceError, JobStoppedError
 from wd14.hosts.local import LocalHost
-from wd14.images import Header
+from wd14.images.opening import Header
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
 from wd14.types import Progress, Summary

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wd14.model.scores import ScoreStore, floor
+from wd14.model.score_store.store import ScoreStore, floor
 from wd14.types import FloatArray, Labels
 
 LABELS = Labels(tuple(map(str, range(300))), ("rating",) * 4 + ("general",) * 296)
@@ -36,7 +36,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.integration import test_scores_processes as here
-from wd14.model.scores import ScoreStore
+from wd14.model.score_store.store import ScoreStore
 
 folder, first, last, step = Path(sys.argv[1]), *map(int, sys.argv[2:5])
 with ScoreStore.open(folder, log=lambda line: print(line, flush=True)) as store:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.faults import ROOT, Faults, Scene, content, is_complete, is_leftover, tree
 from tests.support.tally import tally
-from wd14.data.files import PartialFolder, clear_leftovers
+from wd14.data.partial_folder import PartialFolder, clear_leftovers
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs fork")
 
@@ -84,7 +84,7 @@ CONTEST = """
 import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from wd14.data.files import PartialFolder, clear_leftovers
+from wd14.data.partial_folder import PartialFolder, clear_leftovers
 parent = Path(sys.argv[1])
 for number in range(150):
     clear_leftovers(parent)

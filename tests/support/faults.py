@@ -1,7 +1,7 @@
 """The command line in processes that something happens to: killed, stopped, refused by the disk.
 
 A server imports the package once and forks a process for every run, so a hundred faults take seconds. The fork calls
-`wd14.cli.main` with its own arguments, folder, output files and signals, and ends as the program ends.
+`wd14.cli.main.main` with its own arguments, folder, output files and signals, and ends as the program ends.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class Scene:
 
     def check_nothing_lost(self) -> None:
         """After whatever happened: the source untouched, no half dataset in sight, a store that opens."""
-        from wd14.model.scores import ScoreStore
+        from wd14.model.score_store.store import ScoreStore
 
         assert tree(self.source) == self.before
         for place in self.output.parent.iterdir() if self.output.parent.exists() else ():
@@ -244,7 +244,7 @@ def _serve() -> None:
     import onnxruntime  # noqa: F401
     from PIL import Image
 
-    import wd14.cli
+    import wd14.cli.main
     import wd14.hosts.local
     import wd14.pipeline  # noqa: F401
 
@@ -322,7 +322,7 @@ def _child(request: dict[str, Any], count: int) -> None:
             os.setuid(request["user"])
         exec(request["setup"], {})
         events = _watch(request)
-        from wd14.cli import main
+        from wd14.cli.main import main
 
         try:
             code = main(request["words"])

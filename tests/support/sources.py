@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_images
 
 from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
-from wd14.types import Sample
+from wd14.types import InputRow
 
 
 @cache
@@ -41,7 +41,7 @@ class Seen:
     name: str
     total: int | None
     columns: tuple[str, ...]
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[InputRow] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     @property

@@ -76,7 +76,7 @@ def test_each_sdk_is_known_in_one_place(path: Path) -> None:
 def test_importing_the_package_loads_nothing_heavy_and_touches_nothing(tmp_path: Path) -> None:
     """In a process of its own, whose home folder must stay empty."""
     code = (
-        "import sys, wd14, wd14.cli, wd14.pipeline, wd14.config, wd14.hosts.local\n"
+        "import sys, wd14, wd14.cli.main, wd14.pipeline, wd14.config, wd14.hosts.local\n"
         f"print(sorted(set({sorted(HEAVY)!r}) & set(sys.modules)))"
     )
     done = subprocess.run(

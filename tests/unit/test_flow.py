@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wd14.flow import Budget, Closed, Deferred, Exhausted, OrderedFlow
+from wd14.threads import BackgroundCall, Budget, Closed, Exhausted, OrderedMap
 
 
 def flow_threads() -> list[threading.Thread]:
@@ -29,7 +29,7 @@ def test_results_come_in_input_order_under_any_timing(delays: list[float], worke
         time.sleep(item[1])
         return item[0]
 
-    flow = OrderedFlow(work, enumerate(delays), workers=workers, window=window, name="t-order")
+    flow = OrderedMap(work, enumerate(delays), workers=workers, window=window, name="t-order")
     assert list(flow) == list(range(len(delays)))
     assert flow.close()
 
@@ -43,7 +43,7 @@ def test_never_more_than_the_window_is_under_way() -> None:
             seen_ahead.append(number - taken)
             yield number
 
-    flow = OrderedFlow(lambda item: item, items(), workers=3, window=5, name="t-window")
+    flow = OrderedMap(lambda item: item, items(), workers=3, window=5, name="t-window")
     for _ in range(60):
         time.sleep(random.Random(taken).choice([0, 0.001]))
         flow.take()
@@ -59,7 +59,7 @@ def test_an_error_comes_at_its_place_and_the_rest_goes_on() -> None:
             raise ValueError("two")
         return item
 
-    flow = OrderedFlow(work, range(5), workers=2, window=4, name="t-error")
+    flow = OrderedMap(work, range(5), workers=2, window=4, name="t-error")
     results: list[object] = []
     for _ in range(5):
         try:
@@ -77,7 +77,7 @@ def test_an_error_of_the_input_comes_after_what_it_gave() -> None:
         yield 1
         raise OSError("the archive ends here")
 
-    flow = OrderedFlow(lambda item: item, items(), workers=1, window=2, name="t-input")
+    flow = OrderedMap(lambda item: item, items(), workers=1, window=2, name="t-input")
     assert flow.take(timeout=10) == 1
     with pytest.raises(OSError, match="the archive ends here"):
         flow.take(timeout=10)
@@ -86,7 +86,7 @@ def test_an_error_of_the_input_comes_after_what_it_gave() -> None:
 
 def test_a_consumer_does_not_wait_longer_than_it_wants() -> None:
     release = threading.Event()
-    flow = OrderedFlow(lambda _: release.wait(10), [1], workers=1, window=1, name="t-timeout")
+    flow = OrderedMap(lambda _: release.wait(10), [1], workers=1, window=1, name="t-timeout")
     with pytest.raises(TimeoutError):
         flow.take(timeout=0.01)
     release.set()
@@ -106,8 +106,8 @@ def test_closing_ends_all_threads_and_the_input() -> None:
         finally:
             closed.set()
 
-    first = OrderedFlow(lambda item: item, items(), workers=2, window=4, name="t-first")
-    second = OrderedFlow(lambda item: item, first, workers=2, window=4, name="t-second")
+    first = OrderedMap(lambda item: item, items(), workers=2, window=4, name="t-first")
+    second = OrderedMap(lambda item: item, first, workers=2, window=4, name="t-second")
     assert second.take(timeout=10) == 0
     assert first.close()
     assert second.close()
@@ -119,7 +119,7 @@ def test_closing_ends_all_threads_and_the_input() -> None:
 
 def test_a_hung_item_does_not_hold_up_closing() -> None:
     release = threading.Event()
-    flow = OrderedFlow(lambda _: release.wait(30), [1], workers=1, window=1, name="t-hung")
+    flow = OrderedMap(lambda _: release.wait(30), [1], workers=1, window=1, name="t-hung")
     started = time.monotonic()
     assert flow.close(timeout=0.1) is False
     assert time.monotonic() - started < 5
@@ -153,7 +153,7 @@ def test_budget_lets_one_large_request_through_alone() -> None:
 
 def test_a_deferred_value_is_made_once_and_its_error_is_kept() -> None:
     made = []
-    value = Deferred(lambda: made.append(1) or len(made), "t-once")  # type: ignore[func-returns-value]
+    value = BackgroundCall(lambda: made.append(1) or len(made), "t-once")  # type: ignore[func-returns-value]
     assert value.peek() is None
     assert not value.started
     assert value.wait(0.01) is False
@@ -163,7 +163,7 @@ def test_a_deferred_value_is_made_once_and_its_error_is_kept() -> None:
     def fail() -> int:
         raise ValueError("no")
 
-    failing = Deferred(fail, "t-fail")
+    failing = BackgroundCall(fail, "t-fail")
     for _ in range(2):
         with pytest.raises(ValueError, match="no"):
             failing.result()

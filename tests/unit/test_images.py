@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 
 from wd14.errors import DamagedImageError, ImageTooLargeError, NotAnImageError, RowError
-from wd14.images import Header, Picture, flatten_to_png, inspect, open_picture
+from wd14.images.opening import Header, Picture, flatten_to_png, inspect, open_picture
 
 MEGA = 1_000_000
 

@@ -17,7 +17,7 @@ from PIL import Image
 from tests.support.mutate import mutate
 from tests.support.tally import tally
 from wd14.errors import RowError
-from wd14.images import flatten_to_png, inspect, open_picture
+from wd14.images.opening import flatten_to_png, inspect, open_picture
 from wd14.model.preprocess import prepare
 from wd14.types import InputSpec
 

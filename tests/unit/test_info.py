@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from wd14.config import CaptionConfig
-from wd14.model.registry import MODELS
+from wd14.model.files.registry import MODELS
 
 GUIDE = (Path(__file__).parents[2] / "info.md").read_text("utf-8")
 ROWS = {

@@ -11,7 +11,7 @@ import pytest
 
 from wd14 import manifest
 from wd14.config import CaptionConfig
-from wd14.model.registry import MODELS
+from wd14.model.files.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
 INDEX = json.loads((ROOT / "index.json").read_text("utf-8"))

@@ -12,8 +12,8 @@ import numpy as np
 
 from wd14.caption.characters import Expander
 from wd14.caption.implications import Implications
-from wd14.caption.select import SINGLE_CATEGORIES, IndexArray
 from wd14.caption.spelling import Spellings, canonical, with_escapes, with_spaces
+from wd14.caption.thresholds import SINGLE_CATEGORIES, IndexArray
 from wd14.config import CaptionConfig
 from wd14.types import FloatArray, Labels
 

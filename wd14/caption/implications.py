@@ -10,8 +10,8 @@ import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from wd14.caption.select import IndexArray
 from wd14.caption.spelling import canonical
+from wd14.caption.thresholds import IndexArray
 from wd14.errors import ConfigError
 from wd14.types import Labels
 

@@ -1,4 +1,4 @@
-"""Any image dataset as a stream of Samples: `open_source` finds out what it is, `Source` reads it."""
+"""Any image dataset as a stream of InputRows: `open_source` finds out what it is, `Source` reads it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from pathlib import Path
 from types import TracebackType
 
 from wd14.config import CaptionConfig
-from wd14.data.sources import hub, images, metadata, tables, tars
+from wd14.data.sources import huggingface as hub
+from wd14.data.sources import image_folder as images
+from wd14.data.sources import metadata, tables
+from wd14.data.sources import webdataset as tars
 from wd14.data.sources.base import Column, Layout, choose_splits, total_of
-from wd14.data.sources.cells import CAPTION_COLUMNS, SampleMaker
-from wd14.data.sources.paths import Confinement, ending, is_picture
+from wd14.data.sources.confinement import Confinement
+from wd14.data.sources.input_rows import CAPTION_COLUMNS, InputRowMaker
 from wd14.data.sources.walk import METADATA_NAMES, TABLE_ENDINGS, Survey, is_archive, survey
 from wd14.errors import ColumnNotFoundError, EmptySourceError, SourceError, SourceNotFoundError
+from wd14.images.formats import ending, is_picture
 from wd14.text import count, printable
-from wd14.types import Log, Sample
+from wd14.types import InputRow, Log
 
 
 class Source:
@@ -32,7 +36,9 @@ class Source:
         EmptySourceError: there was no row.
     """
 
-    def __init__(self, name: str, layout: Layout, splits: tuple[str, ...], maker: SampleMaker, read: set[str]) -> None:
+    def __init__(
+        self, name: str, layout: Layout, splits: tuple[str, ...], maker: InputRowMaker, read: set[str]
+    ) -> None:
         self.name = name
         self.columns = tuple(column.name for column in layout.columns)
         self.total = total_of(layout, splits)
@@ -41,16 +47,16 @@ class Source:
         self._maker = maker
         self._read = read
         self._closed = threading.Event()
-        self._running: list[Generator[Sample, None, None]] = []
+        self._running: list[Generator[InputRow, None, None]] = []
 
-    def __iter__(self) -> Iterator[Sample]:
+    def __iter__(self) -> Iterator[InputRow]:
         samples = self._samples()
         self._running.append(samples)
         return samples
 
-    def _samples(self) -> Generator[Sample, None, None]:
+    def _samples(self) -> Generator[InputRow, None, None]:
         index = -1
-        for index, record in enumerate(self._layout.records(self._splits, self._read)):
+        for index, record in enumerate(self._layout.rows(self._splits, self._read)):
             if self._closed.is_set():
                 return
             yield self._maker.sample(index, record)
@@ -215,15 +221,15 @@ def _say_unread(layout: Layout, splits: tuple[str, ...], say: Log) -> None:
 
 def _maker(
     layout: Layout, config: CaptionConfig, confinement: Confinement | None, say: Log
-) -> tuple[SampleMaker, set[str]]:
-    """What turns rows into Samples, and the columns that it needs."""
+) -> tuple[InputRowMaker, set[str]]:
+    """What turns rows into InputRows, and the columns that it needs."""
     image = _image_column(layout, config.image_field)
     names = [column.name for column in layout.columns]
     caption = next((name for name in CAPTION_COLUMNS if name in names and name != image.name), None)
     kept = _kept(layout, image, say) if config.keep_columns else []
     if not config.append_tags:
         caption = None
-    maker = SampleMaker(
+    maker = InputRowMaker(
         confinement,
         image=image.name,
         caption=caption,

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from wd14.types import RowResult, Status, Summary
+from wd14.types import RowReport, Status, Summary
 
 #: How many failures a summary names; all of them are in the report.
 NAMED_FAILURES = 10
@@ -21,7 +21,7 @@ class Tally:
         self._counts = dict.fromkeys(Status, 0)
         self.failures: list[tuple[str, str]] = []
 
-    def add(self, result: RowResult, label: str) -> None:
+    def add(self, result: RowReport, label: str) -> None:
         """Counts one row; `label` names it for a person."""
         self._counts[result.status] += 1
         if result.status is Status.FAILED and len(self.failures) < NAMED_FAILURES:
@@ -69,7 +69,7 @@ class ReportWriter:
         self._file.write('{"rows": [')
         self._first = True
 
-    def add(self, result: RowResult) -> None:
+    def add(self, result: RowReport) -> None:
         """Writes one row."""
         row: dict[str, Any] = {
             "input": result.input,

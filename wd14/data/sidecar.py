@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from wd14.data.report import Tally
-from wd14.data.writer import CaptionedRow, Stash, check_text_ending
+from wd14.data.writer import OutputRow, StagedPicture, check_text_ending
 from wd14.errors import CaptionFileExistsError, ConfigError, OutputError, UnreadableImageError
-from wd14.types import EncodedPicture, RowResult, Sample
+from wd14.types import InputRow, PictureToSave, RowReport
 
 #: Ending of a text file that is being written; it has its own name a moment later.
 _ASIDE = ".wd14-caption"
@@ -49,22 +49,22 @@ class SidecarWriter:
         self._swept: set[Path] = set()
         self._written: set[int] = set()  # hashes of the text files of this run
 
-    def stash(self, sample: Sample, picture: EncodedPicture) -> None:
+    def stage(self, row: InputRow, picture: PictureToSave) -> None:
         """Nothing: the pictures stay where they are."""
 
-    def discard(self, stash: Stash) -> None:
+    def discard(self, staged: StagedPicture) -> None:
         """Nothing, likewise."""
 
-    def add(self, row: CaptionedRow) -> str:
+    def add(self, row: OutputRow) -> str:
         """Writes the text file of one row.
 
         Raises:
             RowError: the picture has no file of its own, or its text file is there already.
             OutputError: the folder cannot be written to.
         """
-        if row.sample.path is None:
+        if row.input.path is None:
             raise UnreadableImageError("the picture has no file of its own to write a caption beside")
-        picture = row.sample.path
+        picture = row.input.path
         self._sweep(picture.parent)
         target = picture.with_name(os.path.splitext(picture.name)[0] + self._extension)  # noqa: PTH122 - takes "a." too
         if hash(target) in self._written or (not self._replace and os.path.lexists(target)):
@@ -98,7 +98,7 @@ class SidecarWriter:
                 if time.time() - left.lstat().st_mtime > _STALE:
                     left.unlink()
 
-    def record(self, result: RowResult) -> None:
+    def record(self, result: RowReport) -> None:
         """Nothing: only text files are written."""
 
     def finish(self, tally: Tally, provenance: Mapping[str, Any]) -> str:  # noqa: ARG002 - the Sink protocol's

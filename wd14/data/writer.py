@@ -11,64 +11,60 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
-from wd14.data.files import (
+from wd14.data.hashes import HashSet
+from wd14.data.partial_folder import (
     LONGEST_NAME,
     OCCUPIED,
     PartialFolder,
     candidate_names,
     clear_leftovers,
-    copy_file,
     write_new_file,
 )
-from wd14.data.hashes import HashSet
 from wd14.data.report import ReportWriter, Tally, write_json
-from wd14.data.sources.paths import is_picture
-from wd14.errors import ConfigError, MissingImageError, OutputError, RowError, UnreadableImageError
-from wd14.types import Destination, EncodedPicture, RowResult, Sample
-
-#: Pictures up to so many bytes are written as they were read: that is quicker than to have the kernel copy the file.
-_WRITTEN_FROM_MEMORY = 1 << 20
+from wd14.errors import ConfigError, MissingImageError, OutputError
+from wd14.images.formats import is_picture
+from wd14.types import Destination, InputRow, PictureToSave, RowReport
 
 #: Columns that the output itself writes; a kept column of the same name gets `_source` at its end.
 _OWN_COLUMNS = frozenset({"file_name", "caption", "scores"})
 
 
 @dataclass(frozen=True, slots=True)
-class Stash:
+class StagedPicture:
     """A picture that is in the output's folder already, under a name for the time being."""
 
     path: str
-    as_png: bool  #: it was saved as PNG, whatever the sample's name says
+    as_png: bool  #: it was saved as PNG, whatever the row's name says
 
 
 @dataclass(frozen=True, slots=True)
-class CaptionedRow:
+class OutputRow:
     """One row that is to be written."""
 
-    sample: Sample
+    input: InputRow
     caption: str
-    stash: Stash | None = None  #: the picture, where the sink wants it
+    staged: StagedPicture | None = None  #: the picture, where the sink wants it
     scores: tuple[tuple[str, float], ...] | None = None  #: (tag as written, score), for the extra column
 
 
 class Sink(Protocol):
     """Takes a job's rows, in input order."""
 
-    def stash(self, sample: Sample, picture: EncodedPicture) -> Stash | None:
+    def stage(self, row: InputRow, picture: PictureToSave) -> StagedPicture | None:
         """Brings a picture where `add` needs it, ahead of its turn; None where nothing is to be brought. Any thread."""
         ...
 
-    def discard(self, stash: Stash) -> None:
+    def discard(self, staged: StagedPicture) -> None:
         """Removes what was stashed for a row that failed."""
         ...
 
-    def add(self, row: CaptionedRow) -> str:
+    def add(self, row: OutputRow) -> str:
         """Writes one row; gives the name under which its picture can be found."""
         ...
 
-    def record(self, result: RowResult) -> None:
+    def record(self, result: RowReport) -> None:
         """Notes what became of a row, written or not."""
         ...
 
@@ -117,7 +113,7 @@ class DatasetWriter:
         self._incoming = hidden / "incoming"
         # For every row: as text, since a Path costs more than what is done with it.
         self._place = os.path.join(self._folder.path, "")  # noqa: PTH118
-        self._stashes = os.path.join(self._incoming, "")  # noqa: PTH118
+        self._staging = os.path.join(self._incoming, "")  # noqa: PTH118
         with contextlib.ExitStack() as undo:
             undo.callback(self._folder.remove)
             try:
@@ -133,58 +129,48 @@ class DatasetWriter:
                 raise _output_error(destination, error) from error
             undo.pop_all()
 
-    def stash(self, sample: Sample, picture: EncodedPicture) -> Stash:
-        """Writes a sample's picture into the output's folder, where `add` gives it its name.
+    def stage(self, row: InputRow, picture: PictureToSave) -> StagedPicture:
+        """Writes a row's picture into the output's folder, where `add` gives it its name.
 
-        Any thread may call it: the copying, which costs most, need not wait for the row's turn.
+        Any thread may call it: the writing, which costs most, need not wait for the row's turn.
 
         Raises:
-            RowError: the picture's file is gone or is another one by now.
             OutputError: the output cannot be written.
         """
-        stash = Stash(f"{self._stashes}{sample.index}", picture.as_png)
+        staged = StagedPicture(f"{self._staging}{row.index}", picture.as_png)
         try:
-            if picture.stamp is None or len(picture.data) <= _WRITTEN_FROM_MEMORY:
-                write_new_file(stash.path, picture.data)
-                return stash
-            _copy_picture(sample, Path(stash.path))
-            # Looked at afterwards: a change before or during the copy shows all the same.
-            if sample.stamp() != picture.stamp:
-                raise UnreadableImageError("the file was changed while the job was running")
+            write_new_file(staged.path, picture.data)
         except OSError as error:
             raise _output_error(self._destination, error) from error
-        except RowError:
-            self.discard(stash)
-            raise
-        return stash
+        return staged
 
-    def discard(self, stash: Stash) -> None:
+    def discard(self, staged: StagedPicture) -> None:
         """Removes a picture whose row failed."""
         with contextlib.suppress(OSError):  # it goes with the folder it lies in, at the latest
-            os.unlink(stash.path)  # noqa: PTH108
+            os.unlink(staged.path)  # noqa: PTH108
 
-    def add(self, row: CaptionedRow) -> str:
+    def add(self, row: OutputRow) -> str:
         """Gives a row's picture its name, and writes its line in `metadata.jsonl` and, if asked for, its text file.
 
         Raises:
             MissingImageError: the row's picture was not stashed.
             OutputError: the output cannot be written.
         """
-        stash = row.stash
-        if stash is None:
+        staged = row.staged
+        if staged is None:
             raise MissingImageError("the row holds no image")
-        stem, suffix, keys = self._free_name(row.sample.name, as_png=stash.as_png)
+        stem, suffix, keys = self._free_name(row.input.name, as_png=staged.as_png)
         name = stem + suffix
         for taken in keys:
             self._taken.add(taken)
         line: dict[str, Any] = {"file_name": name, "caption": row.caption}
-        for key, value in row.sample.columns.items():
+        for key, value in row.input.columns.items():
             line[f"{key}_source" if key in _OWN_COLUMNS else key] = value
         if row.scores is not None:
             # A list of pairs and not an object: readers would make a column of every tag.
             line["scores"] = [{"tag": tag, "score": score} for tag, score in row.scores]
         try:
-            os.rename(stash.path, self._place + name)  # noqa: PTH104
+            os.rename(staged.path, self._place + name)  # noqa: PTH104
             if self._caption_files is not None:
                 text = (row.caption + "\n").encode("utf-8", "replace")
                 write_new_file(self._place + stem + self._caption_files, text)
@@ -194,7 +180,7 @@ class DatasetWriter:
         self._rows += 1
         return name
 
-    def record(self, result: RowResult) -> None:
+    def record(self, result: RowReport) -> None:
         """Writes a row of the report.
 
         Raises:
@@ -293,35 +279,6 @@ def _name_key(name: str) -> int:
     """A hash of 64 bits for a name, whatever its case."""
     folded = unicodedata.normalize("NFC", name).casefold().encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(folded, digest_size=8).digest(), "big")
-
-
-def _copy_picture(sample: Sample, target: Path) -> None:
-    """Copies a sample's file.
-
-    Raises:
-        RowError: it cannot be read any more.
-        OSError: the copy cannot be written.
-    """
-    try:
-        reading = sample.open()
-    except MissingImageError as error:
-        raise MissingImageError("the file vanished while the job was running") from error
-    with reading:
-        try:
-            copy_file(reading, target)
-        except OSError as error:
-            _check_readable(reading, error)
-            raise
-
-
-def _check_readable(reading: BinaryIO, problem: OSError) -> None:
-    """Raises UnreadableImageError when it is the reading that failed: the system does not say which side did."""
-    try:
-        reading.seek(0)
-        while reading.read(1 << 20):
-            pass
-    except OSError:
-        raise UnreadableImageError(f"cannot be read: {problem.strerror or problem}") from problem
 
 
 def check_text_ending(ending: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wd14.config import CaptionConfig
+from wd14.stop import StopToken
 from wd14.types import Destination, Progress, Summary
 
 
@@ -14,7 +15,15 @@ class Host(Protocol):
     """Where a job runs: it gives the parameters and the source, watches, and takes the result.
 
     Every method is called from the thread that runs the job.
+
+    Attributes:
+        stop: whoever learns that the job is to stop asks this token for it; the job looks at it all the time.
     """
+
+    @property
+    def stop(self) -> StopToken:
+        """See the class."""
+        ...
 
     def settings(self) -> Mapping[str, Any]:
         """The job's parameters as the host has them, typed or as strings; keys that are not ours may be among them."""
@@ -42,11 +51,7 @@ class Host(Protocol):
         ...
 
     def progress(self, progress: Progress) -> None:
-        """Shows where the job stands; called about once a second, also while nothing is ready.
-
-        Raises:
-            JobStoppedError: the user asked the job to stop.
-        """
+        """Shows where the job stands; called about twice a second, also while nothing is ready."""
         ...
 
     def finish(self, summary: Summary) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wd14.config import CaptionConfig
-from wd14.errors import ConfigError, JobStoppedError
+from wd14.errors import ConfigError
+from wd14.stop import StopToken
 from wd14.text import count, duration
 from wd14.types import Destination, Progress, Summary
 
@@ -28,7 +29,7 @@ class LocalHost:
         output: folder that the result is to appear as; None = named as the parameters say, in the current folder.
         say: takes each line for the person who watches.
         bar: draw a tqdm bar (on stderr) instead of saying lines of progress.
-        stopped: asked about once a second; True stops the job.
+        stop: the token that stops the job; None = one of its own.
     """
 
     def __init__(
@@ -39,13 +40,13 @@ class LocalHost:
         *,
         say: Callable[[str], None],
         bar: bool = False,
-        stopped: Callable[[], bool] = lambda: False,
+        stop: StopToken | None = None,
     ) -> None:
         self._source = source
         self._values = values
         self._output = output
         self._say = say
-        self._stopped = stopped
+        self.stop = stop or StopToken()
         self._wants_bar = bar
         self._bar: tqdm[Any] | None = None
         self._last_line = time.monotonic()
@@ -84,13 +85,7 @@ class LocalHost:
         self._say(line)
 
     def progress(self, progress: Progress) -> None:
-        """Moves the bar, or says a line now and then.
-
-        Raises:
-            JobStoppedError: the caller wants the job to stop.
-        """
-        if self._stopped():
-            raise JobStoppedError("stopped")
+        """Moves the bar, or says a line now and then."""
         if self._wants_bar:
             self._move_bar(progress)
             return

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wd14.errors import ConfigError, DeviceError, ModelContractError
+from wd14.stop import StopToken
 from wd14.types import Log
 
 CPU = "CPUExecutionProvider"
@@ -119,12 +120,13 @@ def idle_gpu(available: Sequence[str]) -> str | None:
     return f"an NVIDIA GPU is there, but the installed onnxruntime cannot use it: {DEVICES['cuda'].install}"
 
 
-def open_session(ort: Any, path: Path, wanted: str, options: Any, log: Log | None) -> tuple[Any, str]:
+def open_session(ort: Any, path: Path, wanted: str, options: Any, log: Log | None, stop: StopToken) -> tuple[Any, str]:
     """A session on the first device that works, and that device's name.
 
     Raises:
         DeviceError: the device that was asked for does not work.
         ModelContractError: onnxruntime cannot read the model.
+        JobStoppedError: a stop was asked for meanwhile.
     """
     available = ort.get_available_providers()
     candidates = choose(wanted, available)
@@ -135,6 +137,7 @@ def open_session(ort: Any, path: Path, wanted: str, options: Any, log: Log | Non
             session = _session_on(ort, path, device, options)
             running = session.get_providers()[0]
         except Exception as error:  # onnxruntime's exceptions have no other common class
+            stop.check()
             if device.provider == CPU or type(error).__name__ in _MODEL_FAULTS:
                 raise ModelContractError(f"{path}: onnxruntime cannot read it: {first_line(error)}") from error
             problems.append(f"{device.name}: {first_line(error)}")

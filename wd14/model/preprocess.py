@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wd14.model.area import shrink_by_area
+from wd14.model.area_resize import shrink_by_area
 from wd14.model.bicubic import shrink_by_bicubic
 from wd14.types import FloatArray, InputSpec
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from wd14.errors import JobStoppedError, ModelContractError, ScoringError
-from wd14.model import contract, devices
+from wd14.model import devices
 from wd14.model.devices import first_line
-from wd14.model.graph import TensorFacts
-from wd14.model.hub import ModelFiles, open_model
-from wd14.model.registry import DEFAULT
-from wd14.types import UNUSED, FloatArray, InputSpec, Labels, Log, Scores
-
-if TYPE_CHECKING:
-    from PIL import Image
+from wd14.model.files import contract
+from wd14.model.files.find import ModelFiles, find_model
+from wd14.model.files.graph import TensorFacts
+from wd14.model.files.registry import DEFAULT
+from wd14.stop import StopToken
+from wd14.types import UNUSED, FloatArray, InputSpec, Labels, Log
 
 #: Probabilities may leave [0, 1] by this much: the rounding of a sigmoid in 16 bits.
 _ROUNDING = 1e-3
@@ -47,32 +46,37 @@ _OUT_OF_MEMORY = (
 )
 
 
-class Loading:
-    """A session in the making, which another thread can give up."""
+class _StopWatch:
+    """Passes a stop on to onnxruntime, which cannot look for one while it works: a thread does so."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: StopToken) -> None:
+        self._stop = stop
         self._lock = threading.Lock()
-        self._options: Any = None
-        self._given_up = False
+        self._to_cancel: set[Callable[[], None]] = set()
+        threading.Thread(target=self._watch, name="wd14-stop-watch", daemon=True).start()
 
-    def begin(self, options: Any) -> None:
-        """Notes the options of the session that is made next.
+    @contextlib.contextmanager
+    def cancelling(self, cancel: Callable[[], None]) -> Iterator[None]:
+        """Calls `cancel` when a stop comes before the end of the block.
 
         Raises:
-            JobStoppedError: it was given up already.
+            JobStoppedError: one has come already.
         """
         with self._lock:
-            if self._given_up:
-                raise JobStoppedError("stopped before the model was opened")
-            self._options = options
+            self._stop.check()
+            self._to_cancel.add(cancel)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._to_cancel.discard(cancel)
 
-    def give_up(self) -> None:
-        """Ends the making soon, where onnxruntime can (since 1.22), with an exception there."""
+    def _watch(self) -> None:
+        while not self._stop.wait(60):
+            pass
         with self._lock:
-            self._given_up = True
-            cancel = getattr(self._options, "set_load_cancellation_flag", None)
-            if cancel is not None:
-                cancel(True)
+            for cancel in self._to_cancel:
+                cancel()
 
 
 class Tagger:
@@ -82,7 +86,14 @@ class Tagger:
     """
 
     def __init__(
-        self, files: ModelFiles, session: Any, interface: contract.Interface, device: str, log: Log | None
+        self,
+        files: ModelFiles,
+        session: Any,
+        interface: contract.Interface,
+        device: str,
+        log: Log | None,
+        stop: StopToken,
+        stop_watch: _StopWatch,
     ) -> None:
         self.files = files
         self.device = device  #: what it really runs on: "cpu", "cuda", …
@@ -91,9 +102,9 @@ class Tagger:
         self._interface = interface
         self._log = log
         self._limit = interface.fixed_batch  # most pictures at once; None = as many as come
-        self._lock = threading.Lock()
-        self._stopped = False
-        self._under_way: set[Any] = set()
+        self._stop = stop
+        self._stop_watch = stop_watch
+        self._lock = threading.Lock()  # of `_limit`
         unused = [index for index, category in enumerate(files.labels.categories) if category == UNUSED]
         self._unused = np.array(unused, dtype=np.intp) if unused else None
 
@@ -104,32 +115,29 @@ class Tagger:
         *,
         device: str = "auto",
         intra_op_threads: int | None = None,
-        spinning: bool = True,
         log: Log | None = None,
-        stop: Callable[[], bool] | None = None,
-        loading: Loading | None = None,
+        stop: StopToken | None = None,
     ) -> Tagger:
         """Opens a session on a device.
 
         Args:
-            model: an id, a folder, or what `open_model` returned.
+            model: an id, a folder, or what `find_model` returned.
             device: "auto" or a key of `devices.DEVICES`.
             intra_op_threads: threads of one run on the CPU; None = onnxruntime's choice, one a core.
-            spinning: whether those threads wait busily; False where other threads need the cores.
             log: is told what it runs on when that is not what was hoped for.
-            stop: see `open_model`.
-            loading: lets another thread give up the opening of the session.
+            stop: ends a download, the opening of the session (onnxruntime >= 1.22 can) and every run of it.
 
         Raises:
             ModelError: one of its kinds: not found, not downloaded, no tagger, device not there.
             ConfigError: no such device.
-            JobStoppedError: `stop` said so, or `loading` was given up.
+            JobStoppedError: a stop was asked for.
         """
-        files = model if isinstance(model, ModelFiles) else open_model(model, log=log, stop=stop)
-        options = _session_options(intra_op_threads, spinning=spinning)
-        if loading is not None:
-            loading.begin(options)
-        session, chosen = devices.open_session(_onnxruntime(), files.model_path, device, options, log)
+        stop = stop or StopToken()
+        files = model if isinstance(model, ModelFiles) else find_model(model, log=log, stop=stop)
+        options = _session_options(intra_op_threads)
+        stop_watch = _StopWatch(stop)
+        with stop_watch.cancelling(lambda: _cancel_opening(options)):
+            session, chosen = devices.open_session(_onnxruntime(), files.model_path, device, options, log, stop)
         interface = contract.read_interface(
             [_facts(argument) for argument in session.get_inputs()],
             [_facts(argument) for argument in session.get_outputs()],
@@ -138,7 +146,7 @@ class Tagger:
             output_name=files.output_name,
         )
         contract.check_spec(interface, files.spec, str(files.model_path))
-        return cls(files, session, interface, chosen, log)
+        return cls(files, session, interface, chosen, log, stop, stop_watch)
 
     @property
     def labels(self) -> Labels:
@@ -179,7 +187,7 @@ class Tagger:
             ValueError: the batch has another shape.
             ScoringError: the model failed on these pictures.
             ModelContractError: what comes out is not one probability for each label.
-            JobStoppedError: `terminate` was called.
+            JobStoppedError: a stop was asked for.
         """
         size, spec = self.spec.size, self.spec
         expected = (size, size, 3) if spec.layout == "NHWC" else (3, size, size)
@@ -197,54 +205,6 @@ class Tagger:
                 start += count
         return scores
 
-    def score(
-        self,
-        images: Iterable[Image.Image | str | Path | bytes],
-        *,
-        profile: str = "kohya",
-        image_size: int = 0,
-        exif_orientation: bool = True,
-        max_megapixels: float = 250,
-        batch_size: int | None = None,
-    ) -> Scores:
-        """Scores pictures, from opening them to probabilities; for use from Python, with no dataset around it.
-
-        Args:
-            images: Pillow images, paths, or encoded files.
-            profile: "kohya" or "reference", see `CaptionConfig.profile`.
-            image_size: see `CaptionConfig.image_size`.
-            exif_orientation: turn photographs upright.
-            max_megapixels: pictures of more million pixels are refused.
-            batch_size: pictures that go through the model at once; None = `preferred_batch`.
-
-        Raises:
-            RowError: a picture cannot be opened, or the model failed on it.
-            JobStoppedError: `terminate` was called.
-        """
-        from wd14.model.pictures import open_any
-        from wd14.model.preprocess import prepare
-
-        count = batch_size or self.preferred_batch
-        parts: list[FloatArray] = []
-        waiting: list[FloatArray] = []
-        for image in images:
-            opened = open_any(image, exif_orientation=exif_orientation, max_pixels=round(max_megapixels * 1e6))
-            waiting.append(prepare(opened, self.spec, profile=profile, image_size=image_size))
-            if len(waiting) == count:
-                parts.append(self.run(np.stack(waiting)))
-                waiting = []
-        if waiting:
-            parts.append(self.run(np.stack(waiting)))
-        values = np.concatenate(parts) if parts else np.empty((0, len(self.labels)), dtype=np.float32)
-        return Scores(self.labels, values)
-
-    def terminate(self) -> None:
-        """Ends runs that are under way in other threads, and every later one, with a JobStoppedError."""
-        with self._lock:
-            self._stopped = True
-            for options in self._under_way:
-                options.terminate = True
-
     def _run_at_once(self, batch: FloatArray) -> FloatArray:
         """One run of the session. Raises MemoryError where the device has not enough of it."""
         count = len(batch)
@@ -252,7 +212,9 @@ class Tagger:
             missing = np.zeros((self.fixed_batch - count, *batch.shape[1:]), dtype=batch.dtype)
             batch = np.concatenate([batch, missing])
         feed = batch.astype(np.float16) if self._interface.input_type == "tensor(float16)" else batch
-        with self._run_options() as options:
+        options = _onnxruntime().RunOptions()
+        options.log_severity_level = _FATAL
+        with self._stop_watch.cancelling(lambda: setattr(options, "terminate", True)):
             result = self._call(np.ascontiguousarray(feed), options)
         if result.ndim != 2 or result.shape != (len(batch), len(self.labels)):
             raise ModelContractError(
@@ -267,26 +229,11 @@ class Tagger:
         except MemoryError:
             raise
         except Exception as error:  # onnxruntime's exceptions have no other common class
-            if self._stopped:
-                raise JobStoppedError("stopped while the model was running") from error
+            if self._stop.requested:
+                raise JobStoppedError(self._stop.reason) from error
             if any(sign in str(error).lower() for sign in _OUT_OF_MEMORY):
                 raise MemoryError(str(error)) from error
             raise ScoringError(f"the model failed: {first_line(error)}") from error
-
-    @contextlib.contextmanager
-    def _run_options(self) -> Iterator[Any]:
-        """Options of one run, known to `terminate` while it lasts."""
-        options = _onnxruntime().RunOptions()
-        options.log_severity_level = _FATAL
-        with self._lock:
-            if self._stopped:
-                raise JobStoppedError("stopped before the model ran")
-            self._under_way.add(options)
-        try:
-            yield options
-        finally:
-            with self._lock:
-                self._under_way.discard(options)
 
     def _probabilities(self, values: FloatArray) -> FloatArray:
         if self.files.activation == "sigmoid":
@@ -325,7 +272,7 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-def _session_options(intra_op_threads: int | None, *, spinning: bool) -> Any:
+def _session_options(intra_op_threads: int | None) -> Any:
     ort = _onnxruntime()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -333,9 +280,14 @@ def _session_options(intra_op_threads: int | None, *, spinning: bool) -> Any:
     options.inter_op_num_threads = 1
     if intra_op_threads is not None:
         options.intra_op_num_threads = intra_op_threads
-    if not spinning:
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
+
+
+def _cancel_opening(options: Any) -> None:
+    """Ends the opening of a session soon, where onnxruntime can (since 1.22), with an exception there."""
+    cancel = getattr(options, "set_load_cancellation_flag", None)
+    if cancel is not None:
+        cancel(True)
 
 
 def _facts(argument: Any) -> TensorFacts:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from wd14.caption import Caption, Captioner
+from wd14.caption.captioner import Caption, Captioner
 from wd14.config import CaptionConfig
 from wd14.types import Labels
 

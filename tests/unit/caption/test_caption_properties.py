@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.strategies import SEPARATORS, labels, scores, spelled_alike, spellings, tag_names
-from wd14.caption import Captioner, split_caption
+from wd14.caption.captioner import Captioner, split_caption
 from wd14.config import CaptionConfig
 from wd14.types import FloatArray, Labels
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.unit.caption.conftest import CaptionOf
-from wd14.caption import Captioner
+from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
 from wd14.errors import ModelContractError, ScoringError
 from wd14.types import Labels

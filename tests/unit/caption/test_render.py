@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.caption.conftest import CaptionOf
-from wd14.caption import split_caption
+from wd14.caption.captioner import split_caption
 
 PICTURE = {"general": {"1girl": 0.9, "long_hair": 0.8, "solo": 0.7}}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.unit.caption.conftest import CaptionOf
-from wd14.caption.select import mcut
+from wd14.caption.thresholds import mcut
 from wd14.errors import ConfigError
 
 ONE_OF_EACH = {

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.support.sources import photo, put, read
 from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
-from wd14.data.sources.paths import IMAGE_ENDINGS
+from wd14.images.formats import IMAGE_ENDINGS
 from wd14.errors import (
     ColumnNotFoundError,
     EmptySourceError,

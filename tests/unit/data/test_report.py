@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 
 from wd14.data.report import NAMED_FAILURES, ReportWriter, Tally
-from wd14.types import RowResult, Status
+from wd14.types import RowReport, Status
 
 
 def test_every_row_is_in_the_report_and_in_the_counts(tmp_path: Path) -> None:
     results = [
-        RowResult(0, "sub/a.png", Status.CAPTIONED, "a.png", "a.png", "x", notes=("first of 3 frames",)),
-        RowResult(1, "b\udcff\n.png", Status.FAILED, "b.png", reason="the file is empty"),
-        RowResult(2, "set.parquet row 2", Status.FROM_SCORES, "c.png", "c.png", "x"),
+        RowReport(0, "sub/a.png", Status.CAPTIONED, "a.png", "a.png", "x", notes=("first of 3 frames",)),
+        RowReport(1, "b\udcff\n.png", Status.FAILED, "b.png", reason="the file is empty"),
+        RowReport(2, "set.parquet row 2", Status.FROM_SCORES, "c.png", "c.png", "x"),
     ]
     tally = Tally()
     with ReportWriter(tmp_path / "report.json") as report:
@@ -55,6 +55,6 @@ def test_an_empty_report_is_a_report_too(tmp_path: Path) -> None:
 def test_a_million_failures_are_counted_and_a_few_named() -> None:
     tally = Tally()
     for number in range(100):
-        tally.add(RowResult(number, f"{number}", Status.FAILED, "a.png", reason="x"), "a.png")
+        tally.add(RowReport(number, f"{number}", Status.FAILED, "a.png", reason="x"), "a.png")
     assert tally.failed == 100
     assert len(tally.failures) == NAMED_FAILURES

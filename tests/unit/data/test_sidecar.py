@@ -8,13 +8,13 @@ import pytest
 
 from wd14.data.report import Tally
 from wd14.data.sidecar import SidecarWriter
-from wd14.data.writer import CaptionedRow
+from wd14.data.writer import OutputRow
 from wd14.errors import CaptionFileExistsError, ConfigError, OutputError, UnreadableImageError
-from wd14.types import Sample
+from wd14.types import InputRow
 
 
-def row(path: Path | None, caption: str) -> CaptionedRow:
-    return CaptionedRow(Sample(0, "a.png", "a.png", path=path, data=None if path else b"x"), caption)
+def row(path: Path | None, caption: str) -> OutputRow:
+    return OutputRow(InputRow(0, "a.png", "a.png", path=path, data=None if path else b"x"), caption)
 
 
 def test_only_text_files_are_written(tmp_path: Path) -> None:

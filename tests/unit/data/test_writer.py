@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from wd14.data.report import Tally
-from wd14.data.writer import CaptionedRow, DatasetWriter
+from wd14.data.writer import DatasetWriter, OutputRow
 from wd14.errors import MissingImageError, OutputError, UnreadableImageError
-from wd14.types import Destination, EncodedPicture, RowResult, Sample, Status
+from wd14.types import Destination, InputRow, PictureToSave, RowReport, Status
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def destination(tmp_path: Path, name: str = "out", **more: Any) -> Destination:
 class Entry:
     """A row and its picture, as the pipeline gives them to the writer."""
 
-    row: CaptionedRow
-    picture: EncodedPicture
+    row: OutputRow
+    picture: PictureToSave
 
 
 _indices = itertools.count()
@@ -45,11 +45,13 @@ _indices = itertools.count()
 
 def row(path: Path | None, caption: str = "a, b", **more: Any) -> Entry:
     name = more.pop("name", path.name if path else "x.png")
-    sample = Sample(next(_indices), name, name, path=path, data=more.pop("data", None), columns=more.pop("columns", {}))
+    sample = InputRow(
+        next(_indices), name, name, path=path, data=more.pop("data", None), columns=more.pop("columns", {})
+    )
     png = more.pop("png", None)
     data, stamp = sample.load()
-    picture = EncodedPicture(data, stamp) if png is None else EncodedPicture(png, as_png=True)
-    return Entry(CaptionedRow(sample, caption, **more), picture)
+    picture = PictureToSave(data, stamp) if png is None else PictureToSave(png, as_png=True)
+    return Entry(OutputRow(sample, caption, **more), picture)
 
 
 def put(writer: DatasetWriter, entry: Entry) -> str:
@@ -61,7 +63,7 @@ def write(place: Destination, rows: list[Entry], **more: Any) -> Path:
     tally = Tally()
     for number, entry in enumerate(rows):
         name = put(writer, entry)
-        result = RowResult(
+        result = RowReport(
             number, entry.row.sample.source, Status.CAPTIONED, entry.row.sample.name, name, entry.row.caption
         )
         writer.record(result)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError, JobStoppedError, SourceNotFoundError
-from wd14.hosts.common import (
+from wd14.hosts.transformer_lab import (
     check_termination,
     output_name,
     reason,

@@ -13,11 +13,11 @@ import pytest
 from tests.support.classic_sdk import StandIn
 from wd14.config import CaptionConfig
 from wd14.errors import HostError, JobStoppedError, OutputError, SourceNotFoundError
-from wd14.hosts import plugin
-from wd14.hosts import record as record_module
-from wd14.hosts.given import find_dataset, job_values, sdk_arguments
-from wd14.hosts.plugin import PluginHost
-from wd14.hosts.record import JobRecord
+from wd14.hosts.plugin import host as plugin
+from wd14.hosts.plugin import job_record as record_module
+from wd14.hosts.plugin.arguments import find_dataset, job_values, sdk_arguments
+from wd14.hosts.plugin.host import PluginHost
+from wd14.hosts.plugin.job_record import JobRecord
 from wd14.types import Progress, Summary
 
 
@@ -183,7 +183,9 @@ def at(done: int, total: int | None = 100) -> Progress:
 
 def test_progress_is_written_about_once_a_second(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10_000))
-    monkeypatch.setattr("wd14.hosts.plugin.time.monotonic", lambda: next(clock) / 100)  # 10 ms between two looks at it
+    monkeypatch.setattr(
+        "wd14.hosts.plugin.host.time.monotonic", lambda: next(clock) / 100
+    )  # 10 ms between two looks at it
     desk.host.begin()
     before = desk.sdk.job.writes
     for done in range(100):
@@ -257,7 +259,7 @@ def test_a_record_that_is_being_rewritten_is_waited_for(desk: Desk, monkeypatch:
         written.append(desk.sdk.job.writes)
         desk.path.write_text(json.dumps(desk.whole))
 
-    monkeypatch.setattr("wd14.hosts.record.time.sleep", meanwhile)
+    monkeypatch.setattr("wd14.hosts.plugin.job_record.time.sleep", meanwhile)
     record.look(1)
     assert written == [before]
     assert desk.record == desk.whole

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from wd14.errors import JobStoppedError
-from wd14.hosts.storage import Storage, now
+from wd14.hosts.lab.storage import Storage, now
 
 
 class Synchronous:

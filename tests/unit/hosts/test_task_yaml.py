@@ -8,7 +8,7 @@ import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from wd14.config import CaptionConfig
 from wd14.hosts import choose_host
-from wd14.hosts.common import DATASET_KEYS
+from wd14.hosts.transformer_lab import DATASET_KEYS
 from wd14.manifest import parameters
 
 ROOT = Path(__file__).parents[3]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from wd14.errors import ModelContractError
-from wd14.model.contract import check_external, check_spec, read_interface, spec_of
-from wd14.model.graph import Dimension, GraphFacts, TensorFacts
+from wd14.model.files.contract import check_external, check_spec, read_interface, spec_of
+from wd14.model.files.graph import Dimension, GraphFacts, TensorFacts
 from wd14.types import InputSpec, Labels
 
 FLOAT = "tensor(float)"

@@ -14,8 +14,8 @@ from tests.support.onnx_models import random_weights, save_model, wd14_folder, w
 from wd14 import Tagger
 from wd14.config import BUILTIN_MODEL
 from wd14.errors import ConfigError, JobStoppedError, LabelsError, ModelContractError, ModelError, ModelNotFoundError
-from wd14.model.hub import cached_state, open_model
-from wd14.model.registry import MODELS, find
+from wd14.model.files.find import cached_state, find_model
+from wd14.model.files.registry import MODELS, find
 
 SIZE = 32
 
@@ -27,14 +27,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_builtin_model_is_always_there() -> None:
-    found = open_model(BUILTIN_MODEL)
+    found = find_model(BUILTIN_MODEL)
     builtin = find(BUILTIN_MODEL)
     assert builtin is not None
     assert found.description is builtin
     assert found.revision is None
     assert found.model_path.is_file()
     assert cached_state(builtin).complete
-    assert open_model("Builtin/Colours ").identity == found.identity
+    assert find_model("Builtin/Colours ").identity == found.identity
 
 
 def test_a_folder_in_any_spelling(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,11 +50,11 @@ def test_a_folder_in_any_spelling(folder: Path, tmp_path: Path, monkeypatch: pyt
         folder / "model.onnx",
         f" {folder} ",
     ]
-    assert len({open_model(spelling).identity for spelling in spellings}) == 1
+    assert len({find_model(spelling).identity for spelling in spellings}) == 1
 
 
 def test_what_a_folder_says_of_itself(folder: Path) -> None:
-    found = open_model(folder)
+    found = find_model(folder)
     assert found.description is None
     assert found.thresholds == {}
     assert (found.spec.size, found.spec.layout, found.activation) == (SIZE, "NHWC", "none")
@@ -64,13 +64,13 @@ def test_what_a_folder_says_of_itself(folder: Path) -> None:
 def test_the_identity_follows_the_content_and_not_the_place(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
-    identity = open_model(folder).identity
-    assert open_model(copy).identity == identity
+    identity = find_model(folder).identity
+    assert find_model(copy).identity == identity
     with (copy / "selected_tags.csv").open("a") as file:
         file.write("\n")
-    assert open_model(copy).identity != identity
+    assert find_model(copy).identity != identity
     save_model(folder / "model.onnx", random_weights(12, seed=5), size=SIZE)
-    assert open_model(folder).identity != identity
+    assert find_model(folder).identity != identity
 
 
 def test_weights_in_a_file_of_their_own_are_part_of_the_identity(tmp_path: Path) -> None:
@@ -79,14 +79,14 @@ def test_weights_in_a_file_of_their_own_are_part_of_the_identity(tmp_path: Path)
     model = onnx.load(folder / "model.onnx")
     onnx.save(model, str(folder / "model.onnx"), save_as_external_data=True, location="weights.bin", size_threshold=0)
     assert Tagger.load(folder).labels
-    before = open_model(folder).identity
+    before = find_model(folder).identity
     data = bytearray((folder / "weights.bin").read_bytes())
     data[0] ^= 1
     (folder / "weights.bin").write_bytes(bytes(data))
-    assert open_model(folder).identity != before
+    assert find_model(folder).identity != before
     (folder / "weights.bin").unlink()
     with pytest.raises(ModelContractError, match=r"keeps weights in 'weights.bin', which is not there"):
-        open_model(folder)
+        find_model(folder)
 
 
 def test_weights_outside_of_the_folder_are_never_opened(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_weights_outside_of_the_folder_are_never_opened(tmp_path: Path) -> None:
             if entry.key == "location":
                 entry.value = "../weights.bin"
     (folder / "model.onnx").write_bytes(model.SerializeToString())
-    for opener in (open_model, Tagger.load):
+    for opener in (find_model, Tagger.load):
         with pytest.raises(ModelContractError, match="outside of the model's folder"):
             opener(folder)
 
@@ -113,22 +113,22 @@ def test_opening_a_folder_again_reads_next_to_nothing(tmp_path: Path) -> None:
     names = "\n".join(f"{index},t{index},0,1" for index in range(10))
     (folder / "selected_tags.csv").write_text(f"tag_id,name,category,count\n{names}\n")
     with pytest.raises(ModelContractError):
-        open_model(folder)
+        find_model(folder)
     started = time.perf_counter()
     with pytest.raises(ModelContractError, match=r"has 10 tags, .* 3000000"):
-        open_model(folder)
+        find_model(folder)
     assert time.perf_counter() - started < 0.2
 
 
 def test_other_names_of_the_two_files(folder: Path) -> None:
     (folder / "model.onnx").rename(folder / "model_optimized.onnx")
-    assert open_model(folder).model_path.name == "model_optimized.onnx"
+    assert find_model(folder).model_path.name == "model_optimized.onnx"
     (folder / "model_optimized.onnx").rename(folder / "my-tagger.onnx")
-    assert open_model(folder).model_path.name == "my-tagger.onnx"
+    assert find_model(folder).model_path.name == "my-tagger.onnx"
     shutil.copy(folder / "my-tagger.onnx", folder / "another.onnx")
     with pytest.raises(ModelNotFoundError, match=r"expected model.onnx, found another.onnx, my-tagger.onnx"):
-        open_model(folder)
-    assert open_model(folder / "another.onnx").model_path.name == "another.onnx"
+        find_model(folder)
+    assert find_model(folder / "another.onnx").model_path.name == "another.onnx"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_other_names_of_the_two_files(folder: Path) -> None:
 def test_a_folder_with_only_one_of_the_two_files(folder: Path, missing: str, message: str) -> None:
     (folder / missing).unlink()
     with pytest.raises(ModelNotFoundError, match=message):
-        open_model(folder)
+        find_model(folder)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_folder_with_only_one_of_the_two_files(folder: Path, missing: str, mes
 )
 def test_a_folder_with_a_bad_file(folder: Path, name: str, content: bytes, error: Any, message: str) -> None:
     (folder / name).write_bytes(content)
-    for opener in (open_model, Tagger.load):
+    for opener in (find_model, Tagger.load):
         with pytest.raises(error, match=message) as caught:
             opener(folder)
         assert str(folder) in str(caught.value)
@@ -168,7 +168,7 @@ def test_a_truncated_model(folder: Path) -> None:
     data = (folder / "model.onnx").read_bytes()
     (folder / "model.onnx").write_bytes(data[: len(data) // 2])
     with pytest.raises(ModelContractError, match="is cut off"):
-        open_model(folder)
+        find_model(folder)
 
 
 @pytest.mark.parametrize(
@@ -188,19 +188,19 @@ def test_a_truncated_model(folder: Path) -> None:
 )
 def test_a_name_that_is_none(text: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr("wd14.model.download.PATIENCE", 0.0)
+    monkeypatch.setattr("wd14.model.files.download.PATIENCE", 0.0)
     with pytest.raises(ModelError, match=message):
-        open_model(text)
+        find_model(text)
 
 
 def test_a_path_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="there is no model"):
-        open_model(Path("owner/name"))
+        find_model(Path("owner/name"))
 
 
 def test_stop_ends_the_hashing_of_a_large_model(folder: Path) -> None:
     with pytest.raises(JobStoppedError):
-        open_model(folder, stop=lambda: True)
+        find_model(folder, stop=lambda: True)
 
 
 def test_every_model_of_the_list_can_be_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,4 +218,4 @@ def test_an_unknown_device_is_a_matter_of_the_configuration(folder: Path) -> Non
 def test_labels_come_from_the_file_whatever_the_categories(tmp_path: Path) -> None:
     save_model(tmp_path / "model.onnx", random_weights(3), size=SIZE)
     write_csv(tmp_path / "selected_tags.csv", [4, 4, 4])
-    assert set(open_model(tmp_path).labels.categories) == {"character"}
+    assert set(find_model(tmp_path).labels.categories) == {"character"}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from wd14.errors import JobStoppedError, ModelNotFoundError
-from wd14.model import identity
-from wd14.model.identity import identity_of, sha256_of
+from wd14.model.files import hashes as identity
+from wd14.model.files.hashes import identity_of, sha256_of
 
 
 @pytest.fixture

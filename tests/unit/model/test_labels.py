@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wd14.errors import LabelsError, ModelNotFoundError
-from wd14.model.labels import read_labels
+from wd14.model.files.labels import read_labels
 from wd14.types import UNUSED
 
 HEADER = "tag_id,name,category,count"

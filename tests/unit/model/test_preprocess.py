@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wd14.model import area
+from wd14.model import area_resize as area
 from wd14.model.bicubic import shrink_by_bicubic
 from wd14.model.preprocess import prepare
 from wd14.types import FloatArray, InputSpec

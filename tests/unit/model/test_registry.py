@@ -5,8 +5,8 @@ import re
 import pytest
 
 from wd14.config import BUILTIN_MODEL, DEFAULT_MODEL
-from wd14.model import registry
-from wd14.model.registry import MODELS, ModelDescription, find, find_by_sha256
+from wd14.model.files import registry
+from wd14.model.files.registry import MODELS, ModelDescription, find, find_by_sha256
 
 ON_THE_HUB = [model for model in MODELS if model.repo is not None]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from wd14.errors import ScoringError, StoreError
-from wd14.model.scores import FLOOR, ScoreStore, default_folder, floor, usable_for
+from wd14.model.score_store.store import FLOOR, ScoreStore, default_folder, floor, usable_for
 from wd14.types import FloatArray, Labels
 
 LABELS = Labels(("safe", "risky", *(f"tag_{i}" for i in range(300))), ("rating", "rating", *("general",) * 300))
@@ -272,7 +272,7 @@ class TestSize:
     def at(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         """The time of day, which a test can set."""
         now = [1_000_000.0]
-        monkeypatch.setattr("wd14.model.scores_file.time.time", lambda: now[0])
+        monkeypatch.setattr("wd14.model.score_store.database.time.time", lambda: now[0])
         return now
 
     def fill(self, folder: Path, names: range) -> None:
@@ -348,7 +348,7 @@ class TestDefaultFolder:
         monkeypatch.setenv("HOME", "/home/ada")
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr("wd14.model.scores.sys.platform", platform)
+        monkeypatch.setattr("wd14.model.score_store.store.sys.platform", platform)
         assert default_folder() == Path(expected)
 
     def test_a_user_without_a_home_goes_without_a_store(self, monkeypatch: pytest.MonkeyPatch, log: Lines) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from wd14.errors import StoreError
-from wd14.model.scores import ScoreStore, floor
+from wd14.model.score_store.store import ScoreStore, floor
 from wd14.types import FloatArray, Labels
 
 LABELS = Labels(tuple(map(str, range(300))), ("rating",) * 4 + ("general",) * 296)
@@ -293,7 +293,7 @@ REFUSED = """
     import hashlib, os, resource, sys
     import numpy as np
     from pathlib import Path
-    from wd14.model.scores import ScoreStore
+    from wd14.model.score_store.store import ScoreStore
     from wd14.types import Labels
 
     folder, case = Path(sys.argv[1]), sys.argv[2]

@@ -353,7 +353,7 @@ def test_an_unknown_device_names_those_there_are(tmp_path: Path) -> None:
 
 def test_importing_the_tagger_loads_nothing_heavy() -> None:
     code = (
-        "import sys, wd14.model.tagger, wd14.model.hub;"
+        "import sys, wd14.model.tagger, wd14.model.files.find;"
         "print([m for m in ('onnxruntime', 'huggingface_hub', 'pandas', 'datasets', 'torch') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

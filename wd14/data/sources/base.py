@@ -29,7 +29,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RawRow:
     """One row as its source has it, before anything is made of it.
 
     A `Path` among `values` is a file that was found inside the dataset; text is a path that is still to be judged; a
@@ -62,7 +62,7 @@ class Layout(Protocol):
         """Rows of no split, which come with whatever is read: lines of which nothing can be made out."""
         ...
 
-    def records(self, splits: Collection[str], columns: Collection[str]) -> Iterator[Record]:
+    def rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[RawRow]:
         """The rows of some splits in a stable order, with the values of some columns only.
 
         Whatever it opens is closed when it ends or is closed.

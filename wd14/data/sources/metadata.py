@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from wd14.data.sources.base import IMAGE_COLUMN, Column, Record, in_usual_order, split_of_folder
-from wd14.data.sources.paths import Confinement
+from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow, in_usual_order, split_of_folder
+from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.walk import Say, walk
 from wd14.errors import RowError, SourceError, UnreadableImageError
 from wd14.text import count, printable
@@ -54,22 +54,22 @@ class MetadataFolder:
         if in_folder:
             _say_unlisted(confinement, listed, say)
 
-    def records(self, splits: Collection[str], columns: Collection[str]) -> Iterator[Record]:
+    def rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[RawRow]:
         """The rows, file by file and line by line."""
         for file in self._files:
             for number, row in file.rows():
                 where = f"{printable(file.relative)} line {number}"
                 if isinstance(row, RowError):
-                    yield Record(where, error=row)
+                    yield RawRow(where, error=row)
                 elif file.split_of(row) in splits:
-                    yield _record(where, row, columns, file.path.parent)
+                    yield _raw_row(where, row, columns, file.path.parent)
 
 
-def _record(where: str, row: Row, columns: Collection[str], folder: Path) -> Record:
+def _raw_row(where: str, row: Row, columns: Collection[str], folder: Path) -> RawRow:
     values = {_column_name(key): value for key, value in row.items() if _column_name(key) in columns}
     if _FILE_NAME in row:  # counts, also where there is a column "image" of its own
         values[IMAGE_COLUMN] = row[_FILE_NAME]
-    return Record(where, values, folder=folder)
+    return RawRow(where, values, folder=folder)
 
 
 def _column_name(key: str) -> str:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wd14.data.sources.base import IMAGE_COLUMN, Column, Record, in_usual_order, split_of_file
+from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow, in_usual_order, split_of_file
+from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.parquet_footer import readable_metadata
-from wd14.data.sources.paths import Confinement
 from wd14.errors import DamagedImageError, RowError, SourceError
 from wd14.text import printable
 
@@ -57,13 +57,13 @@ class Tables:
         self.columns: Sequence[Column] = tuple(columns.values())
         self.splits: Mapping[str, int | None] = in_usual_order(counts)
 
-    def records(self, splits: Collection[str], columns: Collection[str]) -> Iterator[Record]:
+    def rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[RawRow]:
         """The rows, with only the asked columns read from disk."""
         for file in self._files:
             if file.split in splits:
-                yield from self._file_records(file, columns)
+                yield from self._file_rows(file, columns)
 
-    def _file_records(self, file: TableFile, columns: Collection[str]) -> Iterator[Record]:
+    def _file_rows(self, file: TableFile, columns: Collection[str]) -> Iterator[RawRow]:
         shown, folder, number = printable(file.relative), file.path.parent, 0
         size = file.path.stat().st_size
         with _named(file), _opened(file.path) as table:
@@ -73,12 +73,12 @@ class Tables:
                 if isinstance(rows, _Lost):
                     # A damaged file may claim any number of rows; each has a byte at least, or is not worth a line.
                     for _ in range(rows.count if 0 < rows.count <= size else 1):
-                        yield Record(f"{shown} row {number}", error=DamagedImageError(f"{shown}: {rows.reason}"))
+                        yield RawRow(f"{shown} row {number}", error=DamagedImageError(f"{shown}: {rows.reason}"))
                         number += 1
                     continue
                 for row in rows:
                     values = {own[name]: value for name, value in row.items()}
-                    yield Record(f"{shown} row {number}", values, folder=folder, may_be_absolute=True)
+                    yield RawRow(f"{shown} row {number}", values, folder=folder, may_be_absolute=True)
                     number += 1
 
 

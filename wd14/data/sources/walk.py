@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wd14.data.sources.base import split_of_folder
-from wd14.data.sources.paths import Confinement, ending, is_hidden, is_picture
+from wd14.data.sources.confinement import Confinement, is_hidden
 from wd14.errors import RowError, UnreadableImageError
+from wd14.images.formats import ending, is_picture
 from wd14.text import count, printable
 
 Say = Callable[[str], None]
@@ -37,7 +38,7 @@ def is_archive(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FoundFile:
     """A file, or what stands where a file was expected."""
 
     relative: str  #: path from the dataset's folder, parts joined with "/"
@@ -56,7 +57,7 @@ class Entry:
         return split_of_folder(top) if slash else None
 
 
-def walk(confinement: Confinement, remark: Remark | None = None) -> Iterator[Entry]:
+def walk(confinement: Confinement, remark: Remark | None = None) -> Iterator[FoundFile]:
     """Every file below the dataset's folder that is not hidden, in the order of relative paths as text.
 
     What must not be opened (a link that leads out, a pipe, a folder named like a picture) comes as an entry with an
@@ -80,7 +81,7 @@ def walk(confinement: Confinement, remark: Remark | None = None) -> Iterator[Ent
         relative = folder.prefix + name
         path = os.path.join(root, relative)  # noqa: PTH118 - Path would drop the "/" that marks folders
         if not name.endswith("/"):
-            entry = _entry(relative, path, confinement) if name.endswith(_ODD) else Entry(relative, path)
+            entry = _entry(relative, path, confinement) if name.endswith(_ODD) else FoundFile(relative, path)
             folder.pictures += entry.is_row
             yield entry
         elif _may_enter(path, relative, confinement, entered, remark):
@@ -89,7 +90,7 @@ def walk(confinement: Confinement, remark: Remark | None = None) -> Iterator[Ent
             except OSError as error:
                 folder.pictures += 1
                 reason = f"the folder cannot be read: {error.strerror or error}"
-                yield Entry(relative, path, UnreadableImageError(reason))
+                yield FoundFile(relative, path, UnreadableImageError(reason))
 
 
 @dataclass(slots=True)
@@ -177,21 +178,21 @@ def _identity(path: Path) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def _entry(relative: str, path: str, confinement: Confinement) -> Entry:
+def _entry(relative: str, path: str, confinement: Confinement) -> FoundFile:
     """What is no plain file: a link into the dataset is as good as one, anything else is an error."""
     relative, path = relative.removesuffix(_ODD), path.removesuffix(_ODD)
     try:
         confinement.walked_link(path)
     except RowError as error:
-        return Entry(relative, path, error)
-    return Entry(relative, path)
+        return FoundFile(relative, path, error)
+    return FoundFile(relative, path)
 
 
-def _folder_named_like_a_picture(folder: _Folder, root: Path) -> Iterator[Entry]:
+def _folder_named_like_a_picture(folder: _Folder, root: Path) -> Iterator[FoundFile]:
     name = folder.prefix[:-1]
     if folder.pictures == 0 and is_picture(name.rpartition("/")[2]):
         folder.pictures = 1
-        yield Entry(name, f"{root}/{name}", UnreadableImageError("it is a folder, not a file"))
+        yield FoundFile(name, f"{root}/{name}", UnreadableImageError("it is a folder, not a file"))
 
 
 @dataclass(slots=True)

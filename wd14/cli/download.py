@@ -1,0 +1,24 @@
+"""`wd14-captioner download`: a model, fetched ahead of its first use."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from wd14.cli.output import say
+
+
+def add_command(commands: Any) -> None:
+    """Adds `download` to the program's commands."""
+    parser = commands.add_parser("download", help="download a model, so that later runs need no network")
+    parser.add_argument("model", metavar="MODEL", help="a model's id: owner/name, owner/name/subfolder, @revision")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Downloads a model."""
+    from wd14.model.files.find import find_model
+
+    files = find_model(args.model, log=say)
+    say(f"{args.model} is in {files.model_path.parent}")
+    return 0

@@ -1,0 +1,65 @@
+"""The program `wd14-captioner`: its commands, and what it exits with."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import wd14
+from wd14.cli import cache, caption, download, models
+from wd14.cli.output import complain, say_in_any_encoding
+from wd14.errors import CaptionerError, JobStoppedError
+from wd14.text import printable
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: the words after the program's name; None = the process's own.
+
+    Returns:
+        0 = done (rows may have failed: said in the summary), 1 = the job failed, 2 = bad arguments or parameters,
+        130 = stopped.
+    """
+    say_in_any_encoding()
+    args = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    try:
+        return int(args.run(args))
+    except CaptionerError as error:
+        if not isinstance(error, JobStoppedError):
+            complain(str(error))
+        else:
+            complain("stopped; nothing was written, and the scores so far are kept")
+        return error.exit_code
+    except KeyboardInterrupt:
+        complain("stopped; nothing was written, and the scores so far are kept")
+        return JobStoppedError.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is still buffered has nowhere to go.
+        sys.stdout = None  # so that the interpreter does not flush it at its end
+        return 1
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but an option must be written out: `--general` is not `--general-threshold`."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(allow_abbrev=False, **more)
+
+    def error(self, message: str) -> NoReturn:
+        # Not the usage: it is two screens long, and the message is what counts.
+        self.exit(2, f"{self.prog}: {printable(message)}\nTry '{self.prog} --help'.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="wd14-captioner", description="Tags image datasets with WD14 taggers.")
+    parser.add_argument("--version", action="version", version=f"wd14-captioner {wd14.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in (caption, models, download, cache):
+        command.add_command(commands)
+    return parser

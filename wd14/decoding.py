@@ -1,0 +1,147 @@
+"""Opens pictures ahead of the model: rows of the source in, decoded rows out, in order.
+
+A decoding thread reads a row's picture and hashes it; then it finds the stored scores, or makes the model's input.
+Either way it brings the picture to where the output is built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
+from types import TracebackType
+from typing import Any, Self
+
+from wd14.config import CaptionConfig
+from wd14.errors import ImageTooLargeError, RowError
+from wd14.images.opening import PictureFile
+from wd14.images.reading import read_picture
+from wd14.model.preprocess import prepare
+from wd14.threads import Budget, OrderedMap, available_cores
+from wd14.types import DecodedRow, FloatArray, InputRow, InputSpec, PictureToSave
+
+#: Rows from stored scores travel in groups of this many: they come so quickly that waking a thread for each would cost
+#: most of the time (benchmarks: rerun).
+_GROUP = 16
+#: Pixels that may be open at once: a few ordinary pictures, or one huge one.
+_PIXELS_AT_ONCE = 128_000_000
+#: Groups that are decoded ahead of the model, beside four for each thread: so far that a huge picture, for which the
+#: others must wait, keeps no thread from working. A picture that is ready holds 2.4 MB.
+_AHEAD = 8
+#: Decoding threads by default, at most: 16 of them keep a fast GPU busy (about 550 mixed pictures a second).
+_MOST_WORKERS = 16
+
+
+class Decoder:
+    """Decoded rows, to be iterated over once; a context manager, whose end stops the threads.
+
+    Args:
+        rows: the source's rows; iterated in a thread of the decoder's, unless the config wants no threads.
+        config: the parameters.
+        spec: how the model wants its pictures.
+        stored_scores: gives the scores, (T,) float32, that are stored for the sha256 of a picture, or None.
+        stage: brings a picture to where the output is built; what it returns stays with the row. Called by any thread.
+        on_model_needed: called when a picture needs the model, from any thread, often.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[InputRow],
+        config: CaptionConfig,
+        spec: InputSpec,
+        *,
+        stored_scores: Callable[[bytes], FloatArray | None],
+        stage: Callable[[InputRow, PictureToSave], Any],
+        on_model_needed: Callable[[], None],
+    ) -> None:
+        self._config = config
+        self._spec = spec
+        self._stored_scores = stored_scores
+        self._stage = stage
+        self._on_model_needed = on_model_needed
+        self._pixels = Budget(_PIXELS_AT_ONCE)
+        self._max_pixels = round(config.max_megapixels * 1_000_000)
+        self._group_size = 1
+        workers = config.max_data_loader_n_workers
+        if workers is None:
+            workers = min(available_cores(), _MOST_WORKERS)
+        self._threads: OrderedMap[list[InputRow], list[DecodedRow]] | None = None
+        self._decoded: Iterable[list[DecodedRow]]
+        if workers == 0:
+            self._decoded = map(self._decode_group, self._groups(rows))
+        else:
+            self._decoded = self._threads = OrderedMap(
+                self._decode_group,
+                self._groups(rows),
+                workers=workers,
+                window=_AHEAD + 4 * workers,
+                name="wd14-decode",
+            )
+
+    def __iter__(self) -> Iterator[DecodedRow]:
+        return chain.from_iterable(self._decoded)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._threads is not None:
+            self._threads.close()
+
+    def _groups(self, rows: Iterable[InputRow]) -> Iterator[list[InputRow]]:
+        """Rows one by one, or several at a time while they need no model."""
+        group: list[InputRow] = []
+        for row in rows:
+            group.append(row)
+            if len(group) >= self._group_size or row.data is not None:
+                yield group
+                group = []
+        if group:
+            yield group
+
+    def _decode_group(self, rows: list[InputRow]) -> list[DecodedRow]:
+        decoded = [self._decode(row) for row in rows]
+        self._group_size = _GROUP if all(row.from_scores for row in decoded) else 1
+        return decoded
+
+    def _decode(self, row: InputRow) -> DecodedRow:
+        """A row that is ready for the model, has its scores, or has failed."""
+        decoded = DecodedRow(row)
+        try:
+            data = read_picture(row)
+            decoded.digest = hashlib.sha256(data).digest()
+            decoded.result.scores = self._stored_scores(decoded.digest)
+            decoded.from_scores = decoded.result.scores is not None
+            picture = self._picture(decoded, data)
+            decoded.staged = self._stage(row, picture)
+            if decoded.staged is not None and row.data is not None:
+                decoded.input = replace(row, data=None)  # the bytes have a place; what waits must not hold them too
+        except RowError as error:
+            decoded.result.error = error
+        except MemoryError:
+            decoded.result.error = ImageTooLargeError("there is not enough memory to open it")
+        if decoded.result.error is not None:
+            decoded.array = None
+        return decoded
+
+    def _picture(self, decoded: DecodedRow, data: bytes) -> PictureToSave:
+        """The picture as it is to be saved; on the way it becomes the model's input, where it has no scores yet."""
+        config = self._config
+        picture = PictureFile(data, max_pixels=self._max_pixels)
+        flatten = picture.needs_flattening and config.flatten_transparency and not config.in_place
+        if not decoded.from_scores:
+            self._on_model_needed()
+        if flatten or not decoded.from_scores:
+            with self._pixels.taking(picture.pixels):
+                if not decoded.from_scores:
+                    image = picture.rgb(upright=config.exif_orientation)
+                    decoded.array = prepare(image, self._spec, profile=config.profile, image_size=config.image_size)
+                if flatten:
+                    data = picture.flattened()
+                    decoded.notes.append("saved as RGB PNG on white")
+        if picture.frames > 1:
+            decoded.notes.append(f"first of {picture.frames} frames")
+        return PictureToSave(data, as_png=flatten)

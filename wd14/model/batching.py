@@ -1,0 +1,46 @@
+"""Which rows go through the model together."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+
+from wd14.types import DecodedRow, ScoringResult
+
+#: Rows that need no model travel in groups of this many: waking a thread for each would cost most of the time.
+_GROUP = 16
+#: Or until they hold so many bytes of pictures: what waits is bounded by memory, not only by number.
+_GROUP_BYTES = 16 << 20
+#: Rows back in which the same picture is recognised before its scores have reached the store.
+_REMEMBERED = 256
+
+
+def batches(rows: Iterable[DecodedRow], batch_size: Callable[[], int]) -> Iterator[list[DecodedRow]]:
+    """Groups of rows, in order, each with one batch for the model at most.
+
+    A picture that another recent row holds too is scored once: both rows share the result.
+
+    Args:
+        rows: decoded, ready for the model or not.
+        batch_size: how many rows go through the model at once; asked for when a row needs the model.
+    """
+    group: list[DecodedRow] = []
+    for_model = held_bytes = 0
+    recent: OrderedDict[bytes, ScoringResult] = OrderedDict()
+    for row in rows:
+        group.append(row)
+        if row.array is not None and (known := recent.get(row.digest)) is not None:
+            row.result, row.array, row.from_scores = known, None, True
+        if row.array is not None:
+            for_model += 1
+            recent[row.digest] = row.result
+            if len(recent) > _REMEMBERED:
+                recent.popitem(last=False)
+        else:
+            held_bytes += len(row.input.data or b"")
+        full = len(group) - for_model >= _GROUP or held_bytes >= _GROUP_BYTES
+        if full or (for_model and for_model >= batch_size()):
+            yield group
+            group, for_model, held_bytes = [], 0, 0
+    if group:
+        yield group

@@ -1,0 +1,1 @@
+"""A tagger's files: known models, finding and downloading them, their labels and their graph."""

@@ -1,0 +1,187 @@
+"""Whether a graph is a tagger's, and how it wants its pictures: checked before the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wd14.errors import ModelContractError
+from wd14.model.files.graph import Dimension, GraphFacts, TensorFacts
+from wd14.types import InputSpec, Labels
+
+#: What the pictures may be given as; float16 is converted to and from.
+FLOAT_TYPES = ("tensor(float)", "tensor(float16)")
+
+_DEFAULT_SIZE = InputSpec().size
+_LARGEST_SIZE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The part of a graph's inputs and outputs that the tagger uses."""
+
+    input_name: str
+    input_type: str
+    output_name: str
+    layout: Literal["NHWC", "NCHW"]
+    size: int | None  #: side of the picture, None where the graph takes any
+    fixed_batch: int | None  #: None = any number of pictures at once
+
+
+def read_interface(
+    inputs: Sequence[TensorFacts],
+    outputs: Sequence[TensorFacts],
+    labels: Labels,
+    *,
+    model: str,
+    output_name: str | None = None,
+) -> Interface:
+    """The interface of a tagger with these labels.
+
+    Args:
+        inputs: of the graph or the session.
+        outputs: of the graph or the session.
+        labels: what the outputs stand for.
+        model: how messages name it.
+        output_name: the output to take, where it is known.
+
+    Raises:
+        ModelContractError: not one picture in and one score for each label out; the message has both numbers.
+    """
+    if len(inputs) != 1:
+        names = ", ".join(fact.name for fact in inputs) or "none"
+        raise ModelContractError(f"{model}: expected a model with one input, found {len(inputs)} ({names})")
+    layout, size = _picture(inputs[0], model)
+    output = _output(outputs, labels, model, output_name)
+    batch = inputs[0].shape[0] if inputs[0].shape else None
+    return Interface(
+        input_name=inputs[0].name,
+        input_type=inputs[0].type,
+        output_name=output.name,
+        layout=layout,
+        size=size,
+        fixed_batch=_fixed(batch),
+    )
+
+
+def spec_of(interface: Interface, labels: Labels) -> InputSpec:
+    """How a model that nobody described wants its pictures, by the habits of its family.
+
+    NHWC is WD14's (BGR, 0..255). NCHW with a `tag_mapping.json` is cl_tagger's (BGR, -1..1, padded), NCHW with a CSV is
+    PixAI's (RGB, -1..1, stretched).
+    """
+    size = interface.size or _DEFAULT_SIZE
+    if interface.layout == "NHWC":
+        return InputSpec(size=size)
+    if labels.order == "score":
+        return InputSpec(size=size, layout="NCHW", channels="BGR", value_range="-1..1", fit="pad")
+    return InputSpec(size=size, layout="NCHW", channels="RGB", value_range="-1..1", fit="squash")
+
+
+def check_spec(interface: Interface, spec: InputSpec, model: str) -> None:
+    """Checks a described model's spec against its graph.
+
+    Raises:
+        ModelContractError: the layout or the size is another.
+    """
+    if interface.layout != spec.layout:
+        raise ModelContractError(
+            f"{model}: expected {spec.layout} input, the graph wants {interface.layout}; it is another model"
+        )
+    if interface.size not in (None, spec.size):
+        raise ModelContractError(
+            f"{model}: expected pictures of {spec.size} pixels a side, the graph wants {interface.size}"
+        )
+
+
+def check_external(path: Path, facts: GraphFacts) -> None:
+    """Checks that weights which a graph keeps in other files lie in the model's own folder.
+
+    Raises:
+        ModelContractError: a file lies outside of the folder, or is missing.
+    """
+    folder = path.parent.resolve()
+    for location in facts.external:
+        target = (path.parent / location).resolve()
+        if not location or not target.is_relative_to(folder):
+            raise ModelContractError(
+                f"{path} keeps weights in {location!r}, outside of the model's folder; such models are not opened"
+            )
+        if not target.is_file():
+            raise ModelContractError(
+                f"{path} keeps weights in {location!r}, which is not there; put it beside the model"
+            )
+
+
+def _picture(fact: TensorFacts, model: str) -> tuple[Literal["NHWC", "NCHW"], int | None]:
+    if fact.type not in FLOAT_TYPES:
+        raise ModelContractError(
+            f"{model}: expected an input of type {' or '.join(FLOAT_TYPES)}, {fact.name!r} is {fact.type}"
+        )
+    shape = fact.shape
+    if shape is None or len(shape) != 4:
+        raise ModelContractError(
+            f"{model}: expected an input with 4 dimensions (batch, height, width, 3) or (batch, 3, height, width),"
+            f" {fact.name!r} is {_in_words(shape)}"
+        )
+    if shape[3] == 3:
+        return "NHWC", _side(shape[1], shape[2], fact, model)
+    if shape[1] == 3:
+        return "NCHW", _side(shape[2], shape[3], fact, model)
+    raise ModelContractError(
+        f"{model}: expected an input with 3 colour channels, last or second; {fact.name!r} is {_in_words(shape)}"
+    )
+
+
+def _side(height: Dimension, width: Dimension, fact: TensorFacts, model: str) -> int | None:
+    sides = {side for side in (_fixed(height), _fixed(width)) if side is not None}
+    if len(sides) > 1 or any(side > _LARGEST_SIZE for side in sides):
+        raise ModelContractError(
+            f"{model}: expected a square picture of at most {_LARGEST_SIZE} pixels a side,"
+            f" {fact.name!r} is {_in_words(fact.shape)}"
+        )
+    return sides.pop() if sides else None
+
+
+def _output(outputs: Sequence[TensorFacts], labels: Labels, model: str, wanted: str | None) -> TensorFacts:
+    """The output that holds the scores: the named one, else one as wide as the labels, `prediction` before others."""
+    if wanted is not None:
+        outputs = [fact for fact in outputs if fact.name == wanted] or _no_output(outputs, wanted, model)
+    widths = [_fixed(fact.shape[1]) if fact.shape is not None and len(fact.shape) == 2 else None for fact in outputs]
+    fitting = [fact for fact, width in zip(outputs, widths, strict=True) if width == len(labels)]
+    open_ones = [
+        fact
+        for fact, width in zip(outputs, widths, strict=True)
+        if width is None and (fact.shape is None or len(fact.shape) == 2)
+    ]
+    candidates = fitting or open_ones
+    if not candidates:
+        found = ", ".join(f"{fact.name} {_in_words(fact.shape)}" for fact in outputs) or "none"
+        raise ModelContractError(
+            f"{model}: the label file has {len(labels)} tags, but the model's output is {found};"
+            " model and labels do not belong together"
+        )
+    named = [fact for fact in candidates if fact.name == "prediction"]
+    chosen = (named or candidates)[0]
+    if chosen.type not in FLOAT_TYPES:
+        raise ModelContractError(
+            f"{model}: expected an output of type {' or '.join(FLOAT_TYPES)}, {chosen.name!r} is {chosen.type}"
+        )
+    return chosen
+
+
+def _no_output(outputs: Sequence[TensorFacts], wanted: str, model: str) -> list[TensorFacts]:
+    names = ", ".join(fact.name for fact in outputs) or "none"
+    raise ModelContractError(f"{model}: expected an output named {wanted!r}, the graph has {names}")
+
+
+def _fixed(dimension: Dimension) -> int | None:
+    return dimension if isinstance(dimension, int) and dimension > 0 else None
+
+
+def _in_words(shape: tuple[Dimension, ...] | None) -> str:
+    if shape is None:
+        return "of unknown shape"
+    return "(" + ", ".join("?" if side is None else str(side) for side in shape) + ")"

@@ -1,0 +1,324 @@
+"""The score store: a picture is scored once; thresholds and options can then be changed without the model.
+
+Kept for each picture are its scores at or above `SCORE_FLOOR`, and all of its ratings, in float32 to the bit, under
+the sha256 of the encoded picture, the model's identity and the preprocessing. `floor` brings fresh scores to
+the same form, so that a fresh run and a run from the store give the same captions.
+
+The store never fails a job. Whatever goes wrong with it (locked, read-only, full disk, corrupt) is said in a
+line, and the job goes on without it: `get` finds nothing and `put` keeps nothing. Only `stats` and `clear`,
+which a person asks for, raise `StoreError`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from wd14.cache_folders import cache_folder
+from wd14.errors import StoreError
+from wd14.model.score_store.database import (
+    DamagedStoreError,
+    Identity,
+    ScoreFile,
+    StoredScores,
+    file_identity,
+    set_aside,
+)
+from wd14.model.score_store.row_format import check, floor, kept, pack, rating_mask, unpack, usable_for
+from wd14.types import FloatArray, Labels, Log
+
+__all__ = ["ScoreStore", "ScoreView", "StoreStats", "floor", "usable_for"]
+
+#: About 1.5 million pictures.
+DEFAULT_MAX_BYTES = 1 << 30
+FILE_NAME = "scores.sqlite"
+
+#: Rows go to the file after so many or so long, whichever comes first: what a killed run loses at most.
+_FLUSH_ROWS = 256
+_FLUSH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """What a store holds."""
+
+    path: Path
+    bytes: int  #: on disk
+    max_bytes: int
+    pictures: Mapping[tuple[str, str], int]  #: number of scored pictures by (model identity, preprocessing)
+    oldest_use: int | None  #: when the least recently used scores were last used, in seconds since 1970
+    set_aside: tuple[Path, ...]  #: damaged stores of the past, which nobody reads; they can be deleted
+
+    @property
+    def total(self) -> int:
+        """Scored pictures, over all models."""
+        return sum(self.pictures.values())
+
+
+class ScoreStore:
+    """Scores of earlier runs. Made by `open` or `off`; a context manager; safe with threads and processes."""
+
+    def __init__(self, path: Path | None, *, max_bytes: int, busy_seconds: float, log: Log | None) -> None:
+        self.path = path
+        self.reason: str | None = None  #: why the store is not in use, or None when it is
+        self._max_bytes = max_bytes
+        self._busy_seconds = busy_seconds
+        self._log = log
+        self._lock = threading.RLock()
+        self._file: ScoreFile | None = None
+        self._rebuilt = False
+        self._keeps = True  # False once writing has failed: what is there can still be read
+        self._pending: dict[tuple[bytes, int], bytes] = {}
+        self._used_blocks: set[int] = set()  # that this run has read
+        self._stamped: set[int] = set()  # of these, whose time of last use is written
+        self._flushed_at = time.monotonic()
+        self._identities: dict[int, Identity] = {}
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path | None = None,
+        *,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        log: Log | None = None,
+        busy_seconds: float = 5.0,
+    ) -> ScoreStore:
+        """The store in a folder. Never raises: one that cannot be used says why in a line and holds nothing.
+
+        Args:
+            folder: where `scores.sqlite` lies or is to be made; None = `cache_folder()`.
+            max_bytes: above this size the least recently used scores go.
+            log: where to say that the store cannot be used, or was rebuilt.
+            busy_seconds: how long to wait for another process.
+        """
+        store = cls(None, max_bytes=max_bytes, busy_seconds=busy_seconds, log=log)
+        try:
+            store.path = (cache_folder() if folder is None else Path(folder)) / FILE_NAME
+            store._open_file()
+        except StoreError as error:
+            store._give_up(error)
+        return store
+
+    @classmethod
+    def off(cls) -> ScoreStore:
+        """A store that keeps and finds nothing."""
+        store = cls(None, max_bytes=0, busy_seconds=0, log=None)
+        store.reason = "the store is turned off"
+        return store
+
+    def view(self, model: str, preprocessing: str, labels: Labels) -> ScoreView:
+        """The scores of one model with one preprocessing.
+
+        Args:
+            model: identity of the weights and the labels.
+            preprocessing: all that shapes the model's input beside the picture.
+            labels: the model's tags.
+        """
+        text = json.dumps([model, preprocessing, len(labels)])
+        number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
+        identity = Identity(number, model, preprocessing, len(labels))
+        with self._lock:
+            self._identities[number] = identity
+        return ScoreView(self, identity, labels)
+
+    def flush(self) -> None:
+        """Writes what is waiting."""
+        with self._lock:
+            self._flushed_at = time.monotonic()
+            if self._pending:
+                self._write_pending()
+
+    def close(self) -> None:
+        """Writes what is waiting and closes the file; a closed store keeps and finds nothing."""
+        with self._lock:
+            self._write_pending()
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+            if self.reason is None:
+                self.reason = "the store is closed"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def stats(self) -> StoreStats:
+        """What the store holds.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        file = self._required()
+        aside = sorted(file.path.parent.glob(f"{FILE_NAME}.corrupt-*"))
+        return StoreStats(file.path, file.size(), self._max_bytes, file.counts(), file.oldest_use(), tuple(aside))
+
+    def clear(self) -> int:
+        """Forgets all scores; returns how many pictures had some.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._lock:
+            self._pending.clear()
+            self._used_blocks.clear()
+            return self._required().clear()
+
+    def _required(self) -> ScoreFile:
+        if self._file is None:
+            raise StoreError(f"the score store cannot be used: {self.reason}")
+        self.flush()
+        return self._file
+
+    def _read(self, picture: bytes, identity: int) -> bytes | None:
+        file = self._file
+        if file is None:
+            return None
+        waiting = self._pending.get((picture, identity))
+        if waiting is not None:
+            return waiting
+        try:
+            found = file.read(picture, identity)
+        except StoreError as error:
+            self._fail(file, error)
+            return None
+        if found is None:
+            return None
+        self._used_blocks.add(found[0])
+        return found[1]
+
+    def _knows(self, identity: Identity) -> bool:
+        file = self._file
+        if file is None:
+            return False
+        try:
+            return file.knows(identity)
+        except StoreError as error:
+            self._fail(file, error)
+            return False
+
+    def _keep(self, rows: Mapping[tuple[bytes, int], bytes]) -> None:
+        with self._lock:
+            if self._file is None or not self._keeps:
+                return
+            self._pending.update(rows)
+            if len(self._pending) >= _FLUSH_ROWS or time.monotonic() - self._flushed_at >= _FLUSH_SECONDS:
+                self.flush()
+
+    def _write_pending(self) -> None:
+        file = self._file
+        blocks = self._used_blocks.copy()  # other threads go on reading
+        if file is None or not self._keeps or not (self._pending or blocks - self._stamped):
+            return
+        rows = [StoredScores(picture, identity, packed) for (picture, identity), packed in self._pending.items()]
+        try:
+            for number in {row.identity for row in rows}:
+                file.introduce(self._identities[number])
+            file.write(rows, sorted(blocks - self._stamped))
+        except StoreError as error:
+            self._fail_writing(file, error)
+            return
+        # Only now: until they are in the file, `get` finds them here.
+        self._pending.clear()
+        self._stamped |= blocks
+
+    def _fail_writing(self, file: ScoreFile, error: StoreError) -> None:
+        if isinstance(error, DamagedStoreError):
+            self._fail(file, error)
+            if self._file is not None:
+                self._write_pending()
+            return
+        self._keeps = False
+        self._pending.clear()
+        self._say(f"this run's scores are not kept: {error}")
+
+    def _fail(self, file: ScoreFile, error: StoreError) -> None:
+        """Rebuilds the file that failed a thread when it is damaged (once a run), else uses it no longer."""
+        with self._lock:
+            if file is not self._file:  # another thread was here before
+                return
+            self._file = None
+            try:
+                file.close()
+                if not isinstance(error, DamagedStoreError) or self._rebuilt:
+                    raise error
+                self._rebuild(error, file.inode)
+            except StoreError as second:
+                self._give_up(second)
+
+    def _open_file(self) -> None:
+        if self.path is None:
+            return
+        inode = file_identity(self.path)
+        try:
+            self._file = ScoreFile(self.path, max_bytes=self._max_bytes, busy_seconds=self._busy_seconds)
+        except DamagedStoreError as error:
+            self._rebuild(error, inode)
+
+    def _rebuild(self, error: StoreError, inode: tuple[int, int] | None) -> None:
+        """Sets the damaged file aside and starts a new one."""
+        if self.path is None:
+            return
+        self._rebuilt = True
+        self._used_blocks.clear()
+        kept = set_aside(self.path, inode)
+        self._file = ScoreFile(self.path, max_bytes=self._max_bytes, busy_seconds=self._busy_seconds)
+        if kept is not None:
+            self._say(f"the score store was damaged and is begun anew ({error}); the old one is kept as {kept.name}")
+
+    def _give_up(self, error: StoreError) -> None:
+        self.reason = str(error)
+        self._file = None
+        self._pending.clear()
+        self._say(f"the score store is not used: {error}")
+
+    def _say(self, line: str) -> None:
+        if self._log is not None:
+            self._log(line)
+
+
+class ScoreView:
+    """A store's scores of one model with one preprocessing. Every method may be called from any thread."""
+
+    def __init__(self, store: ScoreStore, identity: Identity, labels: Labels) -> None:
+        self._store = store
+        self._identity = identity
+        self._ratings = rating_mask(labels)
+
+    def is_empty(self) -> bool:
+        """Whether there are no scores at all, as far as can be told at once: then every picture needs the model."""
+        return not self._store._knows(self._identity)
+
+    def get(self, picture: bytes) -> FloatArray | None:
+        """Scores of a picture, (T,) float32 as `floor` gives them, or None when the store has none.
+
+        Args:
+            picture: sha256 of the encoded picture, 32 bytes.
+        """
+        packed = self._store._read(picture, self._identity.id)
+        return None if packed is None else unpack(packed, picture, self._identity.tags)
+
+    def put(self, rows: Iterable[tuple[bytes, FloatArray]]) -> None:
+        """Keeps scores: (sha256 of the encoded picture, (T,) float32) each, floored or not.
+
+        They reach the file in batches; `get` finds them at once.
+
+        Raises:
+            ScoringError: a row's scores are not T finite numbers; no row of this call is kept.
+        """
+        number, tags = self._identity.id, self._identity.tags
+        packed: dict[tuple[bytes, int], bytes] = {}
+        for picture, scores in rows:
+            check(scores, tags)
+            packed[picture, number] = pack(scores, picture, kept(scores, self._ratings))
+        self._store._keep(packed)

@@ -1,0 +1,30 @@
+"""How fast a job is, and the estimate of the time left."""
+
+from __future__ import annotations
+
+from wd14.types import Progress
+
+#: Seconds over which the rate is taken: a slow start is soon forgotten.
+_SPAN = 30.0
+
+
+class ProgressMeter:
+    """Pictures a second over the last half minute, and what follows for the rest."""
+
+    def __init__(self) -> None:
+        self._points: list[tuple[float, int]] = []  # (time in seconds, rows done by then)
+
+    def progress(self, *, done: int, total: int | None, failed: int, from_scores: int, now: float) -> Progress:
+        """Where a job stands that has done so many rows at `now` (seconds of a monotonic clock)."""
+        rate = self._rate(done, now)
+        left = None if total is None or rate <= 0 else max(0, total - done) / rate
+        return Progress(done, total, failed, from_scores, rate, left)
+
+    def _rate(self, done: int, now: float) -> float:
+        points = self._points
+        points.append((now, done))
+        # The time before the first result says nothing about the rate: begin where the count last stood at zero.
+        while len(points) > 2 and (now - points[1][0] > _SPAN or points[1][1] == 0):
+            del points[0]
+        (then, before), (last, after) = points[0], points[-1]
+        return (after - before) / (last - then) if last > then else 0.0

@@ -1,0 +1,124 @@
+"""From rows to scored rows: stored scores where there are some, else the picture goes through the model.
+
+    rows ─▶ Decoder (threads) ─▶ batches ─▶ Scorer (threads) ─▶ scored rows, in order
+
+Every queue is bounded, so memory does not depend on the dataset's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from wd14.caption.thresholds import lowest_threshold
+from wd14.config import CaptionConfig
+from wd14.decoding import Decoder
+from wd14.model.files.find import ModelFiles
+from wd14.model.preprocess import PREPROCESS_VERSION
+from wd14.model.score_store.store import ScoreStore, usable_for
+from wd14.model.scoring import Scorer, threads_of_a_run
+from wd14.model.tagger import Tagger
+from wd14.stop import StopToken
+from wd14.threads import BackgroundCall
+from wd14.types import DecodedRow, InputRow, Log, PictureToSave
+
+#: Seconds that giving up the opening of a session may take.
+_OPENING_ENDS = 1.5
+
+
+class ScoredRows:
+    """Scores rows in order; a context manager, whose end stops all threads.
+
+    Args:
+        rows: iterated in a thread of its own.
+        model: the files of the tagger; its session is opened when the first picture needs it.
+        config: the parameters.
+        stop: ends what cannot be waited for: the opening of the session, a run of the model.
+        log: where to say what a person should know.
+        stage: brings a picture to where the output is built; what it returns stays with the row. Called by any thread.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[InputRow],
+        model: ModelFiles,
+        config: CaptionConfig,
+        *,
+        stop: StopToken,
+        log: Log,
+        stage: Callable[[InputRow, PictureToSave], Any] = lambda *_: None,
+    ) -> None:
+        self._model = model
+        self._config = config
+        self._log = log
+        self._stop = StopToken(stop)
+        with ExitStack() as stack:
+            self._store = ScoreStore.open(config.cache_path, log=log) if config.cache else ScoreStore.off()
+            stack.callback(self._store.close)
+            self._stored = self._store.view(model.identity, _preprocessing(config), model.labels)
+            stored_will_do = usable_for(lowest_threshold(model.labels, config, model.thresholds))
+            self._tagger: BackgroundCall[Tagger] = BackgroundCall(self._open_tagger, "wd14-session")
+            # A process that ends while one of its threads opens a session is aborted.
+            stack.callback(self._tagger.wait, _OPENING_ENDS)
+            decoder = Decoder(
+                rows,
+                config,
+                model.spec,
+                stored_scores=self._stored.get if stored_will_do else lambda _: None,
+                stage=stage,
+                on_model_needed=self._tagger.start,
+            )
+            stack.enter_context(decoder)
+            self._scorer = stack.enter_context(
+                Scorer(decoder, self._tagger, batch_size=config.batch_size, keep_low_scores=not stored_will_do)
+            )
+            if not stored_will_do or self._stored.is_empty():
+                self._tagger.start()
+            stack.callback(self._stop.request, "the job has ended")
+            self._on_exit = stack.pop_all()
+
+    def take(self, timeout: float) -> list[DecodedRow]:
+        """The next rows, in order; fresh scores are kept in the store on the way.
+
+        Raises:
+            Exhausted: there are no more.
+            TimeoutError: none was ready within `timeout` seconds.
+            Exception: whatever ended the rows, or the opening of the model.
+        """
+        rows = self._scorer.take(timeout)
+        fresh = ((row.digest, row.result.scores) for row in rows if not row.from_scores)
+        self._stored.put((digest, scores) for digest, scores in fresh if scores is not None)
+        return rows
+
+    @property
+    def device(self) -> str | None:
+        """What the model ran on, or None when it was not needed."""
+        tagger = self._tagger.peek()
+        return None if tagger is None else tagger.device
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._on_exit.__exit__(kind, error, trace)
+
+    def _open_tagger(self) -> Tagger:
+        tagger = Tagger.load(
+            self._model,
+            device=self._config.device,
+            intra_op_threads=threads_of_a_run(),
+            log=self._log,
+            stop=self._stop,
+        )
+        self._log(f"Model: {self._config.model} ({len(tagger.labels):,} tags) on {tagger.device}")
+        return tagger
+
+
+def _preprocessing(config: CaptionConfig) -> str:
+    """All that shapes the model's input beside the picture and the model: part of a stored score's key."""
+    upright = "upright" if config.exif_orientation else "as stored"
+    return f"v{PREPROCESS_VERSION} {config.profile} image_size={config.image_size} {upright}"

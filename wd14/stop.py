@@ -1,0 +1,82 @@
+"""How a job is told to stop: one token, passed to everything that may take long."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from wd14.errors import JobStoppedError
+
+#: Seconds between two looks at a token by whoever waits on it.
+_LOOK = 0.05
+
+
+class StopToken:
+    """Says whether a job is to stop. Any thread may ask for a stop; long work checks for it now and then.
+
+    Args:
+        parent: a token that stops this one too; stopping this one leaves the parent alone.
+    """
+
+    def __init__(self, parent: StopToken | None = None) -> None:
+        self._parent = parent
+        # A plain attribute and no lock: a signal handler may run while its own thread holds any lock.
+        self._reason: str | None = None
+
+    def request(self, reason: str = "stopped") -> None:
+        """Asks for a stop; the first reason counts. Safe in a signal handler."""
+        if self._reason is None:
+            self._reason = reason
+
+    @property
+    def reason(self) -> str | None:
+        """Why the job is to stop; None while it may go on."""
+        if self._reason is None and self._parent is not None:
+            return self._parent.reason
+        return self._reason
+
+    @property
+    def requested(self) -> bool:
+        """Whether the job is to stop."""
+        return self.reason is not None
+
+    def check(self) -> None:
+        """Ends the caller's work when the job is to stop.
+
+        Raises:
+            JobStoppedError: with the reason.
+        """
+        reason = self.reason
+        if reason is not None:
+            raise JobStoppedError(reason)
+
+    def wait(self, seconds: float) -> bool:
+        """Waits for a stop, at most `seconds`; returns whether it was asked for."""
+        end = time.monotonic() + seconds
+        while not self.requested and (left := end - time.monotonic()) > 0:
+            time.sleep(min(_LOOK, left))
+        return self.requested
+
+
+@contextmanager
+def stopped_by_signals(stop: StopToken) -> Iterator[None]:
+    """SIGTERM asks for a stop instead of ending the process; the handler before is put back afterwards.
+
+    Python delivers signals to the main thread only; in any other nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def request(_number: int, _frame: FrameType | None) -> None:
+        stop.request("the process was asked to end (SIGTERM)")
+
+    before = signal.signal(signal.SIGTERM, request)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
