@@ -1,6 +1,6 @@
-"""wd14_captioner: image datasets in, image/caption datasets out.
+"""wd14_captioner: tags pictures with WD14 models, and makes image/caption datasets of image datasets.
 
-Importing this package loads nothing heavy: the public names below are resolved on first use.
+Importing this package loads nothing heavy: the names below are resolved on first use.
 """
 
 from __future__ import annotations
@@ -8,27 +8,58 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from wd14 import errors
+
 if TYPE_CHECKING:
+    from wd14.api import Tags, models, tag
     from wd14.config import CaptionConfig
+    from wd14.errors import CaptionerError, ConfigError, ModelError, OutputError, RowError, SourceError
     from wd14.model.tagger import Tagger
     from wd14.pipeline import caption_dataset
+    from wd14.types import Summary
 
 __version__ = "1.0.0"
 
-__all__ = ["CaptionConfig", "Tagger", "__version__", "caption_dataset"]
+__all__ = [
+    "CaptionConfig",
+    "CaptionerError",
+    "ConfigError",
+    "ModelError",
+    "OutputError",
+    "RowError",
+    "SourceError",
+    "Summary",
+    "Tagger",
+    "Tags",
+    "__version__",
+    "caption_dataset",
+    "errors",
+    "models",
+    "tag",
+]
 
-_HOMES = {
+_MODULES = {
     "CaptionConfig": "wd14.config",
+    "CaptionerError": "wd14.errors",
+    "ConfigError": "wd14.errors",
+    "ModelError": "wd14.errors",
+    "OutputError": "wd14.errors",
+    "RowError": "wd14.errors",
+    "SourceError": "wd14.errors",
+    "Summary": "wd14.types",
     "Tagger": "wd14.model.tagger",
+    "Tags": "wd14.api",
     "caption_dataset": "wd14.pipeline",
+    "models": "wd14.api",
+    "tag": "wd14.api",
 }
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module 'wd14' has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    return getattr(import_module(module), name)
 
 
 def __dir__() -> list[str]:

@@ -38,6 +38,7 @@ class ScoredRows:
         stop: ends what cannot be waited for: the opening of the session, a run of the model.
         log: where to say what a person should know.
         stage: brings a picture to where the output is built; what it returns stays with the row. Called by any thread.
+        tagger: the model's session, where it is open already.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ScoredRows:
         stop: StopToken,
         log: Log,
         stage: Callable[[InputRow, PictureToSave], Any] = lambda *_: None,
+        tagger: Tagger | None = None,
     ) -> None:
         self._model = model
         self._config = config
@@ -59,7 +61,7 @@ class ScoredRows:
             stack.callback(self._store.close)
             self._stored = self._store.view(model.identity, _preprocessing(config), model.labels)
             stored_will_do = usable_for(lowest_threshold(model.labels, config, model.thresholds))
-            self._tagger: BackgroundCall[Tagger] = BackgroundCall(self._open_tagger, "wd14-session")
+            self._tagger = BackgroundCall(lambda: tagger or self._open_tagger(), "wd14-session")
             # A process that ends while one of its threads opens a session is aborted.
             stack.callback(self._tagger.wait, _OPENING_ENDS)
             decoder = Decoder(

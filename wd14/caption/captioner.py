@@ -8,7 +8,7 @@ import numpy as np
 
 from wd14.caption.edit import Editor, Vocabulary
 from wd14.caption.render import Caption, append, split_caption
-from wd14.caption.thresholds import SINGLE_CATEGORIES, Selector
+from wd14.caption.thresholds import SINGLE_CATEGORIES, IndexArray, Selector
 from wd14.config import CaptionConfig
 from wd14.errors import ModelContractError, ScoringError
 from wd14.types import FloatArray, Labels
@@ -42,6 +42,10 @@ class Captioner:
         self._separator = config.caption_separator
         self._append = config.append_tags
         self.remarks = (*self._vocabulary.remarks, *self._selector.remarks)
+
+    def kept(self, scores: FloatArray) -> IndexArray:
+        """Positions of the tags at or above their threshold, ascending, (T,) scores; ratings are not among them."""
+        return self._selector.tags(scores)
 
     def __call__(self, scores: FloatArray, existing: str | None = None) -> Caption:
         """The caption of one picture.
