@@ -147,8 +147,8 @@ def _input_rows(pictures: Iterable[object], *, exif_orientation: bool) -> Iterat
                 yield InputRow(index, name, name, error=NotAnImageError(f"the Pillow image cannot be used: {error}"))
         else:
             kind = type(picture).__name__
-            error = NotAnImageError(f"expected a path, bytes or a Pillow image, got {kind}")
-            yield InputRow(index, name, name, error=error)
+            reason = NotAnImageError(f"expected a path, bytes or a Pillow image, got {kind}")
+            yield InputRow(index, name, name, error=reason)
 
 
 def _encoded(image: Image.Image, *, exif_orientation: bool) -> bytes:

@@ -241,12 +241,3 @@ def test_a_python_user_has_the_same(photos: Path, tmp_path: Path) -> None:
     assert (summary.total, summary.succeeded, summary.failed) == (5, 5, 0)
     assert summary.output == str(tmp_path / "OUT")
     assert all(row["caption"].startswith("general") for row in rows_of(tmp_path / "OUT"))
-
-
-def test_a_tagger_scores_what_it_is_given(photos: Path) -> None:
-    from wd14 import Tagger
-
-    scores = Tagger.load("builtin/colours").score([photos / "camera.png", Image.open(photos / "coffee.png")])
-    assert scores.values.shape == (2, len(scores.labels))
-    assert scores.values[0, scores.labels.names.index("greyscale")] > 0.9
-    assert scores.values[1, scores.labels.names.index("greyscale")] < 0.1

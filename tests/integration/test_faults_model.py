@@ -16,11 +16,12 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.support.faults import Faults, Outcome, Scene, content
 from tests.support.onnx_models import write_csv
 from tests.support.slow import slow_model
+from tests.support.stopping_host import StoppingHost
 from tests.support.tally import tally
 from wd14.config import CaptionConfig
 from wd14.errors import JobStoppedError
-from wd14.hosts.local import LocalHost
 from wd14.pipeline import run_job
+from wd14.types import Progress
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs fork")
 
@@ -252,13 +253,13 @@ def test_a_stop_is_obeyed_in_a_slow_batch(tmp_path: Path, scene: Scene) -> None:
     begun: list[float] = []
     lines: list[str] = []
 
-    def stopped() -> bool:
+    def stops(_: Progress) -> bool:
         if not begun and any(line.startswith("Model: ") for line in lines):
             begun.append(time.monotonic())
         return bool(begun) and time.monotonic() - begun[0] > 0.5
 
     values = {"custom_model": str(model), "cache": False, "batch_size": 512}
-    host = LocalHost(scene.source, values, tmp_path / "sets" / "slow", say=lines.append, stopped=stopped)
+    host = StoppingHost(scene.source, values, tmp_path / "sets" / "slow", stops=stops, say=lines.append)
     with pytest.raises(JobStoppedError):
         run_job(host)
     waited = time.monotonic() - begun[0] - 0.5

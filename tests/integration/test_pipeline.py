@@ -15,10 +15,11 @@ import pytest
 from PIL import Image
 
 from tests.support.scripted_model import Tag, save_scripted_model
+from tests.support.stopping_host import StoppingHost
 from wd14 import CaptionConfig, caption_dataset
 from wd14.errors import AllRowsFailedError, EmptySourceError, JobStoppedError
 from wd14.hosts.local import LocalHost
-from wd14.images.opening import Header
+from wd14.images.opening import PictureFile
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
 from wd14.types import Progress, Summary
@@ -69,7 +70,7 @@ def test_rows_keep_their_order_under_any_timing(
     workers: int, batch: int, folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dice = random.Random(workers * 10 + batch)
-    opening, running = Header, Tagger.run
+    opening, running = PictureFile, Tagger.run
 
     def slowly(data: bytes, **options: Any) -> Any:
         time.sleep(dice.choice([0, 0, 0.01, 0.03]))
@@ -79,7 +80,7 @@ def test_rows_keep_their_order_under_any_timing(
         time.sleep(dice.choice([0, 0.01, 0.02]))
         return running(self, rows)
 
-    monkeypatch.setattr("wd14.model.scoring.Header", slowly)
+    monkeypatch.setattr("wd14.decoding.PictureFile", slowly)
     monkeypatch.setattr(Tagger, "run", unevenly)
     summary = job(folder, model, tmp_path / "out", max_data_loader_n_workers=workers, batch_size=batch, cache=False)
     expected = [
@@ -94,17 +95,33 @@ def test_other_thresholds_and_options_need_no_model(
     first = job(folder, model, tmp_path / "a")
     assert (first.captioned, first.from_scores, sum(runs)) == (24, 0, 24)
     runs.clear()
-    monkeypatch.setattr(Tagger, "load", lambda *_, **__: pytest.fail("a model was opened"))
+    opened: list[object] = []
+    load = Tagger.load
+
+    def watched(*words: Any, **options: Any) -> Tagger:
+        opened.append(words)
+        return load(*words, **options)
+
+    monkeypatch.setattr(Tagger, "load", watched)
     again = job(folder, model, tmp_path / "b", thresh=0.5, caption_separator="; ", rating="first")
-    assert (again.captioned, again.from_scores, runs) == (0, 24, [])
+    assert (again.captioned, again.from_scores, runs, opened, again.device) == (0, 24, [], [], None)
     assert captions(again)[0] == ("00.png", "safe; rin")
     monkeypatch.undo()
+    monkeypatch.setattr(Tagger, "load", watched)
     fresh = job(folder, model, tmp_path / "c", thresh=0.5, caption_separator="; ", rating="first", cache=False)
+    assert len(opened) == 1
     assert captions(again) == captions(fresh)
 
 
 @pytest.mark.parametrize(
-    "change", [{"profile": "reference"}, {"image_size": 10}, {"exif_orientation": False}, {"thresh": 0.005}]
+    "change",
+    [
+        {"profile": "reference"},
+        {"image_size": 10},
+        {"exif_orientation": False},
+        {"thresh": 0.005},
+        {"threshold_mode": "mcut", "category_thresholds": "general=0.005"},
+    ],
 )
 def test_stored_scores_are_not_used_for_what_they_do_not_fit(
     change: dict[str, Any], folder: Path, model: Path, tmp_path: Path
@@ -138,12 +155,6 @@ def test_the_same_picture_twice_is_scored_once(folder: Path, model: Path, tmp_pa
 def test_an_unfinished_run_is_picked_up(folder: Path, model: Path, tmp_path: Path, runs: list[int]) -> None:
     """Stopped half-way; the next run scores the rest only, and its result is that of an undisturbed run."""
 
-    class Stopping(LocalHost):
-        def progress(self, progress: Progress) -> None:
-            if progress.done >= 5:
-                raise JobStoppedError("stopped")
-
-    values = {"custom_model": str(model)}
     original = Tagger.run
 
     def slow(self: Tagger, batch: Any) -> Any:
@@ -153,7 +164,7 @@ def test_an_unfinished_run_is_picked_up(folder: Path, model: Path, tmp_path: Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tagger, "run", slow)
         with pytest.raises(JobStoppedError):
-            run_job(Stopping(folder, values, tmp_path / "a", say=lambda _: None))
+            run_job(StoppingHost(folder, {"custom_model": str(model)}, tmp_path / "a", stops=lambda now: now.done >= 5))
     assert not (tmp_path / "a").exists()
     resumed = job(folder, model, tmp_path / "a")
     assert 0 < resumed.captioned < 24
@@ -166,7 +177,7 @@ def test_memory_is_bounded_by_the_queue(
 ) -> None:
     """While the model stands still, no more pictures are opened than the window holds."""
     go = threading.Event()
-    original, opening = Tagger.run, Header
+    original, opening = Tagger.run, PictureFile
     opened: list[int] = []
 
     def held(self: Tagger, batch: Any) -> Any:
@@ -178,7 +189,7 @@ def test_memory_is_bounded_by_the_queue(
         return opening(data, **options)
 
     monkeypatch.setattr(Tagger, "run", held)
-    monkeypatch.setattr("wd14.model.scoring.Header", counting)
+    monkeypatch.setattr("wd14.decoding.PictureFile", counting)
     for number in range(60):
         Image.new("RGB", (20, 20), (number, 255, 0)).save(folder / f"more{number}.png")
     seen: list[int] = []

@@ -18,11 +18,13 @@ import pytest
 from PIL import Image
 
 from tests.support.faults import small_model, small_pictures
+from tests.support.stopping_host import StoppingHost
 from tests.support.tally import tally
 from wd14.config import CaptionConfig
 from wd14.errors import AllRowsFailedError, CaptionerError, ConfigError, JobStoppedError, ModelError
 from wd14.hosts.local import LocalHost
 from wd14.pipeline import caption_dataset, run_job
+from wd14.types import Progress
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,8 +81,8 @@ def balance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Path, model
     tally("jobs whose resources were counted")
 
 
-def host(source: Path, output: Path, stopped: Callable[[], bool] = lambda: False, **values: Any) -> LocalHost:
-    return LocalHost(source, values, output, say=lambda line: None, stopped=stopped)
+def host(source: Path, output: Path, stops: Callable[[Progress], bool] = lambda _: False, **values: Any) -> LocalHost:
+    return StoppingHost(source, values, output, stops=stops)
 
 
 @pytest.mark.usefixtures("balance")
@@ -155,7 +157,7 @@ def test_after_a_job_that_was_stopped_at_any_moment(source: Path, model: Path, t
         quick = host(
             source,
             tmp_path / "sets" / "out",
-            stopped=lambda at=asked, questions=questions: next(questions) >= at,  # type: ignore[misc]
+            stops=lambda _, at=asked, questions=questions: next(questions) >= at,  # type: ignore[misc]
             custom_model=str(model),
             cache=bool(asked % 2),
         )
@@ -204,7 +206,7 @@ def test_memory_does_not_grow_with_the_dataset(model: Path, tmp_path: Path) -> N
 
     peak: list[int] = []
 
-    def watch() -> bool:
+    def watch(_: Progress) -> bool:
         peak.append(resident())
         return False
 
@@ -213,8 +215,7 @@ def test_memory_does_not_grow_with_the_dataset(model: Path, tmp_path: Path) -> N
         for shard in range(len(list(folder.iterdir())), shards):
             rows(10).to_parquet(str(folder / f"{shard:02}.parquet"), batch_size=4)
         peak.clear()
-        values = {"custom_model": str(model), "cache": not fresh}
-        summary = run_job(LocalHost(folder, values, tmp_path / "sets" / "out", say=lambda line: None, stopped=watch))
+        summary = run_job(host(folder, tmp_path / "sets" / "out", watch, custom_model=str(model), cache=not fresh))
         assert summary.failed == 0
         return max(peak)
 
