@@ -228,11 +228,6 @@ class BackgroundCall(Generic[R]):
         self._value: R | None = None
         self._error: BaseException | None = None
 
-    @property
-    def started(self) -> bool:
-        """Whether the making has begun."""
-        return self._thread is not None
-
     def start(self) -> None:
         """Begins, unless it has begun."""
         with self._lock:

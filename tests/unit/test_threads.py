@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from wd14.threads import BackgroundCall, Budget, Closed, Exhausted, OrderedMap
 
 
-def flow_threads() -> list[threading.Thread]:
+def map_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("t-")]
 
 
@@ -29,9 +29,9 @@ def test_results_come_in_input_order_under_any_timing(delays: list[float], worke
         time.sleep(item[1])
         return item[0]
 
-    flow = OrderedMap(work, enumerate(delays), workers=workers, window=window, name="t-order")
-    assert list(flow) == list(range(len(delays)))
-    assert flow.close()
+    mapped = OrderedMap(work, enumerate(delays), workers=workers, window=window, name="t-order")
+    assert list(mapped) == list(range(len(delays)))
+    assert mapped.close()
 
 
 def test_never_more_than_the_window_is_under_way() -> None:
@@ -43,14 +43,14 @@ def test_never_more_than_the_window_is_under_way() -> None:
             seen_ahead.append(number - taken)
             yield number
 
-    flow = OrderedMap(lambda item: item, items(), workers=3, window=5, name="t-window")
+    mapped = OrderedMap(lambda item: item, items(), workers=3, window=5, name="t-window")
     for _ in range(60):
         time.sleep(random.Random(taken).choice([0, 0.001]))
-        flow.take()
+        mapped.take()
         taken += 1
     # The one that the consumer has just been given may not be counted as taken yet.
     assert max(seen_ahead) <= 5
-    flow.close()
+    mapped.close()
 
 
 def test_an_error_comes_at_its_place_and_the_rest_goes_on() -> None:
@@ -59,17 +59,17 @@ def test_an_error_comes_at_its_place_and_the_rest_goes_on() -> None:
             raise ValueError("two")
         return item
 
-    flow = OrderedMap(work, range(5), workers=2, window=4, name="t-error")
+    mapped = OrderedMap(work, range(5), workers=2, window=4, name="t-error")
     results: list[object] = []
     for _ in range(5):
         try:
-            results.append(flow.take(timeout=10))
+            results.append(mapped.take(timeout=10))
         except ValueError as error:
             results.append(str(error))
     assert results == [0, 1, "two", 3, 4]
     with pytest.raises(Exhausted):
-        flow.take(timeout=10)
-    flow.close()
+        mapped.take(timeout=10)
+    mapped.close()
 
 
 def test_an_error_of_the_input_comes_after_what_it_gave() -> None:
@@ -77,21 +77,21 @@ def test_an_error_of_the_input_comes_after_what_it_gave() -> None:
         yield 1
         raise OSError("the archive ends here")
 
-    flow = OrderedMap(lambda item: item, items(), workers=1, window=2, name="t-input")
-    assert flow.take(timeout=10) == 1
+    mapped = OrderedMap(lambda item: item, items(), workers=1, window=2, name="t-input")
+    assert mapped.take(timeout=10) == 1
     with pytest.raises(OSError, match="the archive ends here"):
-        flow.take(timeout=10)
-    flow.close()
+        mapped.take(timeout=10)
+    mapped.close()
 
 
 def test_a_consumer_does_not_wait_longer_than_it_wants() -> None:
     release = threading.Event()
-    flow = OrderedMap(lambda _: release.wait(10), [1], workers=1, window=1, name="t-timeout")
+    mapped = OrderedMap(lambda _: release.wait(10), [1], workers=1, window=1, name="t-timeout")
     with pytest.raises(TimeoutError):
-        flow.take(timeout=0.01)
+        mapped.take(timeout=0.01)
     release.set()
-    assert flow.take(timeout=10) is True
-    flow.close()
+    assert mapped.take(timeout=10) is True
+    mapped.close()
 
 
 def test_closing_ends_all_threads_and_the_input() -> None:
@@ -112,16 +112,16 @@ def test_closing_ends_all_threads_and_the_input() -> None:
     assert first.close()
     assert second.close()
     assert closed.wait(10)
-    assert flow_threads() == []
+    assert map_threads() == []
     with pytest.raises(Closed):
         second.take(timeout=1)
 
 
 def test_a_hung_item_does_not_hold_up_closing() -> None:
     release = threading.Event()
-    flow = OrderedMap(lambda _: release.wait(30), [1], workers=1, window=1, name="t-hung")
+    mapped = OrderedMap(lambda _: release.wait(30), [1], workers=1, window=1, name="t-hung")
     started = time.monotonic()
-    assert flow.close(timeout=0.1) is False
+    assert mapped.close(timeout=0.1) is False
     assert time.monotonic() - started < 5
     release.set()
 
@@ -151,11 +151,10 @@ def test_budget_lets_one_large_request_through_alone() -> None:
     assert most <= 10
 
 
-def test_a_deferred_value_is_made_once_and_its_error_is_kept() -> None:
+def test_a_background_call_is_made_once_and_its_error_is_kept() -> None:
     made = []
     value = BackgroundCall(lambda: made.append(1) or len(made), "t-once")  # type: ignore[func-returns-value]
     assert value.peek() is None
-    assert not value.started
     assert value.wait(0.01) is False
     assert [value.result(), value.result()] == [1, 1]
     assert value.wait(0.01) is True

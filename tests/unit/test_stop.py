@@ -1,0 +1,68 @@
+"""The stop token: who asks, who notices, and what a signal does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from wd14.errors import JobStoppedError
+from wd14.stop import StopToken, stopped_by_signals
+
+
+def test_a_token_goes_on_until_somebody_asks_and_keeps_the_first_reason() -> None:
+    stop = StopToken()
+    stop.check()
+    assert (stop.requested, stop.reason) == (False, None)
+    stop.request("the user pressed Stop")
+    stop.request("too late")
+    assert (stop.requested, stop.reason) == (True, "the user pressed Stop")
+    with pytest.raises(JobStoppedError, match=r"^the user pressed Stop$"):
+        stop.check()
+
+
+def test_a_parent_stops_its_children_and_not_the_other_way_round() -> None:
+    parent = StopToken()
+    first, second = StopToken(parent), StopToken(parent)
+    first.request("first only")
+    assert (first.requested, second.requested, parent.requested) == (True, False, False)
+    parent.request("all")
+    assert (first.reason, second.reason) == ("first only", "all")
+
+
+def test_waiting_ends_with_the_stop_or_with_the_time() -> None:
+    stop = StopToken()
+    started = time.monotonic()
+    assert stop.wait(0.1) is False
+    assert time.monotonic() - started >= 0.1
+    timer = threading.Timer(0.1, stop.request)
+    timer.start()
+    assert stop.wait(30) is True
+    assert time.monotonic() - started < 10
+    timer.join()
+
+
+def test_sigterm_asks_for_a_stop_while_the_block_lasts() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    stop = StopToken()
+    with stopped_by_signals(stop):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.wait(5)
+        assert "SIGTERM" in (stop.reason or "")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_thread_cannot_take_signals_and_goes_on_without() -> None:
+    entered: list[bool] = []
+
+    def work() -> None:
+        with stopped_by_signals(StopToken()):
+            entered.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(10)
+    assert entered == [True]
