@@ -183,7 +183,6 @@ def test_the_hub_is_gone(scene: Scene) -> None:
     """The message says what to do, and nothing is left; the hub is a port at which nobody answers."""
     setup = "import os; os.environ.update(HF_HUB_OFFLINE='0', HF_ENDPOINT='http://127.0.0.1:9')"
     setup += f"; os.environ['HF_HOME'] = {str(scene.folder / 'hub')!r}"
-    setup += "; from wd14.model import download; download._MOST_TRIES = 2"  # the waits between are another test's
     failed = scene.run("--custom-model", "SmilingWolf/wd-vit-tagger-v3", setup=setup)
     tally("faults injected")
     assert failed.status == 1, failed.said

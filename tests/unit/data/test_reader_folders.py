@@ -12,7 +12,6 @@ from PIL import Image
 from tests.support.sources import photo, put, read
 from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
-from wd14.images.formats import IMAGE_ENDINGS
 from wd14.errors import (
     ColumnNotFoundError,
     EmptySourceError,
@@ -22,6 +21,7 @@ from wd14.errors import (
     SourceNotFoundError,
     SplitNotFoundError,
 )
+from wd14.images.formats import IMAGE_ENDINGS
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes, links and permissions of POSIX")
 not_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")
