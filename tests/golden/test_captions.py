@@ -11,7 +11,7 @@ import pytest
 
 from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
-from wd14.images.opening import open_picture
+from wd14.images.opening import PictureFile
 from wd14.model.preprocess import prepare
 from wd14.model.tagger import Tagger
 from wd14.types import FloatArray
@@ -28,9 +28,9 @@ def tagger(model: str) -> Tagger:
 @functools.cache
 def scores(model: str, picture: str, orientation: bool) -> FloatArray:
     data = (HERE / "pictures" / picture).read_bytes()
-    opened = open_picture(data, exif_orientation=orientation, max_pixels=250_000_000)
+    image = PictureFile(data, max_pixels=250_000_000).rgb(upright=orientation)
     loaded = tagger(model)
-    batch = prepare(opened.image, loaded.spec, profile="kohya", image_size=0)[None]
+    batch = prepare(image, loaded.spec, profile="kohya", image_size=0)[None]
     values: FloatArray = loaded.run(batch)[0]
     return values
 
@@ -62,10 +62,9 @@ def test_orientation_is_what_sets_turned_pictures_apart() -> None:
 def test_a_value_one_off_shows() -> None:
     """The models are sensitive enough for their captions to stand for pixels."""
     loaded = tagger("csv")
-    picture = open_picture(
-        (HERE / "pictures" / "size_448x448.png").read_bytes(), exif_orientation=False, max_pixels=10**6
-    )
-    values = prepare(picture.image, loaded.spec, profile="kohya", image_size=0)
+    data = (HERE / "pictures" / "size_448x448.png").read_bytes()
+    image = PictureFile(data, max_pixels=10**6).rgb(upright=False)
+    values = prepare(image, loaded.spec, profile="kohya", image_size=0)
     moved = values + (values < 255)
     kept = [loaded.run(array[None])[0] >= 0.8 for array in (values, moved)]
     assert (kept[0] != kept[1]).mean() > 0.2

@@ -17,7 +17,7 @@ from tests.support.scripted_model import Tag, save_scripted_model
 from wd14.cli import main as cli
 from wd14.config import CaptionConfig
 from wd14.hosts.local import LocalHost
-from wd14.images.opening import Header
+from wd14.images.opening import PictureFile
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
 
@@ -222,14 +222,14 @@ def test_workers_are_the_threads_that_open_pictures(
 ) -> None:
     names: set[str] = set()
     gate = threading.Barrier(threads)
-    original = Header
+    original = PictureFile
 
     def spy(data: bytes, **options: Any) -> Any:
         names.add(threading.current_thread().name)
         gate.wait(timeout=20)  # all of them at once, or the test fails
         return original(data, **options)
 
-    monkeypatch.setattr("wd14.model.scoring.Header", spy)
+    monkeypatch.setattr("wd14.decoding.PictureFile", spy)
     run(folder, max_data_loader_n_workers=given)
     assert len(names) == threads
     assert {name.startswith("wd14-decode") for name in names} == {given != "0"}

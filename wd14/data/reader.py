@@ -18,7 +18,7 @@ from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.input_rows import CAPTION_COLUMNS, InputRowMaker
 from wd14.data.sources.walk import METADATA_NAMES, TABLE_ENDINGS, Survey, is_archive, survey
 from wd14.errors import ColumnNotFoundError, EmptySourceError, SourceError, SourceNotFoundError
-from wd14.images.formats import ending, is_picture
+from wd14.images.formats import extension, is_picture
 from wd14.text import count, printable
 from wd14.types import InputRow, Log
 
@@ -195,11 +195,11 @@ def _file(path: Path, confinement: Confinement, say: Log) -> Layout:
     path = confinement.root / name
     if not path.is_file():
         raise SourceError(f"{printable(str(path))} is no file and no folder")
-    if ending(name) in TABLE_ENDINGS:
+    if extension(name) in TABLE_ENDINGS:
         return tables.metadata_tables(confinement.root, [name])
     if is_archive(name):
         return tars.WebDataset(confinement.root, [name])
-    if ending(name) in (".jsonl", ".csv"):
+    if extension(name) in (".jsonl", ".csv"):
         return metadata.MetadataFolder(confinement, [name], say, in_folder=False)
     if is_picture(name):
         return images.SinglePicture(path)

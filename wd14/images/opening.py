@@ -1,7 +1,7 @@
-"""Opens pictures: any file that Pillow reads becomes upright 8-bit RGB on white, or a RowError that says why not.
+"""Opens pictures safely: any file becomes upright 8-bit RGB on white, or a RowError that says why not.
 
-Nothing a file holds may end the process or start another program, and Pillow's global settings stay as the host left
-them: the limit of pixels and the silence about odd files are for the pictures opened here, in whatever thread.
+Nothing in a file can end the process or start another program. Pillow's global settings stay as they are: the limit of
+pixels is our own, for the pictures opened here.
 """
 
 from __future__ import annotations
@@ -16,21 +16,10 @@ from PIL import Image, ImageFile
 
 from wd14.errors import DamagedImageError, ImageTooLargeError, NotAnImageError, RowError
 from wd14.images.colour import on_white
-from wd14.images.quiet import without_pillow_warnings
+from wd14.images.flatten import encode_flat, needs_flattening
+from wd14.images.formats import FORMATS
 
-#: What is opened, in the order in which it is tried: Pillow's raster formats. Left out are those that run another
-#: program (EPS), that Pillow cannot decode by itself (WMF, MPEG, GRIB, HDF5), that take almost any bytes for a
-#: picture (SPIDER, FITS, MIC), or that are about to go (IM).
-FORMATS = (
-    *("JPEG", "PNG", "GIF", "BMP", "PPM"),  # what Pillow loads at once; the others cost an import of all its plugins
-    *("WEBP", "TIFF", "AVIF", "JPEG2000", "MPO", "ICO", "CUR", "PSD", "QOI", "DIB", "DDS", "ICNS", "SGI", "SUN"),
-    *("PCX", "DCX", "MSP", "BLP", "FTEX", "FLI", "GBR", "PIXAR", "XBM", "XPM", "TGA"),
-)
-# Their first bytes leave no doubt about what the file is meant to be: a broken one is damaged, not "no image".
-_UNMISTAKABLE = frozenset(("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF", "JPEG2000", "PSD", "QOI"))
-# Only these hold one picture after another; the "frames" of a PSD are layers, those of an MPO are views.
-_FRAMED = frozenset(("GIF", "PNG", "WEBP", "AVIF", "TIFF", "FLI", "DCX"))
-_ALPHA_OR_PALETTE = frozenset(("P", "PA", "LA", "La", "RGBA", "RGBa"))
+_OPENED = {kind.name: kind for kind in FORMATS if kind.opened}
 
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNS = {
@@ -79,7 +68,7 @@ class PictureFile:
         with _explained():
             image = self._opened()
             self.format, self.size, self.mode = image.format or "", image.size, image.mode
-            self.needs_flattening = image.mode in _ALPHA_OR_PALETTE or image.has_transparency_data
+            self.needs_flattening = needs_flattening(image)
 
     @property
     def pixels(self) -> int:
@@ -88,8 +77,8 @@ class PictureFile:
 
     @cached_property
     def frames(self) -> int:
-        """Pictures in the file; the first is the one that counts. Ask last: counting them may lose the first."""
-        if self.format not in _FRAMED:
+        """Pictures in the file; the first is the one that counts. Ask last: counting may leave the first out of reach."""
+        if self.format not in _OPENED or not _OPENED[self.format].framed:
             return 1
         try:
             return max(1, int(getattr(self._opened(), "n_frames", 1)))
@@ -120,16 +109,7 @@ class PictureFile:
             RowError: as `rgb`.
         """
         with _explained():
-            flat, image = self._decoded(), self._opened()
-            # A TIFF's EXIF data are its own directory, which would tell lies about a PNG; it is upright already.
-            exif = b"" if image.format == "TIFF" else _exif_bytes(image)
-            profile = image.info.get("icc_profile")
-            if not isinstance(profile, bytes) or profile[16:20] != b"RGB ":
-                profile = None  # a grey or CMYK profile does not fit RGB pixels
-            flat.info = {}  # or a transparent colour would be written again
-            out = io.BytesIO()
-            flat.save(out, "PNG", exif=exif, icc_profile=profile)
-            return out.getvalue()
+            return encode_flat(self._decoded(), self._opened())
 
     def _opened(self) -> ImageFile.ImageFile:
         if self._image is None:
@@ -141,6 +121,8 @@ class PictureFile:
             image = self._opened()
             image.load()
             self._rgb = on_white(image, self._data)
+            if self._rgb is image and self.format == "TIFF":
+                self._rgb = image.copy()  # counting the frames of a TIFF moves its file on
         return self._rgb
 
 
@@ -152,7 +134,7 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     if not data:
         raise NotAnImageError("the file is empty")
     Image.preinit()
-    for name in FORMATS:
+    for name, kind in _OPENED.items():
         if name not in Image.OPEN:
             Image.init()
         if name not in Image.OPEN:
@@ -163,7 +145,7 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         try:
             image = factory(io.BytesIO(data), "")
         except (SyntaxError, IndexError, TypeError, KeyError, ValueError, EOFError, OSError, struct.error) as error:
-            if name in _UNMISTAKABLE:
+            if kind.unmistakable:
                 raise DamagedImageError(_damage(error, name)) from error
             continue
         _check_size(image.size, max_pixels)
@@ -223,13 +205,6 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _exif_bytes(image: Image.Image) -> bytes:
-    try:
-        return image.getexif().tobytes()
-    except Exception:  # noqa: BLE001 - as above
-        return b""
-
-
 # ── What went wrong, in words ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -237,8 +212,7 @@ def _exif_bytes(image: Image.Image) -> bytes:
 def _explained() -> Iterator[None]:
     """Whatever goes wrong inside leaves as a RowError."""
     try:
-        with without_pillow_warnings():
-            yield
+        yield
     except RowError:
         raise
     except MemoryError as error:

@@ -7,6 +7,7 @@ never built where it could be large: a 20000 x 200 picture would need 1.1 GiB fo
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wd14.model.area_resize import shrink_by_area
-from wd14.model.bicubic import shrink_by_bicubic
 from wd14.types import FloatArray, InputSpec
+
+_WHITE = (255, 255, 255)
 
 #: Part of every stored score's key: raise it with any change that moves a pixel.
 PREPROCESS_VERSION = 1
 
-# Up to this side the reference profile builds the padded square: 64 MiB at most while Pillow works on it.
-_LARGEST_SQUARE = 4096
+# Beyond this side the long direction is averaged down by a whole number first: Pillow's table of weights would fill
+# the memory, and each output pixel stands for hundreds anyway.
+_LONGEST = 1 << 16
+# Pixels of a band of rows that is padded and resized at once: 12 MB.
+_BAND_PIXELS = 1 << 22
 
 
 def prepare(image: Image.Image, spec: InputSpec, *, profile: str, image_size: int) -> FloatArray:
@@ -64,27 +69,36 @@ def _shrink_shorter_side(image: Image.Image, image_size: int) -> Image.Image:
 
 def _square(image: Image.Image, spec: InputSpec, profile: str) -> NDArray[np.uint8]:
     """(size, size, 3) uint8, RGB."""
-    side = max(image.size)
     if spec.fit == "squash":
         # As torchvision's Resize, which these models were trained with: Pillow's bilinear filter.
         return _pixels(image.resize((spec.size, spec.size), Image.Resampling.BILINEAR))
-    if profile == "kohya":
-        if side >= spec.size:
-            return shrink_by_area(image, spec.size)
-        return _pixels(_pad(image).resize((spec.size, spec.size), Image.Resampling.LANCZOS))
-    if side <= _LARGEST_SQUARE:
-        return _pixels(_pad(image).resize((spec.size, spec.size), Image.Resampling.BICUBIC))
-    return shrink_by_bicubic(image, spec.size)
+    if profile == "reference":
+        return _pixels(_resize_padded(image, spec.size, Image.Resampling.BICUBIC))
+    if max(image.size) >= spec.size:
+        return shrink_by_area(image, spec.size)
+    return _pixels(_resize_padded(image, spec.size, Image.Resampling.LANCZOS))
 
 
-def _pad(image: Image.Image) -> Image.Image:
-    """The picture in the middle of a white square; an odd pixel goes right and below."""
+def _resize_padded(image: Image.Image, size: int, filter_: Image.Resampling) -> Image.Image:
+    """Pillow's resize of the picture in the middle of a white square; an odd pixel goes right and below.
+
+    Pillow resizes across first and then down, so a band of rows at a time can be padded and resized across: the result
+    is the same to the byte, and a large square is never built.
+    """
+    longer = max(image.size)
+    if longer > _LONGEST:
+        factor = math.ceil(longer / _LONGEST)
+        image = image.reduce((factor if image.width == longer else 1, factor if image.height == longer else 1))
     side = max(image.size)
-    if image.size == (side, side):
-        return image
-    square = Image.new("RGB", (side, side), (255, 255, 255))
-    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    return square
+    left, top = (side - image.width) // 2, (side - image.height) // 2
+    narrow = Image.new("RGB", (size, side), _WHITE)
+    step = max(1, _BAND_PIXELS // side)
+    for start in range(0, image.height, step):
+        rows = min(step, image.height - start)
+        band = Image.new("RGB", (side, rows), _WHITE)
+        band.paste(image.crop((0, start, image.width, start + rows)), (left, 0))
+        narrow.paste(band.resize((size, rows), filter_), (0, top + start))
+    return narrow.resize((size, size), filter_)
 
 
 def _pixels(image: Image.Image) -> NDArray[Any]:

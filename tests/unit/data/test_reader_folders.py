@@ -21,7 +21,7 @@ from wd14.errors import (
     SourceNotFoundError,
     SplitNotFoundError,
 )
-from wd14.images.formats import IMAGE_ENDINGS
+from wd14.images.formats import IMAGE_EXTENSIONS
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes, links and permissions of POSIX")
 not_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")
@@ -64,11 +64,11 @@ def test_every_ending_that_pillow_opens_counts(tmp_path: Path) -> None:
     Image.init()
     no_pictures = {".eps", ".ps", ".wmf", ".emf", ".mpg", ".mpeg", ".bufr", ".grib", ".h5", ".hdf"}
     opened = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    assert opened - no_pictures <= IMAGE_ENDINGS
-    assert not IMAGE_ENDINGS & no_pictures
-    for ending in IMAGE_ENDINGS:
+    assert opened - no_pictures <= IMAGE_EXTENSIONS
+    assert not IMAGE_EXTENSIONS & no_pictures
+    for ending in IMAGE_EXTENSIONS:
         (tmp_path / f"x{ending}").write_bytes(b"?")
-    assert read(tmp_path).total == len(IMAGE_ENDINGS)
+    assert read(tmp_path).total == len(IMAGE_EXTENSIONS)
 
 
 def test_split_folders_count_when_every_picture_lies_in_one(tmp_path: Path) -> None:

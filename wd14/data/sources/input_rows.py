@@ -12,7 +12,7 @@ from typing import Any
 from wd14.data.sources.base import IMAGE_COLUMN, RawRow
 from wd14.data.sources.confinement import Confinement, safe_name
 from wd14.errors import MissingImageError, NotAnImageError, RowError, UnreadableImageError
-from wd14.images.formats import is_picture, sniff_ending
+from wd14.images.formats import is_picture, sniff_extension
 from wd14.text import printable
 from wd14.types import InputRow
 
@@ -106,9 +106,9 @@ class InputRowMaker:
             told = told.partition("::")[0].partition("?")[0]
         name = safe_name(told)
         if not name:
-            return f"{index:06d}{sniff_ending(data or b'')}"
+            return f"{index:06d}{sniff_extension(data or b'')}"
         if data is not None and not is_picture(name):
-            return name + sniff_ending(data)
+            return name + sniff_extension(data)
         return name
 
     def _existing_caption(self, record: RawRow, path: Path | None) -> str | None:

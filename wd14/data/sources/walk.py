@@ -12,7 +12,7 @@ from pathlib import Path
 from wd14.data.sources.base import split_of_folder
 from wd14.data.sources.confinement import Confinement, is_hidden
 from wd14.errors import RowError, UnreadableImageError
-from wd14.images.formats import ending, is_picture
+from wd14.images.formats import extension, is_picture
 from wd14.text import count, printable
 
 Say = Callable[[str], None]
@@ -249,16 +249,16 @@ def survey(confinement: Confinement, say: Say | None) -> Survey:
         if entry.is_row:
             found.pictures[entry.split] += 1
         elif entry.error is not None:
-            if remarks and ending(name) not in _COMPANIONS - {".jsonl", ".csv"}:
+            if remarks and extension(name) not in _COMPANIONS - {".jsonl", ".csv"}:
                 remarks(f"Left out: {entry.error}", "files that are left out")
         elif name in METADATA_NAMES:
             found.metadata.append(entry.relative)
-        elif ending(name) in TABLE_ENDINGS:
+        elif extension(name) in TABLE_ENDINGS:
             found.tables.append(entry.relative)
         elif is_archive(name):
             found.archives.append(entry.relative)
-        elif ending(name) not in _COMPANIONS and len(found.others) < 1000:
-            found.others[ending(name)] += 1
+        elif extension(name) not in _COMPANIONS and len(found.others) < 1000:
+            found.others[extension(name)] += 1
     if remarks:
         remarks.end()
     return found

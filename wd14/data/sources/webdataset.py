@@ -22,7 +22,7 @@ from wd14.errors import (
     SourceError,
     UnreadableImageError,
 )
-from wd14.images.formats import ending, is_picture
+from wd14.images.formats import extension, is_picture
 from wd14.text import printable
 
 #: A member is held in memory whole; a header can claim any size.
@@ -133,9 +133,9 @@ class _Row:
                 self.name, self.suffix = base, suffix
                 self.values[IMAGE_COLUMN] = cell
             self.is_complete = True
-        elif ending(base) in _TEXT_ENDINGS or ending(base) == ".json":
+        elif extension(base) in _TEXT_ENDINGS or extension(base) == ".json":
             self.is_sample = True
-            self._add_text(archive, member, ending(base), suffix)
+            self._add_text(archive, member, extension(base), suffix)
 
     def _add_text(self, archive: tarfile.TarFile, member: tarfile.TarInfo, kind: str, suffix: str) -> None:
         try:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 import struct
-import threading
 import warnings
 import zlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 
 from wd14.errors import DamagedImageError, ImageTooLargeError, NotAnImageError, RowError
-from wd14.images.opening import Header, Picture, flatten_to_png, inspect, open_picture
+from wd14.images.opening import PictureFile
 
 MEGA = 1_000_000
 
@@ -25,8 +24,17 @@ def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     return out.getvalue()
 
 
-def opened(data: bytes, *, exif_orientation: bool = True, max_pixels: int = 250 * MEGA) -> Picture:
-    return open_picture(data, exif_orientation=exif_orientation, max_pixels=max_pixels)
+class Opened(NamedTuple):
+    image: Image.Image
+    size: tuple[int, int]
+    frames: int
+    needs_flattening: bool
+
+
+def opened(data: bytes, *, exif_orientation: bool = True, max_pixels: int = 250 * MEGA) -> Opened:
+    file = PictureFile(data, max_pixels=max_pixels)
+    image = file.rgb(upright=exif_orientation)
+    return Opened(image, image.size, file.frames, file.needs_flattening)
 
 
 def pixels(data: bytes) -> list[tuple[int, ...]]:
@@ -283,17 +291,27 @@ class TestNeedsFlattening:
     def test_modes(self, image: Image.Image, kind: str, expected: bool) -> None:
         data = encode(image, kind)
         assert opened(data).needs_flattening is expected
-        assert inspect(data, max_pixels=MEGA).needs_flattening is expected
+        assert PictureFile(data, max_pixels=MEGA).needs_flattening is expected
 
 
-class TestInspect:
+def header(data: bytes) -> tuple[str, tuple[int, int], str, bool]:
+    file = PictureFile(data, max_pixels=MEGA)
+    return file.format, file.size, file.mode, file.needs_flattening
+
+
+def told_by_pillow(data: bytes) -> tuple[str | None, tuple[int, int], str, bool]:
+    with Image.open(io.BytesIO(data)) as image:
+        return image.format, image.size, image.mode, image.has_transparency_data
+
+
+class TestHeader:
     def test_facts(self) -> None:
-        facts = inspect(encode(Image.new("P", (5, 3)), "GIF"), max_pixels=MEGA)
+        facts = PictureFile(encode(Image.new("P", (5, 3)), "GIF"), max_pixels=MEGA)
         assert (facts.format, facts.size, facts.frames, facts.needs_flattening) == ("GIF", (5, 3), 1, True)
 
     def test_reads_the_header_only(self) -> None:
         data = encode(Image.effect_noise((200, 200), 90), "PNG")
-        assert inspect(data[:200], max_pixels=MEGA).size == (200, 200)
+        assert PictureFile(data[:200], max_pixels=MEGA).size == (200, 200)
 
     @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "1"])
     @pytest.mark.parametrize(
@@ -310,28 +328,28 @@ class TestInspect:
     )
     def test_a_jpeg_is_told_as_pillow_tells_it(self, mode: str, options: dict[str, Any]) -> None:
         data = encode(Image.effect_noise((130, 70), 90).convert(mode), "JPEG", **options)
-        assert inspect(data, max_pixels=MEGA) == Header(data, max_pixels=MEGA).facts
+        assert header(data) == told_by_pillow(data)
 
     def test_other_jpegs_are_told_as_pillow_tells_them(self) -> None:
         plain = encode(Image.effect_noise((130, 70), 90), "JPEG")
         several = encode(Image.new("RGB", (9, 7)), "MPO", save_all=True, append_images=[Image.new("RGB", (9, 7))])
         filled = plain[:2] + b"\xff\xff" + plain[2:]
         for data in (several, filled):
-            assert inspect(data, max_pixels=MEGA) == Header(data, max_pixels=MEGA).facts
+            assert header(data) == told_by_pillow(data)
         for length in range(3, plain.index(b"\xff\xc0") + 9):
             with pytest.raises(DamagedImageError):
-                inspect(plain[:length], max_pixels=MEGA)
+                PictureFile(plain[:length], max_pixels=MEGA)
 
     def test_a_jpeg_of_too_many_pixels_is_too_large(self) -> None:
         data = encode(Image.new("L", (20, 20)), "JPEG")
         with pytest.raises(ImageTooLargeError):
-            inspect(data, max_pixels=399)
+            PictureFile(data, max_pixels=399)
 
 
 class TestFlatten:
     def test_is_rgb_on_white(self) -> None:
         image = Image.new("RGBA", (1, 1), (200, 100, 0, 51))
-        flat = Image.open(io.BytesIO(flatten_to_png(encode(image), max_pixels=MEGA)))
+        flat = Image.open(io.BytesIO(PictureFile(encode(image), max_pixels=MEGA).flattened()))
         assert (flat.format, flat.mode, flat.getpixel((0, 0))) == ("PNG", "RGB", (244, 224, 204))
 
     def test_looks_the_same_in_a_viewer(self) -> None:
@@ -339,19 +357,19 @@ class TestFlatten:
         exif[0x0112] = 6
         profile = b"\x00" * 16 + b"RGB " + b"\x00" * 108
         data = encode(Image.new("RGBA", (3, 1)), "PNG", exif=exif, icc_profile=profile)
-        flat = Image.open(io.BytesIO(flatten_to_png(data, max_pixels=MEGA)))
+        flat = Image.open(io.BytesIO(PictureFile(data, max_pixels=MEGA).flattened()))
         assert flat.size == (3, 1)
         assert flat.getexif()[0x0112] == 6
         assert flat.info["icc_profile"] == profile
 
     def test_a_grey_profile_does_not_stay_on_rgb(self) -> None:
         profile = b"\x00" * 16 + b"GRAY" + b"\x00" * 108
-        flat = flatten_to_png(encode(Image.new("LA", (3, 1)), icc_profile=profile), max_pixels=MEGA)
+        flat = PictureFile(encode(Image.new("LA", (3, 1)), icc_profile=profile), max_pixels=MEGA).flattened()
         assert "icc_profile" not in Image.open(io.BytesIO(flat)).info
 
     def test_a_transparent_colour_is_gone(self) -> None:
         data = png(2, 1, 8, 2, b"\x00\x01\x02\x03\x04\x05\x06", (b"tRNS", struct.pack(">3H", 4, 5, 6)))
-        flat = Image.open(io.BytesIO(flatten_to_png(data, max_pixels=MEGA)))
+        flat = Image.open(io.BytesIO(PictureFile(data, max_pixels=MEGA).flattened()))
         assert (flat.mode, flat.info.get("transparency"), flat.getpixel((1, 0))) == ("RGB", None, WHITE)
         assert flat.getpixel((0, 0)) == (1, 2, 3)
 
@@ -359,13 +377,13 @@ class TestFlatten:
         exif = Image.Exif()
         exif[0x0112] = 6
         data = encode(Image.new("RGBA", (3, 1)), "TIFF", exif=exif)
-        flat = Image.open(io.BytesIO(flatten_to_png(data, max_pixels=MEGA)))
+        flat = Image.open(io.BytesIO(PictureFile(data, max_pixels=MEGA).flattened()))
         assert flat.size == (1, 3)
         assert 0x0112 not in flat.getexif()
 
     def test_same_bytes_every_time(self) -> None:
         data = encode(Image.new("RGBA", (30, 10), (1, 2, 3, 40)))
-        assert flatten_to_png(data, max_pixels=MEGA) == flatten_to_png(data, max_pixels=MEGA)
+        assert PictureFile(data, max_pixels=MEGA).flattened() == PictureFile(data, max_pixels=MEGA).flattened()
 
 
 class TestBadFiles:
@@ -386,7 +404,7 @@ class TestBadFiles:
         with pytest.raises(NotAnImageError, match=says):
             opened(data)
         with pytest.raises(NotAnImageError, match=says):
-            inspect(data, max_pixels=MEGA)
+            PictureFile(data, max_pixels=MEGA)
 
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF"])
     def test_cut_short(self, kind: str) -> None:
@@ -440,7 +458,7 @@ class TestLimits:
         with pytest.raises(ImageTooLargeError, match=r"50000 x 50000 pixels are 2500 megapixels.* 250"):
             opened(data)
         with pytest.raises(ImageTooLargeError):
-            inspect(data, max_pixels=MEGA)
+            PictureFile(data, max_pixels=MEGA)
 
     def test_limit_is_inclusive(self) -> None:
         data = encode(Image.new("RGB", (10, 10)))
@@ -451,15 +469,15 @@ class TestLimits:
     def test_our_limit_counts_and_pillows_does_not(self) -> None:
         # 190 megapixels in a few KB: over Pillow's own error limit, and under ours.
         data = encode(Image.new("1", (19_000, 10_000)))
-        facts = inspect(data, max_pixels=250 * MEGA)
+        facts = PictureFile(data, max_pixels=250 * MEGA)
         assert facts.size == (19_000, 10_000)
 
     def test_pillows_settings_stay(self) -> None:
-        before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters))
+        before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
         opened(encode(Image.new("RGB", (10, 10))))
         with pytest.raises(RowError):
             opened(b"x")
-        assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters))
+        assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
 
     def test_out_of_memory_fails_the_row(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(_: Any) -> None:
@@ -471,7 +489,7 @@ class TestLimits:
 
 
 class TestWarnings:
-    """The test run turns warnings into errors; Pillow warns about these files."""
+    """Pillow warns about these files; the picture is fine."""
 
     @staticmethod
     def odd_jpeg() -> bytes:
@@ -484,23 +502,3 @@ class TestWarnings:
             Image.open(io.BytesIO(self.odd_jpeg())).getexif()
         assert caught, "the file is not odd enough"
         assert opened(self.odd_jpeg()).size == (8, 8)
-
-    def test_in_many_threads(self) -> None:
-        data = self.odd_jpeg()
-        failures: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                for _ in range(50):
-                    opened(data)
-            except BaseException as error:  # noqa: BLE001 - shown by the assertion
-                failures.append(error)
-
-        before = list(warnings.filters)
-        threads = [threading.Thread(target=work) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert failures == []
-        assert list(warnings.filters) == before
