@@ -40,9 +40,10 @@ def test_a_folder_of_pictures_needs_no_data_libraries(tmp_path: Path, with_metad
 import sys
 from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
+from wd14.images.reading import read_picture
 config = CaptionConfig.from_values(dict(append_tags=True, keep_columns=True))
 with open_source(sys.argv[1], config) as source:
-    print(len([sample.read() for sample in source]), sorted({_HEAVY!r} & set(sys.modules)))
+    print(len([read_picture(sample) for sample in source]), sorted({_HEAVY!r} & set(sys.modules)))
 """
     assert told_by(code, str(tmp_path)).strip() == "1 []"
 
@@ -65,11 +66,12 @@ def test_memory_stays_flat_over_a_big_file(tmp_path: Path, kind: str) -> None:
 import json, os, sys
 from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
+from wd14.images.reading import read_picture
 page = os.sysconf("SC_PAGE_SIZE")
 peaks = [0, 0, 0, 0]
 with open_source(sys.argv[1], CaptionConfig()) as source:
     for sample in source:
-        assert len(sample.read()) == 200_000
+        assert len(read_picture(sample)) == 200_000
         with open("/proc/self/statm") as file:
             now = int(file.read().split()[1]) * page / 1e6
         peaks[sample.index // 250] = max(peaks[sample.index // 250], now)

@@ -23,6 +23,7 @@ from tests.support.sources import photo
 #: The client reads its endpoint when it is imported, so that each job is a process of its own.
 _JOB = """
 import json, sys
+from wd14.images.reading import read_picture
 from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
 from wd14.errors import CaptionerError, RowError
@@ -34,7 +35,7 @@ try:
         for sample in opened:
             said = {"name": sample.name, "source": sample.source, "caption": sample.caption}
             said |= {"columns": dict(sample.columns), "error": str(sample.error) if sample.error else None}
-            said["data"] = sample.read().hex() if not sample.error else None
+            said["data"] = read_picture(sample).hex() if not sample.error else None
             told["samples"].append(said)
             if len(told["samples"]) == rows:
                 break

@@ -61,11 +61,11 @@ class Seen:
         return {s.source: f"{type(s.error).__name__}: {s.error}" for s in self.samples if s.error is not None}
 
 
-def read(source: str | Path, *, trusted_absolute_paths: bool = False, **settings: Any) -> Seen:
+def read(source: str | Path, **settings: Any) -> Seen:
     """Reads a source to its end, twice, and holds that both say the same."""
     log: list[str] = []
     config = CaptionConfig.from_values(settings)
-    with open_source(source, config, log=log.append, trusted_absolute_paths=trusted_absolute_paths) as opened:
+    with open_source(source, config, log=log.append) as opened:
         seen = Seen(opened.name, opened.total, opened.columns, list(opened), log)
         again = list(opened)
     assert [sample.index for sample in seen.samples] == list(range(len(seen.samples)))

@@ -8,14 +8,12 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+
+from wd14.data.output_names import shortened
 
 _PARTIAL = ".wd14-partial"
 _LOCK = ".wd14-lock"
-
-#: Filesystems take names of so many bytes.
-LONGEST_NAME = 255
 
 #: (Windows has a text mode.)
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -145,23 +143,6 @@ def clear_leftovers(parent: Path) -> list[Path]:
         finally:
             os.close(handle)
     return removed
-
-
-def candidate_names(name: str, room: int = LONGEST_NAME) -> Iterator[str]:
-    """`name`, `name-2`, `name-3`, …, each cut so that it has `room` bytes at most."""
-    yield shortened(name, room)
-    number = 2
-    while True:
-        ending = f"-{number}"
-        yield shortened(name, room - len(ending)) + ending
-        number += 1
-
-
-def shortened(name: str, room: int) -> str:
-    """The beginning of a name that fits into `room` bytes, no sign cut in two."""
-    while len(name.encode("utf-8", "surrogatepass")) > room:
-        name = name[:-1]
-    return name
 
 
 #: What a rename says when something is there already: a full folder, a file, a link.

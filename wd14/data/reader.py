@@ -13,9 +13,10 @@ from wd14.data.sources import huggingface as hub
 from wd14.data.sources import image_folder as images
 from wd14.data.sources import metadata, tables
 from wd14.data.sources import webdataset as tars
-from wd14.data.sources.base import Column, Layout, choose_splits, total_of
+from wd14.data.sources.base import Column, Layout
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.input_rows import CAPTION_COLUMNS, InputRowMaker
+from wd14.data.sources.splits import choose_splits, total_of
 from wd14.data.sources.walk import METADATA_NAMES, TABLE_ENDINGS, Survey, is_archive, survey
 from wd14.errors import ColumnNotFoundError, EmptySourceError, SourceError, SourceNotFoundError
 from wd14.images.formats import extension, is_picture
@@ -81,9 +82,7 @@ class Source:
         self.close()
 
 
-def open_source(
-    source: str | Path, config: CaptionConfig, *, log: Log | None = None, trusted_absolute_paths: bool = False
-) -> Source:
+def open_source(source: str | Path, config: CaptionConfig, *, log: Log | None = None) -> Source:
     """Finds out what a source is and looks it over; no picture is read yet.
 
     Args:
@@ -92,7 +91,6 @@ def open_source(
             (`owner/name`, `owner/name@revision:configuration`).
         config: `image_field`, `split`, `keep_columns`, `append_tags`, `caption_extension`, `follow_symlinks` count.
         log: told what is left out, and why.
-        trusted_absolute_paths: the host wrote the absolute paths in the dataset's rows, so they may lead anywhere.
 
     Raises:
         SourceNotFoundError: there is no such folder, file or hub dataset.
@@ -112,7 +110,6 @@ def open_source(
         confinement = Confinement(
             path if path.is_dir() else path.absolute().parent,
             follow_symlinks=config.follow_symlinks,
-            trusted_absolute_paths=trusted_absolute_paths,
         )
         name = confinement.root.name if path.is_dir() or path.name in METADATA_NAMES else _stem(path.name)
         try:

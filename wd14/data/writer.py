@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from wd14.data.hashes import HashSet
-from wd14.data.partial_folder import (
-    LONGEST_NAME,
-    OCCUPIED,
-    PartialFolder,
-    candidate_names,
-    clear_leftovers,
-    write_new_file,
-)
+from wd14.data.output_names import OutputNames, candidate_names
+from wd14.data.partial_folder import OCCUPIED, PartialFolder, clear_leftovers, write_new_file
 from wd14.data.report import ReportWriter, Tally, write_json
 from wd14.errors import ConfigError, MissingImageError, OutputError
 from wd14.images.formats import is_picture
@@ -93,10 +84,7 @@ class DatasetWriter:
         if caption_files is not None:
             check_text_ending(caption_files)
         self._destination = destination
-        self._caption_files = caption_files
-        self._taken = HashSet()
-        for name in _RESERVED:
-            self._taken.add(_name_key(name))
+        self._names = OutputNames(caption_files)
         self._rows = 0
         self._finished = False
         try:
@@ -159,10 +147,7 @@ class DatasetWriter:
         staged = row.staged
         if staged is None:
             raise MissingImageError("the row holds no image")
-        stem, suffix, keys = self._free_name(row.input.name, as_png=staged.as_png)
-        name = stem + suffix
-        for taken in keys:
-            self._taken.add(taken)
+        name, caption_name = self._names.take(row.input.name, as_png=staged.as_png)
         line: dict[str, Any] = {"file_name": name, "caption": row.caption}
         for key, value in row.input.columns.items():
             line[f"{key}_source" if key in _OWN_COLUMNS else key] = value
@@ -171,9 +156,8 @@ class DatasetWriter:
             line["scores"] = [{"tag": tag, "score": score} for tag, score in row.scores]
         try:
             os.rename(staged.path, self._place + name)  # noqa: PTH104
-            if self._caption_files is not None:
-                text = (row.caption + "\n").encode("utf-8", "replace")
-                write_new_file(self._place + stem + self._caption_files, text)
+            if caption_name is not None:
+                write_new_file(self._place + caption_name, (row.caption + "\n").encode("utf-8", "replace"))
             self._metadata.write(_to_json(line) + "\n")
         except OSError as error:
             raise _output_error(self._destination, error) from error
@@ -243,42 +227,9 @@ class DatasetWriter:
             return place
         raise OutputError("no free name")  # not reached: the names do not end
 
-    def _free_name(self, name: str, *, as_png: bool) -> tuple[str, str, set[int]]:
-        """Stem and ending of a free name: the sample's own, or `stem-2.ending` and so on.
-
-        Names that differ only by case, or in how their accents are written, count as the same.
-        """
-        wanted, suffix = _parts(name)
-        if as_png:
-            suffix = ".png"
-        longest = max(len(ending.encode("utf-8", "surrogatepass")) for ending in (suffix, self._caption_files or ""))
-        for stem in candidate_names(wanted, LONGEST_NAME - longest):
-            keys = {_name_key(stem + suffix)}
-            if self._caption_files is not None:  # a.jpg and a.png would share a.txt
-                keys.add(_name_key(stem + self._caption_files))
-            if not any(key in self._taken for key in keys):
-                return stem, suffix, keys
-        raise OutputError("no free name")  # not reached: the names do not end
-
-
-#: Names that the dataset's own files have.
-_RESERVED = ("metadata.jsonl", "metadata.csv", "index.json")
-
 
 #: `json.dumps` makes an encoder for every call that wants something else than its defaults.
 _to_json = json.JSONEncoder(ensure_ascii=False).encode
-
-
-def _parts(name: str) -> tuple[str, str]:
-    """Stem and ending, as `Path.stem` and `Path.suffix`."""
-    dot = name.rfind(".")
-    return (name[:dot], name[dot:]) if 0 < dot < len(name) - 1 else (name, "")
-
-
-def _name_key(name: str) -> int:
-    """A hash of 64 bits for a name, whatever its case."""
-    folded = unicodedata.normalize("NFC", name).casefold().encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(folded, digest_size=8).digest(), "big")
 
 
 def check_text_ending(ending: str) -> None:

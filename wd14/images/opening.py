@@ -77,7 +77,7 @@ class PictureFile:
 
     @cached_property
     def frames(self) -> int:
-        """Pictures in the file; the first is the one that counts. Ask last: counting may leave the first out of reach."""
+        """Pictures in the file; the first is the one that counts. Ask last: counting may lose the first."""
         if self.format not in _OPENED or not _OPENED[self.format].framed:
             return 1
         try:

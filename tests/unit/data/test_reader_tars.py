@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.sources import photo, read
 from wd14.errors import SourceError
+from wd14.images.reading import read_picture
 
 
 def pack(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
@@ -39,7 +40,7 @@ def test_rows_share_their_name_up_to_the_first_dot(tmp_path: Path, name: str, mo
         assert seen.names == ["000.jpg", "001.jpg", "002.jpg"]
         assert seen.captions == ["text 0", "text 1", "text 2"]
         assert seen.samples[2].columns == {"text": "text 2\n", "id": 2}
-        assert [sample.read() for sample in seen.samples] == [photo("JPEG", number) for number in range(3)]
+        assert [read_picture(sample) for sample in seen.samples] == [photo("JPEG", number) for number in range(3)]
         assert (seen.failed, seen.log, seen.total) == ({}, [], None)
     assert read(tmp_path / name).name == "a"
 
@@ -48,7 +49,7 @@ def test_several_pictures_in_a_row(tmp_path: Path) -> None:
     pack(tmp_path / "a.tar", {"x.jpg": photo("JPEG", 0), "x.mask.png": photo("PNG", 1), "y.png": photo("PNG", 2)})
     assert read(tmp_path / "a.tar").names == ["x.jpg", "y.png"]
     seen = read(tmp_path / "a.tar", image_field="mask.png")
-    assert seen.samples[0].read() == photo("PNG", 1)
+    assert read_picture(seen.samples[0]) == photo("PNG", 1)
     assert seen.samples[0].name == "x.mask.png"
     assert seen.samples[1].error is not None, "a row without that picture"
 
@@ -80,7 +81,7 @@ def test_links_and_devices_in_an_archive_are_not_opened(tmp_path: Path) -> None:
         archive.addfile(member, io.BytesIO(photo()))
     seen = read(tmp_path / "a.tar")
     assert len(seen.failed) == 3
-    assert (seen.names[3], seen.samples[3].read()) == ("up.jpg", photo())
+    assert (seen.names[3], read_picture(seen.samples[3])) == ("up.jpg", photo())
 
 
 def test_a_truncated_archive_gives_the_rows_so_far_and_says_so(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_a_truncated_archive_gives_the_rows_so_far_and_says_so(tmp_path: Path) -
         seen = read(tmp_path / "cut.tar")
         *good, last = seen.samples
         assert last.error is not None
-        assert all(sample.read() == photo("JPEG", number) for number, sample in enumerate(good))
+        assert all(read_picture(sample) == photo("JPEG", number) for number, sample in enumerate(good))
 
 
 def test_a_truncated_compressed_archive(tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
-"""Which files of a dataset may be opened, and what a picture may be called."""
+"""Which files a dataset may name: those inside its folder."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-import unicodedata
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from wd14.errors import MissingImageError, RowError, UnreadableImageError
 from wd14.text import printable
@@ -26,14 +25,12 @@ class Confinement:
 
     Args:
         root: the dataset's folder.
-        follow_symlinks: let links lead out of it.
-        trusted_absolute_paths: the host wrote the absolute paths, so they may lead anywhere.
+        follow_symlinks: let links and absolute paths lead out of it.
     """
 
-    def __init__(self, root: Path, *, follow_symlinks: bool, trusted_absolute_paths: bool = False) -> None:
+    def __init__(self, root: Path, *, follow_symlinks: bool) -> None:
         self.root = root.resolve()
         self.follow_symlinks = follow_symlinks
-        self._trusted = trusted_absolute_paths
         roots = [self.root]
         if self.root.parent.name == "snapshots":  # a snapshot of the hub's cache is made of links to its blobs
             roots.append(self.root.parent.parent / "blobs")
@@ -57,9 +54,9 @@ class Confinement:
             raise UnreadableImageError(f"{shown} is an address; a row names a file of the dataset")
         slashed = text.replace("\\", "/")
         if slashed.startswith("/") or re.match(r"[A-Za-z]:/", slashed):
-            if not may_be_absolute and not self._trusted:
+            if not may_be_absolute and not self.follow_symlinks:
                 raise UnreadableImageError(f"{shown} is an absolute path; a row names files by their relative path")
-            if self._trusted:
+            if self.follow_symlinks:
                 return _regular_file(Path(text), shown)
             folder = Path("/")
         if ".." in slashed.split("/"):
@@ -125,42 +122,3 @@ def _exists(path: Path) -> bool:
 
 def _shortened(text: str) -> str:
     return printable(text if len(text) <= 200 else f"{text[:200]}…")
-
-
-#: No file on Windows, NTFS and exFAT disks may hold these.
-_HOSTILE = re.compile(r'[<>:"/\\|?*]')
-_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)", re.IGNORECASE)
-#: Names that are safe as they are, as far as devices and length go.
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ ()-]*(?:\.[A-Za-z0-9_()-]+)*")
-#: Filesystems take 255 bytes; a longer name keeps its ending.
-_LONGEST_NAME = 255
-
-
-def safe_name(text: str) -> str:
-    """The base name of a path as a file name for every system: signs that some system refuses become `_`.
-
-    Letters of every script and blanks inside stay. Empty when nothing is left to name a file by.
-    """
-    if _PLAIN.fullmatch(text) and len(text) <= _LONGEST_NAME and not _DEVICES.match(text):
-        return text  # as nearly all are
-    base = PurePosixPath(text).name if "\\" not in text else re.split(r"[/\\]", text)[-1]
-    # Cc control, Cs surrogates (bytes that are no text), Zl/Zp line ends; bidi overrides make a name read as another.
-    base = "".join("_" if _is_unprintable(sign) else sign for sign in base)
-    base = _HOSTILE.sub("_", base).strip(" ").rstrip(". ")
-    if base.startswith("."):
-        base = "_" + base[1:]
-    if _DEVICES.match(base):
-        base = "_" + base
-    if len(base.encode()) > _LONGEST_NAME:
-        suffix = PurePosixPath(base).suffix
-        suffix = suffix if len(suffix.encode()) <= 16 else ""
-        stem = base.removesuffix(suffix)
-        base = stem.encode()[: _LONGEST_NAME - len(suffix.encode())].decode(errors="ignore") + suffix
-    return base if base.strip("_. ") else ""
-
-
-_BIDI_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def _is_unprintable(sign: str) -> bool:
-    return unicodedata.category(sign) in {"Cc", "Cs", "Zl", "Zp"} or sign in _BIDI_OVERRIDES

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from wd14.data.sources.base import Column, RawRow, in_usual_order
+from wd14.data.sources.base import Column, RawRow
+from wd14.data.sources.splits import in_usual_order
 from wd14.errors import MissingImageError, RowError, SourceError, SourceNotFoundError, UnreadableImageError
 from wd14.text import printable
+from wd14.threads import OrderedMap
 
 #: owner/name, then @revision and :configuration where wanted. A name alone is more likely a folder's, misspelt.
 _ID = re.compile(
@@ -66,23 +66,13 @@ class HubDataset:
 
     def rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[RawRow]:
         """The rows, fetched as they are asked for. A connection that fails for good ends the job with a message."""
-        waiting: deque[Future[RawRow]] = deque()
-        pool = ThreadPoolExecutor(_FETCHERS, thread_name_prefix="wd14-hub")
-        broken: SourceError | None = None
+        fetched = OrderedMap(
+            _raw_row, self._rows(splits, columns), workers=_FETCHERS, window=2 * _FETCHERS, name="wd14-hub"
+        )
         try:
-            try:
-                for where, row in self._rows(splits, columns):
-                    waiting.append(pool.submit(_raw_row, where, row))
-                    if len(waiting) > 2 * _FETCHERS:
-                        yield waiting.popleft().result()
-            except SourceError as error:
-                broken = error  # said after the rows that are there
-            while waiting:
-                yield waiting.popleft().result()
+            yield from fetched
         finally:
-            pool.shutdown(cancel_futures=True)
-        if broken is not None:
-            raise broken
+            fetched.close()
 
     def _rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         for split in splits:
@@ -176,7 +166,8 @@ def _undecoded(stream: Any, columns: Collection[str]) -> Any:
     return stream.select_columns([name for name in stream.features if name in columns])
 
 
-def _raw_row(where: str, row: Mapping[str, Any]) -> RawRow:
+def _raw_row(described: tuple[str, Mapping[str, Any]]) -> RawRow:
+    where, row = described
     values, error = dict(row), None
     try:
         for name, cell in row.items():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow, in_usual_order
+from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow
 from wd14.data.sources.confinement import Confinement
+from wd14.data.sources.splits import in_usual_order
 from wd14.data.sources.walk import Survey, walk
 from wd14.text import printable
 

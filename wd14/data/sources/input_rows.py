@@ -9,8 +9,9 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from wd14.data.output_names import safe_name
 from wd14.data.sources.base import IMAGE_COLUMN, RawRow
-from wd14.data.sources.confinement import Confinement, safe_name
+from wd14.data.sources.confinement import Confinement
 from wd14.errors import MissingImageError, NotAnImageError, RowError, UnreadableImageError
 from wd14.images.formats import is_picture, sniff_extension
 from wd14.text import printable

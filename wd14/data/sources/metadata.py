@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow, in_usual_order, split_of_folder
+from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow
 from wd14.data.sources.confinement import Confinement
+from wd14.data.sources.splits import in_usual_order, split_of_folder
 from wd14.data.sources.walk import Say, walk
 from wd14.errors import RowError, SourceError, UnreadableImageError
 from wd14.text import count, printable

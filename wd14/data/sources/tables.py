@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow, in_usual_order, split_of_file
+from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow
 from wd14.data.sources.confinement import Confinement
-from wd14.data.sources.parquet_footer import readable_metadata
+from wd14.data.sources.splits import in_usual_order, split_of_file
 from wd14.errors import DamagedImageError, RowError, SourceError
 from wd14.text import printable
 
@@ -116,7 +116,7 @@ class _ParquetTable:
         import pyarrow.parquet as pq
 
         # A buffer instead of whole column chunks: a row group of a thousand pictures may be a gigabyte.
-        self._file = pq.ParquetFile(path, metadata=readable_metadata(path), buffer_size=1 << 20, pre_buffer=False)
+        self._file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
         self.schema = self._file.schema_arrow
         self.row_count: int = self._file.metadata.num_rows
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wd14.data.sources.base import split_of_folder
 from wd14.data.sources.confinement import Confinement, is_hidden
+from wd14.data.sources.splits import split_of_folder
 from wd14.errors import RowError, UnreadableImageError
 from wd14.images.formats import extension, is_picture
 from wd14.text import count, printable

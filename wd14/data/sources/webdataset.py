@@ -11,9 +11,10 @@ from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
-from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow, in_usual_order, split_of_file
+from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow
 from wd14.data.sources.confinement import is_hidden
 from wd14.data.sources.input_rows import decode_text
+from wd14.data.sources.splits import in_usual_order, split_of_file
 from wd14.errors import (
     DamagedImageError,
     ImageTooLargeError,
