@@ -19,6 +19,7 @@ from wd14 import CaptionConfig, caption_dataset
 from wd14.model.files import registry
 from wd14.model.files.find import find_model
 from wd14.model.files.registry import FileDescription, ModelDescription
+from wd14.model.preprocess import prepare
 from wd14.model.tagger import Tagger
 from wd14.types import InputSpec
 
@@ -129,7 +130,8 @@ def test_pictures_are_padded_or_stretched_as_their_model_wants_it(tmp_path: Path
     picture = Image.new("RGB", (448, 224), (0, 0, 0))
     stretched, padded = pixai(tmp_path / "a"), cl_tagger(tmp_path / "b")
     for model, mean in ((stretched, -1.0), (padded, 0.0)):
-        scores = Tagger.load(model.folder, device="cpu").score([picture]).values
+        tagger = Tagger.load(model.folder, device="cpu")
+        scores = tagger.run(prepare(picture, tagger.spec, profile="kohya", image_size=0)[np.newaxis])
         np.testing.assert_allclose(scores, expected(np.full((1, 3), mean, np.float32), model.weights), atol=1e-3)
 
 
@@ -144,7 +146,6 @@ def test_the_registry_says_what_the_files_alone_cannot(tmp_path: Path, monkeypat
         revision="0" * 40,
         model=FileDescription("model.onnx", opened.model_sha256),
         labels=FileDescription("selected_tags.csv"),
-        family="test",
         spec=spec,
         activation="sigmoid",
         output_name="logits",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,13 @@ def test_parameters_are_those_of_the_config(picture: Path, model: Path) -> None:
 
 
 def test_paths_bytes_and_pillow_images_are_the_same_picture(picture: Path, model: Path) -> None:
-    given = [picture, str(picture), picture.read_bytes(), Image.open(picture), Image.open(picture).convert("CMYK")]
+    given: list[Any] = [
+        picture,
+        str(picture),
+        picture.read_bytes(),
+        Image.open(picture),
+        Image.open(picture).convert("CMYK"),
+    ]
     assert len({repr(tags) for tags in wd14.tag(given, model)}) == 1
 
 
@@ -73,7 +80,7 @@ def test_a_pillow_image_is_turned_upright_once(tmp_path: Path) -> None:
     Image.fromarray(lying).save(tmp_path / "turned.png", exif=exif)
     model = save_scripted_model(tmp_path / "above", [*TAGS, Tag("white_above", 0, 0.0, pixel=(50, 224), gain=1.0)])
     for upright in (True, False):
-        both = [tmp_path / "turned.png", Image.open(tmp_path / "turned.png")]
+        both: list[Any] = [tmp_path / "turned.png", Image.open(tmp_path / "turned.png")]
         by_path, by_image = wd14.tag(both, model, exif_orientation=upright)
         assert by_path == by_image
         assert ("white_above" in by_path.general) is not upright

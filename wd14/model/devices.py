@@ -120,7 +120,7 @@ def idle_gpu(available: Sequence[str]) -> str | None:
     return f"an NVIDIA GPU is there, but the installed onnxruntime cannot use it: {DEVICES['cuda'].install}"
 
 
-def open_session(ort: Any, path: Path, wanted: str, options: Any, log: Log | None, stop: StopToken) -> tuple[Any, str]:
+def open_session(ort: Any, path: Path, wanted: str, options: Any, log: Log | None, stop: StopToken | None) -> tuple[Any, str]:
     """A session on the first device that works, and that device's name.
 
     Raises:
@@ -137,7 +137,8 @@ def open_session(ort: Any, path: Path, wanted: str, options: Any, log: Log | Non
             session = _session_on(ort, path, device, options)
             running = session.get_providers()[0]
         except Exception as error:  # onnxruntime's exceptions have no other common class
-            stop.check()
+            if stop is not None:
+                stop.check()
             if device.provider == CPU or type(error).__name__ in _MODEL_FAULTS:
                 raise ModelContractError(f"{path}: onnxruntime cannot read it: {first_line(error)}") from error
             problems.append(f"{device.name}: {first_line(error)}")

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from wd14.errors import JobStoppedError, ModelContractError, ScoringError
+from wd14.errors import ModelContractError, ScoringError
 from wd14.model import devices
+from wd14.model.activation import probabilities
 from wd14.model.devices import first_line
 from wd14.model.files import contract
 from wd14.model.files.find import ModelFiles, find_model
@@ -19,9 +20,6 @@ from wd14.model.files.graph import TensorFacts
 from wd14.model.files.registry import DEFAULT
 from wd14.stop import StopToken
 from wd14.types import UNUSED, FloatArray, InputSpec, Labels, Log
-
-#: Probabilities may leave [0, 1] by this much: the rounding of a sigmoid in 16 bits.
-_ROUNDING = 1e-3
 
 #: On a CPU, batches gain nothing (measured), and one picture at a time keeps memory low and progress smooth.
 _CPU_BATCH = 1
@@ -47,13 +45,17 @@ _OUT_OF_MEMORY = (
 
 
 class _StopWatch:
-    """Passes a stop on to onnxruntime, which cannot look for one while it works: a thread does so."""
+    """Passes a stop on to onnxruntime, which cannot look for one while it works: a thread does so, until the stop."""
 
     def __init__(self, stop: StopToken) -> None:
         self._stop = stop
         self._lock = threading.Lock()
         self._to_cancel: set[Callable[[], None]] = set()
         threading.Thread(target=self._watch, name="wd14-stop-watch", daemon=True).start()
+
+    def check(self) -> None:
+        """Raises JobStoppedError when a stop has come."""
+        self._stop.check()
 
     @contextlib.contextmanager
     def cancelling(self, cancel: Callable[[], None]) -> Iterator[None]:
@@ -79,6 +81,10 @@ class _StopWatch:
                 cancel()
 
 
+def _cancelled_by(stop_watch: _StopWatch | None, cancel: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext() if stop_watch is None else stop_watch.cancelling(cancel)
+
+
 class Tagger:
     """A model that is ready to score pictures. Made by `load`.
 
@@ -92,8 +98,7 @@ class Tagger:
         interface: contract.Interface,
         device: str,
         log: Log | None,
-        stop: StopToken,
-        stop_watch: _StopWatch,
+        stop_watch: _StopWatch | None,
     ) -> None:
         self.files = files
         self.device = device  #: what it really runs on: "cpu", "cuda", …
@@ -102,7 +107,6 @@ class Tagger:
         self._interface = interface
         self._log = log
         self._limit = interface.fixed_batch  # most pictures at once; None = as many as come
-        self._stop = stop
         self._stop_watch = stop_watch
         self._lock = threading.Lock()  # of `_limit`
         unused = [index for index, category in enumerate(files.labels.categories) if category == UNUSED]
@@ -132,11 +136,10 @@ class Tagger:
             ConfigError: no such device.
             JobStoppedError: a stop was asked for.
         """
-        stop = stop or StopToken()
         files = model if isinstance(model, ModelFiles) else find_model(model, log=log, stop=stop)
         options = _session_options(intra_op_threads)
-        stop_watch = _StopWatch(stop)
-        with stop_watch.cancelling(lambda: _cancel_opening(options)):
+        stop_watch = None if stop is None else _StopWatch(stop)
+        with _cancelled_by(stop_watch, lambda: _cancel_opening(options)):
             session, chosen = devices.open_session(_onnxruntime(), files.model_path, device, options, log, stop)
         interface = contract.read_interface(
             [_facts(argument) for argument in session.get_inputs()],
@@ -146,7 +149,7 @@ class Tagger:
             output_name=files.output_name,
         )
         contract.check_spec(interface, files.spec, str(files.model_path))
-        return cls(files, session, interface, chosen, log, stop, stop_watch)
+        return cls(files, session, interface, chosen, log, stop_watch)
 
     @property
     def labels(self) -> Labels:
@@ -214,14 +217,18 @@ class Tagger:
         feed = batch.astype(np.float16) if self._interface.input_type == "tensor(float16)" else batch
         options = _onnxruntime().RunOptions()
         options.log_severity_level = _FATAL
-        with self._stop_watch.cancelling(lambda: setattr(options, "terminate", True)):
+        with _cancelled_by(self._stop_watch, lambda: setattr(options, "terminate", True)):
             result = self._call(np.ascontiguousarray(feed), options)
         if result.ndim != 2 or result.shape != (len(batch), len(self.labels)):
             raise ModelContractError(
                 f"{self.files.model_path}: expected {len(batch)} x {len(self.labels)} scores, one for each label,"
                 f" the model gave {' x '.join(map(str, result.shape))}"
             )
-        return self._probabilities(result[:count].astype(np.float32, copy=False))
+        outputs = result[:count].astype(np.float32, copy=False)
+        scores = probabilities(outputs, self.files.activation, model=str(self.files.model_path))
+        if self._unused is not None:
+            scores[:, self._unused] = 0
+        return scores
 
     def _call(self, feed: Any, options: Any) -> Any:
         try:
@@ -229,24 +236,11 @@ class Tagger:
         except MemoryError:
             raise
         except Exception as error:  # onnxruntime's exceptions have no other common class
-            if self._stop.requested:
-                raise JobStoppedError(self._stop.reason) from error
+            if self._stop_watch is not None:
+                self._stop_watch.check()
             if any(sign in str(error).lower() for sign in _OUT_OF_MEMORY):
                 raise MemoryError(str(error)) from error
             raise ScoringError(f"the model failed: {first_line(error)}") from error
-
-    def _probabilities(self, values: FloatArray) -> FloatArray:
-        if self.files.activation == "sigmoid":
-            with np.errstate(over="ignore"):  # exp of a large number is inf, and 1 / inf the 0 that is meant
-                values = np.float32(1) / (np.float32(1) + np.exp(-values))
-        elif bool(((values < -_ROUNDING) | (values > 1 + _ROUNDING)).any()):
-            raise ModelContractError(
-                f"{self.files.model_path}: expected probabilities from 0 to 1, the model gives values from"
-                f" {np.nanmin(values):.3g} to {np.nanmax(values):.3g}; its last operator is one that we do not know"
-            )
-        if self._unused is not None:
-            values[:, self._unused] = 0
-        return values
 
     def _halve(self, count: int, error: MemoryError) -> None:
         """Makes do with half of a batch that was too large.

@@ -58,7 +58,7 @@ class FakeOrt:
 
 
 def opened(ort: FakeOrt, wanted: str, log: list[str] | None = None) -> tuple[Any, str]:
-    return open_session(ort, MODEL, wanted, None, None if log is None else log.append)
+    return open_session(ort, MODEL, wanted, None, None if log is None else log.append, None)
 
 
 def test_the_parameter_offers_exactly_the_devices_there_are() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
@@ -15,19 +14,16 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
 
 from tests.support.onnx_models import Weights, expected, random_weights, save_model, wd14_folder, write_csv
 from wd14 import Tagger
 from wd14.errors import (
     ConfigError,
-    DamagedImageError,
     JobStoppedError,
-    MissingImageError,
     ModelContractError,
-    NotAnImageError,
     ScoringError,
 )
+from wd14.stop import StopToken
 from wd14.types import FloatArray
 
 SIZE = 16
@@ -204,9 +200,10 @@ def endless_model(folder: Path) -> None:
     write_csv(folder / "selected_tags.csv", [0] * 3)
 
 
-def test_terminate_ends_runs_under_way_and_later_ones(tmp_path: Path) -> None:
+def test_a_stop_ends_runs_under_way_and_later_ones(tmp_path: Path) -> None:
     endless_model(tmp_path)
-    tagger = Tagger.load(tmp_path, intra_op_threads=1, spinning=False)
+    stop = StopToken()
+    tagger = Tagger.load(tmp_path, intra_op_threads=1, stop=stop)
     errors: list[BaseException] = []
 
     def run() -> None:
@@ -220,7 +217,7 @@ def test_terminate_ends_runs_under_way_and_later_ones(tmp_path: Path) -> None:
         thread.start()
     time.sleep(0.3)
     started = time.monotonic()
-    tagger.terminate()
+    stop.request()
     for thread in threads:
         thread.join(10)
     assert time.monotonic() - started < 2
@@ -287,51 +284,32 @@ def test_any_other_failure_of_the_model_is_the_pictures(wd14: Callable[..., tupl
         tagger.run(pictures(2))
 
 
-def test_score_takes_images_paths_and_bytes(tmp_path: Path) -> None:
-    weights = wd14_folder(tmp_path / "model")
-    tagger = Tagger.load(str(tmp_path / "model"))
-    image = Image.new("RGB", (448, 448), (10, 20, 200))
-    image.save(tmp_path / "a.png")
-    with_alpha = Image.new("RGBA", (448, 448), (0, 0, 0, 0))
-    data = io.BytesIO()
-    image.save(data, "BMP")
-    scores = tagger.score(
-        [image, tmp_path / "a.png", str(tmp_path / "a.png"), data.getvalue(), with_alpha], batch_size=2
-    )
-    assert scores.labels is tagger.labels
-    blue = expected(np.array([[200, 20, 10]], np.float32), weights)  # BGR
-    white = expected(np.array([[255, 255, 255]], np.float32), weights)
-    # onnxruntime sums 200,000 equal values in float32: the mean is off by 0.02 %.
-    np.testing.assert_allclose(scores.values, np.concatenate([blue] * 4 + [white]), atol=2e-3)
-    assert tagger.score([]).values.shape == (0, 12)
+def test_a_stop_before_the_opening_opens_nothing(tmp_path: Path) -> None:
+    wd14_folder(tmp_path)
+    stop = StopToken()
+    stop.request("enough")
+    with pytest.raises(JobStoppedError, match="enough"):
+        Tagger.load(tmp_path, stop=stop)
 
 
-def test_score_turns_a_photograph_upright_only_when_asked(tmp_path: Path) -> None:
-    tagger = Tagger.load("builtin/colours")
-    lying = Image.new("RGB", (40, 20))
-    lying.paste((255, 255, 255), (0, 0, 20, 20))
-    exif = Image.Exif()
-    exif[274] = 6
-    lying.save(tmp_path / "photo.png", exif=exif)
-    opened = Image.open(tmp_path / "photo.png")
-    by_path, by_image = tagger.score([tmp_path / "photo.png", opened]).values
-    np.testing.assert_array_equal(by_path, by_image)
+def test_watching_for_a_stop_takes_one_thread_and_none_without_a_token(tmp_path: Path) -> None:
+    def watching() -> int:
+        return sum(thread.name == "wd14-stop-watch" for thread in threading.enumerate())
 
-
-@pytest.mark.parametrize(
-    ("content", "error"),
-    [
-        (None, MissingImageError),
-        (b"text", NotAnImageError),
-        (b"\x89PNG\r\n\x1a\n", (DamagedImageError, NotAnImageError)),
-    ],
-)
-def test_score_says_what_is_wrong_with_a_picture(tmp_path: Path, content: bytes | None, error: Any) -> None:
-    path = tmp_path / "a.png"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(error):
-        Tagger.load("builtin/colours").score([path])
+    wd14_folder(tmp_path, size=SIZE)
+    before = watching()
+    Tagger.load(tmp_path).run(pictures(1))
+    assert watching() == before
+    stop = StopToken()
+    tagger = Tagger.load(tmp_path, stop=stop)
+    for _ in range(3):
+        tagger.run(pictures(1))
+    assert watching() == before + 1
+    stop.request()
+    end = time.monotonic() + 5
+    while watching() > before and time.monotonic() < end:
+        time.sleep(0.02)
+    assert watching() == before
 
 
 def test_a_damaged_graph_is_said_in_one_line(tmp_path: Path) -> None:

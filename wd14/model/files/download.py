@@ -1,40 +1,35 @@
 """One file from the Hugging Face hub, through the client's own cache, verified.
 
-The client resumes, locks, follows `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`, `HF_HOME` and the proxies; this file
-adds what it lacks: the check against a pinned hash, patience with a busy server, progress where there is no terminal,
-an end when the user stops the job, and messages that say what to do.
+The client (huggingface_hub) resumes, locks, and follows `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`, `HF_HOME` and the
+proxies. Added here: the check against a pinned hash, progress where there is no terminal, a stop that is obeyed, and
+messages that say what to do.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wd14.errors import DownloadError, JobStoppedError, ModelNotFoundError
+from wd14.errors import DownloadError, ModelNotFoundError
 from wd14.model.files.download_errors import Problem, problem_of
 from wd14.model.files.hashes import sha256_of
 from wd14.stop import StopToken
+from wd14.text import duration
+from wd14.threads import BackgroundCall
 from wd14.types import Log
 
 #: Seconds between two looks at a download, and between two lines about it.
 _LOOK = 0.1
 _LINE = 5.0
 
-#: How long a hub that is busy or out of reach is asked again, in seconds; the first wait, which doubles up to eight
-#: times; and the longest that the hub may ask for.
-PATIENCE = 20.0
-_FIRST_WAIT = 1.0
-_LONGEST_WAIT = 60.0
-
-#: How often a download that gets on, but is cut off again and again, is taken up.
-_MOST_TRIES = 20
+#: Seconds before a download is tried again that the hub could not serve for a moment. (The client resumes transfers
+#: that break off, but gives up at the first answer of 500 to 599.)
+_WAITS = (1.0, 3.0)
 
 #: How the hub is told who asks.
 _CLIENT = "wd14-captioner"
@@ -102,19 +97,14 @@ def fetch(
         JobStoppedError: a stop was asked for.
     """
     have = cached(file)
-    if have is not None and _is_commit(file.revision):
-        wrong = _mismatch(file, have, stop)
-        if wrong is None:
-            return have
-        _say(log, f"The copy of {file} in the cache is damaged ({wrong}): fetching it again")
-    else:
-        have = _Download(file, by_hand, log, stop).run(force=False)
-        wrong = _mismatch(file, have, stop)
-        if wrong is None:
-            return have
-        _say(log, f"{file} arrived damaged ({wrong}): fetching it again")
+    if have is None or re.fullmatch(r"[0-9a-f]{40}", file.revision) is None:
+        have = _download(file, by_hand, log, stop, force=False)
+    wrong = _mismatch(file, have, stop)
+    if wrong is None:
+        return have
+    _say(log, f"The copy of {file} is damaged ({wrong}): fetching it again")
     _discard(have)
-    path = _Download(file, by_hand, log, stop).run(force=True)
+    path = _download(file, by_hand, log, stop, force=True)
     wrong = _mismatch(file, path, stop)
     if wrong is not None:
         _discard(path)
@@ -131,10 +121,6 @@ def revision_of(path: Path) -> str | None:
         return None
     at = len(parts) - 1 - parts[::-1].index("snapshots")
     return parts[at + 1] if at + 1 < len(parts) else None
-
-
-def _is_commit(revision: str) -> bool:
-    return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
 
 
 def _mismatch(file: RemoteFile, path: Path, stop: StopToken | None) -> str | None:
@@ -165,188 +151,107 @@ def _say(log: Log | None, line: str) -> None:
         log(line)
 
 
-class _Download:
-    """One download: the client works in a thread, this one watches it.
+def _download(file: RemoteFile, by_hand: str, log: Log | None, stop: StopToken | None, *, force: bool) -> Path:
+    """The file from the hub, or from the cache where the hub says that it is still the same."""
+    for wait in (*_WAITS, None):
+        try:
+            return _watched(file, log, stop, force=force)
+        except Exception as error:  # the client raises its own errors, its network library's and the system's
+            problem = problem_of(error)
+            if wait is None or not problem.passing:
+                raise _failure(file, problem, by_hand) from error
+        _say(log, f"{file}: {problem.what}; trying again in {wait:.0f} s")
+        force = force or problem.damaged
+        if stop is None:
+            time.sleep(wait)
+        elif stop.wait(wait):
+            stop.check()
+    raise AssertionError("the last try returns or raises")
 
-    The thread is a daemon: a client that waits for a silent server cannot be woken, and must not keep a stopped job
-    alive.
-    """
 
-    def __init__(self, file: RemoteFile, by_hand: str, log: Log | None, stop: StopToken | None) -> None:
+def _watched(file: RemoteFile, log: Log | None, stop: StopToken | None, *, force: bool) -> Path:
+    """Lets the client work in a thread and watches: a client that waits for a silent server cannot be stopped."""
+    progress = _Progress(file, log)
+    call = BackgroundCall(lambda: _call_client(file, progress, force=force), "wd14-download")
+    call.start()
+    while not call.wait(_LOOK):
+        if stop is not None:
+            stop.check()
+        progress.look()
+    return call.result()
+
+
+def _call_client(file: RemoteFile, progress: _Progress, *, force: bool) -> Path:
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
+
+    address = endpoint()
+    if (force or cached(file) is None) and not constants.HF_HUB_OFFLINE:
+        # Asked first, since the client itself asks again and again, for minutes, where nobody answers.
+        url = hf_hub_url(file.repo, file.path, revision=file.revision, endpoint=address)
+        found = get_hf_file_metadata(url, library_name=_CLIENT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        progress.total = progress.total or found.size
+    options: dict[str, Any] = {"force_download": True} if force else {}
+    place = hf_hub_download(
+        file.repo, file.path, revision=file.revision, endpoint=address, library_name=_CLIENT, **options
+    )
+    return Path(place)
+
+
+class _Progress:
+    """Says now and then how far a download is, where nobody sees the client's own bar (it is drawn on stderr)."""
+
+    def __init__(self, file: RemoteFile, log: Log | None) -> None:
+        self.total = file.size  #: bytes; None = not known
         self._file = file
-        self._by_hand = by_hand
         self._log = log
-        self._stop = stop
-        self._stopped = threading.Event()
-        self._total = file.size
-        self._line_due = 0.0
+        self._started = time.time()
+        self._due = time.monotonic() + 1.0
+        self._first: tuple[float, int] | None = None  # when bytes were first seen, and how many
 
-    def run(self, *, force: bool) -> Path:
-        """Downloads, with patience.
-
-        Raises:
-            ModelNotFoundError: there is no such file.
-            DownloadError: it could not be fetched.
-            JobStoppedError: the user stopped the job.
-        """
-        given_up_at = time.monotonic() + PATIENCE
-        most = 0
-        for attempt in range(_MOST_TRIES):
-            most_before = most
-            result, most = self._try(force=force)
-            if isinstance(result, Path):
-                return result
-            problem = problem_of(result)
-            if problem.damaged:
-                force = True
-            elif most > most_before:
-                given_up_at = time.monotonic() + PATIENCE
-            wait = problem.wait if problem.wait is not None else _FIRST_WAIT * min(2**attempt, 8)
-            late = time.monotonic() + min(wait, 1.0) > given_up_at
-            if not problem.transient or wait > _LONGEST_WAIT or late or attempt == _MOST_TRIES - 1:
-                raise self._failure(problem) from result
-            _say(self._log, f"{self._file}: {problem.what}; trying again in {wait:.0f} s")
-            self._pause(wait)
-        raise AssertionError("the last try returns or raises")
-
-    def _try(self, *, force: bool) -> tuple[Path | BaseException, int]:
-        """One call of the client: the file or what it raised, and how many bytes there were in the end."""
-        outcome: list[Path | BaseException] = []
-
-        def work() -> None:
-            try:
-                outcome.append(self._call_client(force=force))
-            except BaseException as error:  # noqa: BLE001 - handed to the thread that watches
-                outcome.append(error)
-
-        thread = threading.Thread(target=work, name="wd14-download", daemon=True)
-        started = time.time()
-        self._line_due = time.monotonic() + 1.0
-        thread.start()
-        size = 0
-        while thread.is_alive():
-            thread.join(_LOOK)
-            self._check_stop(thread)
-            size = max(size, self._watch(started))
-        return outcome[0], size
-
-    def _call_client(self, *, force: bool) -> Path:
-        """In the thread: asks for the file, then for its content.
-
-        The client asks by itself too, but the new one waits for minutes where nobody answers.
-        """
-        from huggingface_hub import hf_hub_download, hf_hub_url
-
-        file, address = self._file, endpoint()
-        options: dict[str, Any] = {"force_download": True} if force else {}
-        if force or cached(file) is None:
-            if not _offline():
-                url = hf_hub_url(file.repo, file.path, revision=file.revision, endpoint=address)
-                found = _ask_for_size(url)
-                self._total = self._total or found
-            self._check_space()
-        if (bar := _stoppable_bar(self._stopped)) is not None:
-            options["tqdm_class"] = bar
-        return Path(
-            hf_hub_download(
-                file.repo,
-                file.path,
-                revision=file.revision,
-                endpoint=address,
-                library_name=_CLIENT,
-                **options,
-            )
-        )
-
-    def _check_space(self) -> None:
-        if self._total is None:
+    def look(self) -> None:
+        """Says a line when it is time."""
+        now = time.monotonic()
+        if self._log is None or now < self._due or sys.stderr.isatty():
             return
-        folder = _cache_folder()
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
-        free = shutil.disk_usage(folder).free
-        if free < self._total:
-            raise DownloadError(
-                f"{self._file} needs {_size(self._total)}, and {folder} has {_size(free)} left; make room, or set"
-                " HF_HOME to a folder on another disk"
-            )
+        self._due = now + _LINE
+        size = self._arrived()
+        if not size:
+            return
+        line = f"Downloading {self._file}: {_megabytes(size)}"
+        if self.total:
+            line = f"Downloading {self._file}: {size / self.total:.0%} of {_megabytes(self.total)}"
+        if self._first is None:
+            self._first = (now, size)
+        elif size > self._first[1]:
+            rate = (size - self._first[1]) / (now - self._first[0])
+            line += f", {_megabytes(round(rate))}/s"
+            if self.total:
+                line += f", {duration((self.total - size) / rate)} left"
+        self._log(line)
 
-    def _check_stop(self, thread: threading.Thread) -> None:
-        if self._stop is not None and self._stop.requested:
-            self._stopped.set()
-            thread.join(1.0)
-            self._stop.check()
+    def _arrived(self) -> int:
+        from huggingface_hub import constants
 
-    def _pause(self, seconds: float) -> None:
-        if self._stop is None:
-            time.sleep(seconds)
-        elif self._stop.wait(seconds):
-            self._stop.check()
-
-    def _watch(self, started: float) -> int:
-        """Bytes that have arrived; says them now and then where nobody sees the client's own bar."""
-        blobs = _cache_folder() / f"models--{self._file.repo.replace('/', '--')}" / "blobs"
+        blobs = Path(constants.HF_HUB_CACHE) / f"models--{self._file.repo.replace('/', '--')}" / "blobs"
         size = 0
         for path in blobs.glob("*.incomplete"):
             try:
-                stat = path.stat()
+                state = path.stat()
             except FileNotFoundError:
                 continue  # finished between the two calls
-            if stat.st_mtime >= started - 2:
-                size = max(size, stat.st_size)
-        if size and time.monotonic() >= self._line_due and not sys.stderr.isatty():
-            self._line_due = time.monotonic() + _LINE
-            share = f"{size / self._total:.0%} of {_size(self._total)}" if self._total else _size(size)
-            _say(self._log, f"Downloading {self._file}: {share}")
+            if state.st_mtime >= self._started - 2:
+                size = max(size, state.st_size)
         return size
 
-    def _failure(self, problem: Problem) -> DownloadError | ModelNotFoundError:
-        kind: type[DownloadError | ModelNotFoundError] = DownloadError
-        if problem.not_found:
-            kind = FileNotThereError if problem.file_only else ModelNotFoundError
-        advice = f" {problem.advice}" if problem.advice else ""
-        hand = f" {self._by_hand}" if self._by_hand and not problem.not_found else ""
-        return kind(
-            f"{self._file} (revision {self._file.revision}) could not be fetched: {problem.what}.{advice}{hand}"
-        )
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count < 1e8 else f"{count / 1e6:,.0f} MB"
 
 
-def _ask_for_size(url: str) -> int | None:
-    from huggingface_hub import constants, get_hf_file_metadata
-
-    return get_hf_file_metadata(url, library_name=_CLIENT, timeout=constants.HF_HUB_ETAG_TIMEOUT).size
-
-
-def _offline() -> bool:
-    from huggingface_hub import constants
-
-    return bool(constants.HF_HUB_OFFLINE)
-
-
-def _cache_folder() -> Path:
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE)
-
-
-def _stoppable_bar(stopped: threading.Event) -> type[Any] | None:
-    """The client's progress bar, made to end a download; None for a client that takes none (below 1.0)."""
-    import inspect
-
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils.tqdm import tqdm
-
-    if "tqdm_class" not in inspect.signature(hf_hub_download).parameters:
-        return None
-
-    class Bar(tqdm):  # type: ignore[type-arg, misc, unused-ignore]
-        def update(self, n: float | None = 1) -> bool | None:
-            if stopped.is_set():
-                raise JobStoppedError("stopped during a download")
-            return super().update(n)
-
-    return Bar
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.0f} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
+def _failure(file: RemoteFile, problem: Problem, by_hand: str) -> DownloadError | ModelNotFoundError:
+    kind: type[DownloadError | ModelNotFoundError] = DownloadError
+    if problem.not_found:
+        kind = FileNotThereError if problem.file_only else ModelNotFoundError
+    advice = f" {problem.advice}" if problem.advice else ""
+    hand = f" {by_hand}" if by_hand and not problem.not_found else ""
+    return kind(f"{file} (revision {file.revision}) could not be fetched: {problem.what}.{advice}{hand}")

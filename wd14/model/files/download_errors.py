@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from wd14.errors import CaptionerError
 
@@ -16,11 +15,10 @@ class Problem:
 
     what: str  #: half a sentence: "the hub answered 500"
     advice: str = ""
-    transient: bool = False  #: may be gone in some seconds
+    passing: bool = False  #: worth another try in some seconds
     not_found: bool = False
     file_only: bool = False  #: not found, but the repository is there
     damaged: bool = False  #: what has arrived so far is of no use
-    wait: float | None = None  #: seconds that the hub asked to wait
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -37,7 +35,7 @@ def problem_of(error: BaseException) -> Problem:
         return Problem("it is not on this machine, and HF_HUB_OFFLINE forbids to ask the hub")
     response = next((r for link in chain if (r := getattr(link, "response", None)) is not None), None)
     if response is not None and getattr(response, "status_code", None) is not None:
-        return _of_status(int(response.status_code), names, response)
+        return _of_status(int(response.status_code), names)
     return _of_names(error, chain, names)
 
 
@@ -55,7 +53,7 @@ def _names(error: BaseException) -> list[str]:
     return [kind.__name__ for kind in type(error).__mro__]
 
 
-def _of_status(status: int, names: list[str], response: Any) -> Problem:
+def _of_status(status: int, names: list[str]) -> Problem:
     if "GatedRepoError" in names or status == 403:
         return Problem(
             f"the hub answered {status}: access to this model is restricted",
@@ -77,24 +75,16 @@ def _of_status(status: int, names: list[str], response: Any) -> Problem:
             "the hub answered 404: there is no such file", "Check the name.", not_found=True, file_only=entry
         )
     if status == 416:
-        return Problem("the hub cannot go on where the download was cut off", transient=True, damaged=True)
+        return Problem("the hub cannot go on where the download was cut off", passing=True, damaged=True)
     if status == 429:
         return Problem(
             "the hub answered 429: too many requests",
             "Wait some minutes; with HF_TOKEN set the hub allows more.",
-            transient=True,
-            wait=_retry_after(response),
+            passing=True,
         )
     if status >= 500 or status == 408:
-        return Problem(f"the hub answered {status}", "Try again later.", transient=True, wait=_retry_after(response))
+        return Problem(f"the hub answered {status}", "Try again later.", passing=True)
     return Problem(f"the hub answered {status}")
-
-
-def _retry_after(response: Any) -> float | None:
-    try:
-        return max(0.0, float(response.headers.get("Retry-After", "")))
-    except ValueError:
-        return None  # none, or a date
 
 
 def _of_names(error: Exception, chain: list[BaseException], names: list[str]) -> Problem:
@@ -106,7 +96,7 @@ def _of_names(error: Exception, chain: list[BaseException], names: list[str]) ->
     if any(isinstance(link, PermissionError) for link in chain):
         return Problem(f"the cache cannot be written to ({error})", "Set HF_HOME to a folder of your own.")
     if "Consistency check failed" in text:
-        return Problem("the connection was cut, the file is incomplete", network, transient=True, damaged=True)
+        return Problem("the connection was cut, the file is incomplete", network, passing=True, damaged=True)
     if "FileMetadataError" in names:
         return Problem("what answered is no Hugging Face hub", network)
     if any("ProxyError" in name for name in names):
@@ -115,9 +105,9 @@ def _of_names(error: Exception, chain: list[BaseException], names: list[str]) ->
         return Problem("the connection is not trusted (SSL)", network)
     # The names themselves, not those above them: "connection refused" stands below a timeout in urllib3.
     if any("Timeout" in type(link).__name__ for link in chain):
-        return Problem("the hub did not answer in time", network, transient=True)
+        return Problem("the hub did not answer in time", network)
     if any(name in ("ConnectionError", "TransportError", "ChunkedEncodingError", "SSLError") for name in names):
-        return Problem("the hub cannot be reached, or the connection was cut", network, transient=True)
+        return Problem("the hub cannot be reached, or the connection was cut", network)
     if "LocalEntryNotFoundError" in names:
-        return Problem("it is not on this machine, and the hub cannot be reached", network, transient=True)
+        return Problem("it is not on this machine, and the hub cannot be reached", network)
     return Problem(f"{type(error).__name__}: {error}".strip().rstrip("."))

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from wd14.cache_folders import models_folder
 from wd14.errors import DownloadError, ModelNotFoundError, StoreError
+from wd14.model.activation import Activation
 from wd14.model.files import contract, download, registry
 from wd14.model.files.download import RemoteFile
 from wd14.model.files.graph import GraphFacts, read_graph
 from wd14.model.files.hashes import identity_of, sha256_of
 from wd14.model.files.labels import JSON_NAME, LABEL_FILES, read_labels
-from wd14.model.files.registry import Activation, ModelDescription
+from wd14.model.files.registry import ModelDescription
 from wd14.stop import StopToken
 from wd14.types import InputSpec, Labels, Log
 
@@ -42,7 +43,7 @@ class ModelFiles:
     labels_path: Path
     labels: Labels
     spec: InputSpec
-    activation: Activation  #: "sigmoid" = the graph gives logits
+    activation: Activation  #: what the output still needs
     output_name: str | None  #: None = the only output
     identity: str  #: names weights and labels; the same files have the same one wherever they lie
     model_sha256: str
@@ -142,9 +143,8 @@ def _remote_files(known: ModelDescription, revision: str = "") -> tuple[RemoteFi
     repo, at = known.repo or "", revision or known.revision or "main"
     if revision and revision != known.revision:
         return RemoteFile(repo, known.model.path, at), RemoteFile(repo, known.labels.path, at)
-    size = known.model.size if known.model.size_is_exact else None
     return (
-        RemoteFile(repo, known.model.path, at, known.model.sha256, size),
+        RemoteFile(repo, known.model.path, at, known.model.sha256, known.model.size),
         RemoteFile(repo, known.labels.path, at, known.labels.sha256, known.labels.size),
     )
 

@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself, read without onnxruntime and without its weights.
+"""Inputs, outputs and weight files of an ONNX graph, read without onnxruntime and without the weights.
 
 An ONNX file is one protobuf message (onnx.proto of ONNX 1.x; the field numbers below are from there). The walk maps the
 file into memory and steps over every weight by its length, so a model of 1 GB takes some milliseconds.
@@ -10,9 +10,9 @@ import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from wd14.errors import ModelContractError, ModelNotFoundError
+from wd14.model.activation import Activation, find_activation
 
 Dimension = int | str | None
 """An int is fixed, a name or None is dynamic."""
@@ -46,20 +46,6 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 #: Graphs within graphs (If, Loop); far more than any model has.
 _MAX_DEPTH = 16
 
-#: Operators that only move numbers about: what stands before them says what the numbers are.
-_PASSING = frozenset(
-    {"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Concat", "Slice", "Gather"}
-)
-#: Operators that a last layer without a sigmoid ends in. Whatever else a graph ends in counts as probabilities: the
-#: tagger refuses those that leave [0, 1], but a sigmoid too many would go unseen.
-_LINEAR = frozenset(
-    {
-        *("Gemm", "MatMul", "Add", "Sub", "Conv", "Einsum", "BatchNormalization", "LayerNormalization"),
-        *("DequantizeLinear", "MatMulNBits", "FusedMatMul", "FusedGemm", "QGemm", "MatMulIntegerToFloat"),
-        *("ReduceMean", "ReduceSum", "ReduceMax", "GlobalAveragePool"),
-    }
-)
-
 
 @dataclass(frozen=True, slots=True)
 class TensorFacts:
@@ -76,7 +62,7 @@ class GraphFacts:
 
     inputs: tuple[TensorFacts, ...]  #: without those that have a weight of the same name (old files list them)
     outputs: tuple[TensorFacts, ...]
-    activations: Mapping[str, Literal["none", "sigmoid"]]  #: by output: "sigmoid" = it gives logits and needs one
+    activations: Mapping[str, Activation]  #: by output: what it still needs
     external: tuple[str, ...]  #: files that hold weights, relative to the model's folder
 
 
@@ -149,19 +135,11 @@ class _Walk:
         return GraphFacts(
             inputs=tuple(fact for fact in inputs if fact.name not in weights),
             outputs=tuple(outputs),
-            activations={fact.name: self._activation(fact.name) for fact in outputs},
+            activations={
+                fact.name: find_activation(fact.name, self._producers, model=str(self._path)) for fact in outputs
+            },
             external=tuple(sorted(self._external)),
         )
-
-    def _activation(self, name: str) -> Literal["none", "sigmoid"]:
-        """What the numbers of an output are, by the operator that made them."""
-        for _ in range(len(self._producers) + 1):
-            operator, inputs = self._producers.get(name, ("", ()))
-            if operator in _PASSING and inputs:
-                name = inputs[0]
-                continue
-            return "sigmoid" if operator in _LINEAR else "none"
-        raise ModelContractError(f"{self._path} is not an ONNX model: its graph runs in a circle")
 
     def _node(self, start: int, end: int, *, depth: int) -> None:
         inputs, outputs, operator = [], [], ""

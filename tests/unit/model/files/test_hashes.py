@@ -9,6 +9,7 @@ import pytest
 from wd14.errors import JobStoppedError, ModelNotFoundError
 from wd14.model.files import hashes as identity
 from wd14.model.files.hashes import identity_of, sha256_of
+from wd14.stop import StopToken
 
 
 @pytest.fixture
@@ -84,8 +85,10 @@ def test_a_cache_folder_that_cannot_be_made_costs_time_only(tmp_path: Path, monk
 def test_stop_ends_the_hashing(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"weights")
+    stop = StopToken()
+    stop.request()
     with pytest.raises(JobStoppedError):
-        sha256_of(path, stop=lambda: True)
+        sha256_of(path, stop=stop)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

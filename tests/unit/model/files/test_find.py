@@ -188,7 +188,6 @@ def test_a_truncated_model(folder: Path) -> None:
 )
 def test_a_name_that_is_none(text: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr("wd14.model.files.download.PATIENCE", 0.0)
     with pytest.raises(ModelError, match=message):
         find_model(text)
 
@@ -199,8 +198,10 @@ def test_a_path_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path: Path) -
 
 
 def test_stop_ends_the_hashing_of_a_large_model(folder: Path) -> None:
+    stop = StopToken()
+    stop.request()
     with pytest.raises(JobStoppedError):
-        find_model(folder, stop=lambda: True)
+        find_model(folder, stop=stop)
 
 
 def test_every_model_of_the_list_can_be_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
