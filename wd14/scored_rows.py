@@ -59,7 +59,7 @@ class ScoredRows:
         with ExitStack() as stack:
             self._store = ScoreStore.open(config.cache_path, log=log) if config.cache else ScoreStore.off()
             stack.callback(self._store.close)
-            self._stored = self._store.view(model.identity, _preprocessing(config), model.labels)
+            self._stored = self._store.view(model.identity, _preprocessing(config), model.labels, name=model.id)
             stored_will_do = usable_for(lowest_threshold(model.labels, config, model.thresholds))
             self._tagger = BackgroundCall(lambda: tagger or self._open_tagger(), "wd14-session")
             # A process that ends while one of its threads opens a session is aborted.

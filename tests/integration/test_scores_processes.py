@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wd14.model.score_store.store import ScoreStore, floor
+from wd14.model.score_store.row_format import floor, rating_mask
+from wd14.model.score_store.store import ScoreStore
 from wd14.types import FloatArray, Labels
 
 LABELS = Labels(tuple(map(str, range(300))), ("rating",) * 4 + ("general",) * 296)
@@ -67,7 +68,7 @@ def check_rows(store: ScoreStore, numbers: range) -> int:
         found = view.get(sha(number))
         if found is not None:
             present += 1
-            assert found.tobytes() == floor(scores_of(number), LABELS).tobytes()
+            assert found.tobytes() == floor(scores_of(number), rating_mask(LABELS)).tobytes()
     return present
 
 

@@ -30,8 +30,9 @@ def run(args: argparse.Namespace) -> int:
         stats = store.stats()
         used, most = stats.bytes / 1e6, stats.max_bytes / 1e6
         say(f"{stats.path}: {stats.total:,} scored pictures, {used:,.1f} of {most:,.0f} MB")
-        for (model, preprocessing), number in stats.pictures.items():
-            say(f"  {number:>9,}  {model[:12]}  {preprocessing}")
+        for stored in stats.counts:
+            name = stored.name or f"unknown model {stored.model[:12]}"
+            say(f"  {stored.pictures:>9,}  {name}  ({stored.preprocessing})")
         for path in stats.set_aside:
             say(f"  damaged, set aside, can be deleted: {path}")
     return 0

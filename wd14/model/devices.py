@@ -120,7 +120,9 @@ def idle_gpu(available: Sequence[str]) -> str | None:
     return f"an NVIDIA GPU is there, but the installed onnxruntime cannot use it: {DEVICES['cuda'].install}"
 
 
-def open_session(ort: Any, path: Path, wanted: str, options: Any, log: Log | None, stop: StopToken | None) -> tuple[Any, str]:
+def open_session(
+    ort: Any, path: Path, wanted: str, options: Any, log: Log | None, stop: StopToken | None
+) -> tuple[Any, str]:
     """A session on the first device that works, and that device's name.
 
     Raises:

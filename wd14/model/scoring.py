@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wd14.errors import ScoringError
 from wd14.model.batching import batches
-from wd14.model.score_store.store import floor
+from wd14.model.score_store.row_format import floor, rating_mask
 from wd14.model.tagger import Tagger
 from wd14.threads import BackgroundCall, OrderedMap, available_cores
 from wd14.types import DecodedRow, FloatArray
@@ -51,6 +52,7 @@ class Scorer:
         self._tagger = tagger
         self._batch_size = batch_size
         self._keep_low_scores = keep_low_scores
+        self._ratings: NDArray[np.bool_] | None = None  # of the model's labels
         runs = runs_at_once()
         self._running_now = threading.BoundedSemaphore(runs)
         # One batch waits for each that runs, so that no thread waits for a batch to be put together.
@@ -100,11 +102,13 @@ class Scorer:
             rows[0].result.error = reason
             rows[0].array = None
             return
+        if self._ratings is None:
+            self._ratings = rating_mask(tagger.labels)
         for row, values in zip(rows, scores, strict=True):
             row.array = None
             try:
-                kept = floor(values, tagger.labels)
-                row.result.scores = values if self._keep_low_scores else kept
+                stored = floor(values, self._ratings)
+                row.result.scores = values if self._keep_low_scores else stored
             except ScoringError as error:
                 row.result.error = error
 

@@ -1,12 +1,8 @@
 """The SQLite file under the score store: its tables, its connections, and what to do when it is damaged.
 
-One table holds a row for each picture and identity. Rows are appended, so that what one run wrote lies
-together; `row id // BLOCK` names a block of them, and only blocks have a time of last use. A re-run of
-100,000 rows therefore stamps 400 blocks instead of rewriting 100,000 rows, and making room deletes
-neighbours, which frees whole pages.
-
-The file is in WAL mode: readers and one writer do not wait for each other, in this process or in others on
-this machine. SQLite does not support WAL from several machines at once: the folder should be a local one.
+One table holds a row for each picture and identity (model and preprocessing). The file is in WAL mode: readers and one
+writer do not wait for each other, in this process or in others on this machine. SQLite does not support WAL from
+several machines at once: the folder should be a local one.
 """
 
 from __future__ import annotations
@@ -14,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -23,20 +19,18 @@ from wd14.errors import StoreError
 
 #: `PRAGMA application_id` of a score store: "WD14" in ASCII.
 APPLICATION_ID = 0x57443134
-#: `PRAGMA user_version`: raised whenever older code could not read the tables.
-SCHEMA_VERSION = 1
-#: Rows that share one time of last use: about 180 KB, fine enough to make room, coarse enough to be free.
-BLOCK = 256
-#: Blocks that one write may delete, so that making room never holds a job up for long (about 5 ms a block).
-_BLOCKS_PER_WRITE = 8
+#: `PRAGMA user_version`: raised whenever older code could not read the tables. Version 1 had a table for the time of
+#: last use, and no names of models.
+SCHEMA_VERSION = 2
 _DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _TABLES = """
 CREATE TABLE identity (
-    id INTEGER PRIMARY KEY,  -- hash of the three: the same in every file, so it can never mean another model
-    model TEXT NOT NULL,
+    id INTEGER PRIMARY KEY,  -- hash of the next three: the same in every file, so it can never mean another model
+    model TEXT NOT NULL,     -- hash of the model's files
     preprocessing TEXT NOT NULL,
-    tags INTEGER NOT NULL
+    tags INTEGER NOT NULL,
+    name TEXT NOT NULL DEFAULT ''  -- the model as the user wrote it
 );
 CREATE TABLE scores (
     id INTEGER PRIMARY KEY,
@@ -45,11 +39,14 @@ CREATE TABLE scores (
     packed BLOB NOT NULL,
     UNIQUE (picture, identity)
 );
-CREATE TABLE block (
-    id INTEGER PRIMARY KEY,  -- scores.id // BLOCK
-    used INTEGER NOT NULL    -- when a run last read or wrote a row of it, in seconds since 1970
-);
 """
+
+#: Statements that bring a file of version 1 to version 2.
+_MIGRATION = (
+    "DROP TABLE IF EXISTS block",
+    "ALTER TABLE identity ADD COLUMN name TEXT NOT NULL DEFAULT ''",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
 
 
 class DamagedStoreError(StoreError):
@@ -63,6 +60,7 @@ class Identity(NamedTuple):
     model: str
     preprocessing: str
     tags: int
+    name: str
 
 
 class StoredScores(NamedTuple):
@@ -71,6 +69,15 @@ class StoredScores(NamedTuple):
     picture: bytes
     identity: int
     packed: bytes
+
+
+class StoredCount(NamedTuple):
+    """How many pictures have scores of one model with one preprocessing."""
+
+    name: str  #: of the model; empty where a file of an old version does not tell
+    model: str  #: hash of the model's files
+    preprocessing: str
+    pictures: int
 
 
 @contextmanager
@@ -106,12 +113,12 @@ class _Connection:
             self.sql.close()
 
 
-class ScoreFile:
+class ScoreDatabase:
     """Rows in, rows out. Every method may be called from any thread, and raises `StoreError` when it cannot.
 
     Args:
         path: the file; it and its folder are made when they are not there.
-        max_bytes: size above which the least recently used blocks go.
+        max_bytes: size from which on nothing more is written.
         busy_seconds: how long to wait for another process's write.
     """
 
@@ -119,7 +126,6 @@ class ScoreFile:
         self.path = path
         self._max_bytes = max_bytes
         self._busy_seconds = busy_seconds
-        self._stamp = int(time.time())  # one for the run: "last used" is as fine as a run
         self._local = threading.local()
         self._lock = threading.Lock()
         self._connections: list[_Connection] = []
@@ -133,8 +139,6 @@ class ScoreFile:
         except BaseException:
             self.close()
             raise
-        #: Which file this is, should another process set it aside and begin a new one under the same name.
-        self.inode = file_identity(path)
 
     def close(self) -> None:
         """Closes every thread's connection, waiting for the statement that each is at."""
@@ -145,68 +149,63 @@ class ScoreFile:
             with _typed(self.path):
                 connection.close()
 
-    def read(self, picture: bytes, identity: int) -> tuple[int, bytes] | None:
-        """(block, packed scores) of a picture, or None."""
+    def read(self, picture: bytes, identity: int) -> bytes | None:
+        """The packed scores of a picture, or None."""
         with self._connection() as sql:
             row = sql.execute(
-                "SELECT id, packed FROM scores WHERE picture = ? AND identity = ?", (picture, identity)
+                "SELECT packed FROM scores WHERE picture = ? AND identity = ?", (picture, identity)
             ).fetchone()
-        if row is None or not isinstance(row[1], bytes):
-            return None
-        return row[0] // BLOCK, row[1]
+        return row[0] if row is not None and isinstance(row[0], bytes) else None
 
     def knows(self, identity: Identity) -> bool:
         """Whether rows of an identity were ever written."""
         with self._connection() as sql:
             return sql.execute("SELECT 1 FROM identity WHERE id = ?", (identity.id,)).fetchone() is not None
 
-    def introduce(self, identity: Identity) -> None:
-        """Notes what an identity's number stands for."""
-        if not self.knows(identity):
-            with self._connection() as sql:
-                sql.execute("INSERT OR IGNORE INTO identity VALUES (?, ?, ?, ?)", identity)
+    def write(self, rows: Sequence[StoredScores], identities: Sequence[Identity]) -> None:
+        """Adds or replaces rows, and notes what their identities stand for, in one transaction: all or nothing.
 
-    def write(self, rows: Sequence[StoredScores], used_blocks: Sequence[int] = ()) -> None:
-        """Adds or replaces rows and stamps the blocks that were read, in one transaction: all or nothing."""
+        Raises:
+            StoreError: the file has reached its size limit, or cannot be written.
+        """
         with self._writing, self._connection() as sql, _transaction(sql):
-            blocks = set(used_blocks)
-            for row in rows:
-                cursor = sql.execute("INSERT OR REPLACE INTO scores (picture, identity, packed) VALUES (?, ?, ?)", row)
-                blocks.add((cursor.lastrowid or 0) // BLOCK)
-            sql.executemany("INSERT OR REPLACE INTO block VALUES (?, ?)", [(block, self._stamp) for block in blocks])
-            if rows:
-                self._make_room(sql)
+            self._check_room(sql)
+            sql.executemany(
+                "INSERT INTO identity (id, model, preprocessing, tags, name) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+                identities,
+            )
+            sql.executemany("INSERT OR REPLACE INTO scores (picture, identity, packed) VALUES (?, ?, ?)", rows)
 
     def clear(self) -> int:
         """Removes every row and gives the space back; returns how many there were."""
         with self._writing, self._connection() as sql:
             with _transaction(sql):
                 count = int(sql.execute("SELECT count(*) FROM scores").fetchone()[0])
-                for table in ("scores", "block", "identity"):
+                for table in ("scores", "identity"):
                     sql.execute(f"DELETE FROM {table}")  # noqa: S608 - the names above
             sql.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page only
             sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return count
 
-    def counts(self) -> Mapping[tuple[str, str], int]:
-        """Number of rows by (model, preprocessing)."""
+    def counts(self) -> list[StoredCount]:
+        """Number of rows by model and preprocessing."""
         with self._connection() as sql:
             found = sql.execute(
-                "SELECT coalesce(model, '?'), coalesce(preprocessing, '?'), count(*) FROM scores"
-                " LEFT JOIN identity ON identity.id = scores.identity GROUP BY scores.identity ORDER BY 1, 2"
+                "SELECT coalesce(name, ''), coalesce(model, '?'), coalesce(preprocessing, '?'), count(*) FROM scores"
+                " LEFT JOIN identity ON identity.id = scores.identity GROUP BY scores.identity ORDER BY 1, 2, 3"
             ).fetchall()
-        return {(model, preprocessing): count for model, preprocessing, count in found}
-
-    def oldest_use(self) -> int | None:
-        """When the least recently used block was last used, in seconds since 1970."""
-        with self._connection() as sql:
-            found: int | None = sql.execute("SELECT min(used) FROM block").fetchone()[0]
-        return found
+        return [StoredCount(*row) for row in found]
 
     def size(self) -> int:
         """Bytes on disk, the write-ahead log included."""
         with _typed(self.path):
             return sum(part.stat().st_size for part in parts_of(self.path) if part.exists())
+
+    def is_sound(self) -> bool:
+        """Whether SQLite finds nothing wrong in the whole file."""
+        with self._connection() as sql:
+            return [row[0] for row in sql.execute("PRAGMA quick_check(1)")] == ["ok"]
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -228,7 +227,7 @@ class ScoreFile:
             raise StoreError(f"the score store is closed ({self.path})")
 
     def _prepare(self, sql: sqlite3.Connection) -> None:
-        """Makes the tables in a new file, or checks that the file is ours."""
+        """Makes the tables in a new file, or checks that the file is ours and brings it up to date."""
         if self._state(sql) == (0, 0, 0):
             # Both must come before the first table; a process beside this one may be doing the same.
             sql.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -246,10 +245,13 @@ class ScoreFile:
             raise StoreError(
                 f"a newer version made it: layout {version}, this one knows {SCHEMA_VERSION} ({self.path})"
             )
-        columns = {name for (name,) in sql.execute("SELECT name FROM pragma_table_info('scores')")}
-        if not {"id", "picture", "identity", "packed"} <= columns:
+        if not {"id", "picture", "identity", "packed"} <= _columns(sql, "scores") or not _columns(sql, "identity"):
             raise DamagedStoreError(f"the tables are not there ({self.path})")
-        sql.execute("SELECT id, used FROM block LIMIT 1").fetchall()
+        if version < SCHEMA_VERSION:
+            with _transaction(sql):
+                if self._state(sql)[1] < SCHEMA_VERSION:  # unless a process beside this one was quicker
+                    for statement in _MIGRATION:
+                        sql.execute(statement)
 
     @staticmethod
     def _state(sql: sqlite3.Connection) -> tuple[int, int, int]:
@@ -258,20 +260,20 @@ class ScoreFile:
         application, version, tables = (int(sql.execute(query).fetchone()[0]) for query in queries)
         return application, version, tables
 
-    def _make_room(self, sql: sqlite3.Connection) -> None:
-        """Deletes the least recently used blocks while there are too many bytes; pages are used again."""
-        page = int(sql.execute("PRAGMA page_size").fetchone()[0])
-        for _ in range(_BLOCKS_PER_WRITE):
-            pages = int(sql.execute("PRAGMA page_count").fetchone()[0])
-            free = int(sql.execute("PRAGMA freelist_count").fetchone()[0])
-            if (pages - free) * page <= self._max_bytes:
-                return
-            oldest = sql.execute("SELECT id FROM block ORDER BY used, id LIMIT 1").fetchone()
-            if oldest is None:
-                return
-            first = oldest[0] * BLOCK
-            sql.execute("DELETE FROM scores WHERE id BETWEEN ? AND ?", (first, first + BLOCK - 1))
-            sql.execute("DELETE FROM block WHERE id = ?", oldest)
+    def _check_room(self, sql: sqlite3.Connection) -> None:
+        page, pages, free = (
+            int(sql.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_size", "page_count", "freelist_count")
+        )
+        used = (pages - free) * page
+        if used >= self._max_bytes:
+            raise StoreError(
+                f"the score store has reached its limit of {self._max_bytes / 1e6:,.0f} MB;"
+                " 'wd14-captioner cache --clear' forgets its scores and makes room"
+            )
+
+
+def _columns(sql: sqlite3.Connection, table: str) -> set[str]:
+    return {name for (name,) in sql.execute("SELECT name FROM pragma_table_info(?)", (table,))}
 
 
 @contextmanager
@@ -306,13 +308,8 @@ def parts_of(path: Path) -> tuple[Path, Path, Path]:
     return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"), path
 
 
-def set_aside(path: Path, inode: tuple[int, int] | None) -> Path | None:
+def set_aside(path: Path) -> Path:
     """Renames a damaged database, which is kept, and returns its new name.
-
-    Args:
-        path: the main file.
-        inode: (device, inode) of the file that was found damaged; when another is there now, another process
-            has set it aside already and nothing is done.
 
     Raises:
         StoreError: it cannot be renamed.
@@ -324,19 +321,8 @@ def set_aside(path: Path, inode: tuple[int, int] | None) -> Path | None:
         target = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
         number += 1
     with _typed(path):
-        if inode is None or file_identity(path) != inode:
-            return None
         # The log goes first: left behind, SQLite would replay it into the new file.
         for part in parts_of(path):
             if part.exists():
                 part.rename(target.with_name(target.name + part.name.removeprefix(path.name)))
     return target
-
-
-def file_identity(path: Path) -> tuple[int, int] | None:
-    """(device, inode) of a file, or None when there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

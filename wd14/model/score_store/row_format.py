@@ -20,12 +20,17 @@ def usable_for(lowest_threshold: float) -> bool:
     return bool(np.float32(lowest_threshold) >= _FLOOR32)
 
 
-def floor(scores: FloatArray, labels: Labels) -> FloatArray:
+def rating_mask(labels: Labels) -> NDArray[np.bool_]:
+    """Which of a model's tags are ratings, (T,): their scores are all kept."""
+    return np.array([category == "rating" for category in labels.categories], dtype=np.bool_)
+
+
+def floor(scores: FloatArray, ratings: NDArray[np.bool_]) -> FloatArray:
     """Scores as the store gives them back: zero below `SCORE_FLOOR`, ratings untouched.
 
     Args:
-        scores: (T,) or (N, T) float32, T = len(labels).
-        labels: the model's tags.
+        scores: (T,) or (N, T) float32.
+        ratings: of the model's labels, see `rating_mask`.
 
     Returns:
         A new array of the same shape.
@@ -33,25 +38,8 @@ def floor(scores: FloatArray, labels: Labels) -> FloatArray:
     Raises:
         ScoringError: a score is not a finite number.
     """
-    check(scores, len(labels))
-    return np.where(kept(scores, rating_mask(labels)), scores, np.float32(0))
-
-
-class _RatingMask:
-    """Which of a model's tags are ratings; worked out once, since `floor` needs it for every batch."""
-
-    def __init__(self) -> None:
-        self._last: tuple[tuple[str, ...], NDArray[np.bool_]] = ((), np.zeros(0, dtype=np.bool_))
-
-    def __call__(self, labels: Labels) -> NDArray[np.bool_]:
-        categories, mask = self._last
-        if categories is not labels.categories:
-            mask = np.array([category == "rating" for category in labels.categories], dtype=np.bool_)
-            self._last = labels.categories, mask
-        return mask
-
-
-rating_mask = _RatingMask()
+    check(scores, len(ratings))
+    return np.where(kept(scores, ratings), scores, np.float32(0))
 
 
 def kept(scores: FloatArray, ratings: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -26,9 +26,9 @@ from wd14.errors import StoreError
 from wd14.model.score_store.database import (
     DamagedStoreError,
     Identity,
-    ScoreFile,
+    ScoreDatabase,
+    StoredCount,
     StoredScores,
-    file_identity,
     set_aside,
 )
 from wd14.model.score_store.row_format import check, floor, kept, pack, rating_mask, unpack, usable_for
@@ -52,14 +52,13 @@ class StoreStats:
     path: Path
     bytes: int  #: on disk
     max_bytes: int
-    pictures: Mapping[tuple[str, str], int]  #: number of scored pictures by (model identity, preprocessing)
-    oldest_use: int | None  #: when the least recently used scores were last used, in seconds since 1970
+    counts: tuple[StoredCount, ...]  #: scored pictures by model and preprocessing
     set_aside: tuple[Path, ...]  #: damaged stores of the past, which nobody reads; they can be deleted
 
     @property
     def total(self) -> int:
         """Scored pictures, over all models."""
-        return sum(self.pictures.values())
+        return sum(count.pictures for count in self.counts)
 
 
 class ScoreStore:
@@ -72,12 +71,10 @@ class ScoreStore:
         self._busy_seconds = busy_seconds
         self._log = log
         self._lock = threading.RLock()
-        self._file: ScoreFile | None = None
+        self._file: ScoreDatabase | None = None
         self._rebuilt = False
         self._keeps = True  # False once writing has failed: what is there can still be read
         self._pending: dict[tuple[bytes, int], bytes] = {}
-        self._used_blocks: set[int] = set()  # that this run has read
-        self._stamped: set[int] = set()  # of these, whose time of last use is written
         self._flushed_at = time.monotonic()
         self._identities: dict[int, Identity] = {}
 
@@ -94,7 +91,7 @@ class ScoreStore:
 
         Args:
             folder: where `scores.sqlite` lies or is to be made; None = `cache_folder()`.
-            max_bytes: above this size the least recently used scores go.
+            max_bytes: size from which on no more scores are kept, which is said in a line.
             log: where to say that the store cannot be used, or was rebuilt.
             busy_seconds: how long to wait for another process.
         """
@@ -113,17 +110,18 @@ class ScoreStore:
         store.reason = "the store is turned off"
         return store
 
-    def view(self, model: str, preprocessing: str, labels: Labels) -> ScoreView:
+    def view(self, model: str, preprocessing: str, labels: Labels, *, name: str = "") -> ScoreView:
         """The scores of one model with one preprocessing.
 
         Args:
             model: identity of the weights and the labels.
             preprocessing: all that shapes the model's input beside the picture.
             labels: the model's tags.
+            name: the model as the user wrote it, for whoever looks at what is stored.
         """
         text = json.dumps([model, preprocessing, len(labels)])
         number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
-        identity = Identity(number, model, preprocessing, len(labels))
+        identity = Identity(number, model, preprocessing, len(labels), name)
         with self._lock:
             self._identities[number] = identity
         return ScoreView(self, identity, labels)
@@ -161,7 +159,7 @@ class ScoreStore:
         """
         file = self._required()
         aside = sorted(file.path.parent.glob(f"{FILE_NAME}.corrupt-*"))
-        return StoreStats(file.path, file.size(), self._max_bytes, file.counts(), file.oldest_use(), tuple(aside))
+        return StoreStats(file.path, file.size(), self._max_bytes, tuple(file.counts()), tuple(aside))
 
     def clear(self) -> int:
         """Forgets all scores; returns how many pictures had some.
@@ -171,10 +169,9 @@ class ScoreStore:
         """
         with self._lock:
             self._pending.clear()
-            self._used_blocks.clear()
             return self._required().clear()
 
-    def _required(self) -> ScoreFile:
+    def _required(self) -> ScoreDatabase:
         if self._file is None:
             raise StoreError(f"the score store cannot be used: {self.reason}")
         self.flush()
@@ -188,14 +185,10 @@ class ScoreStore:
         if waiting is not None:
             return waiting
         try:
-            found = file.read(picture, identity)
+            return file.read(picture, identity)
         except StoreError as error:
             self._fail(file, error)
             return None
-        if found is None:
-            return None
-        self._used_blocks.add(found[0])
-        return found[1]
 
     def _knows(self, identity: Identity) -> bool:
         file = self._file
@@ -217,22 +210,17 @@ class ScoreStore:
 
     def _write_pending(self) -> None:
         file = self._file
-        blocks = self._used_blocks.copy()  # other threads go on reading
-        if file is None or not self._keeps or not (self._pending or blocks - self._stamped):
+        if file is None or not self._keeps or not self._pending:
             return
         rows = [StoredScores(picture, identity, packed) for (picture, identity), packed in self._pending.items()]
         try:
-            for number in {row.identity for row in rows}:
-                file.introduce(self._identities[number])
-            file.write(rows, sorted(blocks - self._stamped))
+            file.write(rows, [self._identities[number] for number in sorted({row.identity for row in rows})])
         except StoreError as error:
             self._fail_writing(file, error)
             return
-        # Only now: until they are in the file, `get` finds them here.
-        self._pending.clear()
-        self._stamped |= blocks
+        self._pending.clear()  # only now: until they are in the file, `get` finds them here
 
-    def _fail_writing(self, file: ScoreFile, error: StoreError) -> None:
+    def _fail_writing(self, file: ScoreDatabase, error: StoreError) -> None:
         if isinstance(error, DamagedStoreError):
             self._fail(file, error)
             if self._file is not None:
@@ -242,7 +230,7 @@ class ScoreStore:
         self._pending.clear()
         self._say(f"this run's scores are not kept: {error}")
 
-    def _fail(self, file: ScoreFile, error: StoreError) -> None:
+    def _fail(self, file: ScoreDatabase, error: StoreError) -> None:
         """Rebuilds the file that failed a thread when it is damaged (once a run), else uses it no longer."""
         with self._lock:
             if file is not self._file:  # another thread was here before
@@ -252,29 +240,43 @@ class ScoreStore:
                 file.close()
                 if not isinstance(error, DamagedStoreError) or self._rebuilt:
                     raise error
-                self._rebuild(error, file.inode)
+                self._rebuild(error)
             except StoreError as second:
                 self._give_up(second)
 
     def _open_file(self) -> None:
         if self.path is None:
             return
-        inode = file_identity(self.path)
         try:
-            self._file = ScoreFile(self.path, max_bytes=self._max_bytes, busy_seconds=self._busy_seconds)
+            self._file = self._open_database(self.path)
         except DamagedStoreError as error:
-            self._rebuild(error, inode)
+            self._rebuild(error)
 
-    def _rebuild(self, error: StoreError, inode: tuple[int, int] | None) -> None:
+    def _open_database(self, path: Path) -> ScoreDatabase:
+        return ScoreDatabase(path, max_bytes=self._max_bytes, busy_seconds=self._busy_seconds)
+
+    def _rebuild(self, error: StoreError) -> None:
         """Sets the damaged file aside and starts a new one."""
         if self.path is None:
             return
         self._rebuilt = True
-        self._used_blocks.clear()
-        kept = set_aside(self.path, inode)
-        self._file = ScoreFile(self.path, max_bytes=self._max_bytes, busy_seconds=self._busy_seconds)
-        if kept is not None:
-            self._say(f"the score store was damaged and is begun anew ({error}); the old one is kept as {kept.name}")
+        if self._is_sound_by_now(self.path):
+            return
+        kept = set_aside(self.path)
+        self._file = self._open_database(self.path)
+        self._say(f"the score store was damaged and is begun anew ({error}); the old one is kept as {kept.name}")
+
+    def _is_sound_by_now(self, path: Path) -> bool:
+        """Whether another process has begun the store anew meanwhile; then it is used."""
+        try:
+            file = self._open_database(path)
+            if file.is_sound():
+                self._file = file
+                return True
+            file.close()
+        except DamagedStoreError:
+            pass
+        return False
 
     def _give_up(self, error: StoreError) -> None:
         self.reason = str(error)

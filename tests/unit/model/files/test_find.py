@@ -16,6 +16,7 @@ from wd14.config import BUILTIN_MODEL
 from wd14.errors import ConfigError, JobStoppedError, LabelsError, ModelContractError, ModelError, ModelNotFoundError
 from wd14.model.files.find import cached_state, find_model
 from wd14.model.files.registry import MODELS, find
+from wd14.stop import StopToken
 
 SIZE = 32
 

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 
 from wd14.errors import StoreError
-from wd14.model.score_store.store import ScoreStore, floor
+from wd14.model.score_store.row_format import floor, rating_mask
+from wd14.model.score_store.store import ScoreStore
 from wd14.types import FloatArray, Labels
 
 LABELS = Labels(tuple(map(str, range(300))), ("rating",) * 4 + ("general",) * 296)
+RATINGS = rating_mask(LABELS)
 ROWS = 1500
 
 
@@ -61,7 +63,7 @@ def wrong_and_missing(store: ScoreStore) -> tuple[int, int]:
         found = view.get(sha(i))
         if found is None:
             missing += 1
-        elif found.tobytes() != floor(some_scores(i), LABELS).tobytes():
+        elif found.tobytes() != floor(some_scores(i), RATINGS).tobytes():
             wrong += 1
     return wrong, missing
 
@@ -214,7 +216,7 @@ class TestNotOurs:
 
     def test_a_store_of_a_newer_version(self, filled: Path, log: Lines) -> None:
         with sqlite3.connect(filled) as sql:
-            sql.execute("PRAGMA user_version = 2")
+            sql.execute("PRAGMA user_version = 3")
         sql.close()
         assert "newer version" in self.unused(filled, log)
 

@@ -13,11 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from wd14.cache_folders import cache_folder
 from wd14.errors import ScoringError, StoreError
-from wd14.model.score_store.store import FLOOR, ScoreStore, default_folder, floor, usable_for
-from wd14.types import FloatArray, Labels
+from wd14.model.score_store.database import StoredCount
+from wd14.model.score_store.row_format import floor, rating_mask
+from wd14.model.score_store.store import ScoreStore, usable_for
+from wd14.types import SCORE_FLOOR, FloatArray, Labels
 
 LABELS = Labels(("safe", "risky", *(f"tag_{i}" for i in range(300))), ("rating", "rating", *("general",) * 300))
+
+RATINGS = rating_mask(LABELS)
 
 
 def sha(name: str | int) -> bytes:
@@ -54,7 +59,7 @@ def test_scores_come_back_in_another_run_as_floor_gives_them(tmp_path: Path, log
             found = view.get(picture)
             assert found is not None
             assert found.dtype == np.float32
-            assert found.tobytes() == floor(scores, LABELS).tobytes()
+            assert found.tobytes() == floor(scores, RATINGS).tobytes()
         assert view.get(sha("never seen")) is None
     assert log == []
 
@@ -65,7 +70,7 @@ def test_scores_are_found_at_once_and_before_they_are_written(tmp_path: Path) ->
         view.put([(sha(1), some_scores(1))])
         found = view.get(sha(1))
         assert found is not None
-        np.testing.assert_array_equal(found, floor(some_scores(1), LABELS))
+        np.testing.assert_array_equal(found, floor(some_scores(1), RATINGS))
 
 
 @given(
@@ -134,7 +139,7 @@ def test_the_last_scores_of_a_picture_count(tmp_path: Path) -> None:
             store.flush()
         found = view.get(sha("picture"))
         assert found is not None
-        np.testing.assert_array_equal(found, floor(some_scores(2), LABELS))
+        np.testing.assert_array_equal(found, floor(some_scores(2), RATINGS))
         assert store.stats().total == 1
 
 
@@ -143,7 +148,7 @@ def test_scores_that_are_no_numbers_are_refused(tmp_path: Path, bad: float) -> N
     values = some_scores(1)
     values[7] = bad
     with pytest.raises(ScoringError, match="finite"):
-        floor(values, LABELS)
+        floor(values, RATINGS)
     with ScoreStore.open(tmp_path) as store:
         view = store.view("model", "kohya", LABELS)
         with pytest.raises(ScoringError, match="finite"):
@@ -160,8 +165,8 @@ def test_scores_of_another_number_of_tags_are_refused(tmp_path: Path) -> None:
 def test_floor_works_on_a_batch_and_leaves_its_argument_alone() -> None:
     batch = np.stack([some_scores(1), some_scores(2)])
     before = batch.copy()
-    floored = floor(batch, LABELS)
-    np.testing.assert_array_equal(floored[1], floor(some_scores(2), LABELS))
+    floored = floor(batch, RATINGS)
+    np.testing.assert_array_equal(floored[1], floor(some_scores(2), RATINGS))
     np.testing.assert_array_equal(batch, before)
 
 
@@ -170,12 +175,12 @@ def test_floor_follows_the_labels_that_it_is_given() -> None:
     low = np.full(3, 0.001, dtype=np.float32)
     first = Labels(("a", "b", "c"), ("rating", "general", "general"))
     second = Labels(("a", "b", "c"), ("general", "general", "rating"))
-    assert np.flatnonzero(floor(low, first)).tolist() == [0]
-    assert np.flatnonzero(floor(low, second)).tolist() == [2]
+    assert np.flatnonzero(floor(low, rating_mask(first))).tolist() == [0]
+    assert np.flatnonzero(floor(low, rating_mask(second))).tolist() == [2]
 
 
 @pytest.mark.parametrize(
-    ("threshold", "usable"), [(0.35, True), (FLOOR, True), (0.00999999, False), (0.0, False), (2.0, True)]
+    ("threshold", "usable"), [(0.35, True), (SCORE_FLOOR, True), (0.00999999, False), (0.0, False), (2.0, True)]
 )
 def test_a_threshold_below_the_floor_needs_the_model(threshold: float, usable: bool) -> None:
     assert usable_for(threshold) is usable
@@ -192,22 +197,21 @@ def test_a_store_that_is_off_keeps_nothing() -> None:
 
 def test_stats_and_clear(tmp_path: Path) -> None:
     with ScoreStore.open(tmp_path) as store:
-        store.view("one", "kohya", LABELS).put((sha(i), some_scores(i)) for i in range(3000))
+        store.view("one", "kohya", LABELS, name="o/one").put((sha(i), some_scores(i)) for i in range(3000))
         store.view("two", "kohya", LABELS).put([(sha(0), some_scores(0))])
         stats = store.stats()
-        assert stats.pictures == {("one", "kohya"): 3000, ("two", "kohya"): 1}
+        assert stats.counts == (StoredCount("", "two", "kohya", 1), StoredCount("o/one", "one", "kohya", 3000))
         assert stats.total == 3001
         assert stats.path == tmp_path / "scores.sqlite"
-        assert stats.oldest_use is not None
 
         assert store.clear() == 3001
         assert store.view("one", "kohya", LABELS).get(sha(0)) is None
         cleared = store.stats()
-        assert (cleared.total, cleared.oldest_use) == (0, None)
+        assert cleared.total == 0
         assert cleared.bytes < stats.bytes / 10
 
         store.view("one", "kohya", LABELS).put([(sha(0), some_scores(0))])
-        assert store.stats().pictures == {("one", "kohya"): 1}
+        assert store.stats().counts == (StoredCount("", "one", "kohya", 1),)
 
 
 def test_many_threads_read_while_one_writes(tmp_path: Path) -> None:
@@ -215,7 +219,7 @@ def test_many_threads_read_while_one_writes(tmp_path: Path) -> None:
     done = threading.Event()
     with ScoreStore.open(tmp_path, log=failures) as store:
         view = store.view("model", "kohya", LABELS)
-        expected = {i: floor(some_scores(i), LABELS).tobytes() for i in range(40)}
+        expected = {i: floor(some_scores(i), RATINGS).tobytes() for i in range(40)}
 
         def read() -> None:
             while not done.is_set():
@@ -263,58 +267,61 @@ def test_closing_while_threads_still_read_is_safe(tmp_path: Path, log: Lines) ->
     store.close()
 
 
-class TestSize:
-    """The file stays below its limit, and what was used last stays in it."""
+class TestSizeLimit:
+    """At its limit the store keeps nothing more, and says so once; what is there is still read."""
 
-    LIMIT = 1_500_000
+    LIMIT = 400_000
 
-    @pytest.fixture
-    def at(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-        """The time of day, which a test can set."""
-        now = [1_000_000.0]
-        monkeypatch.setattr("wd14.model.score_store.database.time.time", lambda: now[0])
-        return now
-
-    def fill(self, folder: Path, names: range) -> None:
-        with ScoreStore.open(folder, max_bytes=self.LIMIT) as store:
+    def test_at_the_limit(self, tmp_path: Path, log: Lines) -> None:
+        with ScoreStore.open(tmp_path, max_bytes=self.LIMIT, log=log) as store:
             view = store.view("model", "kohya", LABELS)
-            for i in names:
+            for i in range(6000):
                 view.put([(sha(i), some_scores(i))])
-
-    def present(self, folder: Path, names: range) -> int:
-        """How many are there; looking counts as no use, since the limit is not at work."""
-        with sqlite3.connect(folder / "scores.sqlite") as sql:
-            found = {row[0] for row in sql.execute("SELECT picture FROM scores")}
-        sql.close()
-        return sum(sha(i) in found for i in names)
-
-    def test_the_least_recently_used_go_first(self, tmp_path: Path, at: list[float]) -> None:
-        old, unused, new = range(1024), range(2048, 3072), range(10_000, 13_000)
-        self.fill(tmp_path, old)
-        at[0] += 100
-        self.fill(tmp_path, unused)
-        at[0] += 100
+            assert store.stats().bytes < 3 * self.LIMIT
+        (line,) = log
+        assert "limit of 0 MB" in line
+        assert "wd14-captioner cache --clear" in line
         with ScoreStore.open(tmp_path, max_bytes=self.LIMIT) as store:
             view = store.view("model", "kohya", LABELS)
-            assert all(view.get(sha(i)) is not None for i in old), "reading them makes them the recent ones"
-        at[0] += 100
-        self.fill(tmp_path, new)
-        assert self.present(tmp_path, old) == len(old)
-        assert self.present(tmp_path, unused) <= len(unused) / 2
-        assert self.present(tmp_path, new) == len(new)
+            there = [view.get(sha(i)) is not None for i in range(6000)]
+            assert there == sorted(there, reverse=True), "the first ones are kept"
+            assert 500 < sum(there) < 3000
+            store.clear()
+            view.put([(sha("new"), some_scores(0))])
+            store.flush()
+        with ScoreStore.open(tmp_path) as store:
+            assert store.stats().total == 1
 
-    def test_the_file_stays_near_its_limit(self, tmp_path: Path) -> None:
-        self.fill(tmp_path, range(12_000))
-        with ScoreStore.open(tmp_path) as store:
-            assert self.LIMIT * 0.7 < store.stats().bytes < self.LIMIT * 1.3
 
-    def test_a_smaller_limit_takes_effect(self, tmp_path: Path) -> None:
+class TestVersionOne:
+    """A file of version 1.0 is brought up to date and keeps its scores."""
+
+    @pytest.fixture
+    def old(self, tmp_path: Path) -> Path:
         with ScoreStore.open(tmp_path) as store:
-            store.view("model", "kohya", LABELS).put((sha(i), some_scores(i)) for i in range(8000))
-        self.fill(tmp_path, range(20_000, 21_500))
-        with ScoreStore.open(tmp_path) as store:
-            # 350 bytes a row: 4,000 rows fit
-            assert store.stats().total < 6000
+            store.view("model", "kohya", LABELS).put((sha(i), some_scores(i)) for i in range(300))
+        with sqlite3.connect(tmp_path / "scores.sqlite") as sql:
+            sql.execute("CREATE TABLE block (id INTEGER PRIMARY KEY, used INTEGER NOT NULL)")
+            sql.execute("ALTER TABLE identity DROP COLUMN name")
+            sql.execute("PRAGMA user_version = 1")
+        sql.close()
+        return tmp_path
+
+    @pytest.mark.parametrize("with_block", [True, False])
+    def test_scores_stay(self, old: Path, log: Lines, with_block: bool) -> None:
+        if not with_block:
+            with sqlite3.connect(old / "scores.sqlite") as sql:
+                sql.execute("DROP TABLE block")
+            sql.close()
+        for _ in range(2):
+            with ScoreStore.open(old, log=log) as store:
+                view = store.view("model", "kohya", LABELS, name="owner/tagger")
+                assert all(view.get(sha(i)) is not None for i in range(300))
+                assert {count.model for count in store.stats().counts} == {"model"}
+                view.put([(sha("new"), some_scores(0))])
+        with ScoreStore.open(old) as store:
+            assert store.stats().counts == (StoredCount("owner/tagger", "model", "kohya", 301),)
+        assert log == []
 
 
 class TestDefaultFolder:
@@ -348,8 +355,8 @@ class TestDefaultFolder:
         monkeypatch.setenv("HOME", "/home/ada")
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr("wd14.model.score_store.store.sys.platform", platform)
-        assert default_folder() == Path(expected)
+        monkeypatch.setattr("wd14.cache_folders.sys.platform", platform)
+        assert cache_folder() == Path(expected)
 
     def test_a_user_without_a_home_goes_without_a_store(self, monkeypatch: pytest.MonkeyPatch, log: Lines) -> None:
         monkeypatch.setenv("WD14_CACHE", "~nobody-of-that-name/scores")
