@@ -1,16 +1,14 @@
 #!/bin/bash
 # Prepares the Python environment that is active: installs what is missing and chooses the onnxruntime build for this
-# machine. Nothing that is installed changes its version, and a second run changes nothing. Works with bash 3.2.
+# machine. Nothing that is installed changes its version, except pyarrow 19.0.0 in the plugin's own environment. A second
+# run changes nothing. Works with bash 3.2.
 #
 #   WD14_ONNXRUNTIME   a package to use for the GPU instead of the chosen one, such as onnxruntime-migraphx==1.23.2;
 #                      "cpu" = leave onnxruntime as it is
 #   WD14_SETUP_PAUSE   seconds between two tries of an installation (default 5)
-#
-# The next line also runs in a copy with Windows line ends: it starts again without them.
-if [ -z "${WD14_HERE:-}" ] && grep -q "$(printf '\r')" "$0"; then tr -d '\r' < "$0" | WD14_HERE="$(dirname "$0")" bash -s -- "$@"; exit $?; fi #
 
 set -u
-cd "${WD14_HERE:-$(dirname "$0")}" || exit 1
+cd "$(dirname "$0")" || exit 1
 
 # import name : what to install for it (pyproject.toml says the same; a test compares them)
 NEEDED="datasets:datasets>=3.6
@@ -186,6 +184,13 @@ sys.exit(bool(wanted) and found != wanted)
 PYTHON_END
 }
 
+# pyarrow 19.0.0, which the host pins, cannot read the Parquet files of later versions (apache/arrow issue 45283).
+raise_pyarrow() {
+  is_installed "pyarrow==19.0.0" || return 0
+  say "Raising pyarrow from 19.0.0 to 19.0.1, which reads the Parquet files of today."
+  pip_ install --no-deps "pyarrow==19.0.1" || say "That did not work: some Parquet datasets cannot be read."
+}
+
 find_python
 find_uv
 
@@ -197,6 +202,7 @@ $NEEDED"; then
     list_missing
     say "Jobs will not start without all of them: install the plugin again when the network is up."
   fi
+  raise_pyarrow
 fi
 
 if ! provide "$NEEDED"; then

@@ -12,6 +12,7 @@ import wd14
 from wd14.cli import cache, caption, download, models
 from wd14.cli.output import complain, say_in_any_encoding
 from wd14.errors import CaptionerError, JobStoppedError
+from wd14.images.pillow_warnings import ignore_pillow_warnings
 from wd14.text import printable
 
 
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         130 = stopped.
     """
     say_in_any_encoding()
+    ignore_pillow_warnings()
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     try:

@@ -12,6 +12,7 @@ from typing import Protocol
 from wd14.config import CaptionConfig
 from wd14.errors import CaptionerError, ConfigError, JobStoppedError
 from wd14.hosts.base import Host
+from wd14.images.pillow_warnings import ignore_pillow_warnings
 from wd14.text import printable
 from wd14.types import Progress, Summary
 
@@ -29,7 +30,7 @@ class TransformerLabHost(Host, Protocol):
     """A host that is told how a job begins and ends."""
 
     #: Whether the host has been told how the job ended.
-    told: bool
+    end_reported: bool
 
     def begin(self) -> None:
         """The job begins."""
@@ -42,11 +43,12 @@ def run_and_report(host: TransformerLabHost, run_job: Callable[[Host], Summary])
     Raises:
         SystemExit: the job failed. A stop is no failure of the process: the hosts take any other exit for a crash.
     """
+    ignore_pillow_warnings()
     try:
         host.begin()
         run_job(host)
     except (Exception, KeyboardInterrupt) as error:
-        if not host.told:
+        if not host.end_reported:
             host.fail(error)
         if not isinstance(error, JobStoppedError | KeyboardInterrupt):
             raise SystemExit(1) from error

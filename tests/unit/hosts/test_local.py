@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wd14.config import CaptionConfig
-from wd14.errors import ConfigError, JobStoppedError
+from wd14.errors import ConfigError
 from wd14.hosts.local import LocalHost, progress_line
 from wd14.types import Progress, Summary
 
@@ -64,8 +64,3 @@ def test_a_bar_moves_and_goes_away(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "1500/3000" in capsys.readouterr().err
     watched.finish(Summary(1, 1, 0, 0, 1.0, "out"))
     assert capsys.readouterr().err.endswith("\r")
-
-
-def test_it_stops_when_it_is_asked_to(tmp_path: Path) -> None:
-    with pytest.raises(JobStoppedError):
-        host(tmp_path, stopped=lambda: True).progress(HALF)

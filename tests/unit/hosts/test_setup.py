@@ -107,6 +107,11 @@ class Machine:
         for module in modules:
             shutil.rmtree(self.home / "site" / module)
 
+    def pyarrow(self, version: str) -> None:
+        folder = self.home / "site" / f"pyarrow-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: pyarrow\nVersion: {version}\n")
+
     def give_nvidia(self) -> None:
         program(self.bin / "nvidia-smi", '#!/bin/bash\necho "GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-0)"\n')
 
@@ -205,6 +210,23 @@ def test_an_environment_that_the_host_left_empty_is_filled(machine: Machine) -> 
         assert f" {package}" in install
 
 
+@pytest.mark.parametrize(("version", "raised"), [("19.0.0", True), ("19.0.1", False), ("26.0.1", False)])
+def test_the_pyarrow_that_cannot_read_todays_files_is_raised(machine: Machine, version: str, raised: bool) -> None:
+    machine.pyarrow(version)
+    done = machine.setup()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert machine.installs == (
+        [f"pip install --python {machine.venv}/bin/python --no-deps pyarrow==19.0.1"] if raised else []
+    )
+
+
+def test_pyarrow_is_left_alone_in_an_environment_that_is_not_the_plugins(machine: Machine) -> None:
+    machine.pyarrow("19.0.0")
+    elsewhere = machine.venv.rename(machine.home / "my-venv")
+    assert machine.setup(VIRTUAL_ENV=str(elsewhere)).returncode == 0
+    assert machine.installs == []
+
+
 def test_outside_the_host_its_sdk_is_not_wanted(machine: Machine) -> None:
     machine.lose("lab", "transformers")
     elsewhere = machine.venv.rename(machine.home / "my-venv")
@@ -258,15 +280,6 @@ def test_the_build_can_be_named_or_left_alone(machine: Machine) -> None:
     assert machine.installs == []
     assert machine.setup(WD14_ONNXRUNTIME="onnxruntime-gpu==1.21.1").returncode == 0
     assert machine.installs[0].endswith(" onnxruntime-gpu==1.21.1")
-
-
-def test_windows_line_ends_do_no_harm(machine: Machine) -> None:
-    (machine.plugin / "setup.sh").write_bytes(SCRIPT.replace("\n", "\r\n").encode())
-    machine.lose("tqdm")
-    done = machine.setup()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    assert len(machine.installs) == 1
 
 
 def test_it_is_committed_with_unix_line_ends() -> None:

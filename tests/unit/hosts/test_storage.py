@@ -12,6 +12,7 @@ import pytest
 
 from wd14.errors import JobStoppedError
 from wd14.hosts.lab.storage import Storage, now
+from wd14.stop import StopToken
 
 
 class Synchronous:
@@ -87,10 +88,6 @@ class Coroutines:
             shutil.copyfileobj(reading, writing)
 
 
-def never() -> None:
-    """Nobody wants the job to stop."""
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "made"
@@ -109,12 +106,12 @@ def test_a_dataset_goes_up_and_comes_down_whole(
     before = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     storage = Storage(kind(scheme))
     place = (scheme + str(tmp_path).lstrip("/") if scheme else str(tmp_path)) + "/bucket/set"
-    storage.upload(folder, place, never)
+    storage.upload(folder, place, StopToken())
     assert storage.is_dir(place)
     assert "0.png" in storage.names(place)
     assert storage.read_text(f"{place}/.wd14/report.json") == "{}"
     down = tmp_path / "down"
-    storage.download(place, down, never)
+    storage.download(place, down, StopToken())
     assert {str(path.relative_to(down)): path.read_bytes() for path in down.rglob("*") if path.is_file()} == before
     storage.remove(place)
     assert not storage.is_dir(place)
@@ -123,14 +120,16 @@ def test_a_dataset_goes_up_and_comes_down_whole(
 
 @pytest.mark.parametrize("kind", [Synchronous, Coroutines])
 def test_a_stop_is_obeyed_between_files(folder: Path, tmp_path: Path, kind: Callable[[str], Any]) -> None:
-    looks = iter(range(100))
+    class StopSoon(StopToken):
+        looks = 0
 
-    def soon() -> None:
-        if next(looks) == 2:
-            raise JobStoppedError("stop")
+        @property
+        def reason(self) -> str | None:
+            self.looks += 1
+            return "stop" if self.looks > 2 else None
 
     with pytest.raises(JobStoppedError):
-        Storage(kind("s3://")).upload(folder, f"s3://{tmp_path}/bucket/set", soon)
+        Storage(kind("s3://")).upload(folder, f"s3://{tmp_path}/bucket/set", StopSoon())
     assert len(list((tmp_path / "bucket").rglob("*.png"))) < 20
 
 
@@ -143,7 +142,7 @@ def test_keys_that_lead_out_of_the_folder_stay_where_they_are(tmp_path: Path) ->
             return super().open(str(tmp_path / "object"), mode, **more)
 
     (tmp_path / "object").write_bytes(b"x")
-    Storage(Sly()).download("/bucket/set", tmp_path / "a" / "b" / "down", never)
+    Storage(Sly()).download("/bucket/set", tmp_path / "a" / "b" / "down", StopToken())
     assert sorted(path.name for path in tmp_path.rglob("*.png")) == ["a.png"]
 
 

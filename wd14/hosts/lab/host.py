@@ -90,7 +90,7 @@ class LabHost:
         self._begun = False
         self._complained = False
         #: Whether the host has been told how the job ended.
-        self.told = False
+        self.end_reported = False
 
     def begin(self) -> None:
         """Takes the host's job, or makes one where no host started us."""
@@ -181,11 +181,11 @@ class LabHost:
             "images_per_second": round(rate, 3),
         }
         self._tell_end(result_words(summary), score)
-        self.told = True
+        self.end_reported = True
 
     def fail(self, error: BaseException) -> None:
         """Tells the host the reason."""
-        self.told = True
+        self.end_reported = True
         stopped = isinstance(error, JobStoppedError | KeyboardInterrupt)
         words = stop_words(self._last, cache=self._cache) if stopped else reason(error)
         say(words if stopped else f"Failed: {words}")

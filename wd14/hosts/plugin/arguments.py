@@ -1,4 +1,4 @@
-"""What the classic host gives a job: its parameters, and the dataset to read."""
+"""The parameters that the classic host gives a job, on the command line and in a file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wd14.config import CaptionConfig
-from wd14.errors import SourceNotFoundError
-from wd14.hosts.transformer_lab import say, slug
+from wd14.hosts.transformer_lab import say
 
 #: Options of the host's own command line that its SDK reads; see `sdk_arguments`.
 _SDK_OPTIONS = frozenset(
@@ -72,36 +71,3 @@ def sdk_arguments(argv: Sequence[str]) -> list[str]:
     """
     pairs = {key: value for key, value in _pairs(argv).items() if key in _SDK_OPTIONS}
     return [f"--{key}={value}" for key, value in pairs.items()]
-
-
-def find_dataset(datasets: Path, name: str) -> str | Path:
-    """What a dataset of the host is: its folder, or its hub id.
-
-    Raises:
-        SourceNotFoundError: there is none of that name.
-    """
-    folder = next((datasets / each for each in _folder_names(name) if (datasets / each).is_dir()), None)
-    if folder is None:
-        known = sorted(each.name for each in datasets.glob("[!.]*") if each.is_dir()) if datasets.is_dir() else []
-        there = f"there are: {', '.join(known[:20])}" if known else "there are none"
-        raise SourceNotFoundError(f"The workspace has no dataset {name!r} (deleted or renamed?); {there}.")
-    index = _read_index(folder)
-    location = index.get("location")
-    if location == "local" or (location is None and any(each.name != "index.json" for each in folder.iterdir())):
-        return folder
-    return str(index.get("dataset_id") or name)
-
-
-def _folder_names(name: str) -> list[str]:
-    """How the host may write a dataset's name as a folder: as it is, as its upload does, as its store does."""
-    stored = "_".join(name.replace("/", " ").split())
-    names = [name, slug(name), stored]
-    return [each for each in dict.fromkeys(names) if each and each not in {".", ".."} and Path(each).name == each]
-
-
-def _read_index(folder: Path) -> dict[str, Any]:
-    try:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return index if isinstance(index, dict) else {}

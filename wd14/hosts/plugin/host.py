@@ -7,7 +7,6 @@ server and plugin rewrite without a lock; Stop is a flag in that record; a finis
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import traceback
@@ -19,7 +18,8 @@ from wd14.config import CaptionConfig
 from wd14.errors import CaptionerError, HostError, JobStoppedError, SourceNotFoundError
 from wd14.hosts.base import Host
 from wd14.hosts.local import LINE_EVERY, progress_line
-from wd14.hosts.plugin.arguments import find_dataset, job_values, sdk_arguments
+from wd14.hosts.plugin.arguments import job_values, sdk_arguments
+from wd14.hosts.plugin.datasets import find_dataset, registration
 from wd14.hosts.plugin.job_record import JobRecord
 from wd14.hosts.transformer_lab import (
     DATASET_KEYS,
@@ -80,7 +80,7 @@ class PluginHost:
         self._next_look = 0.0
         self._next_line = time.monotonic() + LINE_EVERY
         #: Whether the host has been told how the job ended.
-        self.told = False
+        self.end_reported = False
 
     def begin(self) -> None:
         """Notes in the record that the job runs.
@@ -125,7 +125,7 @@ class PluginHost:
             parent=datasets,
             name=output_name(config, source_name),
             staging=staging,
-            extra_files=_registration,
+            extra_files=registration,
         )
 
     def log(self, line: str) -> None:
@@ -167,7 +167,7 @@ class PluginHost:
         self._end(words, success=False)
 
     def _end(self, words: str, *, success: bool) -> None:
-        self.told = True
+        self.end_reported = True
         self._record.note("completion_status", "success" if success else "failed")
         self._record.note("completion_details", words)
         self._record.note("end_time", _now())
@@ -180,18 +180,6 @@ class PluginHost:
         raise SourceNotFoundError(
             "No dataset is chosen: open the task, choose one in its Dataset tab, and queue it again."
         )
-
-
-def _registration(name: str, rows: int) -> Mapping[str, str]:
-    """The file that makes a folder one of the host's generated datasets."""
-    index = {
-        "dataset_id": name,
-        "location": "local",
-        "description": "",
-        "size": -1,
-        "json_data": {"generated": True, "files": ["metadata.jsonl"], "sample_count": rows},
-    }
-    return {"index.json": json.dumps(index, indent=2)}
 
 
 def _device(path: Path) -> int:

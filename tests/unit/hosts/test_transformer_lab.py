@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -12,15 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wd14.config import CaptionConfig
-from wd14.errors import ConfigError, JobStoppedError, SourceNotFoundError
+from wd14.errors import ConfigError, SourceNotFoundError
 from wd14.hosts.transformer_lab import (
-    check_termination,
     output_name,
     reason,
     result_words,
     slug,
     stop_words,
-    termination,
 )
 from wd14.types import Progress, Summary
 
@@ -93,13 +89,3 @@ def test_reasons_are_one_line_for_a_person(error: BaseException, expected: str) 
     words = reason(error)
     assert words.startswith(expected)
     assert "\n" not in words
-
-
-def test_sigterm_is_noted_and_the_old_handler_comes_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with termination() as asked:
-        check_termination(asked)
-        os.kill(os.getpid(), signal.SIGTERM)
-        with pytest.raises(JobStoppedError):
-            check_termination(asked)
-    assert signal.getsignal(signal.SIGTERM) is before
