@@ -1,7 +1,7 @@
 r"""How people write lists, pairs and thresholds in one text field.
 
 Tags may hold `;` and backslashes (`;d`, `\m/`), so a list is split at commas and line ends only, and a backslash
-means something only before the sign that it protects.
+has a meaning only before the character that it protects.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 #: A comma or a line end; no backslash protects the comma.
 _LIST_BREAK = re.compile(r"(?<!\\),|\r\n|\r|\n")
 _ARROW = re.compile(r"(?<!\\)->")
-_COMMA = re.compile(r"(?<!\\),")
-_SEMICOLON = re.compile(r"(?<!\\);")
-_PROTECTED = re.compile(r"\\(,|;|->)")
 
 
 def parse_list(value: Any) -> tuple[str, ...]:
@@ -70,78 +67,41 @@ def _literal(text: str, brackets: str) -> Any:
 
 
 def parse_pairs(value: Any) -> tuple[tuple[str, str], ...]:
-    r"""Pairs (source, target): `a -> b`, one a line or separated by `;`, or kohya's `a,b;c,d`.
+    r"""Pairs (source, target) of lines `source -> target`; `\->` is an arrow inside a tag.
 
-    A `;` that opens a tag belongs to it (`;d -> wink`), any other one separates. `\,`, `\;` and `\->` stand for the
-    signs themselves. A target may be empty, which removes the tag.
+    A target may be empty, which removes the tag. A list of such lines or of pairs is taken too, typed or as the host's
+    string.
 
     Raises:
-        ValueError: an entry has no source, or is not a pair.
+        ValueError: an entry is not of this form.
     """
     if value is None:
         return ()
     if isinstance(value, str):
         typed = _literal(value, "[]")
-        if typed is None:
-            typed = _literal(value, "{}")
-        if not isinstance(typed, (list, dict)):
-            return tuple(pair for line in _LINE_END.split(value) for pair in _pairs_of_line(line))
-        value = typed
-    if isinstance(value, Mapping):
+        value = typed if isinstance(typed, list) else _LINE_END.split(value)
+    elif isinstance(value, Mapping):
         value = value.items()
     if not isinstance(value, Iterable) or isinstance(value, bytes):
         raise ValueError(f"expected lines of 'source -> target', got {value!r}")
-    return tuple(pair for entry in value for pair in _pairs_of_entry(entry))
+    return tuple(_pair(entry) for entry in value if not isinstance(entry, str) or entry.strip())
 
 
-def _pairs_of_entry(entry: Any) -> tuple[tuple[str, str], ...]:
+def _pair(entry: Any) -> tuple[str, str]:
     if isinstance(entry, str):
-        return _pairs_of_line(entry)
-    if not isinstance(entry, Iterable) or isinstance(entry, (bytes, Mapping)):
-        raise ValueError(f"expected a pair (source, target), got {entry!r}")
-    texts = tuple(_text(item).strip() for item in entry)
+        sides = _ARROW.split(entry)
+        if len(sides) != 2:
+            raise ValueError(
+                f"expected one 'source -> target' a line, got {entry.strip()!r}; commas and semicolons do not separate"
+            )
+        texts = [side.replace("\\->", "->").strip() for side in sides]
+    elif isinstance(entry, Iterable) and not isinstance(entry, (bytes, Mapping)):
+        texts = [_text(item).strip() for item in entry]
+    else:
+        texts = []
     if len(texts) != 2 or not texts[0]:
-        raise ValueError(f"expected a pair (source, target), got {entry!r}")
-    return (texts,)
-
-
-def _pairs_of_line(line: str) -> tuple[tuple[str, str], ...]:
-    """The pairs of one line: `source -> target; source -> target` or `source,target;source,target`."""
-    if not line.strip(" \t;"):
-        return ()
-    sign = _ARROW if _ARROW.search(line) else _COMMA
-    # A `;` before a blank opens nothing: it separates, also where nothing is before it.
-    line = re.sub(r"^\s*;\s+", "", line)
-    line = re.sub(r"(?:(?<!\\);\s*)+$", "", line)
-    first, *rest = sign.split(line)
-    if not rest:
-        raise ValueError(f"expected 'source -> target', got {line.strip()!r}")
-    sides = [first]
-    for piece in rest[:-1]:
-        sides += _split_between(piece)
-    sides.append(rest[-1])
-    texts = [_side(side) for side in sides]
-    pairs = tuple(zip(texts[::2], texts[1::2], strict=True))
-    if not all(source for source, _ in pairs):
-        raise ValueError(f"expected 'source -> target', got {line.strip()!r}: there is no source")
-    return pairs
-
-
-def _split_between(piece: str) -> tuple[str, str]:
-    """What stands between two arrows: a target, `;`, and the next source; either may open with a `;` of its own."""
-    places = [match.start() for match in _SEMICOLON.finditer(piece)]
-    if not places:
-        raise ValueError(f"expected ';' or a line end between two replacements, got {piece.strip()!r}")
-    inside = [at for at in places if piece[:at].strip(" \t;") and piece[at + 1 :].strip()]
-    at = inside[0] if inside else places[0]
-    return piece[:at], piece[at + 1 :]
-
-
-def _side(text: str) -> str:
-    text = text.strip()
-    if _SEMICOLON.search(text, 1):
-        raise ValueError(f"expected one tag, got {text!r}; write '\\;' for a ';' inside a tag")
-    return _PROTECTED.sub(r"\1", text).strip()
+        raise ValueError(f"expected 'source -> target', got {entry!r}")
+    return texts[0], texts[1]
 
 
 def parse_thresholds(value: Any) -> dict[str, float]:

@@ -65,28 +65,20 @@ def test_a_list_written_with_commas_comes_back(items: list[str]) -> None:
     [
         (None, ()),
         ("", ()),
-        (";", ()),
         ("a -> b", (("a", "b"),)),
         ("a -> b\nc -> d\r\n\n", (("a", "b"), ("c", "d"))),
-        ("a -> b; c -> d", (("a", "b"), ("c", "d"))),
-        ("a->b;c->d;", (("a", "b"), ("c", "d"))),
-        ("a,b;c,d", (("a", "b"), ("c", "d"))),
-        (r"aa\,bb,AA\,BB;cc\;dd,CC\;DD", (("aa,bb", "AA,BB"), ("cc;dd", "CC;DD"))),
+        ("a->b\rc ->  d ", (("a", "b"), ("c", "d"))),
+        ("aa,bb -> AA,BB", (("aa,bb", "AA,BB"),)),
         ("a ->", (("a", ""),)),
-        ("a ->; b -> c", (("a", ""), ("b", "c"))),
-        ("a,;b,c", (("a", ""), ("b", "c"))),
         (";d -> wink", ((";d", "wink"),)),
-        ("a -> ;d; ;) -> x", (("a", ";d"), (";)", "x"))),
-        ("a->;;d->x", (("a", ""), (";d", "x"))),
-        ("; a -> b", (("a", "b"),)),
-        (";d,wink", ((";d", "wink"),)),
+        ("a -> ;d\n;) -> x", (("a", ";d"), (";)", "x"))),
         (r"\m/ -> horns", (("\\m/", "horns"),)),
         (r"a \-> b -> c", (("a -> b", "c"),)),
         ("a -> b, c", (("a", "b, c"),)),
         ({"a": "b"}, (("a", "b"),)),
-        ("{'a': 'b', ';d': ''}", (("a", "b"), (";d", ""))),
         ([("a", "b"), ["c", ""]], (("a", "b"), ("c", ""))),
-        (["a -> b"], (("a", "b"),)),
+        (["a -> b", ""], (("a", "b"),)),
+        ("['a -> b', 'c -> d']", (("a", "b"), ("c", "d"))),
         ("[['a', 'b']]", (("a", "b"),)),
     ],
 )
@@ -97,12 +89,11 @@ def test_pairs_in_their_forms(value: Any, pairs: tuple[tuple[str, str], ...]) ->
 @pytest.mark.parametrize("tag", AWKWARD_TAGS)
 def test_an_awkward_tag_can_be_replaced_and_be_a_target(tag: str) -> None:
     assert parse_pairs(f"{tag} -> x\ny -> {tag}") == ((tag, "x"), ("y", tag))
-    assert parse_pairs(f"{tag},x;y,{tag}") == ((tag, "x"), ("y", tag))
 
 
 @pytest.mark.parametrize(
     "value",
-    ["x", "-> b", ",b", "a -> b; c", "a; b -> c", "a -> b -> c", "a,b,c", 5, b"a", [5], [("a",)], [("", "b")]],
+    ["x", "-> b", "a,b", "a -> b; c -> d", "a -> b -> c", 5, b"a", [5], [("a",)], [("", "b")], [b"ab"]],
 )
 def test_what_is_no_pair_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="expected"):
@@ -110,14 +101,14 @@ def test_what_is_no_pair_is_refused(value: Any) -> None:
 
 
 def _written(text: str) -> str:
-    return text.replace("->", "\\->").replace(";", "\\;").replace(",", "\\,")
+    return text.replace("->", "\\->")
 
 
 @QUICK
-@given(st.lists(st.tuples(texts.filter(bool), texts)), st.sampled_from(["\n", " ; "]))
-def test_pairs_come_back_from_their_text(pairs: list[tuple[str, str]], between: str) -> None:
+@given(st.lists(st.tuples(texts.filter(bool), texts)))
+def test_pairs_come_back_from_their_text(pairs: list[tuple[str, str]]) -> None:
     pairs = [pair for pair in pairs if not any("\\" in side or side[:1] in ("[", "{") for side in pair)]
-    text = between.join(f"{_written(source)} -> {_written(target)}" for source, target in pairs)
+    text = "\n".join(f"{_written(source)} -> {_written(target)}" for source, target in pairs)
     assert parse_pairs(text) == tuple(pairs)
     assert parse_pairs(pairs) == tuple(pairs)
     assert parse_pairs(str(pairs)) == tuple(pairs)

@@ -1,4 +1,4 @@
-"""From scores to text: `select` keeps tags, `edit` does to them what the user wants, `render` writes them."""
+"""From scores to a caption: thresholds keep tags, the vocabulary spells them, an order is put to them, text is made."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from wd14.caption.edit import Editor, Vocabulary
+from wd14.caption.ordering import TagOrder
 from wd14.caption.render import Caption, append, split_caption
 from wd14.caption.thresholds import SINGLE_CATEGORIES, IndexArray, Selector
+from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
 from wd14.errors import ModelContractError, ScoringError
 from wd14.types import FloatArray, Labels
@@ -36,7 +37,7 @@ class Captioner:
         self._size = len(labels)
         self._vocabulary = Vocabulary(labels, config)
         self._selector = Selector(labels, config, published=published or {}, unwanted=self._vocabulary.unwanted)
-        self._editor = Editor(labels, config, self._vocabulary)
+        self._order = TagOrder(labels, config, self._vocabulary)
         places = {"rating": config.rating, "quality": config.quality}
         self._singles = [category for category in SINGLE_CATEGORIES if places[category] != "none"]
         self._separator = config.caption_separator
@@ -65,7 +66,7 @@ class Captioner:
             raise ScoringError("the model's scores are not numbers")
         kept = self._selector.tags(scores)
         singles = {category: self._selector.single(category, scores) for category in self._singles}
-        written = self._editor(kept, scores, singles)
+        written = self._order(kept, scores, singles)
         vocabulary = self._vocabulary
         tags = [vocabulary.texts[i] for i, _ in written if i not in vocabulary.trigger_ids]
         if self._append and existing is not None and existing.strip():

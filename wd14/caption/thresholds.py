@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -44,21 +45,27 @@ def mcut(scores: FloatArray, *, one_may_dominate: bool) -> float:
     return max(MCUT_FLOOR, float(ranked[last_kept]))
 
 
-def lowest_threshold(labels: Labels, config: CaptionConfig, published: Mapping[str, float]) -> float:
-    """The lowest score that can count for a caption, 0..1: below `SCORE_FLOOR`, stored scores will not do.
+def fixed_thresholds(labels: Labels, config: CaptionConfig, published: Mapping[str, float]) -> dict[str, float | None]:
+    """The threshold of each category of a model, 0..1 or above for "off"; None = Maximum Cut finds it per picture.
 
-    Ratings do not count: their scores are all stored.
+    A threshold that a person wrote for a category holds in every mode. Categories of which a picture has one tag
+    (`SINGLE_CATEGORIES`) are not among them.
     """
-    categories = set(labels.categories) - {"rating", UNUSED}
-    return min(
-        (_threshold(category, config, published) for category in categories if not _by_mcut(category, config)),
-        default=1.0,
-    )
+    sizes = Counter(labels.categories)
+    thresholds: dict[str, float | None] = {}
+    for category in sizes:
+        if category in SINGLE_CATEGORIES or category == UNUSED:
+            continue
+        by_mcut = config.threshold_mode == "mcut" and category not in config.category_thresholds
+        # One score has no gap to a neighbour.
+        thresholds[category] = None if by_mcut and sizes[category] > 1 else _threshold(category, config, published)
+    return thresholds
 
 
-def _by_mcut(category: str, config: CaptionConfig) -> bool:
-    """Whether Maximum Cut finds a category's threshold: one that a person wrote for it holds in every mode."""
-    return config.threshold_mode == "mcut" and category not in config.category_thresholds
+def lowest_threshold(labels: Labels, config: CaptionConfig, published: Mapping[str, float]) -> float:
+    """The lowest score that can count for a caption: below `SCORE_FLOOR`, stored scores will not do."""
+    fixed = fixed_thresholds(labels, config, published).values()
+    return min((threshold for threshold in fixed if threshold is not None), default=1.0)
 
 
 class Selector:
@@ -90,15 +97,14 @@ class Selector:
         categories = np.array(labels.categories)
         self._thresholds = np.full(len(labels), np.inf, np.float32)
         self._mcut: list[tuple[slice | IndexArray, bool]] = []
-        for category in dict.fromkeys(labels.categories):
-            if category in SINGLE_CATEGORIES or category == UNUSED:
-                continue
+        for category, threshold in fixed_thresholds(labels, config, published).items():
             where = np.flatnonzero(categories == category)
-            self._thresholds[where] = _threshold(category, config, published)
-            if _by_mcut(category, config) and where.size > 1:
-                block = slice(int(where[0]), int(where[-1]) + 1)
-                one_block = where.size == where[-1] + 1 - where[0]
-                self._mcut.append((block if one_block else where, category != "general"))
+            if threshold is not None:
+                self._thresholds[where] = threshold
+                continue
+            block = slice(int(where[0]), int(where[-1]) + 1)
+            is_one_block = where.size == where[-1] + 1 - where[0]
+            self._mcut.append((block if is_one_block else where, category != "general"))
         self.remarks = tuple(
             f"Thresholds by Category: this model has no category {category!r}"
             for category in config.category_thresholds

@@ -27,7 +27,8 @@ def test_an_example_is_true(caption_of: CaptionOf, options: str, existing: str, 
     picture: dict[str, dict[str, float]] = {}
     for tag, category, score in PICTURE_ROW.findall(PAGE):
         picture.setdefault(category, {})[tag] = float(score)
-    assert caption_of(picture, existing=existing or None, **dict(OPTION.findall(options))).text == caption
+    values = {option: value.replace("⏎", "\n") for option, value in OPTION.findall(options)}
+    assert caption_of(picture, existing=existing or None, **values).text == caption
 
 
 @pytest.mark.parametrize(

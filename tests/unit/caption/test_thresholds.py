@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.unit.caption.conftest import CaptionOf
-from wd14.caption.thresholds import mcut
+from wd14.caption.captioner import Captioner
+from wd14.caption.thresholds import MCUT_FLOOR, lowest_threshold, mcut
+from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
+from wd14.types import SCORE_FLOOR, UNUSED, Labels
 
 ONE_OF_EACH = {
     "rating": {"general": 0.6, "explicit": 0.3},
@@ -174,3 +180,62 @@ def test_ratings_and_quality_of_a_mapping_model_as_kohya_writes_them(
         "quality": {"best": 0.6, "worst": 0.4},
     }
     assert caption_of(picture, order="score", **options).text == caption
+
+
+# ── Stored scores ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+MANY = Labels(
+    tuple(f"t{i}" for i in range(24)), ("rating",) * 4 + ("general",) * 12 + ("character",) * 7 + ("copyright",)
+)
+
+
+@given(
+    exponents=st.lists(st.floats(-4, 0), min_size=24, max_size=24),
+    mode=st.sampled_from(["fixed", "mcut", "model"]),
+    low=st.sampled_from([0.01, 0.02, 0.3]),
+)
+@settings(max_examples=300, deadline=None)
+def test_captions_from_stored_scores_are_those_of_fresh_ones(exponents: list[float], mode: str, low: float) -> None:
+    """Scores below the floor are lost in the store, ratings are not: no caption may depend on what is lost."""
+    fresh = (10.0 ** np.array(exponents)).astype(np.float32)
+    stored = np.where((fresh >= np.float32(SCORE_FLOOR)) | (np.arange(24) < 4), fresh, np.float32(0))
+    values = {"threshold_mode": mode, "thresh": low, "character_threshold": low, "rating": "first"}
+    config = CaptionConfig.from_values(values)
+    published = {"all": low}
+    assert lowest_threshold(MANY, config, published) >= SCORE_FLOOR
+    captioner = Captioner(MANY, config, published=published)
+    assert captioner(fresh).text == captioner(stored).text
+
+
+def test_mcut_does_not_look_below_the_floor() -> None:
+    """The widest gap of these is below it: seen, it would keep the third score as well."""
+    scores = np.array([0.5, 0.45, 0.4, 0.0099], np.float32)
+    assert mcut(scores, one_may_dominate=True) == pytest.approx(0.4)
+    alone = np.array([0.0099, 0.0098, 0.0001], np.float32)
+    assert mcut(alone, one_may_dominate=True) == MCUT_FLOOR
+    assert mcut(np.append(np.float32(0.155), alone), one_may_dominate=False) == pytest.approx(0.155)
+
+
+@pytest.mark.parametrize(
+    ("values", "lowest"),
+    [
+        ({"thresh": 0.2, "character_threshold": 0.5}, 0.2),
+        ({"thresh": 0.5, "character_threshold": 0.1}, 0.1),
+        ({"thresh": 0.5, "general_threshold": 0.3}, 0.3),
+        ({"thresh": 0.5, "category_thresholds": "general=0.005"}, 0.005),
+        ({"thresh": 0.5, "category_thresholds": "rating=0.005"}, 0.5),
+        ({"thresh": 0.5, "category_thresholds": "general=off, character=off, copyright=off"}, 2.0),
+        ({"threshold_mode": "mcut", "thresh": 0.001}, 0.001),  # the only copyright tag has nothing to be cut from
+        ({"threshold_mode": "mcut", "thresh": 0.001, "category_thresholds": "copyright=0.4"}, 0.4),
+        ({"threshold_mode": "mcut", "category_thresholds": "general=0.005"}, 0.005),
+        ({"threshold_mode": "model", "thresh": 0.001}, 0.25),
+        ({"threshold_mode": "model", "category_thresholds": "general=0.004"}, 0.004),
+    ],
+)
+def test_the_lowest_threshold_says_whether_stored_scores_will_do(values: dict[str, Any], lowest: float) -> None:
+    assert lowest_threshold(MANY, CaptionConfig.from_values(values), {"all": 0.25}) == pytest.approx(lowest)
+
+
+def test_ratings_and_unused_outputs_have_no_threshold() -> None:
+    labels = Labels(("a", "b", "c"), ("rating", "quality", UNUSED))
+    assert lowest_threshold(labels, CaptionConfig(thresh=0.001), {}) == 1.0
