@@ -158,7 +158,7 @@ def _encoded(image: Image.Image, *, exif_orientation: bool) -> bytes:
     if exif_orientation:
         image = ImageOps.exif_transpose(image)
     encoded = io.BytesIO()
-    (image if image.mode in _PNG_MODES else image.convert("RGB")).save(encoded, "PNG", compress_level=0, exif=b"")
+    (image if image.mode in _PNG_MODES else image.convert("RGB")).save(encoded, "PNG", compress_level=0)
     return encoded.getvalue()
 
 

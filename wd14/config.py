@@ -1,6 +1,7 @@
-"""The parameters: one frozen model is their type, default, bounds, help and place in the panel.
+"""The parameters: one frozen model holds their types, defaults, bounds, help texts and groups.
 
-`index.json`, the command line's options and info.md's table follow from it; nothing else declares a parameter.
+The panel (index.json), the command line's options, info.md's table and task.yaml are made from it: after a change run
+`scripts/generate`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
+from wd14.config_words import explain, shown
 from wd14.errors import ConfigError
 from wd14.parsing import parse_list, parse_pairs, parse_thresholds
 
@@ -38,6 +40,30 @@ _TEXTAREA = "textarea"
 _RADIO = "radio"
 
 
+#: Headings under which the command line's help and info.md show the parameters.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Model": ("generation_model", "custom_model", "device", "batch_size", "max_data_loader_n_workers"),
+    "Which tags": (
+        *("thresh", "general_threshold", "character_threshold", "category_thresholds", "threshold_mode", "max_tags"),
+        *("undesired_tags", "remove_implied_tags", "implications"),
+    ),
+    "How they are written": (
+        *("trigger_words", "always_first_tags", "remove_underscore", "escape_parentheses", "caption_separator"),
+        *("tag_order", "character_tags_first", "character_tag_expand", "tag_replacement", "rating", "quality"),
+        "append_tags",
+    ),
+    "Dataset that goes in": (
+        *("image_field", "split", "keep_columns", "follow_symlinks", "exif_orientation", "max_megapixels", "on_error"),
+        *("image_size", "profile"),
+    ),
+    "Dataset that comes out": (
+        *("output_dataset_name", "flatten_transparency", "include_scores", "caption_files", "caption_extension"),
+        "in_place",
+    ),
+    "Stored scores": ("cache", "cache_folder"),
+}
+
+
 class CaptionConfig(BaseModel):
     """What a user can set. Accepts the host's strings (`'0.35'`, `'True'`, `''`, `'None'`) and typed values alike.
 
@@ -50,7 +76,7 @@ class CaptionConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=False)
 
     # The documented plugin's parameters: keys and order are fixed, saved tasks rely on them.
-    image_field: str = _field("image", "Image Field", "Dataset column that holds the images.")
+    image_field: str = _field("image", "Image Field", "Column of the dataset that holds the pictures.")
     thresh: float = _field(
         0.35, "Tag Confidence Threshold", "A tag is kept when its score is at least this.", ge=0, le=1
     )
@@ -64,34 +90,34 @@ class CaptionConfig(BaseModel):
     character_threshold: float | None = _field(
         0.85,
         "Character Threshold",
-        "Threshold for character tags. Empty on the command line = the tag confidence threshold.",
+        "Threshold for character tags. High by default: a wrong name is worse than none.",
         ge=0,
         le=1,
     )
     generation_model: str = _field(
-        DEFAULT_MODEL, "ONNX Model Variant", "Which tagger to use. It is downloaded once.", widget="model"
+        DEFAULT_MODEL, "ONNX Model Variant", "The tagger. It is downloaded once.", widget="model"
     )
     batch_size: int | None = _field(
         None,
         "Batch Size",
-        "Pictures that go through the model at once. Empty = what suits the device; a fixed batch of a model stays.",
+        "Pictures that go through the model at once. Empty = what suits the device.",
         ge=1,
         le=512,
     )
     image_size: int = _field(
         0,
         "Image Resize",
-        "Shrink the shorter side to this many pixels before tagging (never enlarges). 0 = leave the image alone.",
+        "Shrink the shorter side to this many pixels before tagging; never enlarges. 0 = do not shrink.",
         ge=0,
         le=16384,
     )
     caption_separator: Annotated[str, BeforeValidator(_unescape)] = _field(
-        ", ", "Caption Separator", "Text between two tags of a caption. \\n stands for a line end."
+        ", ", "Caption Separator", "Text between two tags of a caption. \\n is a line end."
     )
     max_data_loader_n_workers: int | None = _field(
         None,
         "Max Dataloader Workers",
-        "Threads that open and resize pictures. 0 = none beside the model's own. Empty = what suits the machine.",
+        "Threads that open and resize pictures. Empty = what suits the machine. 0 = none of their own.",
         ge=0,
         le=256,
     )
@@ -103,28 +129,30 @@ class CaptionConfig(BaseModel):
     threshold_mode: Literal["fixed", "model", "mcut"] = _field(
         "fixed",
         "Threshold Mode",
-        "fixed = the thresholds above; model = the one its author published (precision = recall);"
-        " mcut = where each picture's scores fall most (maximum cut), the thresholds above do not count.",
+        "fixed = the thresholds that you set; model = the one that its author published;"
+        " mcut = found for each picture, where its scores fall most (maximum cut).",
         widget=_RADIO,
     )
     category_thresholds: Thresholds = _field(
         {},
         "Thresholds by Category",
-        "For models with more categories: copyright=0.5, artist=0.4, meta=off.",
+        "Thresholds for other categories, which some models have: copyright=0.5, artist=0.4, meta=off.",
         validate_default=True,
     )
-    max_tags: int = _field(0, "Maximum Number of Tags", "Keep the best-scored tags only. 0 = all.", ge=0, le=10000)
+    max_tags: int = _field(
+        0, "Maximum Number of Tags", "Keep this many tags, those with the best scores. 0 = all.", ge=0, le=10000
+    )
     undesired_tags: TagList = _field(
         (),
         "Undesired Tags",
-        "Tags to leave out, separated by commas or lines, in any spelling (long_hair, long hair); * and ? match.",
+        "Tags to leave out, separated by commas or lines, in any spelling (long_hair, long hair). Wildcards: * and ?.",
         widget=_TEXTAREA,
     )
     remove_implied_tags: bool = _field(
-        False, "Remove Implied Tags", "Drop a tag that a longer one implies: long_hair beside very_long_hair."
+        False, "Remove Implied Tags", "Leave out what another tag already says: long_hair beside very_long_hair."
     )
     implications: str = _field(
-        "", "Implication Table", "CSV file of more implications, a line each: tag,implied tag. Empty = none."
+        "", "Implication Table", "CSV file of more implications, one a line: tag,implied tag. Empty = none."
     )
 
     # How they are written
@@ -132,51 +160,51 @@ class CaptionConfig(BaseModel):
         "none", "Rating", "Add the picture's rating (general, sensitive, …) to the caption.", widget=_RADIO
     )
     quality: Literal["none", "first", "last"] = _field(
-        "none", "Quality", "Add the quality tag, of models that have one.", widget=_RADIO
+        "none", "Quality", "Add the picture's quality tag, where the model has quality tags.", widget=_RADIO
     )
     tag_order: Literal["model", "score", "alphabetical"] = _field(
         "model",
         "Tag Order",
-        "model = the order of the model's own list (general, then characters); score = best first; or alphabetical.",
+        "model = as in the model's own list, general before characters; score = best first; or alphabetical.",
         widget=_RADIO,
     )
     character_tags_first: bool = _field(False, "Characters First", "Put character tags before general tags.")
     always_first_tags: TagList = _field(
         (),
         "Always First Tags",
-        "Tags that, where a picture has them, open its caption, in the order written here.",
+        "Tags that open the caption of a picture that has them, in the order given here.",
         widget=_TEXTAREA,
     )
     trigger_words: TagList = _field(
         (),
         "Trigger Words",
-        "Words that open every caption, whether the model saw them or not.",
+        "Words that open every caption: what you will write in a prompt to call up what you trained.",
         widget=_TEXTAREA,
     )
     remove_underscore: bool = _field(
         False, "Underscores to Spaces", "long_hair becomes long hair; emoticons such as ^_^ stay as they are."
     )
     escape_parentheses: bool = _field(
-        False, "Escape Parentheses", "Write \\( and \\), as Stable Diffusion prompts want it."
+        False, "Escape Parentheses", "Write \\( and \\), as prompts for Stable Diffusion need it."
     )
     character_tag_expand: bool = _field(
-        False, "Expand Character Tags", "name_(series) becomes name, series; costumes stay with the name."
+        False, "Expand Character Tags", "name_(series) becomes name, series. Costumes stay with the name."
     )
     tag_replacement: TagPairs = _field(
         (),
         "Tag Replacement",
-        "A line each: source -> target. \\, \\; and \\-> stand for the signs themselves.",
+        "One replacement a line: source -> target. An empty target removes the tag.",
         widget=_TEXTAREA,
     )
     append_tags: bool = _field(
         False,
         "Append to Captions",
-        "Keep the caption that a picture has (caption column, or .txt beside it) and add the tags it lacks.",
+        "Keep the caption that a picture has (in a caption column or a .txt beside it) and add the tags that it lacks.",
     )
 
     # What comes in
-    split: str = _field("", "Split", "Split to read. Empty = train, else the first; all = every one.")
-    keep_columns: bool = _field(False, "Keep Columns", "Carry the source's other columns along.")
+    split: str = _field("", "Split", "Split to read. Empty = train, or else the first one; all = every split.")
+    keep_columns: bool = _field(False, "Keep Columns", "Keep the other columns of the dataset.")
     follow_symlinks: bool = _field(
         False, "Follow Links", "Follow links and absolute paths that lead out of the dataset's folder."
     )
@@ -186,14 +214,14 @@ class CaptionConfig(BaseModel):
     max_megapixels: float = _field(
         250,
         "Largest Picture",
-        "Pictures of more million pixels than this fail instead of filling the memory.",
+        "Pictures of more megapixels than this fail instead of filling the memory.",
         ge=0.1,
         allow_inf_nan=False,
     )
     on_error: Literal["skip", "stop"] = _field(
         "skip",
         "On a Bad Picture",
-        "skip = leave it out, name it in the report and go on; stop = end the job.",
+        "skip = leave the picture out and name it in the report; stop = end the job.",
         widget=_RADIO,
     )
 
@@ -205,12 +233,14 @@ class CaptionConfig(BaseModel):
         " all others are copied byte for byte.",
     )
     include_scores: bool = _field(False, "Include Scores", "Add a column with each tag's score.")
-    caption_files: bool = _field(False, "Caption Files", "Also write a text file beside each picture, as kohya does.")
-    caption_extension: str = _field(".txt", "Caption File Ending", "Ending of those text files.")
+    caption_files: bool = _field(
+        False, "Caption Files", "Also write a text file with the caption beside each picture, as kohya does."
+    )
+    caption_extension: str = _field(".txt", "Caption File Extension", "Extension of the caption files.")
     in_place: bool = _field(
         False,
         "In Place",
-        "Only write the text files, next to the source's own pictures; files that are there are left alone"
+        "Write text files beside the source's own pictures and nothing else. Files that are there are left alone,"
         " unless tags are appended.",
         panel=False,
     )
@@ -219,21 +249,20 @@ class CaptionConfig(BaseModel):
     custom_model: str = _field(
         "",
         "Other Model",
-        "A Hugging Face id (owner/name, owner/name/subfolder, @revision) or a folder; used instead of the variant.",
+        "A Hugging Face id (owner/name or owner/name/subfolder, with @revision if wanted) or a folder, used instead of"
+        " the variant.",
     )
     profile: Literal["kohya", "reference"] = _field(
         "kohya",
         "Resize Profile",
-        "kohya = pixel for pixel what kohya-ss/sd-scripts does; reference = as the model's author does.",
+        "kohya = resize exactly as kohya-ss/sd-scripts does; reference = as the model's author does.",
         widget=_RADIO,
     )
     device: Literal["auto", "cpu", "cuda", "rocm", "migraphx", "coreml", "openvino", "directml"] = _field(
-        "auto", "Device", "What the model runs on. auto = the fastest that is there.", widget="autocomplete"
+        "auto", "Device", "What the model runs on. auto = the fastest that works.", widget="autocomplete"
     )
-    cache: bool = _field(
-        True, "Keep Scores", "Remember scores, so that another run with other thresholds needs no model."
-    )
-    cache_folder: str = _field("", "Score Folder", "Where scores are kept. Empty = the user's cache folder.")
+    cache: bool = _field(True, "Keep Scores", "Store scores, so that another run with other thresholds needs no model.")
+    cache_folder: str = _field("", "Score Folder", "Where scores are stored. Empty = the user's cache folder.")
 
     @model_validator(mode="before")
     @classmethod
@@ -260,7 +289,7 @@ class CaptionConfig(BaseModel):
     def _refuse_nul(cls, value: Any) -> Any:
         """No file name, tag or column can hold a NUL, and the system's calls answer it with errors of their own."""
         if isinstance(value, str) and "\0" in value:
-            raise ValueError(f"expected text, got {_shown(value)}, which holds a NUL")
+            raise ValueError(f"expected text, got {shown(value)}, which holds a NUL")
         return value
 
     @field_validator("cache_folder", mode="after")
@@ -269,7 +298,7 @@ class CaptionConfig(BaseModel):
         try:
             Path(value).expanduser()
         except RuntimeError as error:
-            raise ValueError(f"expected a folder, got {_shown(value)}: no such user") from error
+            raise ValueError(f"expected a folder, got {shown(value)}: no such user") from error
         return value
 
     @classmethod
@@ -282,7 +311,14 @@ class CaptionConfig(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise ConfigError("\n".join(_explain(problem) for problem in error.errors())) from error
+            raise ConfigError("\n".join(map(cls._explain, error.errors()))) from error
+
+    @classmethod
+    def _explain(cls, problem: Any) -> str:
+        key = str(problem["loc"][0]) if problem["loc"] else ""
+        field = cls.model_fields.get(key)
+        title = key if field is None else f"{field.title} ({key})"
+        return explain(problem, title, cls.model_json_schema()["properties"].get(key, {}))
 
     @property
     def model(self) -> str:
@@ -304,46 +340,3 @@ class CaptionConfig(BaseModel):
 
 def _may_be_none(field: FieldInfo) -> bool:
     return type(None) in getattr(field.annotation, "__args__", ())
-
-
-def _explain(problem: Any) -> str:
-    """One line of a ConfigError."""
-    key = str(problem["loc"][0]) if problem["loc"] else ""
-    field = CaptionConfig.model_fields.get(key)
-    title = f"{field.title} ({key})" if field is not None else key
-    if problem["type"] == "value_error":
-        return f"{title}: {_cut(str(problem['ctx']['error']), 400)}"
-    return f"{title} is {_shown(problem['input'])}; allowed: {allowed_values(key)}"
-
-
-def _shown(value: object) -> str:
-    """A value as a message shows it: quoted, and not by the page."""
-    try:
-        text = repr(value)
-    except ValueError:  # an int of more digits than Python writes
-        return f"a {type(value).__name__} that is too long to show"
-    return _cut(text, 200)
-
-
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[:room]}…"
-
-
-def allowed_values(key: str) -> str:
-    """What a parameter can be, in words: `a number from 0 to 1`, `skip or stop`."""
-    schema = CaptionConfig.model_json_schema()["properties"].get(key, {})
-    variants = schema.get("anyOf", [schema])
-    words = [_variant_in_words(variant) for variant in variants]
-    return " or ".join(words)
-
-
-def _variant_in_words(schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        *others, last = schema["enum"]
-        return f"{', '.join(others)} or {last}"
-    names = {"number": "a number", "integer": "a whole number", "boolean": "true or false", "null": "empty"}
-    words = names.get(schema.get("type", ""), "text")
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if low is not None and high is not None:
-        return f"{words} from {low:g} to {high:g}"
-    return words if low is None else f"{words} of at least {low:g}"

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.integration.conftest import ROOT, Run
+from wd14.config import GROUPS
 from wd14.model.files.registry import MODELS
 
 BUILTIN = ("--generation-model", "builtin/colours")
@@ -121,3 +122,46 @@ def test_a_reader_that_leaves_does_not_break_the_job(photos: Path, tmp_path: Pat
     assert process.stderr.read() == ""
     process.stderr.close()
     process.wait(60)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["caption", "x", "--tresh", "0.3"], "--thresh"),
+        (["caption", "x", "--tresh=0.3"], "--thresh"),
+        (["caption", "x", "--undesired-tag", "a"], "--undesired-tags"),
+        (["captoin", "x"], "caption"),
+        (["cache", "--clean"], "--clear"),
+    ],
+)
+def test_a_mistyped_word_is_answered_with_the_one_that_is_meant(cli: Run, words: list[str], meant: str) -> None:
+    done = cli(*words)
+    assert done.returncode == 2
+    assert f"Did you mean {meant}?" in done.stderr
+
+
+def test_nothing_is_suggested_for_a_word_like_no_other(cli: Run) -> None:
+    assert "Did you mean" not in cli("caption", "x", "--qqqq").stderr
+
+
+def test_help_shows_the_parameters_in_groups(cli: Run) -> None:
+    help_text = cli("caption", "--help").stdout
+    places = [help_text.index(f"\n{heading}:\n") for heading in GROUPS]
+    assert places == sorted(places)
+    assert help_text.index("--thresh") > help_text.index("\nWhich tags:\n")
+
+
+def test_models_are_listed_one_a_line_and_printable(cli: Run) -> None:
+    lines = cli("models").stdout.splitlines()
+    assert all("\\x" not in line for line in lines)
+    assert [line.split()[0] for line in lines[1 : 1 + len(MODELS)]] == [model.id for model in MODELS]
+
+
+def test_the_cache_says_which_model_its_scores_are_of(cli: Run, tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    cli("caption", "a.png", "--output", "out", "--generation-model", "builtin/colours")
+    said = cli("cache").stdout
+    assert "1 scored picture" in said
+    assert "1  builtin/colours  (v1 kohya image_size=0 upright)" in said
+    assert "Forgot the scores of 1 picture." in cli("cache", "--clear").stdout
+    assert "0 scored pictures" in cli("cache").stdout

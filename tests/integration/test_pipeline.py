@@ -7,6 +7,7 @@ import random
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from wd14 import CaptionConfig, caption_dataset
 from wd14.errors import AllRowsFailedError, EmptySourceError, JobStoppedError
 from wd14.hosts.local import LocalHost
 from wd14.images.opening import PictureFile
+from wd14.model.files.find import find_model
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
 from wd14.types import Progress, Summary
@@ -253,3 +255,59 @@ def test_progress_tells_how_far_how_fast_and_how_long(folder: Path, model: Path,
     assert middle
     assert all(p.images_per_second > 0 and (p.remaining_seconds or 0) > 0 for p in middle)
     assert len(seen) < 24
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"thresh": 0.005}, {"threshold_mode": "mcut", "category_thresholds": "general=0.005"}],
+    ids=["fixed", "mcut"],
+)
+def test_thresholds_below_what_is_stored_count_in_every_mode(
+    values: dict[str, Any], folder: Path, tmp_path: Path
+) -> None:
+    low = save_scripted_model(tmp_path / "low", [Tag("safe", 9, 0.5), Tag("faint", 0, 0.007), Tag("cat", 0, 0.42)])
+    job(folder, low, tmp_path / "a")
+    assert captions(job(folder, low, tmp_path / "b", **values))[0] == ("00.png", "faint, cat")
+
+
+def test_a_published_threshold_counts_when_it_is_asked_for(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_model(model)
+    monkeypatch.setattr("wd14.pipeline.find_model", lambda *_, **__: replace(found, thresholds={"all": 0.91}))
+    assert captions(job(folder, model, tmp_path / "a", threshold_mode="model"))[0] == ("00.png", "")
+
+
+def test_a_person_is_told_what_may_be_a_mistake_and_each_failure(folder: Path, model: Path, tmp_path: Path) -> None:
+    for number in range(14):
+        (folder / f"x\x1b[2J{number:02}.png").write_text("no picture")
+    lines: list[str] = []
+    values = {"custom_model": str(model), "undesired_tags": "dragon"}
+    run_job(LocalHost(folder, values, tmp_path / "a", say=lines.append))
+    assert "Note: Undesired Tags: no tag of this model is 'dragon'" in lines
+    assert any(line.startswith("Captioned 24 of 38 pictures in ") and line.endswith("; 14 failed.") for line in lines)
+    assert sum(line.startswith("  x") for line in lines) == 10
+    assert "  … and 4 more, see .wd14/report.json" in lines
+    assert "\x1b" not in "".join(lines), "names cannot do anything to a terminal"
+
+
+def test_the_report_has_what_a_person_may_want_to_know(tmp_path: Path, model: Path) -> None:
+    place = tmp_path / "pictures"
+    place.mkdir()
+    Image.new("RGBA", (9, 9)).save(place / "clear.png")
+    frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(place / "moving.webp", save_all=True, append_images=frames[1:])
+    Image.new("RGB", (9, 9)).save(place / "plain.png")
+    for name in ("fresh", "stored"):
+        output = Path(str(job(place, model, tmp_path / name).output))
+        rows = json.loads((output / ".wd14" / "report.json").read_text("utf-8"))["rows"]
+        assert [row.get("notes") for row in rows] == [["saved as RGB PNG on white"], ["first of 3 frames"], None]
+
+
+def test_in_place_pictures_are_not_flattened(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "pictures"
+    place.mkdir()
+    Image.new("RGBA", (9, 9)).save(place / "clear.png")
+    monkeypatch.setattr(PictureFile, "flattened", lambda _: pytest.fail("flattened for nothing"))
+    assert job(place, model, tmp_path / "a", in_place=True).succeeded == 1
+    assert (place / "clear.txt").exists()

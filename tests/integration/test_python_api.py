@@ -109,6 +109,7 @@ def test_an_open_tagger_is_used_again(picture: Path, model: Path, monkeypatch: p
     tagger = wd14.Tagger.load(model)
     expected = wd14.tag(picture, model)
     monkeypatch.setattr("wd14.api.find_model", lambda *_, **__: pytest.fail("the model was looked for again"))
+    monkeypatch.setattr(wd14.Tagger, "load", lambda *_, **__: pytest.fail("another session was opened"))
     for _ in range(2):
         assert wd14.tag(picture, tagger, cache=False) == expected
 

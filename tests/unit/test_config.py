@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from wd14.config import CaptionConfig, allowed_values
+from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
 
 #: Names of the harness' own options: argparse takes an abbreviation of one for it and swallows the parameter.
@@ -145,12 +145,3 @@ def test_the_users_own_model_and_folder_win() -> None:
     assert CaptionConfig(custom_model="a/b").model == "a/b"
     assert CaptionConfig().cache_path is None
     assert CaptionConfig(cache_folder="/x/y").cache_path == Path("/x/y")
-
-
-@pytest.mark.parametrize("key", CaptionConfig.model_fields)
-def test_every_parameter_has_a_title_a_help_text_and_a_range(key: str) -> None:
-    field = CaptionConfig.model_fields[key]
-    assert field.title
-    assert field.description
-    assert field.description.endswith(".")
-    assert allowed_values(key)

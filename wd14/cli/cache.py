@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
             return 0
         stats = store.stats()
         used, most = stats.bytes / 1e6, stats.max_bytes / 1e6
-        say(f"{stats.path}: {stats.total:,} scored pictures, {used:,.1f} of {most:,.0f} MB")
+        say(f"{stats.path}: {count(stats.total, 'scored picture')}, {used:,.1f} of {most:,.0f} MB")
         for stored in stats.counts:
             name = stored.name or f"unknown model {stored.model[:12]}"
             say(f"  {stored.pictures:>9,}  {name}  ({stored.preprocessing})")

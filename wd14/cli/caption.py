@@ -7,7 +7,7 @@ import sys
 from typing import Any, get_args, get_origin
 
 from wd14.cli.output import say
-from wd14.config import CaptionConfig
+from wd14.config import GROUPS, CaptionConfig
 from wd14.stop import StopToken, stopped_by_signals
 
 
@@ -17,12 +17,12 @@ def add_command(commands: Any) -> None:
         "caption",
         usage="%(prog)s SOURCE [--output DIR] [parameters]",
         help="caption a dataset",
-        description="Captions a dataset and writes an image/caption dataset. Parameters and their defaults:",
+        description="Captions a dataset and writes an image/caption dataset.",
     )
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="folder of images, imagefolder, parquet, webdataset tar, saved datasets folder, or hub dataset id",
+        help="folder of pictures, imagefolder, parquet, webdataset tar, saved datasets folder, or hub dataset id",
     )
     parser.add_argument("--output", metavar="DIR", help="folder of the result (default: SOURCE's name and _captions)")
     _add_parameters(parser)
@@ -31,20 +31,17 @@ def add_command(commands: Any) -> None:
 
 def _add_parameters(parser: argparse.ArgumentParser) -> None:
     """An option for every parameter. Values stay text: the config reads them, as it reads the host's."""
-    group = parser.add_argument_group("parameters")
-    for key, field in CaptionConfig.model_fields.items():
-        option = "--" + key.replace("_", "-")
-        words = f"{field.description} Default: {_shown(field.default)}.".replace("%", "%%")
-        if field.annotation is bool:
-            group.add_argument(
-                option, dest=key, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=words
-            )
-        elif get_origin(field.annotation) is tuple:
-            group.add_argument(option, dest=key, metavar="TAGS", action="append", default=argparse.SUPPRESS, help=words)
-        else:
-            group.add_argument(
-                option, dest=key, metavar=_metavar(field.annotation), default=argparse.SUPPRESS, help=words
-            )
+    for heading, keys in GROUPS.items():
+        group = parser.add_argument_group(heading)
+        for key in keys:
+            field = CaptionConfig.model_fields[key]
+            more: dict[str, Any] = {"metavar": _metavar(field.annotation)}
+            if field.annotation is bool:
+                more = {"action": argparse.BooleanOptionalAction}
+            elif get_origin(field.annotation) is tuple:
+                more = {"metavar": "TAGS", "action": "append"}
+            words = f"{field.description} Default: {_shown(field.default)}.".replace("%", "%%")
+            group.add_argument("--" + key.replace("_", "-"), dest=key, default=argparse.SUPPRESS, help=words, **more)
 
 
 def _shown(default: object) -> str:

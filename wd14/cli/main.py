@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import logging
+import re
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import wd14
 from wd14.cli import cache, caption, download, models
@@ -48,14 +50,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, but an option must be written out: `--general` is not `--general-threshold`."""
+    """argparse, but an option must be written out (`--general` is not `--general-threshold`), and a mistyped option or
+    command is answered with the one that is probably meant.
+    """
+
+    #: Options and commands of the whole program.
+    words: ClassVar[set[str]] = set()
 
     def __init__(self, **more: Any) -> None:
         super().__init__(allow_abbrev=False, **more)
 
     def error(self, message: str) -> NoReturn:
         # Not the usage: it is two screens long, and the message is what counts.
-        self.exit(2, f"{self.prog}: {printable(message)}\nTry '{self.prog} --help'.\n")
+        hint = f" Did you mean {meant}?" if (meant := self._meant(message)) else ""
+        self.exit(2, f"{self.prog}: {printable(message)}.{hint}\nTry '{self.prog} --help'.\n")
+
+    def _meant(self, message: str) -> str | None:
+        mistyped = re.match(r"unrecognized arguments: (--[^\s=]+)|argument COMMAND: invalid choice: '([^']*)'", message)
+        if mistyped is None:
+            return None
+        word = mistyped[1] or mistyped[2]
+        alike = [known for known in self.words if known.startswith("--") == word.startswith("--")]
+        return next(iter(difflib.get_close_matches(word, alike, n=1, cutoff=0.7)), None)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,4 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (caption, models, download, cache):
         command.add_command(commands)
+    _Parser.words = {*commands.choices, *(option for each in commands.choices.values() for option in _options_of(each))}
     return parser
+
+
+def _options_of(parser: argparse.ArgumentParser) -> set[str]:
+    """The options of a command, as they are written: `--thresh`."""
+    return set(parser._option_string_actions)

@@ -26,5 +26,6 @@ def run(_: argparse.Namespace) -> int:
         tags = "" if model.tags is None else f"{model.tags:,}"
         thresholds = ", ".join(f"{category} {value:g}" for category, value in model.thresholds.items())
         say(f"{model.id:<42} {here:<5} {size:>8} {tags:>7}  {model.licence or '':<11} {thresholds}".rstrip())
-    say("\nAny other tagger works by its Hugging Face id or its folder; `wd14-captioner download MODEL` fetches one.")
+    say("")
+    say("Any other tagger works by its Hugging Face id or its folder; 'wd14-captioner download MODEL' fetches one.")
     return 0

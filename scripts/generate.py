@@ -1,15 +1,25 @@
-"""`index.json`: the plugin manifest, generated from the parameters. Run `python -m wd14.manifest index.json`."""
+"""Writes all that follows from the parameters: index.json, task.yaml's parameters and info.md's table.
+
+scripts/generate    after every change of `wd14/config.py`
+"""
 
 from __future__ import annotations
 
 import json
-import sys
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import wd14
-from wd14.config import CaptionConfig
+from wd14.config import GROUPS, CaptionConfig
 from wd14.model.files.registry import MODELS
+
+ROOT = Path(__file__).parents[1]
+
+#: Where the generated part of a file begins; it goes on to the file's end.
+_TASK_PARAMETERS = "parameters:\n"
+_INFO_PARAMETERS = "## All parameters\n"
 
 #: Files of the plugin folder. The host copies the whole folder; the list is for people.
 _FILES = ["main.py", "setup.sh", "info.md", "task.yaml", "wd14"]
@@ -91,10 +101,57 @@ def _extra(field: Any) -> dict[str, Any]:
     return field.json_schema_extra or {}
 
 
-def as_text() -> str:
-    """The file's text."""
+def index_json() -> str:
+    """The manifest's text."""
     return json.dumps(manifest(), indent=2, ensure_ascii=False) + "\n"
 
 
+def task_yaml(before: str) -> str:
+    """task.yaml with its parameters made anew; JSON's values are YAML's."""
+    lines = ["  # A dataset of the workspace, a folder's path, or a hub id (owner/name).", '  dataset_name: ""']
+    for key in parameters():
+        default = CaptionConfig.model_fields[key].default
+        value = "" if default in (None, (), {}) else default
+        lines.append(f"  {key}: {json.dumps(value)}")
+    return _with_end(before, _TASK_PARAMETERS, "\n".join(lines) + "\n")
+
+
+def info_md(before: str) -> str:
+    """info.md with its tables of parameters made anew."""
+    return _with_end(before, _INFO_PARAMETERS, "\n" + "\n".join(_tables()))
+
+
+def _tables() -> Iterator[str]:
+    for group, keys in GROUPS.items():
+        yield f"### {group}\n"
+        yield "| Parameter | Key | Default | What it does |\n|---|---|---|---|"
+        for key in keys:
+            field = CaptionConfig.model_fields[key]
+            text = re.sub(r"([\\*_|<>^])", r"\\\1", field.description or "")
+            only = "" if _extra(field).get("panel", True) else " Command line only."
+            yield f"| {field.title} | `{key}` | {_default(field.default)} | {text}{only} |"
+        yield ""
+
+
+def _default(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "empty" if value in (None, "", (), {}) else f"`{value}`"
+
+
+def _with_end(text: str, heading: str, end: str) -> str:
+    start, found, _ = text.partition(heading)
+    if not found:
+        raise ValueError(f"expected the line {heading.strip()!r}, which begins the generated part")
+    return start + heading + end
+
+
+def generated() -> dict[str, str]:
+    """Name of each file -> its text, with what is generated made anew."""
+    task, info = ((ROOT / name).read_text("utf-8") for name in ("task.yaml", "info.md"))
+    return {"index.json": index_json(), "task.yaml": task_yaml(task), "info.md": info_md(info)}
+
+
 if __name__ == "__main__":
-    Path(sys.argv[1] if len(sys.argv) > 1 else "index.json").write_text(as_text(), encoding="utf-8")
+    for name, text in generated().items():
+        (ROOT / name).write_text(text, encoding="utf-8")

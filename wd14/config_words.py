@@ -1,0 +1,49 @@
+"""What is wrong with a parameter, and what it can be, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def explain(problem: Any, title: str, schema: Mapping[str, Any]) -> str:
+    """A line for one of pydantic's errors.
+
+    Args:
+        problem: an item of `ValidationError.errors()`.
+        title: how the message names the parameter.
+        schema: the parameter's JSON schema.
+    """
+    if problem["type"] == "value_error":
+        return f"{title}: {_cut(str(problem['ctx']['error']), 400)}"
+    return f"{title} is {shown(problem['input'])}; allowed: {allowed_values(schema)}"
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: quoted, and not by the page."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int of more digits than Python writes
+        return f"a {type(value).__name__} that is too long to show"
+    return _cut(text, 200)
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[:room]}…"
+
+
+def allowed_values(schema: Mapping[str, Any]) -> str:
+    """What a parameter can be: `a number from 0 to 1`, `skip or stop`."""
+    return " or ".join(_variant_in_words(variant) for variant in schema.get("anyOf", [schema]))
+
+
+def _variant_in_words(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        *others, last = schema["enum"]
+        return f"{', '.join(others)} or {last}"
+    names = {"number": "a number", "integer": "a whole number", "boolean": "true or false", "null": "empty"}
+    words = names.get(schema.get("type", ""), "text")
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f"{words} from {low:g} to {high:g}"
+    return words if low is None else f"{words} of at least {low:g}"
