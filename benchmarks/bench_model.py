@@ -30,7 +30,7 @@ from benchmarks.measure import (
     written_at,
 )
 from wd14 import CaptionConfig, caption_dataset
-from wd14.model.scoring import cpu_runners
+from wd14.model.scoring import threads_of_a_run
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def bare_minimum(path: str) -> None:
     """
     seconds = {}
     picture = np.zeros((1, models.SIDE, models.SIDE, 3), dtype=np.float32)
-    for words, threads in (("run", cores() // cpu_runners(cores())), ("run on all threads", cores())):
+    for words, threads in (("run", threads_of_a_run()), ("run on all threads", cores())):
         start = time.perf_counter()
         session = _session(Path(path).parent, threads)
         ready = time.perf_counter()

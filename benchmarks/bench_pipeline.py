@@ -27,7 +27,7 @@ from benchmarks.measure import (
     written_at,
 )
 from wd14 import CaptionConfig, caption_dataset
-from wd14.images.opening import open_picture
+from wd14.images.opening import PictureFile
 from wd14.model.preprocess import prepare
 from wd14.types import InputSpec
 
@@ -58,7 +58,7 @@ def overhead(options: Options, table: Table) -> None:
     spec = InputSpec()
 
     def open_and_prepare(path: Path) -> None:
-        image = open_picture(path.read_bytes(), exif_orientation=True, max_pixels=MAX_PIXELS).image
+        image = PictureFile(path.read_bytes(), max_pixels=MAX_PIXELS).rgb(upright=True)
         prepare(image, spec, profile="kohya", image_size=0)
 
     def alone() -> None:

@@ -96,3 +96,9 @@ def test_the_host_finds_what_it_needs() -> None:
     assert (ROOT / INDEX["setup-script"]).is_file()
     for name in INDEX["files"]:
         assert (ROOT / name).exists()
+
+
+def test_every_parameter_has_a_help_text_of_whole_sentences() -> None:
+    for key, field in CaptionConfig.model_fields.items():
+        assert field.title, key
+        assert (field.description or "").endswith("."), key
