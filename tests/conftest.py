@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support import tally
 
+#: What `--quick` leaves out: whole jobs, fuzzing, scripts.
+NOT_QUICK = (
+    *("integration/", "unit/benchmarks/", "unit/hosts/test_setup.py", "unit/hosts/test_choice.py"),
+    *("unit/images/test_opening_fuzz.py", "unit/test_config_fuzz.py", "unit/model/test_builtin_model.py"),
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="more rounds of fuzzing and fault injection")
+    parser.addoption("--quick", action="store_true", help="without whole jobs and fuzzing: under a minute")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--quick"):
+        here = Path(__file__).parent
+        left_out = [item for item in items if item.path.relative_to(here).as_posix().startswith(NOT_QUICK)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
     if config.getoption("--long"):
         return
     skip = pytest.mark.skip(reason="only with scripts/test --long")

@@ -19,6 +19,7 @@ GROUND_FLOOR = {
     "errors",
     "types",
     "config",
+    "config_words",
     "parsing",
     "text",
     "threads",

@@ -25,6 +25,10 @@ PREPROCESS_VERSION = 1
 # Beyond this side the long direction is averaged down by a whole number first: Pillow's table of weights would fill
 # the memory, and each output pixel stands for hundreds anyway.
 _LONGEST = 1 << 16
+# Longest side up to which whole rows are worked on, white and all.
+_EXACT_UP_TO = 4096
+# How far Pillow's widest filter (Lanczos) reaches, in output pixels, and one more for rounding.
+_REACH = 4
 # Pixels of a band of rows that is padded and resized at once: 12 MB.
 _BAND_PIXELS = 1 << 22
 
@@ -83,7 +87,8 @@ def _resize_padded(image: Image.Image, size: int, filter_: Image.Resampling) -> 
     """Pillow's resize of the picture in the middle of a white square; an odd pixel goes right and below.
 
     Pillow resizes across first and then down, so a band of rows at a time can be padded and resized across: the result
-    is the same to the byte, and a large square is never built.
+    is the same to the byte, and a large square is never built. Above `_EXACT_UP_TO` only the columns that see the
+    picture are worked out, which may differ by 1 of 255: Pillow takes the place of a column in single precision.
     """
     longer = max(image.size)
     if longer > _LONGEST:
@@ -91,13 +96,20 @@ def _resize_padded(image: Image.Image, size: int, filter_: Image.Resampling) -> 
         image = image.reduce((factor if image.width == longer else 1, factor if image.height == longer else 1))
     side = max(image.size)
     left, top = (side - image.width) // 2, (side - image.height) // 2
+    first, last, low, high = 0, size, 0, side  # columns of the result, and the part of a row that they see
+    scale = side / size
+    if side > _EXACT_UP_TO:
+        reach = _REACH * scale
+        first, last = max(0, int((left - reach) / scale)), min(size, math.ceil((left + image.width + reach) / scale))
+        low, high = max(0, int(first * scale - reach)), min(side, math.ceil(last * scale + reach))
     narrow = Image.new("RGB", (size, side), _WHITE)
-    step = max(1, _BAND_PIXELS // side)
+    step = max(1, _BAND_PIXELS // (high - low))
     for start in range(0, image.height, step):
         rows = min(step, image.height - start)
-        band = Image.new("RGB", (side, rows), _WHITE)
-        band.paste(image.crop((0, start, image.width, start + rows)), (left, 0))
-        narrow.paste(band.resize((size, rows), filter_), (0, top + start))
+        band = Image.new("RGB", (high - low, rows), _WHITE)
+        band.paste(image.crop((0, start, image.width, start + rows)), (left - low, 0))
+        box = (first * scale - low, 0, last * scale - low, rows)
+        narrow.paste(band.resize((last - first, rows), filter_, box), (first, top + start))
     return narrow.resize((size, size), filter_)
 
 

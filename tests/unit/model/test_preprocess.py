@@ -149,6 +149,12 @@ class TestReference:
         monkeypatch.setattr("wd14.model.preprocess._BAND_PIXELS", 5000)
         assert np.array_equal(reference(image), expected.astype(np.float32))
 
+    @pytest.mark.parametrize("size", [(5, 4500), (300, 5000), (4500, 5), (5000, 4800)])
+    def test_of_a_large_picture_it_is_at_most_one_off(self, size: tuple[int, int]) -> None:
+        image = noise(*size)
+        expected = np.asarray(padded(image).resize((448, 448), Image.Resampling.BICUBIC))[:, :, ::-1]
+        assert np.abs(reference(image) - expected.astype(np.float32)).max() <= 1
+
     def test_differs_from_kohya(self) -> None:
         image = noise(770, 1024)
         assert np.abs(reference(image) - kohya(image)).mean() > 1
