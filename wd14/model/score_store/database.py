@@ -93,26 +93,6 @@ def _typed(path: Path) -> Iterator[None]:
         raise StoreError(f"{error.strerror or error} ({path})") from error
 
 
-class _Connection:
-    """A connection and the lock that keeps it from being closed while a thread uses it."""
-
-    def __init__(self, path: Path, busy_seconds: float) -> None:
-        self.lock = threading.Lock()
-        self.sql = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
-        try:
-            # A commit survives kill -9; after a power cut the last ones may be missing, never torn.
-            self.sql.execute("PRAGMA synchronous = NORMAL")
-            self.sql.execute("PRAGMA trusted_schema = OFF")
-            self.sql.execute("PRAGMA cell_size_check = ON")
-        except BaseException:
-            self.sql.close()
-            raise
-
-    def close(self) -> None:
-        with self.lock:
-            self.sql.close()
-
-
 class ScoreDatabase:
     """Rows in, rows out. Every method may be called from any thread, and raises `StoreError` when it cannot.
 
@@ -126,28 +106,27 @@ class ScoreDatabase:
         self.path = path
         self._max_bytes = max_bytes
         self._busy_seconds = busy_seconds
-        self._local = threading.local()
         self._lock = threading.Lock()
-        self._connections: list[_Connection] = []
-        self._closed = False
-        self._writing = threading.Lock()
+        self._sql: sqlite3.Connection | None = None
         with _typed(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._sql = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
         try:
             with self._connection() as sql:
+                # A commit survives kill -9; after a power cut the last ones may be missing, never torn.
+                for setting in ("synchronous = NORMAL", "trusted_schema = OFF", "cell_size_check = ON"):
+                    sql.execute(f"PRAGMA {setting}")
                 self._prepare(sql)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
-        """Closes every thread's connection, waiting for the statement that each is at."""
-        with self._lock:
-            self._closed = True
-            connections, self._connections = self._connections, []
-        for connection in connections:
-            with _typed(self.path):
-                connection.close()
+        """Closes the file, waiting for the statement that another thread is at."""
+        with self._lock, _typed(self.path):
+            if self._sql is not None:
+                self._sql.close()
+                self._sql = None
 
     def read(self, picture: bytes, identity: int) -> bytes | None:
         """The packed scores of a picture, or None."""
@@ -168,7 +147,7 @@ class ScoreDatabase:
         Raises:
             StoreError: the file has reached its size limit, or cannot be written.
         """
-        with self._writing, self._connection() as sql, _transaction(sql):
+        with self._connection() as sql, _transaction(sql):
             self._check_room(sql)
             sql.executemany(
                 "INSERT INTO identity (id, model, preprocessing, tags, name) VALUES (?, ?, ?, ?, ?)"
@@ -179,7 +158,7 @@ class ScoreDatabase:
 
     def clear(self) -> int:
         """Removes every row and gives the space back; returns how many there were."""
-        with self._writing, self._connection() as sql:
+        with self._connection() as sql:
             with _transaction(sql):
                 count = int(sql.execute("SELECT count(*) FROM scores").fetchone()[0])
                 for table in ("scores", "identity"):
@@ -209,22 +188,11 @@ class ScoreDatabase:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """The calling thread's connection."""
-        with _typed(self.path):
-            connection: _Connection | None = getattr(self._local, "connection", None)
-            if connection is None:
-                with self._lock:
-                    self._refuse_if_closed()
-                    connection = _Connection(self.path, self._busy_seconds)
-                    self._connections.append(connection)
-                self._local.connection = connection
-            with connection.lock:
-                self._refuse_if_closed()
-                yield connection.sql
-
-    def _refuse_if_closed(self) -> None:
-        if self._closed:
-            raise StoreError(f"the score store is closed ({self.path})")
+        """The connection, for one thread at a time."""
+        with self._lock, _typed(self.path):
+            if self._sql is None:
+                raise StoreError(f"the score store is closed ({self.path})")
+            yield self._sql
 
     def _prepare(self, sql: sqlite3.Connection) -> None:
         """Makes the tables in a new file, or checks that the file is ours and brings it up to date."""

@@ -15,11 +15,10 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from wd14.cache_folders import cache_folder
 from wd14.errors import StoreError
@@ -43,6 +42,9 @@ FILE_NAME = "scores.sqlite"
 #: Rows go to the file after so many or so long, whichever comes first: what a killed run loses at most.
 _FLUSH_ROWS = 256
 _FLUSH_SECONDS = 1.0
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,10 @@ class ScoreStore:
         store = cls(None, max_bytes=max_bytes, busy_seconds=busy_seconds, log=log)
         try:
             store.path = (cache_folder() if folder is None else Path(folder)) / FILE_NAME
-            store._open_file()
+            try:
+                store._file = store._open_database(store.path)
+            except DamagedStoreError as error:
+                store._rebuild(store.path, error)
         except StoreError as error:
             store._give_up(error)
         return store
@@ -130,13 +135,23 @@ class ScoreStore:
         """Writes what is waiting."""
         with self._lock:
             self._flushed_at = time.monotonic()
-            if self._pending:
-                self._write_pending()
+            if self._file is None or not self._keeps or not self._pending:
+                return
+            rows = [StoredScores(picture, identity, packed) for (picture, identity), packed in self._pending.items()]
+            try:
+                self._file.write(rows, [self._identities[number] for number in sorted({row.identity for row in rows})])
+            except DamagedStoreError as error:
+                self._fail(self._file, error)
+                self.flush()  # into the file that was begun anew
+            except StoreError as error:
+                self._keeps = False
+                self._say(f"this run's scores are not kept: {error}")
+            self._pending.clear()  # only now: until they are in the file, `get` finds them here
 
     def close(self) -> None:
         """Writes what is waiting and closes the file; a closed store keeps and finds nothing."""
         with self._lock:
-            self._write_pending()
+            self.flush()
             if self._file is not None:
                 self._file.close()
                 self._file = None
@@ -146,9 +161,7 @@ class ScoreStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def stats(self) -> StoreStats:
@@ -178,27 +191,18 @@ class ScoreStore:
         return self._file
 
     def _read(self, picture: bytes, identity: int) -> bytes | None:
-        file = self._file
-        if file is None:
-            return None
         waiting = self._pending.get((picture, identity))
-        if waiting is not None:
-            return waiting
-        try:
-            return file.read(picture, identity)
-        except StoreError as error:
-            self._fail(file, error)
-            return None
+        return waiting if waiting is not None else self._ask(lambda file: file.read(picture, identity), None)
 
-    def _knows(self, identity: Identity) -> bool:
+    def _ask(self, question: Callable[[ScoreDatabase], T], nothing: T) -> T:
         file = self._file
         if file is None:
-            return False
+            return nothing
         try:
-            return file.knows(identity)
+            return question(file)
         except StoreError as error:
             self._fail(file, error)
-            return False
+            return nothing
 
     def _keep(self, rows: Mapping[tuple[bytes, int], bytes]) -> None:
         with self._lock:
@@ -207,28 +211,6 @@ class ScoreStore:
             self._pending.update(rows)
             if len(self._pending) >= _FLUSH_ROWS or time.monotonic() - self._flushed_at >= _FLUSH_SECONDS:
                 self.flush()
-
-    def _write_pending(self) -> None:
-        file = self._file
-        if file is None or not self._keeps or not self._pending:
-            return
-        rows = [StoredScores(picture, identity, packed) for (picture, identity), packed in self._pending.items()]
-        try:
-            file.write(rows, [self._identities[number] for number in sorted({row.identity for row in rows})])
-        except StoreError as error:
-            self._fail_writing(file, error)
-            return
-        self._pending.clear()  # only now: until they are in the file, `get` finds them here
-
-    def _fail_writing(self, file: ScoreDatabase, error: StoreError) -> None:
-        if isinstance(error, DamagedStoreError):
-            self._fail(file, error)
-            if self._file is not None:
-                self._write_pending()
-            return
-        self._keeps = False
-        self._pending.clear()
-        self._say(f"this run's scores are not kept: {error}")
 
     def _fail(self, file: ScoreDatabase, error: StoreError) -> None:
         """Rebuilds the file that failed a thread when it is damaged (once a run), else uses it no longer."""
@@ -240,43 +222,27 @@ class ScoreStore:
                 file.close()
                 if not isinstance(error, DamagedStoreError) or self._rebuilt:
                     raise error
-                self._rebuild(error)
+                self._rebuild(file.path, error)
             except StoreError as second:
                 self._give_up(second)
-
-    def _open_file(self) -> None:
-        if self.path is None:
-            return
-        try:
-            self._file = self._open_database(self.path)
-        except DamagedStoreError as error:
-            self._rebuild(error)
 
     def _open_database(self, path: Path) -> ScoreDatabase:
         return ScoreDatabase(path, max_bytes=self._max_bytes, busy_seconds=self._busy_seconds)
 
-    def _rebuild(self, error: StoreError) -> None:
-        """Sets the damaged file aside and starts a new one."""
-        if self.path is None:
-            return
+    def _rebuild(self, path: Path, error: StoreError) -> None:
+        """Sets a damaged file aside and starts a new one, unless another process has done so meanwhile."""
         self._rebuilt = True
-        if self._is_sound_by_now(self.path):
-            return
-        kept = set_aside(self.path)
-        self._file = self._open_database(self.path)
-        self._say(f"the score store was damaged and is begun anew ({error}); the old one is kept as {kept.name}")
-
-    def _is_sound_by_now(self, path: Path) -> bool:
-        """Whether another process has begun the store anew meanwhile; then it is used."""
         try:
             file = self._open_database(path)
             if file.is_sound():
                 self._file = file
-                return True
+                return
             file.close()
         except DamagedStoreError:
             pass
-        return False
+        kept = set_aside(path)
+        self._file = self._open_database(path)
+        self._say(f"the score store was damaged and is begun anew ({error}); the old one is kept as {kept.name}")
 
     def _give_up(self, error: StoreError) -> None:
         self.reason = str(error)
@@ -299,7 +265,7 @@ class ScoreView:
 
     def is_empty(self) -> bool:
         """Whether there are no scores at all, as far as can be told at once: then every picture needs the model."""
-        return not self._store._knows(self._identity)
+        return not self._store._ask(lambda file: file.knows(self._identity), False)
 
     def get(self, picture: bytes) -> FloatArray | None:
         """Scores of a picture, (T,) float32 as `floor` gives them, or None when the store has none.
