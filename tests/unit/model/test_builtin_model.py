@@ -108,19 +108,37 @@ def columns(*stripes: tuple[int, str]) -> Image.Image:
     return picture
 
 
+def with_square(side: int, left: str = "#404040", right: str = "#c8c8c8") -> Image.Image:
+    """A crimson square of so many cells on two colours."""
+    picture = columns((28, left), (28, right))
+    picture.paste("crimson", (80, 80, 80 + 8 * side, 80 + 8 * side))
+    return picture
+
+
+def full_moon() -> Image.Image:
+    """A disc as wide as the picture: black rows above and below, but no letterbox."""
+    picture = Image.new("RGB", (500, 800), "black")
+    ImageDraw.Draw(picture).ellipse([0, 150, 499, 649], fill="#b0b0b0")
+    return picture
+
+
 # picture -> tags that a person would give it, tags that would be wrong
 PICTURES: dict[str, tuple[Callable[[], Image.Image], str, str]] = {
     "red disc on white": (
         lambda: disc("white", "red"),
         "simple_background white_background red_theme",
-        "greyscale blue_theme grey_background blurry dark border",
+        "greyscale blue_theme grey_background blurry dark border pale_color blurry_background",
     ),
     "red disc on white, landscape": (
         lambda: disc("white", "red", (900, 500)),
         "simple_background white_background red_theme",
         "white_border letterboxed",
     ),
-    "yellow disc on blue": (lambda: disc("#4060c0", "yellow"), "simple_background blue_background", "white_background"),
+    "yellow disc on blue": (
+        lambda: disc("#4060c0", "yellow"),
+        "simple_background blue_background",
+        "white_background colorful",
+    ),
     "navy disc on pink, landscape": (
         lambda: disc("pink", "navy", (900, 400)),
         "simple_background pink_background",
@@ -129,7 +147,7 @@ PICTURES: dict[str, tuple[Callable[[], Image.Image], str, str]] = {
     "grey disc on black, portrait": (
         lambda: disc("black", "grey", (500, 800)),
         "simple_background black_background greyscale monochrome",
-        "white_background pillarboxed black_border",
+        "white_background pillarboxed black_border black_theme",
     ),
     "figure on white": (standing_figure, "simple_background white_background blue_theme", "white_border"),
     "dusk": (lambda: gradient((250, 240, 200), (60, 90, 200)), "gradient_background simple_background", "blurry"),
@@ -137,11 +155,11 @@ PICTURES: dict[str, tuple[Callable[[], Image.Image], str, str]] = {
     "cat in grey": (
         lambda: photo("chelsea").convert("L"),
         "greyscale monochrome",
-        "brown_theme sepia white_background",
+        "brown_theme sepia white_background muted_color limited_palette",
     ),
     "coffee": (lambda: photo("coffee"), "brown_theme", "white_background simple_background monochrome"),
     "rocket at dusk": (lambda: photo("rocket"), "blue_theme dark", "white_background brown_theme greyscale"),
-    "astronaut": (lambda: photo("astronaut"), "orange_theme", "simple_background dark blurry monochrome"),
+    "astronaut": (lambda: photo("astronaut"), "orange_theme", "simple_background dark blurry monochrome pillarboxed"),
     "moon": (lambda: photo("moon"), "greyscale simple_background grey_background", "black_background colorful"),
     "bricks": (lambda: photo("brick"), "greyscale grey_theme", "simple_background"),
     "dahlia": (lambda: photo("flower"), "blurry_background", "blurry simple_background white_background"),
@@ -152,12 +170,26 @@ PICTURES: dict[str, tuple[Callable[[], Image.Image], str, str]] = {
         "sepia monochrome",
         "greyscale colorful",
     ),
-    "pagoda at night": (lambda: ImageEnhance.Brightness(photo("china")).enhance(0.25), "dark", "pale_color"),
+    "pagoda in orange": (
+        lambda: ImageOps.colorize(photo("china").convert("L"), "black", "#ff9000"),
+        "monochrome orange_theme",
+        "sepia",
+    ),
+    "pagoda in blue": (
+        lambda: ImageOps.colorize(photo("china").convert("L"), "#081020", "#d8e8ff"),
+        "monochrome blue_theme",
+        "sepia",
+    ),
+    "pagoda at night": (
+        lambda: ImageEnhance.Brightness(photo("china")).enhance(0.25),
+        "dark",
+        "pale_color muted_color",
+    ),
     "pagoda out of focus": (lambda: photo("china").filter(ImageFilter.GaussianBlur(8)), "blurry", "blurry_background"),
     "pagoda, washed out": (
         lambda: Image.blend(photo("china"), Image.new("RGB", (640, 427), "white"), 0.75),
         "pale_color",
-        "dark colorful",
+        "dark colorful pastel_colors",
     ),
     "pagoda with black bars": (
         lambda: ImageOps.expand(photo("china"), (0, 70), "black"),
@@ -179,11 +211,32 @@ PICTURES: dict[str, tuple[Callable[[], Image.Image], str, str]] = {
         "border black_border",
         "black_background letterboxed pillarboxed",
     ),
+    "full moon": (lambda: full_moon(), "black_background", "letterboxed"),
+    "full moon, on its side": (lambda: full_moon().rotate(90, expand=True), "black_background", "pillarboxed"),
     "pastel stripes": (
         lambda: columns((19, "#ffd1dc"), (19, "#cfe4f7"), (18, "#e0f8d0")),
         "pastel_colors",
-        "dark muted_color greyscale",
+        "dark muted_color greyscale blurry_background",
     ),
+    "dull stripes": (
+        lambda: columns((28, "#907060"), (28, "#607090")),
+        "brown_theme blue_theme",
+        "monochrome pastel_colors",
+    ),
+    "loud stripes": (lambda: columns((28, "yellow"), (28, "cyan")), "yellow_theme aqua_theme", "pastel_colors"),
+    "plain pink": (lambda: columns((56, "pink")), "pink_background pink_theme", "pastel_colors colorful"),
+    "light grey": (lambda: columns((56, "#f0f0f0")), "white_background greyscale", "pale_color white_theme"),
+    "warm grey": (
+        lambda: columns((28, "#8a8680"), (28, "#7a7874")),
+        "",
+        "brown_theme orange_theme yellow_theme green_theme",
+    ),
+    "a spot on sepia": (
+        lambda: with_square(8, "#504438", "#c8b8a0"),
+        "",
+        "spot_color",
+    ),
+    "a small spot": (lambda: with_square(3), "", "greyscale"),
     "one red spot": (with_a_spot_of_colour, "spot_color", "greyscale colorful"),
 }
 
@@ -227,13 +280,6 @@ def test_names_plain_colours(colour: str, name: str, score: Score) -> None:
     assert themes == {f"{tag}_theme" for tag in implied or {name}}
 
 
-def with_square(side: int) -> Image.Image:
-    """A crimson square of so many cells on two greys."""
-    picture = columns((28, "#404040"), (28, "#c8c8c8"))
-    picture.paste("crimson", (80, 80, 80 + 8 * side, 80 + 8 * side))
-    return picture
-
-
 # The lightness of a grey in OKLab is the cube root of its linear value.
 LIGHTNESS_64 = (64 / 255) ** (2.2 / 3)
 LIGHTNESS_246 = (246 / 255) ** (2.2 / 3)
@@ -248,8 +294,8 @@ EDGE_SHARE = (4 * 35 + 4 * 52) / 640
     [
         (columns((56, "#404040")), "dark", sigmoid((0.36 - LIGHTNESS_64) / 0.036)),
         (columns((56, "#404040")), "greyscale", 1.0),
-        (columns((28, "red"), (28, "blue")), "red_theme", sigmoid((RED_SHARE - 0.45) / 0.045)),
-        (columns((28, "red"), (28, "blue")), "blue_theme", sigmoid((1 - RED_SHARE - 0.45) / 0.045)),
+        (columns((28, "red"), (28, "blue")), "red_theme", sigmoid((RED_SHARE - 0.42) / 0.042)),
+        (columns((28, "red"), (28, "blue")), "blue_theme", sigmoid((1 - RED_SHARE - 0.42) / 0.042)),
         (columns((35, "red"), (21, "blue")), "simple_background", sigmoid((EDGE_SHARE - 0.64) / 0.064)),
         (columns((35, "red"), (21, "blue")), "red_background", sigmoid((EDGE_SHARE - 0.64) / 0.064)),
         (columns((42, "blue"), (14, "yellow")), "limited_palette", 0.5),  # 1 / (0.75^2 + 0.25^2) = 1.6
