@@ -49,7 +49,7 @@ HUES = [name for name in NAMES if name not in (*GREYS, "beige", "light_blue")]
 _EVEN_EDGE = "edge_share>0.64 edge_texture<0.08"
 _WHITE_FRAME = "white_rows>1.5 white_columns>1.5 white_gaps<0.1"
 _BLACK_FRAME = "black_rows>1.5 black_columns>1.5 black_gaps<0.15"
-_TINTED = "tint_spread<0.05 hue_stray<0.0078"
+_TINTED = "chroma>0.012 tint_spread<0.05 hue_stray<0.0078"
 #: A tag's score is the product of its limits. A limit gives 1/2 at the number itself, and 0.88 or 0.12 at twice its
 #: softness to either side: the number after `~`, else a tenth of the limit. What is limited is explained where it is
 #: measured. All numbers were chosen by looking at photographs and drawings.
@@ -74,7 +74,7 @@ RULES = {
     "muted_color": "chroma>0.008 chroma_rms<0.04 light>0.42",
     "pale_color": "chroma>0.006 light>0.84~0.02 vivid<0.03",
     "pastel_colors": "chroma>0.04 chroma_rms<0.11 light>0.8~0.02 hues>1.7",
-    **{f"{name}_theme": f"area_{name}>0.72 edge_share<0.64" for name in GREYS},
+    **{f"{name}_theme": f"area_{name}>0.75 edge_share<0.64" for name in GREYS},
     **{f"{name}_theme": f"hue_{name}>0.42 coloured>0.014" for name in HUES},
     **{f"{name}_background": f"{_EVEN_EDGE} edge_{name}>0.5" for name in NAMES if name != "beige"},
 }

@@ -229,7 +229,7 @@ PICTURES: dict[str, tuple[Callable[[], Image.Image], str, str]] = {
     "warm grey": (
         lambda: columns((28, "#8a8680"), (28, "#7a7874")),
         "",
-        "brown_theme orange_theme yellow_theme green_theme",
+        "sepia brown_theme orange_theme yellow_theme green_theme",
     ),
     "a spot on sepia": (
         lambda: with_square(8, "#504438", "#c8b8a0"),
