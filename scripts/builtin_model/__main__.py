@@ -49,7 +49,7 @@ HUES = [name for name in NAMES if name not in (*GREYS, "beige", "light_blue")]
 _EVEN_EDGE = "edge_share>0.64 edge_texture<0.08"
 _WHITE_FRAME = "white_rows>1.5 white_columns>1.5 white_gaps<0.1"
 _BLACK_FRAME = "black_rows>1.5 black_columns>1.5 black_gaps<0.15"
-_TINTED = "chroma>0.012 tint_spread<0.05 hue_stray<0.0078"
+_TINTED = "chroma>0.012 hue_stray<0.0078"
 #: A tag's score is the product of its limits. A limit gives 1/2 at the number itself, and 0.88 or 0.12 at twice its
 #: softness to either side: the number after `~`, else a tenth of the limit. What is limited is explained where it is
 #: measured. All numbers were chosen by looking at photographs and drawings.
@@ -211,7 +211,6 @@ def measure_colours(lab: Tensor, names: Tensor, inside: Tensor) -> dict[str, Ten
         "chroma_rms": mean(chroma * chroma, inside).Sqrt(),
         "vivid": mean(vivid, inside),  # share of strong colours
         "dull_chroma": mean(chroma, inside * (1 - vivid)),  # chroma of all others
-        "tint_spread": 1 - tint / chroma_mean,  # 0: all of one hue
         "hue_stray": mean(stray * stray, inside).Sqrt(),  # distance from the line between grey and the mean colour
         "warm": tint_b / chroma_mean,
         "coloured": coloured,  # chroma of all that has a hue

@@ -231,6 +231,7 @@ PICTURES: dict[str, tuple[Callable[[], Image.Image], str, str]] = {
         "",
         "sepia brown_theme orange_theme yellow_theme green_theme",
     ),
+    "cool grey": (lambda: columns((28, "#7c8084"), (28, "#70757a")), "", "blue_theme aqua_theme"),
     "a spot on sepia": (
         lambda: with_square(8, "#504438", "#c8b8a0"),
         "",
