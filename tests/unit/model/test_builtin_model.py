@@ -211,7 +211,7 @@ PICTURES: dict[str, tuple[Callable[[], Image.Image], str, str]] = {
         "border black_border",
         "black_background letterboxed pillarboxed",
     ),
-    "full moon": (lambda: full_moon(), "black_background", "letterboxed"),
+    "full moon": (full_moon, "black_background", "letterboxed"),
     "full moon, on its side": (lambda: full_moon().rotate(90, expand=True), "black_background", "pillarboxed"),
     "pastel stripes": (
         lambda: columns((19, "#ffd1dc"), (19, "#cfe4f7"), (18, "#e0f8d0")),
@@ -232,11 +232,7 @@ PICTURES: dict[str, tuple[Callable[[], Image.Image], str, str]] = {
         "sepia brown_theme orange_theme yellow_theme green_theme",
     ),
     "cool grey": (lambda: columns((28, "#7c8084"), (28, "#70757a")), "", "blue_theme aqua_theme"),
-    "a spot on sepia": (
-        lambda: with_square(8, "#504438", "#c8b8a0"),
-        "",
-        "spot_color",
-    ),
+    "a spot on sepia": (lambda: with_square(8, "#504438", "#c8b8a0"), "", "spot_color"),
     "a small spot": (lambda: with_square(3), "", "greyscale"),
     "one red spot": (with_a_spot_of_colour, "spot_color", "greyscale colorful"),
 }
@@ -254,19 +250,10 @@ def test_says_what_a_person_would(name: str, score: Score) -> None:
 @pytest.mark.parametrize(
     ("colour", "name"),
     [
-        ("white", "white"),
-        ("black", "black"),
-        ("grey", "grey"),
-        ("red", "red"),
-        ("pink", "pink"),
-        ("orange", "orange"),
+        *((name, name) for name in "white black grey red pink orange yellow green blue purple".split()),
         ("saddlebrown", "brown"),
-        ("yellow", "yellow"),
-        ("green", "green"),
         ("cyan", "aqua"),
         ("lightblue", "light_blue"),
-        ("blue", "blue"),
-        ("purple", "purple"),
     ],
 )
 def test_names_plain_colours(colour: str, name: str, score: Score) -> None:
