@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,8 +15,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from skimage import data
 from sklearn.datasets import load_sample_image
 
-ROOT = Path(__file__).resolve().parents[3]
-FOLDER = ROOT / "wd14" / "model" / "builtin"
+FOLDER = Path(__file__).resolve().parents[3] / "wd14" / "model" / "builtin"
 SIDE = 448
 THRESHOLD = 0.35
 
@@ -34,11 +32,6 @@ def to_input(picture: Image.Image) -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO((FOLDER / "selected_tags.csv").read_text(encoding="utf-8"))))
-
-
-@pytest.fixture(scope="module")
 def session() -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -48,10 +41,13 @@ def session() -> onnxruntime.InferenceSession:
 
 
 @pytest.fixture(scope="module")
-def score(session: onnxruntime.InferenceSession, rows: list[dict[str, str]]) -> Score:
+def score(session: onnxruntime.InferenceSession) -> Score:
+    with (FOLDER / "selected_tags.csv").open(encoding="utf-8", newline="") as file:
+        names = [row["name"] for row in csv.DictReader(file)]
+
     def run(picture: Image.Image) -> Mapping[str, float]:
         values = session.run(None, {"input": to_input(picture)[None]})[0][0]
-        return {row["name"]: float(value) for row, value in zip(rows, values, strict=True)}
+        return {name: float(value) for name, value in zip(names, values, strict=True)}
 
     return run
 
@@ -215,11 +211,7 @@ PICTURES: dict[str, tuple[Callable[[], Image.Image], str, str]] = {
         "pastel_colors",
         "dark muted_color greyscale blurry_background",
     ),
-    "dull stripes": (
-        lambda: columns((28, "#907060"), (28, "#607090")),
-        "brown_theme blue_theme",
-        "monochrome pastel_colors",
-    ),
+    "dull stripes": (lambda: columns((28, "#907060"), (28, "#607090")), "brown_theme blue_theme", "monochrome"),
     "loud stripes": (lambda: columns((28, "yellow"), (28, "cyan")), "yellow_theme aqua_theme", "pastel_colors"),
     "plain pink": (lambda: columns((56, "pink")), "pink_background pink_theme", "pastel_colors colorful"),
     "light grey": (lambda: columns((56, "#f0f0f0")), "white_background greyscale", "pale_color white_theme"),
