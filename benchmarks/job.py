@@ -1,7 +1,7 @@
-"""One job in a process that watches its own memory: `python -m benchmarks.job SOURCE OUTPUT KEY=VALUE…`.
+"""A job in a process that samples its own memory: `python -m benchmarks.job SOURCE OUTPUT KEY=VALUE…`.
 
-Prints one line of JSON: rows, seconds, rows that came from stored scores, and (seconds, rows done, resident bytes)
-about 50 times a second.
+Prints one line of JSON: rows, seconds, rows from stored scores, and (seconds, rows done, resident bytes) about 50 times
+a second.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ EVERY = 0.02
 
 
 class WatchedHost(LocalHost):
-    """A host that knows how far its job is."""
+    """A host that keeps the number of rows done."""
 
     done = 0
 
     def progress(self, progress: Progress) -> None:
-        """Notes the rows done."""
         self.done = progress.done
 
 

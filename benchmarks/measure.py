@@ -1,4 +1,4 @@
-"""What every benchmark needs: child processes with their memory, rates from files' times, medians, a table."""
+"""What every benchmark needs: child processes and their memory, rates from files' times, medians, a table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 #: Rows before a steady rate is taken: every thread has had some.
 WARM = 8
-PICTURE_ENDINGS = {".jpg", ".png", ".webp"}
+PICTURES = (".jpg", ".png", ".webp")
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,12 @@ class Child:
 
 
 def run_child(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Child:
-    """Runs a command and watches its memory; fails loudly when the command does."""
+    """Runs a command and watches its memory; ends the benchmark when the command fails."""
     variables = {**os.environ, **(env or {})}
-    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles a program anew at every start
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # users do not compile the program anew at every start
     started = time.time()
     process = subprocess.Popen(
-        command,
-        env=variables,
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+        command, env=variables, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     peak = 0
     done = threading.Event()
@@ -75,8 +70,8 @@ def tree_memory(pid: int) -> int:
     return own + sum(tree_memory(int(child)) for child in children)
 
 
-def caption_command(source: Path, output: Path, **parameters: object) -> list[str]:
-    """`wd14-captioner caption`, as a shell would run it."""
+def run_caption(source: Path, output: Path, *, checkout: Path = ROOT, **parameters: object) -> Child:
+    """Runs `wd14-captioner caption` of a checkout of the package, as a shell would."""
     options = []
     for key, value in parameters.items():
         name = key.replace("_", "-")
@@ -84,15 +79,14 @@ def caption_command(source: Path, output: Path, **parameters: object) -> list[st
             options.append(f"--{name}" if value else f"--no-{name}")
         else:
             options += [f"--{name}", str(value)]
-    program = "import sys; from wd14.cli.main import main; sys.exit(main())"
-    return [sys.executable, "-c", program, "caption", str(source), "--output", str(output), *options]
+    command = [sys.executable, "-m", "wd14.cli", "caption", str(source), "--output", str(output), *options]
+    # `python -m` looks in the working directory first, and what it starts in PYTHONPATH.
+    return run_child(command, env={"PYTHONPATH": str(checkout)}, cwd=checkout)
 
 
-def written_at(folder: Path, endings: set[str] | None = None) -> list[float]:
-    """When each picture (or file of the endings given) of a folder was written, in order, in seconds since 1970."""
-    wanted = endings or PICTURE_ENDINGS
-    with os.scandir(folder) as entries:
-        return sorted(entry.stat().st_mtime for entry in entries if Path(entry.name).suffix in wanted)
+def written_at(folder: Path, suffixes: Sequence[str] = PICTURES) -> list[float]:
+    """When the files with these suffixes in a folder were written, in order, in seconds since 1970."""
+    return sorted(path.stat().st_mtime for path in folder.rglob("*") if path.suffix in suffixes)
 
 
 def fresh(path: Path) -> Path:
@@ -101,9 +95,9 @@ def fresh(path: Path) -> Path:
     return path
 
 
-def steady_rate(times: Sequence[float], warm: int) -> float:
-    """Rows a second once the first `warm` are there: no start-up, no first batches."""
-    return (len(times) - warm) / (times[-1] - times[warm - 1])
+def steady_rate(times: Sequence[float]) -> float:
+    """Rows a second once the first WARM are there: no start-up, no first batches."""
+    return (len(times) - WARM) / (times[-1] - times[WARM - 1])
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -114,47 +108,45 @@ def timed(work: Callable[[], object]) -> float:
 
 
 @dataclass
-class InputRows:
+class Rounds:
     """Measurements of one quantity, one a round."""
 
     values: list[float] = field(default_factory=list)
 
     def add(self, value: float) -> None:
-        """Notes one round's."""
+        """Notes this round's."""
         self.values.append(value)
 
     @property
-    def median(self) -> float:
-        """The middle one."""
-        return statistics.median(self.values)
+    def last(self) -> float:
+        """This round's."""
+        return self.values[-1]
 
     def text(self, digits: int = 2) -> str:
         """`median (lowest-highest)`."""
-        low, high = min(self.values), max(self.values)
-        return f"{self.median:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+        middle, low, high = statistics.median(self.values), min(self.values), max(self.values)
+        return f"{middle:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
 
 
 @dataclass
 class Table:
-    """Rows of what was measured, what is asked for, and whether it is reached."""
+    """What was measured, in the order of measuring."""
 
-    rows: list[tuple[str, str, str, str]] = field(default_factory=list)
+    rows: list[tuple[str, str]] = field(default_factory=list)
 
-    def add(self, what: str, measured: str, wanted: str = "", reached: bool | None = None) -> None:
-        """Adds a row and shows it at once: a benchmark takes its time."""
-        verdict = "" if reached is None else "yes" if reached else "**no**"
-        self.rows.append((what, measured, wanted, verdict))
-        print(f"  {what}: {measured}{f'   [{wanted}: {verdict}]' if wanted else ''}", flush=True)
+    def add(self, what: str, measured: str) -> None:
+        """Adds a row and prints it at once: a benchmark takes its time."""
+        self.rows.append((what, measured))
+        print(f"  {what}: {measured}", flush=True)
 
     def markdown(self) -> str:
         """The table."""
-        lines = ["| what | measured: median (range) | reach | reached |", "|---|---|---|---|"]
-        lines += [f"| {' | '.join(row)} |" for row in self.rows]
-        return "\n".join(lines)
+        lines = ["| measurement | median (lowest-highest) |", "|---|---|"]
+        return "\n".join(lines + [f"| {what} | {measured} |" for what, measured in self.rows])
 
 
 def machine() -> str:
-    """Processor, cores, memory, versions: what a number means nothing without."""
+    """Processor, cores, memory, versions."""
     model = platform.processor() or platform.machine()
     memory = ""
     if sys.platform == "linux":

@@ -1,9 +1,7 @@
-"""Taggers of the published architectures with random weights: speed does not depend on what the weights say.
+"""Taggers of the published architectures with random weights: speed does not depend on the weights.
 
-    python -m benchmarks.models FOLDER [--model convnext-b vit-b16] [--batch 1 dynamic] [--tags 9083]
-
-Each becomes a model folder (`model.onnx` + `selected_tags.csv`) that the captioner takes as it takes a real one. The
-graphs have the shape of the published exports of Keras models: NHWC input, scaling and sigmoid inside, GELU in single
+Each becomes a model folder (`model.onnx` + `selected_tags.csv`), which the captioner takes like a real one. The graphs
+have the shape of the published exports of Keras models: NHWC input, scaling and sigmoid inside, GELU in single
 operators, which onnxruntime fuses. Needs the `onnx` package.
 
 ConvNeXt-B: Liu et al., "A ConvNet for the 2020s" (2022): depths 3, 3, 27, 3, widths 128 to 1024.
@@ -14,9 +12,8 @@ tokens instead of a class token. Sizes agree with the published files: 388 MB (w
 
 from __future__ import annotations
 
-import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,28 +29,28 @@ LOGIT_MEAN, LOGIT_SPREAD = -6.0, 2.0
 
 
 class Builder:
-    """Nodes, weights, and the floating point operations of one image (2 per multiply and add)."""
+    """Nodes, weights, and floating point operations for one image (2 for a multiplication and addition)."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = np.random.default_rng(seed)
+    def __init__(self) -> None:
+        self.random = np.random.default_rng(0)
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.flop = 0
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """Adds a node; its output's name."""
+        """Adds a node. Returns the name of its output."""
         output = f"{op}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 
     def constant(self, value: ArrayLike, dtype: type[np.generic] = np.float32) -> str:
-        """A constant or a weight."""
+        """Adds a constant. Returns its name."""
         name = f"w{len(self.weights)}"
         self.weights.append(numpy_helper.from_array(np.asarray(value, dtype=dtype), name))
         return name
 
     def normal(self, *shape: int, scale: float, mean: float = 0.0) -> str:
-        """A weight drawn from a normal distribution. (Plain ones and zeros would be optimised away.)"""
+        """Adds normally distributed weights. (Ones and zeros would be optimised away.)"""
         values: NDArray[np.float32] = self.random.standard_normal(shape, dtype=np.float32)
         values *= np.float32(scale)
         values += np.float32(mean)
@@ -66,7 +63,7 @@ class Builder:
         return self.node("Add", product, self.normal(out, scale=0.02, mean=bias))
 
     def convolution(self, x: str, side: int, channels: int, out: int, kernel: int, *, depthwise: bool = False) -> str:
-        """NCHW; depthwise: stride 1, same size; else patches that do not overlap. `side` is the output's."""
+        """NCHW; depthwise: stride 1, same size; otherwise patches that do not overlap. `side` is that of the output."""
         per_group = 1 if depthwise else channels
         self.flop += 2 * side * side * out * per_group * kernel * kernel
         weight = self.normal(out, per_group, kernel, kernel, scale=1 / (kernel * math.sqrt(per_group)))
@@ -93,15 +90,15 @@ class Builder:
         centred = self.node("Sub", self.node("Mul", "input", self.constant(1 / 127.5)), self.constant(1.0))
         return self.node("Transpose", centred, perm=[0, 3, 1, 2])
 
-    def head(self, x: str, batch: int | None, width: int, tags: int) -> str:
-        """(batch, width) to probabilities. A fixed batch is fixed in the graph, not only in its input's label."""
-        x = self.node("Reshape", x, self.constant([batch or -1, width], np.int64))
-        x = self.layer_norm(x, width)
-        logits = self.dense(x, 1, width, tags, scale=LOGIT_SPREAD / math.sqrt(width), bias=LOGIT_MEAN)
+    def head(self, x: str, width: int) -> str:
+        """(batch, width) to probabilities."""
+        logits = self.dense(
+            self.layer_norm(x, width), 1, width, TAGS, scale=LOGIT_SPREAD / math.sqrt(width), bias=LOGIT_MEAN
+        )
         return self.node("Sigmoid", logits)
 
 
-def convnext_b(build: Builder, batch: int | None, tags: int) -> str:
+def convnext_b(build: Builder) -> str:
     """ConvNeXt-B."""
     x, channels, side = build.scaled_input(), 3, SIDE
     for stage, (depth, width) in enumerate(((3, 128), (3, 256), (27, 512), (3, 1024))):
@@ -121,37 +118,35 @@ def convnext_b(build: Builder, batch: int | None, tags: int) -> str:
         if stage < 3:
             x = build.node("Transpose", build.layer_norm(x, width), perm=[0, 3, 1, 2])
         channels = width
-    return build.head(build.node("ReduceMean", x, axes=[1, 2], keepdims=0), batch, channels, tags)
+    return build.head(build.node("ReduceMean", x, axes=[1, 2], keepdims=0), channels)
 
 
-def vit_b16(build: Builder, batch: int | None, tags: int) -> str:
+def vit_b16(build: Builder) -> str:
     """ViT-B/16."""
     width, heads, side = 768, 12, SIDE // 16
     tokens, part = side * side, width // heads
-    first = batch or 0  # 0 keeps the dimension
-
     x = build.convolution(build.scaled_input(), side, 3, width, 16)
-    x = build.node("Reshape", x, build.constant([first, width, tokens], np.int64))
+    x = build.node("Reshape", x, build.constant([0, width, tokens], np.int64))
     x = build.node("Add", build.node("Transpose", x, perm=[0, 2, 1]), build.normal(1, tokens, width, scale=0.02))
     for _ in range(12):
         y = build.layer_norm(x, width)
         split = []
         for order in ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]):  # queries, keys, values
             z = build.dense(y, tokens, width, width)
-            z = build.node("Reshape", z, build.constant([first, tokens, heads, part], np.int64))
+            z = build.node("Reshape", z, build.constant([0, tokens, heads, part], np.int64))
             split.append(build.node("Transpose", z, perm=order))
         query = build.node("Mul", split[0], build.constant(1 / math.sqrt(part)))
         build.flop += 2 * 2 * tokens * tokens * width
         attention = build.node("Softmax", build.node("MatMul", query, split[1]), axis=-1)
         z = build.node("Transpose", build.node("MatMul", attention, split[2]), perm=[0, 2, 1, 3])
-        z = build.node("Reshape", z, build.constant([first, tokens, width], np.int64))
+        z = build.node("Reshape", z, build.constant([0, tokens, width], np.int64))
         x = build.node("Add", x, build.dense(z, tokens, width, width))
         y = build.gelu(build.dense(build.layer_norm(x, width), tokens, width, 4 * width))
         x = build.node("Add", x, build.dense(y, tokens, 4 * width, width))
-    return build.head(build.node("ReduceMean", x, axes=[1], keepdims=0), batch, width, tags)
+    return build.head(build.node("ReduceMean", x, axes=[1], keepdims=0), width)
 
 
-ARCHITECTURES: dict[str, Callable[[Builder, int | None, int], str]] = {"convnext-b": convnext_b, "vit-b16": vit_b16}
+ARCHITECTURES: dict[str, Callable[[Builder], str]] = {"convnext-b": convnext_b, "vit-b16": vit_b16}
 
 
 def labels(tags: int) -> str:
@@ -162,57 +157,26 @@ def labels(tags: int) -> str:
     return "tag_id,name,category,count\n" + "".join(f"{i},{name},{category},0\n" for i, name, category in rows)
 
 
-def make(name: str, folder: Path, *, batch: int | None, tags: int = TAGS, seed: int = 0) -> Path:
-    """The model folder `folder/NAME-batch1` or `folder/NAME-dynamic`; built when it is not there yet.
-
-    Args:
-        name: a key of ARCHITECTURES.
-        folder: where the model folders lie; outside the repository.
-        batch: the fixed batch dimension, or None for any.
-        tags: outputs.
-        seed: of the weights.
-    """
-    target = folder / f"{name}-{f'batch{batch}' if batch else 'dynamic'}"
+def make(name: str, folder: Path) -> Path:
+    """The model folder `folder/NAME-dynamic` of a key of ARCHITECTURES; built when it is not there yet."""
+    target = folder / f"{name}-dynamic"
     if (target / "model.onnx").exists():
         return target
-    build = Builder(seed)
-    output = ARCHITECTURES[name](build, batch, tags)
+    build = Builder()
+    output = ARCHITECTURES[name](build)
     build.nodes.append(helper.make_node("Identity", [output], ["output"]))
-    shape: Sequence[int | str] = [batch or "batch"]
     graph = helper.make_graph(
         build.nodes,
         name,
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [*shape, SIDE, SIDE, 3])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [*shape, tags])],
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", SIDE, SIDE, 3])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", TAGS])],
         initializer=build.weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     target.mkdir(parents=True, exist_ok=True)
-    (target / "selected_tags.csv").write_text(labels(tags), encoding="utf-8")
+    (target / "selected_tags.csv").write_text(labels(TAGS), encoding="utf-8")
     partial = target / "model.onnx.partial"
     onnx.save(model, str(partial))
+    print(f"{target}: {partial.stat().st_size / 1e6:.0f} MB, {build.flop / 1e9:.0f} GFLOP an image")
     partial.rename(target / "model.onnx")
-    print(f"{target}: {megabytes(target):.0f} MB, {build.flop / 1e9:.0f} GFLOP an image")
     return target
-
-
-def megabytes(folder: Path) -> float:
-    """Size of the model file, in MB."""
-    return (folder / "model.onnx").stat().st_size / 1e6
-
-
-def main() -> None:
-    """Builds the models that are asked for."""
-    parser = argparse.ArgumentParser(description="Builds taggers of the published architectures with random weights.")
-    parser.add_argument("folder", type=Path, help="where to put them; about 400 MB each")
-    parser.add_argument("--model", nargs="+", choices=list(ARCHITECTURES), default=list(ARCHITECTURES))
-    parser.add_argument("--batch", nargs="+", choices=["1", "dynamic"], default=["1", "dynamic"])
-    parser.add_argument("--tags", type=int, default=TAGS)
-    arguments = parser.parse_args()
-    for name in arguments.model:
-        for batch in arguments.batch:
-            make(name, arguments.folder, batch=None if batch == "dynamic" else 1, tags=arguments.tags)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,16 +1,13 @@
-"""Picture sets for the benchmarks: photographs that scikit-image and scikit-learn bring along, enlarged to real sizes.
+"""Picture sets for the benchmarks: photographs that scikit-image and scikit-learn ship, enlarged to real sizes.
 
-    python -m benchmarks.pictures FOLDER [--count 200] [--formats jpeg png webp] [--shortest 512] [--longest 3000]
-    python -m benchmarks.pictures FOLDER --small --count 100000
-
-A picture is a mirrored mosaic of one photograph, cropped at random, with a camera's noise: it compresses like a
-photograph of its size. The pixels depend on the seed alone; the bytes also on Pillow's encoders.
+A picture is a mirrored mosaic of one photograph, cropped at random, with a camera's noise, so it compresses like a
+photograph of its size. The pixels are the same each time; the bytes depend on Pillow's encoders.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,7 +20,7 @@ from sklearn.datasets import load_sample_image
 Pixels = NDArray[np.uint8]
 
 FORMATS = ("jpeg", "png", "webp")
-#: Standard deviation of the noise that is added, of 255: about a camera at ISO 800.
+#: Standard deviation of the added noise, of 255: about a camera at ISO 800.
 NOISE = 2.5
 SMALL = 160
 
@@ -75,17 +72,16 @@ def make(
     formats: Sequence[str] = FORMATS,
     shortest: int = 512,
     longest: int = 3000,
-    seed: int = 0,
 ) -> list[Path]:
-    """Writes `count` pictures, formats in turn, the longer side between the two, spread evenly in its logarithm.
+    """Writes `count` pictures, formats in turn; the logarithm of the longer side is spread evenly between the limits.
 
-    Pictures that are there already are kept. Returns their paths, in order.
+    Pictures that exist already are kept. Returns their paths, in order.
     """
     folder.mkdir(parents=True, exist_ok=True)
     photos = photographs()
     paths = []
     for index in range(count):
-        random = np.random.default_rng((seed, index))
+        random = np.random.default_rng((0, index))
         kind = formats[index % len(formats)]
         path = folder / f"{index:05d}.{'jpg' if kind == 'jpeg' else kind}"
         paths.append(path)
@@ -98,47 +94,36 @@ def make(
     return paths
 
 
-def small_jpegs(count: int, *, seed: int = 0) -> Iterator[bytes]:
-    """JPEGs of SMALL pixels, each of its own bytes, made fast: a few hundred pictures, numbered in a comment."""
+def numbered(folder: Path, originals: Sequence[Path], count: int) -> Path:
+    """`count` files, each with its own bytes: the originals in turn, and a number after the end of the picture."""
+    if folder.exists() and sum(1 for _ in folder.iterdir()) == count:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    contents = [path.read_bytes() for path in originals]
+    for index in range(count):
+        which = index % len(contents)
+        target = folder / f"{index:06d}{originals[which].suffix}"
+        target.write_bytes(contents[which] + index.to_bytes(4, "big"))
+    return folder
+
+
+def numbered_jpegs(work: Path, count: int) -> Path:
+    """A folder of `count` JPEGs of about 200 KB, for re-runs from stored scores."""
+    originals = make(work / "jpeg", 48, formats=["jpeg"], longest=1600)
+    return numbered(work / f"jpeg-{count}", originals, count)
+
+
+def small_jpegs(count: int) -> Iterator[bytes]:
+    """JPEGs of SMALL pixels, each with its own bytes, made fast: a few hundred pictures, numbered in a comment."""
     photos = photographs()
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     encoded = [
         encode(mosaic(photos[index % len(photos)], SMALL, SMALL, random), "jpeg", random)
         for index in range(min(count, 256))
     ]
     for index in range(count):
         start = encoded[index % len(encoded)]
-        comment = f"{seed}-{index}".encode()
-        # Right after the marker that opens the file: FF FE, the length with its own two bytes, the text.
+        comment = str(index).encode()
+        # Right after the two bytes that open the file: FF FE, the length with its own two bytes, the text.
         yield start[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + start[2:]
-
-
-def make_small(folder: Path, count: int, *, seed: int = 0) -> None:
-    """Writes `count` of `small_jpegs`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, encoded in enumerate(small_jpegs(count, seed=seed)):
-        (folder / f"{index:06d}.jpg").write_bytes(encoded)
-
-
-def main() -> None:
-    """Writes a set."""
-    parser = argparse.ArgumentParser(description="Writes a set of pictures for the benchmarks.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
-    parser.add_argument("--shortest", type=int, default=512, help="least longer side, in pixels")
-    parser.add_argument("--longest", type=int, default=3000, help="greatest longer side, in pixels")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--small", action="store_true", help=f"JPEGs of {SMALL} pixels, many and fast")
-    arguments = parser.parse_args()
-    if arguments.small:
-        make_small(arguments.folder, arguments.count, seed=arguments.seed)
-    else:
-        sides = {"shortest": arguments.shortest, "longest": arguments.longest}
-        make(arguments.folder, arguments.count, formats=arguments.formats, **sides, seed=arguments.seed)
-    files = [path.stat().st_size for path in arguments.folder.iterdir()]
-    print(f"{arguments.folder}: {len(files)} files, {sum(files) / 1e6:.0f} MB")
-
-
-if __name__ == "__main__":
-    main()

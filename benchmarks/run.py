@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks import bench_model, bench_pipeline
+from benchmarks import bench_model, bench_pipeline, compare
 from benchmarks.measure import ROOT, Table, machine
 from benchmarks.models import ARCHITECTURES
 
@@ -21,25 +21,15 @@ PIPELINE = {
 
 def main() -> None:
     """Runs what the command line names, and prints the table as Markdown."""
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    names = [*ARCHITECTURES, *PIPELINE]
-    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"of {', '.join(names)} (default: all)")
-    parser.add_argument("--work", type=Path, default=ROOT / ".bench", help="folder for pictures, models and outputs")
-    parser.add_argument("--models", type=Path, help="folder of the built models (default: the work folder)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default: 5)")
-    parser.add_argument("--kohya", type=Path, help="a copy of kohya-ss/sd-scripts, measured beside ours")
-    parser.add_argument("--kohya-python", default="python3", help="a Python with what that copy needs")
-    parser.add_argument("--quick", action="store_true", help="small counts: whether it works, not how fast")
-    arguments = parser.parse_args()
-    if unknown := set(arguments.what) - set(names):
-        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    arguments = _arguments()
     quick = arguments.quick
     rounds = 1 if quick else arguments.rounds
     work = arguments.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
+    built = (arguments.models or work / "models").resolve()
     large = bench_model.Options(
         work=work,
-        models=(arguments.models or work / "models").resolve(),
+        models=built,
         rounds=rounds,
         steady=8 if quick else 24,
         kohya=arguments.kohya,
@@ -57,12 +47,33 @@ def main() -> None:
     started = time.time()
     heading = f"{time.strftime('%Y-%m-%d')}, commit {_commit()}{', --quick' if quick else ''}\n{machine()}"
     print(heading)
-    for name in arguments.what or names:
+    for name in arguments.what or [*ARCHITECTURES, *PIPELINE]:
         if name in ARCHITECTURES:
             bench_model.bench(name, large, table)
-        else:
+        elif name in PIPELINE:
             PIPELINE[name](small, table)
+        else:
+            compare.compare(arguments.before.resolve(), large, small, table)
     print(f"\n{heading}; {rounds} rounds, {(time.time() - started) / 60:.0f} minutes\n\n{table.markdown()}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    names = [*ARCHITECTURES, *PIPELINE, "compare"]
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"of {', '.join(names)} (default: all but compare)")
+    parser.add_argument("--before", type=Path, help="for compare: another checkout, the folder that holds its wd14/")
+    parser.add_argument("--work", type=Path, default=ROOT / ".bench", help="folder for pictures, models and outputs")
+    parser.add_argument("--models", type=Path, help="folder of the built models (default: in the work folder)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default: %(default)s)")
+    parser.add_argument("--kohya", type=Path, help="a copy of kohya-ss/sd-scripts to measure as well")
+    parser.add_argument("--kohya-python", default="python3", help="the Python that runs it")
+    parser.add_argument("--quick", action="store_true", help="small counts: whether it works, not how fast")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.what) - set(names):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    if ("compare" in arguments.what) != (arguments.before is not None):
+        parser.error("compare and --before FOLDER go together")
+    return arguments
 
 
 def _commit() -> str:

@@ -49,16 +49,16 @@ HUES = [name for name in NAMES if name not in (*GREYS, "beige", "light_blue")]
 _EVEN_EDGE = "edge_share>0.64 edge_texture<0.08"
 _WHITE_FRAME = "white_rows>1.5 white_columns>1.5 white_gaps<0.1"
 _BLACK_FRAME = "black_rows>1.5 black_columns>1.5 black_gaps<0.15"
-_TINTED = "chroma>0.012 tint_spread<0.05 hue_stray<0.0078"
+_TINTED = "chroma>0.012 hue_stray<0.0078"
 #: A tag's score is the product of its limits. A limit gives 1/2 at the number itself, and 0.88 or 0.12 at twice its
 #: softness to either side: the number after `~`, else a tenth of the limit. What is limited is explained where it is
 #: measured. All numbers were chosen by looking at photographs and drawings.
 RULES = {
     "simple_background": _EVEN_EDGE,
     "gradient_background": "edge_range>0.055 edge_step<0.02",
-    "blurry_background": "edge_blur>0.17 edge_sharp<0.52 edge_share<0.64 edged>0.02",
+    "blurry_background": "edge_blur>0.17 edge_share<0.64 edged>0.02",
     "monochrome": _TINTED,
-    "greyscale": "chroma<0.004 chroma_rms<0.008",
+    "greyscale": "chroma_rms<0.005",
     "sepia": f"{_TINTED} chroma_rms<0.11 warm>0.8~0.02",
     "blurry": "sharp<0.24 edged>0.02",
     "border": _WHITE_FRAME,
@@ -66,7 +66,7 @@ RULES = {
     "black_border": _BLACK_FRAME,
     "letterboxed": "black_rows>1.5 black_columns<0.5 black_gaps<0.15",
     "pillarboxed": "black_rows<0.5 black_columns>1.5 black_gaps<0.15",
-    "spot_color": "vivid>0.01 vivid<0.15 dull_chroma<0.011 contrast>0.12",
+    "spot_color": "vivid>0.01 vivid<0.15 dull_chroma<0.011",
     "dark": "light<0.36",
     "high_contrast": "contrast>0.33 black_and_white>0.1",
     "limited_palette": "names<1.6 coloured>0.014",
@@ -74,8 +74,8 @@ RULES = {
     "muted_color": "chroma>0.008 chroma_rms<0.04 light>0.42",
     "pale_color": "chroma>0.006 light>0.84~0.02 vivid<0.03",
     "pastel_colors": "chroma>0.04 chroma_rms<0.11 light>0.8~0.02 hues>1.7",
-    **{f"{name}_theme": f"area_{name}>0.72 edge_share<0.64" for name in GREYS},
-    **{f"{name}_theme": f"hue_{name}>0.45 coloured>0.014" for name in HUES},
+    **{f"{name}_theme": f"area_{name}>0.75 edge_share<0.64" for name in GREYS},
+    **{f"{name}_theme": f"hue_{name}>0.42 coloured>0.014" for name in HUES},
     **{f"{name}_background": f"{_EVEN_EDGE} edge_{name}>0.5" for name in NAMES if name != "beige"},
 }
 LIMIT = re.compile(r"(\w+)([<>])([\d.]+)~?([\d.]*)")
@@ -101,11 +101,9 @@ def colour_names(lab: Tensor) -> Tensor:
     """How much of each name is in each cell: (N, 3, cells) to (N, names, cells), which sum to 1 over the names."""
     codes = [(index, code) for index, name in enumerate(NAMES) for code in PALETTE[name].split()]
     samples = oklab(np.array([[int(code[i : i + 2], 16) / 255 for i in (4, 2, 0)] for _, code in codes]).T)
-    # A distance of 0.022 is a step between two names. Lightness counts less: a shadow does not change a colour's name.
-    scale = np.array([[0.6], [1], [1]]) / 0.022
-    samples = np.round(samples, 5) * scale  # rounded: the last bit differs from machine to machine
+    samples = np.round(samples, 5) / 0.02  # a step between two names; rounded, as the last bit differs by machine
     # softmax(-|x - s|^2 / 2): |x|^2 is the same for all samples and cancels.
-    nearness = (samples.T @ (lab * scale) - (samples**2).sum(0)[:, None] / 2).Softmax(axis=1)
+    nearness = (samples.T @ (lab / 0.02) - (samples**2).sum(0)[:, None] / 2).Softmax(axis=1)
     shares: Tensor = np.eye(len(NAMES))[:, [index for index, _ in codes]] @ nearness
     return shares
 
@@ -172,7 +170,6 @@ def find_picture(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, dict[str, T
     inside = 1 - cells * padded.Max(white["gaps"] < 0.1)
     cells, black = bars(high < 0.08, inside)
     inside = inside * (1 - cells * (black["gaps"] < 0.15))
-    inside = inside.Max(inside.ReduceSum((2, 3)) < 0.5)  # a picture too narrow to have a cell of its own
     # The outer tenth without the bottom, where figures stand: cells with an outside above, left or right of them.
     around = inside.AveragePool(kernel_shape=[5, 9], pads=[4, 4, 0, 4], count_include_pad=1)
     frames = {f"{name}_{key}": value for name, of in (("white", white), ("black", black)) for key, value in of.items()}
@@ -214,7 +211,6 @@ def measure_colours(lab: Tensor, names: Tensor, inside: Tensor) -> dict[str, Ten
         "chroma_rms": mean(chroma * chroma, inside).Sqrt(),
         "vivid": mean(vivid, inside),  # share of strong colours
         "dull_chroma": mean(chroma, inside * (1 - vivid)),  # chroma of all others
-        "tint_spread": 1 - tint / chroma_mean,  # 0: all of one hue
         "hue_stray": mean(stray * stray, inside).Sqrt(),  # distance from the line between grey and the mean colour
         "warm": tint_b / chroma_mean,
         "coloured": coloured,  # chroma of all that has a hue
@@ -246,7 +242,6 @@ def measure(bgr: Tensor) -> dict[str, Tensor]:
         **frames,
         **measure_edge(lab, names, spread, step, edge),
         **measure_colours(lab, names, inside),
-        "edge_sharp": sharpness(edge),
         "edge_blur": sharpness(inside - edge) - sharpness(edge),
         "sharp": sharpness(inside),
         "edged": mean(above(spread, 0.1), inside),

@@ -1,7 +1,6 @@
-"""The published interfaces as small ONNX models, whose scores can be worked out by hand.
+"""Small ONNX models with the interfaces of the published taggers, whose scores can be worked out by hand.
 
-Every model averages the picture over its pixels, and gives each tag `sigmoid(weights @ mean + bias)`; the means are of
-the channels as the model gets them.
+Each model takes the mean of every channel as it gets them, and scores each tag as `sigmoid(weights @ mean + bias)`.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ Weights = tuple[NDArray[np.float32], NDArray[np.float32]]  #: (3, T) and (T,)
 
 
 def random_weights(tags: int, seed: int = 0, *, scale: float = 1.0) -> Weights:
-    """Weights whose scores spread over (0, 1) for inputs of about ±1 / `scale`."""
+    """Weights that spread the scores over (0, 1) for inputs of about ±1 / `scale`."""
     rng = np.random.default_rng(seed)
     weights = (rng.normal(size=(3, tags)) * scale).astype(np.float32)
     return weights, rng.normal(size=tags).astype(np.float32)
 
 
 def expected(mean: NDArray[np.float32], weights: Weights) -> NDArray[np.float64]:
-    """The scores for pictures with these channel means, (N, 3) -> (N, T), in float64."""
+    """The scores of pictures with these channel means: (N, 3) to (N, T), in float64."""
     logits = mean.astype(np.float64) @ weights[0].astype(np.float64) + weights[1].astype(np.float64)
     return 1 / (1 + np.exp(-logits))
 
@@ -40,21 +39,19 @@ def save_model(
     three_outputs: bool = False,
     element: int = TensorProto.FLOAT,
     input_name: str = "input_1:0",
-    output_name: str = "predictions_sigmoid",
 ) -> Path:
     """Writes a tagger.
 
     Args:
-        path: of the file.
+        path: the file.
         weights: of the tags.
-        layout: NHWC or NCHW.
-        batch: an int is a fixed batch dimension, a name or None a dynamic one.
-        size: side of the picture; a name is a dynamic one.
-        sigmoid: whether the graph ends in one; without, the output is logits.
+        layout: "NHWC" or "NCHW".
+        batch: a number is a fixed batch dimension; a name or None is a dynamic one.
+        size: the side of the picture; a name is a dynamic one.
+        sigmoid: False ends the graph with logits.
         three_outputs: PixAI's `embedding`, `logits` and `prediction`, in this order.
-        element: type of input and output.
-        input_name: of the input.
-        output_name: of the only output.
+        element: the type of input and output.
+        input_name: the input's name.
     """
     tags = weights[1].size
     sides: list[int | str | None] = [size, size, 3] if layout == "NHWC" else [3, size, size]
@@ -67,7 +64,7 @@ def save_model(
     ]
     outputs = [("logits", tags)]
     if sigmoid or three_outputs:
-        name = "prediction" if three_outputs else output_name
+        name = "prediction" if three_outputs else "predictions_sigmoid"
         nodes.append(helper.make_node("Sigmoid", ["logits"], [name]))
         outputs = [("embedding", 3), ("logits", tags), (name, tags)] if three_outputs else [(name, tags)]
     graph = helper.make_graph(
@@ -88,7 +85,7 @@ def save_model(
 
 
 def write_csv(path: Path, categories: list[int], *, extra: str = "") -> list[str]:
-    """A `selected_tags.csv` with a tag for each category; returns the names."""
+    """Writes a `selected_tags.csv` with a tag for each category, and `extra` columns. Returns the names."""
     names = [f"tag_{index}" for index in range(len(categories))]
     lines = [f"tag_id,name,category,count{extra}"]
     lines += [
@@ -101,7 +98,7 @@ def write_csv(path: Path, categories: list[int], *, extra: str = "") -> list[str
 
 
 def wd14_folder(folder: Path, *, batch: int | str | None = "batch_size", tags: int = 12, size: int = 448) -> Weights:
-    """WD14: NHWC, 0..255, probabilities; 4 ratings, then general, then 2 characters."""
+    """Writes a WD14 tagger: NHWC, 0..255, probabilities; 4 ratings, then general tags, then 2 characters."""
     weights = random_weights(tags, scale=1 / 128)
     save_model(folder / "model.onnx", weights, batch=batch, size=size)
     write_csv(folder / "selected_tags.csv", [9] * 4 + [0] * (tags - 6) + [4] * 2)

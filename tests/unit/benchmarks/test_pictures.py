@@ -11,7 +11,7 @@ from PIL import Image
 from benchmarks import pictures
 
 
-def test_a_set_is_the_same_each_time_and_as_asked_for(tmp_path: Path) -> None:
+def test_a_set_is_the_same_each_time_and_has_the_sizes_and_formats(tmp_path: Path) -> None:
     first = pictures.make(tmp_path / "a", 6, shortest=100, longest=300)
     second = pictures.make(tmp_path / "b", 6, shortest=100, longest=300)
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
@@ -22,7 +22,7 @@ def test_a_set_is_the_same_each_time_and_as_asked_for(tmp_path: Path) -> None:
             picture.load()
 
 
-def test_a_set_is_continued_not_made_anew(tmp_path: Path) -> None:
+def test_pictures_that_exist_are_kept(tmp_path: Path) -> None:
     (kept, *_) = pictures.make(tmp_path, 2, shortest=100, longest=120)
     kept.write_bytes(b"untouched")
     assert len(pictures.make(tmp_path, 3, shortest=100, longest=120)) == 3
@@ -36,3 +36,15 @@ def test_small_pictures_all_differ_and_open() -> None:
         with Image.open(io.BytesIO(encoded)) as picture:
             picture.load()
             assert picture.size == (pictures.SMALL, pictures.SMALL)
+
+
+def test_numbered_pictures_differ_in_bytes_and_not_in_pixels(tmp_path: Path) -> None:
+    originals = pictures.make(tmp_path / "originals", 3, shortest=100, longest=120)
+    folder = pictures.numbered(tmp_path / "many", originals, 7)
+    files = sorted(folder.iterdir())
+    assert len({path.read_bytes() for path in files}) == 7
+    for path, original in zip(files, originals * 3, strict=False):
+        with Image.open(path) as picture, Image.open(original) as same:
+            assert picture.tobytes() == same.tobytes()
+    (folder / "one more.jpg").write_bytes(b"")
+    assert len(list(pictures.numbered(folder, originals, 4).iterdir())) == 4
