@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any, Self
 
 from wd14.caption.thresholds import lowest_threshold
@@ -103,10 +102,8 @@ class ScoredRows:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._on_exit.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._on_exit.close()
 
     def _open_tagger(self) -> Tagger:
         tagger = Tagger.load(

@@ -28,7 +28,7 @@ from tests.support.onnx_models import random_weights, save_model, wd14_folder, w
 from wd14 import Tagger
 from wd14.errors import DownloadError, JobStoppedError, LabelsError, ModelContractError, ModelNotFoundError
 from wd14.model.files import download, registry
-from wd14.model.files.find import cached_state, find_model, folder_by_hand
+from wd14.model.files.find import find_model, folder_by_hand, is_here
 from wd14.model.files.registry import FileDescription, ModelDescription
 from wd14.stop import StopToken
 from wd14.types import InputSpec
@@ -147,13 +147,13 @@ def content(path: Path) -> bytes:
 def test_the_first_run_fetches_two_files_and_the_second_asks_nobody(
     hub: FakeHub, pinned: ModelDescription, files: dict[str, bytes]
 ) -> None:
-    assert not cached_state(pinned).complete
+    assert not is_here(pinned)
     first = find_model(PINNED)
     assert content(first.model_path) == files["model.onnx"]
     assert {request.path.rpartition("/")[2] for request in hub.asked("GET", "")} - {"agent-harnesses"} == set(files)
     assert all("wd14-captioner" in request.user_agent for request in hub.asked("GET", "model.onnx"))
     assert (first.revision, first.thresholds, first.description) == (COMMIT, {"all": 0.5}, pinned)
-    assert cached_state(pinned).complete
+    assert is_here(pinned)
     hub.requests.clear()
     assert find_model(PINNED) == first
     assert hub.requests == []
@@ -289,7 +289,7 @@ def test_a_download_that_never_ends_well_leaves_nothing_that_is_trusted(
     with pytest.raises(DownloadError, match="the connection was cut") as caught:
         find_model(PINNED)
     assert f"{hub.url}/{PINNED}/resolve/{COMMIT}/model.onnx" in str(caught.value)
-    assert not cached_state(pinned).complete
+    assert not is_here(pinned)
     hub.faults.clear()
     assert content(find_model(PINNED).model_path) == files["model.onnx"]
 
@@ -336,7 +336,7 @@ def test_a_hub_that_has_another_file_than_the_pinned_one(
         find_model(PINNED)
     assert str(pinned.model.sha256) in str(caught.value)
     assert len(hub.asked("GET", "model.onnx")) == 2, "fetched again once, and no more"
-    assert not cached_state(pinned).complete
+    assert not is_here(pinned)
     hub.add(PINNED, files)
     assert content(find_model(PINNED).model_path) == files["model.onnx"]
 
@@ -384,7 +384,7 @@ def test_a_hub_that_does_not_deliver(
     if kind is DownloadError:
         assert f"fetch {hub.url}/{PINNED}/resolve/{COMMIT}/model.onnx and {hub.url}" in text
         assert str(folder_by_hand(PINNED)) in text
-    assert not cached_state(pinned).complete
+    assert not is_here(pinned)
     hub.faults.clear()
     assert content(find_model(PINNED).model_path) == files["model.onnx"]
 
@@ -477,7 +477,7 @@ def test_offline_says_what_to_fetch_and_where_to_put_it(
     for name, data in files.items():
         (folder / name).write_bytes(data)
     assert find_model(PINNED).model_path == folder / "model.onnx"
-    assert cached_state(pinned).complete
+    assert is_here(pinned)
     (folder / "model.onnx").write_bytes(b"something else")
     with pytest.raises(DownloadError, match="is not the file of"):
         find_model(PINNED)
@@ -517,7 +517,7 @@ def test_stop_ends_a_download_at_once(
     with pytest.raises(JobStoppedError):
         find_model(PINNED, stop=stop)
     assert time.monotonic() - started < 2.5
-    assert not cached_state(pinned).complete
+    assert not is_here(pinned)
     hub.faults.clear()
     assert content(find_model(PINNED).model_path) == files["model.onnx"]
 

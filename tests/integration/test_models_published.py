@@ -18,6 +18,7 @@ from tests.support.onnx_models import Weights, expected, random_weights, save_mo
 from wd14 import CaptionConfig, caption_dataset
 from wd14.model.files import registry
 from wd14.model.files.find import find_model
+from wd14.model.files.hashes import sha256_of
 from wd14.model.files.registry import FileDescription, ModelDescription
 from wd14.model.preprocess import prepare
 from wd14.model.tagger import Tagger
@@ -140,17 +141,18 @@ def test_the_registry_says_what_the_files_alone_cannot(tmp_path: Path, monkeypat
     model = pixai(tmp_path / "tagger")
     opened = find_model(model.folder)
     spec = InputSpec(448, "NCHW", "BGR", "-1..1", "pad")
+    sha256 = sha256_of(opened.model_path)
     described = ModelDescription(
         id="a/b",
         repo="a/b",
         revision="0" * 40,
-        model=FileDescription("model.onnx", opened.model_sha256),
+        model=FileDescription("model.onnx", sha256),
         labels=FileDescription("selected_tags.csv"),
         spec=spec,
         activation="sigmoid",
         output_name="logits",
     )
-    monkeypatch.setattr(registry, "_BY_SHA256", {opened.model_sha256: described})
+    monkeypatch.setattr(registry, "_BY_SHA256", {sha256: described})
     tagger = Tagger.load(model.folder, device="cpu")
     assert tagger.spec == spec
     assert tagger.identity != opened.identity, "scores that mean something else are not mixed up in the store"

@@ -16,12 +16,12 @@ def add_command(commands: Any) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Lists the known models."""
-    from wd14.model.files.find import cached_state
+    from wd14.model.files.find import is_here
     from wd14.model.files.registry import MODELS
 
     say(f"{'model':<42} {'here':<5} {'size':>8} {'tags':>7}  {'licence':<11} published thresholds")
     for model in MODELS:
-        here = "yes" if cached_state(model).complete else "no"
+        here = "yes" if is_here(model) else "no"
         size = "" if model.model.size is None else f"{model.model.size / 1e6:,.0f} MB"
         tags = "" if model.tags is None else f"{model.tags:,}"
         thresholds = ", ".join(f"{category} {value:g}" for category, value in model.thresholds.items())

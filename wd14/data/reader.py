@@ -6,7 +6,6 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 from wd14.config import CaptionConfig
 from wd14.data.sources import huggingface as hub
@@ -76,9 +75,7 @@ class Source:
     def __enter__(self) -> Source:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

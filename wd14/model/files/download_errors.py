@@ -106,7 +106,9 @@ def _of_names(error: Exception, chain: list[BaseException], names: list[str]) ->
     # The names themselves, not those above them: "connection refused" stands below a timeout in urllib3.
     if any("Timeout" in type(link).__name__ for link in chain):
         return Problem("the hub did not answer in time", network)
-    if any(name in ("ConnectionError", "TransportError", "ChunkedEncodingError", "SSLError") for name in names):
+    if "ChunkedEncodingError" in names:  # the client before 1.0 does not take up a transfer that was cut
+        return Problem("the hub cannot be reached, or the connection was cut", network, passing=True)
+    if any(name in ("ConnectionError", "TransportError", "SSLError") for name in names):
         return Problem("the hub cannot be reached, or the connection was cut", network)
     if "LocalEntryNotFoundError" in names:
         return Problem("it is not on this machine, and the hub cannot be reached", network)

@@ -46,8 +46,6 @@ class ModelFiles:
     activation: Activation  #: what the output still needs
     output_name: str | None  #: None = the only output
     identity: str  #: names weights and labels; the same files have the same one wherever they lie
-    model_sha256: str
-    labels_sha256: str
     thresholds: Mapping[str, float]  #: published, by category or for "all"; empty where none are known
     description: ModelDescription | None  #: None for a model that the registry does not have
     revision: str | None  #: commit on the hub; None for a folder
@@ -76,41 +74,139 @@ def find_model(model: str | Path, *, log: Log | None = None, stop: StopToken | N
         raise ModelNotFoundError(_unknown(text)) from error
     name, _, revision = text.partition("@")
     known = registry.find(name) if isinstance(model, str) else None
-    if known is not None and known.repo is None:
-        return _files(text, _BUILTIN_FOLDER / known.model.name, _BUILTIN_FOLDER / known.labels.name, known, stop=stop)
+    finder = _Finder(text, log, stop)
     if known is not None:
-        return _described(text, known, revision, log, stop)
+        return finder.known(known, revision)
     if text and (path.is_dir() or path.suffix.lower() == ".onnx"):
-        return _local(text, path, stop)
+        return finder.local(path)
     wanted = _HUB_ID.fullmatch(text)
     if wanted is None or isinstance(model, Path) or text.lower().startswith("builtin/"):
         raise ModelNotFoundError(_unknown(text))
-    return _from_hub(text, wanted["repo"], wanted["subfolder"].strip("/"), wanted["revision"] or "main", log, stop)
+    return finder.on_the_hub(wanted["repo"], wanted["subfolder"].strip("/"), wanted["revision"] or "main")
 
 
-@dataclass(frozen=True, slots=True)
-class CachedState:
-    """What of a model is on this machine. Nothing is verified for it."""
-
-    model: Path | None
-    labels: Path | None
-
-    @property
-    def complete(self) -> bool:
-        """Whether the model can be used with no network."""
-        return self.model is not None and self.labels is not None
+def is_here(known: ModelDescription) -> bool:
+    """Whether a model can be used with no network: shipped, put here by hand, or in the hub's cache. Checks no hash."""
+    if known.repo is None or _put_by_hand(known) is not None:
+        return True
+    return all(download.cached(file) is not None for file in _remote_files(known))
 
 
-def cached_state(description: ModelDescription) -> CachedState:
-    """Which files of a model are on this machine: shipped, in the hub's cache, or put there by hand."""
-    model, labels = description.model, description.labels
-    if description.repo is None:
-        return CachedState(_BUILTIN_FOLDER / model.name, _BUILTIN_FOLDER / labels.name)
-    by_hand = _put_by_hand(description)
-    if by_hand is not None:
-        return CachedState(by_hand / model.name, by_hand / labels.name)
-    files = _remote_files(description)
-    return CachedState(download.cached(files[0]), download.cached(files[1]))
+class _Finder:
+    """Finds one model.
+
+    Args:
+        text: the id or folder, as the user wrote it.
+        log: is told about a download.
+        stop: ends a download or a check.
+    """
+
+    def __init__(self, text: str, log: Log | None, stop: StopToken | None) -> None:
+        self._text = text
+        self._log = log
+        self._stop = stop
+
+    def known(self, known: ModelDescription, revision: str) -> ModelFiles:
+        """A model of the registry: at its pinned revision, or at another one that the user names."""
+        if known.repo is None:
+            return self._files(_BUILTIN_FOLDER / known.model.name, _BUILTIN_FOLDER / known.labels.name, known)
+        files = _remote_files(known, revision)
+        folder = None if revision else _put_by_hand(known)
+        if folder is not None:
+            model_path, labels_path = folder / known.model.name, folder / known.labels.name
+            for file, path in zip(files, (model_path, labels_path), strict=True):
+                if file.sha256 is not None and self._sha256(path) != file.sha256:
+                    raise DownloadError(
+                        f"{path} is not the file of {known.id} (sha256 {file.sha256}); fetch {file.url}"
+                    )
+            return self._files(model_path, labels_path, known)
+        hint = _hint(known.id, files)
+        labels_path, model_path = self._fetch(files[1], hint), self._fetch(files[0], hint)
+        return self._files(model_path, labels_path, known, revision=download.revision_of(model_path))
+
+    def on_the_hub(self, repo: str, subfolder: str, revision: str) -> ModelFiles:
+        """A model that the registry does not have. The labels come first: without them it is no tagger's repository."""
+        prefix = f"{subfolder}/" if subfolder else ""
+        label_names = sorted(LABEL_FILES, key=lambda name: name != JSON_NAME) if subfolder else LABEL_FILES
+        files = tuple(RemoteFile(repo, prefix + name, revision) for name in (MODEL_FILES[0], label_names[0]))
+        hint = _hint(self._text, files)
+        try:
+            labels_path = self._first_there(repo, prefix, label_names, revision, hint)
+        except ModelNotFoundError as error:
+            if meant := _meant(self._text):
+                raise ModelNotFoundError(f"{error} Did you mean {meant}?") from error
+            raise
+        commit = download.revision_of(labels_path) or revision
+        model_path = self._first_there(repo, prefix, MODEL_FILES, commit, hint)
+        known = registry.find_by_sha256(self._sha256(model_path))
+        return self._files(model_path, labels_path, known, revision=commit)
+
+    def local(self, path: Path) -> ModelFiles:
+        """A model folder, or an `.onnx` file in one."""
+        folder = path if path.is_dir() else path.parent
+        model_path = _model_in(folder) if path.is_dir() else path
+        labels_path = _labels_in(folder)
+        if not model_path.is_file():
+            raise ModelNotFoundError(f"there is no model file {model_path}")
+        graph = read_graph(model_path)  # what is no model at all is said before a second goes into hashing it
+        return self._files(model_path, labels_path, registry.find_by_sha256(self._sha256(model_path)), graph=graph)
+
+    def _first_there(self, repo: str, prefix: str, names: Sequence[str], revision: str, hint: str) -> Path:
+        """The first of these files that the repository has."""
+        missing: ModelNotFoundError | None = None
+        for name in names:
+            try:
+                return self._fetch(RemoteFile(repo, prefix + name, revision), hint)
+            except download.FileNotThereError as error:
+                missing = error
+        raise ModelNotFoundError(
+            f"{repo} has no {' and no '.join(prefix + name for name in names)} at revision {revision};"
+            " a tagger needs model.onnx and selected_tags.csv or tag_mapping.json"
+        ) from missing
+
+    def _fetch(self, file: RemoteFile, hint: str) -> Path:
+        return download.fetch(file, by_hand=hint, log=self._log, stop=self._stop)
+
+    def _sha256(self, path: Path) -> str:
+        return sha256_of(path, stop=self._stop)
+
+    def _files(
+        self,
+        model_path: Path,
+        labels_path: Path,
+        known: ModelDescription | None,
+        *,
+        revision: str | None = None,
+        graph: GraphFacts | None = None,
+    ) -> ModelFiles:
+        """Reads the labels, and the graph where it is not the one that the registry knows."""
+        labels = read_labels(labels_path)
+        model_sha256, external = self._sha256(model_path), []
+        if known is None or model_sha256 != known.model.sha256:  # not the pinned file: weights only in its own folder
+            graph = graph or read_graph(model_path)
+            contract.check_external(model_path, graph)
+        if known is not None:
+            spec, output_name, activation = known.spec, known.output_name, known.activation
+        else:
+            graph = graph or read_graph(model_path)
+            external = [self._sha256(model_path.parent / location) for location in graph.external]
+            interface = contract.read_interface(graph.inputs, graph.outputs, labels, model=str(model_path))
+            spec, output_name = contract.spec_of(interface, labels), interface.output_name
+            activation = graph.activations[interface.output_name]
+        hashes = (model_sha256, self._sha256(labels_path), *external)
+        return ModelFiles(
+            id=self._text,
+            model_path=model_path,
+            labels_path=labels_path,
+            labels=labels,
+            spec=spec,
+            activation=activation,
+            output_name=output_name,
+            identity=identity_of(*hashes, str(spec), activation),
+            thresholds=known.thresholds if known is not None else {},
+            description=known,
+            revision=revision,
+        )
 
 
 def folder_by_hand(model_id: str) -> Path | None:
@@ -119,23 +215,6 @@ def folder_by_hand(model_id: str) -> Path | None:
         return models_folder() / model_id.partition("@")[0].replace("/", "_")
     except StoreError:
         return None
-
-
-def _described(
-    text: str, known: ModelDescription, revision: str, log: Log | None, stop: StopToken | None
-) -> ModelFiles:
-    """A model of the registry: at its pinned revision, or at another that the user names."""
-    files = _remote_files(known, revision)
-    folder = None if revision else _put_by_hand(known)
-    if folder is not None:
-        for file, path in zip(files, (folder / known.model.name, folder / known.labels.name), strict=True):
-            if file.sha256 is not None and sha256_of(path, stop=stop) != file.sha256:
-                raise DownloadError(f"{path} is not the file of {known.id} (sha256 {file.sha256}); fetch {file.url}")
-        return _files(text, folder / known.model.name, folder / known.labels.name, known, stop=stop)
-    hint = _hint(known.id, files)
-    labels_path = download.fetch(files[1], by_hand=hint, log=log, stop=stop)
-    model_path = download.fetch(files[0], by_hand=hint, log=log, stop=stop)
-    return _files(text, model_path, labels_path, known, revision=download.revision_of(model_path), stop=stop)
 
 
 def _remote_files(known: ModelDescription, revision: str = "") -> tuple[RemoteFile, RemoteFile]:
@@ -165,61 +244,6 @@ def _hint(model_id: str, files: tuple[RemoteFile, ...]) -> str:
     )
 
 
-def _from_hub(
-    text: str, repo: str, subfolder: str, revision: str, log: Log | None, stop: StopToken | None
-) -> ModelFiles:
-    """A model that the registry does not have. The labels come first: a repository without them is no tagger's."""
-    prefix = f"{subfolder}/" if subfolder else ""
-    label_names = sorted(LABEL_FILES, key=lambda name: name != JSON_NAME) if subfolder else LABEL_FILES
-    hint = _hint(
-        text, (RemoteFile(repo, prefix + MODEL_FILES[0], revision), RemoteFile(repo, prefix + label_names[0], revision))
-    )
-    try:
-        labels_path = _first_there(repo, prefix, label_names, revision, hint, log, stop)
-    except ModelNotFoundError as error:
-        if meant := _meant(text):
-            raise ModelNotFoundError(f"{error} Did you mean {meant}?") from error
-        raise
-    commit = download.revision_of(labels_path) or revision
-    model_path = _first_there(repo, prefix, MODEL_FILES, commit, hint, log, stop)
-    known = registry.find_by_sha256(sha256_of(model_path, stop=stop))
-    return _files(text, model_path, labels_path, known, revision=commit, stop=stop)
-
-
-def _first_there(
-    repo: str,
-    prefix: str,
-    names: Sequence[str],
-    revision: str,
-    hint: str,
-    log: Log | None,
-    stop: StopToken | None,
-) -> Path:
-    """The first of these files that the repository has."""
-    missing: ModelNotFoundError | None = None
-    for name in names:
-        try:
-            return download.fetch(RemoteFile(repo, prefix + name, revision), by_hand=hint, log=log, stop=stop)
-        except download.FileNotThereError as error:
-            missing = error
-    raise ModelNotFoundError(
-        f"{repo} has no {' and no '.join(prefix + name for name in names)} at revision {revision};"
-        " a tagger needs model.onnx and selected_tags.csv or tag_mapping.json"
-    ) from missing
-
-
-def _local(text: str, path: Path, stop: StopToken | None) -> ModelFiles:
-    """A model folder, or an `.onnx` file in one."""
-    folder = path if path.is_dir() else path.parent
-    model_path = _model_in(folder) if path.is_dir() else path
-    labels_path = _labels_in(folder)
-    if not model_path.is_file():
-        raise ModelNotFoundError(f"there is no model file {model_path}")
-    facts = read_graph(model_path)  # what is no model at all is said before a second goes into hashing it
-    known = registry.find_by_sha256(sha256_of(model_path, stop=stop))
-    return _files(text, model_path, labels_path, known, facts=facts, stop=stop)
-
-
 def _model_in(folder: Path) -> Path:
     for name in MODEL_FILES:
         if (folder / name).is_file():
@@ -238,55 +262,6 @@ def _labels_in(folder: Path) -> Path:
     raise ModelNotFoundError(
         f"{folder}: expected {' or '.join(LABEL_FILES)} beside the model, found neither; it lists the model's tags"
     )
-
-
-def _files(
-    model_id: str,
-    model_path: Path,
-    labels_path: Path,
-    known: ModelDescription | None,
-    *,
-    revision: str | None = None,
-    facts: GraphFacts | None = None,
-    stop: StopToken | None = None,
-) -> ModelFiles:
-    """Reads the labels, and the graph where it is not the one that the registry knows."""
-    labels = read_labels(labels_path)
-    model_sha256, labels_sha256 = sha256_of(model_path, stop=stop), sha256_of(labels_path, stop=stop)
-    external: list[str] = []
-    if known is None:
-        facts = _checked_graph(model_path, facts)
-        external = [sha256_of(model_path.parent / location, stop=stop) for location in facts.external]
-        interface = contract.read_interface(facts.inputs, facts.outputs, labels, model=str(model_path))
-        spec = contract.spec_of(interface, labels)
-        output_name: str | None = interface.output_name
-        activation: Activation = facts.activations[interface.output_name]
-    else:
-        if model_sha256 != known.model.sha256:  # another revision
-            _checked_graph(model_path, facts)
-        spec, output_name, activation = known.spec, known.output_name, known.activation
-    return ModelFiles(
-        id=model_id,
-        model_path=model_path,
-        labels_path=labels_path,
-        labels=labels,
-        spec=spec,
-        activation=activation,
-        output_name=output_name,
-        identity=identity_of(model_sha256, labels_sha256, *external, str(spec), activation),
-        model_sha256=model_sha256,
-        labels_sha256=labels_sha256,
-        thresholds=known.thresholds if known is not None else {},
-        description=known,
-        revision=revision,
-    )
-
-
-def _checked_graph(model_path: Path, facts: GraphFacts | None) -> GraphFacts:
-    """What the graph says of itself, given that onnxruntime may open it: no weights outside the model's folder."""
-    facts = facts or read_graph(model_path)
-    contract.check_external(model_path, facts)
-    return facts
 
 
 def _unknown(text: str) -> str:

@@ -14,7 +14,7 @@ from tests.support.onnx_models import random_weights, save_model, wd14_folder, w
 from wd14 import Tagger
 from wd14.config import BUILTIN_MODEL
 from wd14.errors import ConfigError, JobStoppedError, LabelsError, ModelContractError, ModelError, ModelNotFoundError
-from wd14.model.files.find import cached_state, find_model
+from wd14.model.files.find import find_model, is_here
 from wd14.model.files.registry import MODELS, find
 from wd14.stop import StopToken
 
@@ -34,7 +34,7 @@ def test_the_builtin_model_is_always_there() -> None:
     assert found.description is builtin
     assert found.revision is None
     assert found.model_path.is_file()
-    assert cached_state(builtin).complete
+    assert is_here(builtin)
     assert find_model("Builtin/Colours ").identity == found.identity
 
 
@@ -208,8 +208,7 @@ def test_stop_ends_the_hashing_of_a_large_model(folder: Path) -> None:
 def test_every_model_of_the_list_can_be_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     for model in MODELS:
-        state = cached_state(model)
-        assert state.complete == (model.repo is None)
+        assert is_here(model) == (model.repo is None)
 
 
 def test_an_unknown_device_is_a_matter_of_the_configuration(folder: Path) -> None:
