@@ -1,6 +1,6 @@
-"""Starts the job: as a Transformer Lab plugin, as a task of the current Transformer Lab, or from a shell.
+"""Starts a job: as a Transformer Lab plugin, as a task of the current Transformer Lab, or from a shell.
 
-The classic host imports this file and calls `main()`; nothing happens before that.
+The classic host imports this file and calls `main()`; the import alone does nothing.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Finds out which host this is, and runs the job there.
+    """Finds out which host started this process, and runs its job.
 
     Raises:
-        SystemExit: with the job's exit status, where the host looks at one.
+        SystemExit: with the exit status of the job.
+        ImportError: a package is missing.
     """
     _import_own_package()
     try:
-        job = _job()
+        run = _entry_point()
     except ImportError as error:
-        _tell_missing(error)
+        _report_missing_package(error)
         raise
-    job()
+    run()
 
 
-def _job() -> Callable[[], None]:
-    """What this process is to do."""
+def _entry_point() -> Callable[[], None]:
     from wd14.hosts import choose_host
 
     host = choose_host(sys.argv[1:], os.environ)
     if host == "shell":
-        from wd14.cli.main import main as shell
+        from wd14.cli.main import main as run_command
 
-        return lambda: sys.exit(shell())
+        return lambda: sys.exit(run_command())
     from wd14.pipeline import run_job
 
     if host == "plugin":
-        from wd14.hosts.plugin import host as plugin
+        from wd14.hosts.plugin.host import serve as serve_plugin
 
-        return lambda: plugin.serve(run_job)
-    from wd14.hosts.lab import host as lab
+        return lambda: serve_plugin(run_job)
+    from wd14.hosts.lab.host import serve as serve_task
 
-    return lambda: lab.serve(run_job)
+    return lambda: serve_task(run_job)
 
 
 def _import_own_package() -> None:
-    """Imports `wd14` from beside this file: the harness puts the plugin's folder last on the path."""
+    """Imports `wd14` from beside this file: the classic host puts the plugin's folder last on the path."""
     here = str(Path(__file__).resolve().parent)
     sys.path.insert(0, here)
     try:
@@ -56,17 +56,17 @@ def _import_own_package() -> None:
         sys.path.remove(here)
 
 
-def _tell_missing(error: ImportError) -> None:
-    """Says what cannot be imported where the classic host shows it; it throws stderr away."""
-    words = f"A Python package cannot be imported ({error}): install the plugin again."
-    sys.stdout.write(f"Failed: {words}\n")
+def _report_missing_package(error: ImportError) -> None:
+    """Says on stdout what cannot be imported, and in the job's record where the classic host runs the job."""
+    message = f"A Python package cannot be imported ({error}): install the plugin again."
+    sys.stdout.write(f"Failed: {message}\n")
     sys.stdout.flush()
     if not any(part.startswith("--plugin_dir") for part in sys.argv):
         return
     from transformerlab.sdk.v1.generate import tlab_gen  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     tlab_gen.add_job_data("completion_status", "failed")
-    tlab_gen.add_job_data("completion_details", words)
+    tlab_gen.add_job_data("completion_details", message)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from wd14.text import count, duration
 from wd14.types import Progress
+
+#: Seconds between two lines of progress, where no bar is shown.
+LINE_EVERY = 10.0
 
 #: Seconds over which the rate is taken: a slow start is soon forgotten.
 _SPAN = 30.0
@@ -28,3 +32,18 @@ class ProgressMeter:
             del points[0]
         (then, before), (last, after) = points[0], points[-1]
         return (after - before) / (last - then) if last > then else 0.0
+
+
+def progress_line(progress: Progress) -> str:
+    """`1,500 of 3,000 pictures (50%), 12.3 images/s, 2 min 02 s left, 2 failed`, without what is not known."""
+    line = (
+        f"{progress.done:,} of {count(progress.total, 'picture')}" if progress.total else f"{progress.done:,} pictures"
+    )
+    if progress.fraction is not None:
+        line += f" ({progress.fraction:.0%})"
+    line += f", {progress.images_per_second:.1f} images/s"
+    if progress.remaining_seconds is not None:
+        line += f", {duration(progress.remaining_seconds)} left"
+    if progress.failed:
+        line += f", {progress.failed:,} failed"
+    return line

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.support.classic_host import ClassicHost, RunningJob
+from tests.support.classic_host import ClassicHost
 from tests.support.slow import slow_model
 
 CONFIG: dict[str, Any] = {
@@ -110,14 +110,11 @@ def test_a_bad_picture_fails_alone(host: ClassicHost) -> None:
     ("change", "reason"),
     [
         ({"dataset_name": ""}, "No dataset is chosen"),
-        ({"dataset_name": None}, "No dataset is chosen"),
         ({"dataset_name": "gone"}, "no dataset 'gone' (deleted or renamed?); there are: empty, my-pics"),
-        ({"dataset_name": "../../etc"}, "no dataset '../../etc'"),
-        ({"dataset_name": "empty"}, ""),
+        ({"dataset_name": "empty"}, "the dataset holds no pictures"),
         ({"image_field": "picture"}, "Image Field (image_field) is 'picture'"),
         ({"output_dataset_name": "日本"}, "Output Dataset Name (output_dataset_name) is '日本'; allowed"),
         ({"thresh": 7}, "Tag Confidence Threshold (thresh) is 7; allowed: a number from 0 to 1"),
-        ({"batch_size": "many"}, "Batch Size (batch_size) is 'many'; allowed: a whole number from 1 to 512"),
     ],
     ids=lambda value: json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else "",
 )
@@ -154,16 +151,6 @@ def test_values_of_other_forms_and_nones_do_no_harm(host: ClassicHost) -> None:
     assert not list((host.datasets / "my-pics").glob("*.txt"))
 
 
-def test_another_jobs_input_file_is_not_believed(host: ClassicHost, tmp_path: Path) -> None:
-    add_pictures(host, 2)
-    add_pictures(host, 3, "others")
-    others = tmp_path / "plugin_input.json"
-    others.write_text(json.dumps({"experiment": {}, "config": {**CONFIG, "dataset_name": "others"}}))
-    done = host.run({**CONFIG, "thresh": 0.5}, input_file=others)
-    assert done.shown == "Success: captioned 2 of 2 images, 0 failed"
-    assert "another job's" in done.output
-
-
 def test_a_dataset_of_the_hub_is_handed_on_by_its_id(host: ClassicHost) -> None:
     folder = host.datasets / "someone_pictures"
     folder.mkdir()
@@ -194,18 +181,6 @@ def test_stop_is_obeyed_and_the_scores_are_kept(host: ClassicHost, tmp_path: Pat
     assert kept > 0
 
 
-def test_stop_is_obeyed_in_a_slow_batch(host: ClassicHost, tmp_path: Path) -> None:
-    add_pictures(host, 2)
-    job = host.queue({**CONFIG, "generation_model": str(slow_model(tmp_path / "slow"))})
-    job.wait_for("Model: ")
-    time.sleep(1)
-    job.stop()
-    pressed = time.monotonic()
-    assert job.wait().shown == "Stopped"
-    assert time.monotonic() - pressed < 4
-    assert host.generated() == []
-
-
 def test_stop_pressed_in_the_queue_is_obeyed_before_anything_is_read(host: ClassicHost) -> None:
     add_pictures(host, 1)
     job = host.queue(CONFIG)
@@ -215,26 +190,12 @@ def test_stop_pressed_in_the_queue_is_obeyed_before_anything_is_read(host: Class
     assert "Dataset:" not in done.output
 
 
-def test_a_record_that_is_unreadable_for_a_moment_is_waited_for(host: ClassicHost, tmp_path: Path) -> None:
-    add_pictures(host, 120)
-    config = {**CONFIG, "generation_model": str(slow_model(tmp_path / "slow", 3)), "batch_size": 1}
-    job = host.queue(config)
-    job.wait_for("Model: ")
-    whole = job.record.read_text("utf-8")
-    tear(job, "")
-    time.sleep(1)
-    job.record.write_text(whole, "utf-8")
-    done = job.wait()
-    assert done.shown == "Success: captioned 120 of 120 images, 0 failed"
-    assert done.data["config"] == config
-
-
-def test_a_record_that_was_wiped_is_put_back(host: ClassicHost, tmp_path: Path) -> None:
+def test_a_record_that_was_wiped_is_restored(host: ClassicHost, tmp_path: Path) -> None:
     add_pictures(host, 50)
     config = {**CONFIG, "generation_model": str(slow_model(tmp_path / "slow", 3)), "batch_size": 1}
     job = host.queue(config)
     job.wait_for("Model: ")
-    tear(job, '{"progress": 3}')
+    job.record.write_text('{"progress": 3}', "utf-8")  # as two writers at once leave it
     done = job.wait()
     assert done.shown == "Success: captioned 50 of 50 images, 0 failed"
     assert done.data["config"] == config
@@ -269,8 +230,3 @@ def test_output_is_plain_whatever_the_locale(host: ClassicHost) -> None:
     done = host.run(CONFIG, env={"PYTHONIOENCODING": "ascii"})
     assert done.shown == "Success: captioned 1 of 2 images, 1 failed"
     assert "b\\xf6se.png" in done.output
-
-
-def tear(job: RunningJob, content: str) -> None:
-    """Leaves the record as a writer that was interrupted, or that read it in that moment, does."""
-    job.record.write_text(content, "utf-8")

@@ -161,11 +161,8 @@ def test_a_dataset_that_is_there_is_left_alone(workspace: Workspace, photos: Pat
     ("change", "reason"),
     [
         ({"dataset_name": ""}, "No dataset is named"),
-        ({"dataset_name": "gone"}, "The workspace has no dataset 'gone'; there are: my-pics"),
-        ({"dataset_name": "../../secret"}, "no dataset '../../secret'"),
+        ({"dataset_name": "gone"}, "The workspace has no dataset 'gone' (deleted or renamed?); there are: my-pics"),
         ({"thresh": "7"}, "Tag Confidence Threshold (thresh) is '7'; allowed: a number from 0 to 1"),
-        ({"image_field": "picture"}, "Image Field (image_field) is 'picture'"),
-        ({"output_dataset_name": "日本"}, "Output Dataset Name (output_dataset_name) is '日本'"),
         ({"custom_model": "no/such/folder/at/all"}, "no/such/folder/at/all"),
     ],
 )

@@ -2,7 +2,7 @@
 
 It does what was observed on the running host and no more: parameters are strings and come through a parser that takes
 abbreviations; the job's record is one JSON file that is read, changed and written back with no lock, and an unreadable
-one counts as empty; Stop is a flag in it that only `progress_update` sees; uploads fail silently.
+one counts as empty; Stop is a flag in it. What the SDK has and a plugin had better not use raises an error.
 
 Run as a program it is the harness: `python classic_sdk.py --plugin_dir P --key value …`, with `TFL_HOME_DIR` set.
 """
@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -109,20 +110,63 @@ class StandIn:
     def add_job_data(self, key: str, value: Any) -> None:
         self.job.update_job_data_field(key, value)
 
-    def progress_update(self, progress: int) -> None:
-        self.job.get_job_data()
-        self.job.update_progress(progress)
-        if self.job.get_job_data().get("stop"):
-            self.job.update_status("STOPPED")
-            raise KeyboardInterrupt("Job stopped by user")
+    def progress_update(self, *_: Any) -> None:
+        """Would call a finished job stopped, and raise KeyboardInterrupt when it meets the stop flag."""
+        raise AssertionError("the SDK's progress_update ends the job in its own way")
 
     def load_dataset(self, *_: Any, **__: Any) -> Any:
-        """Gives the metadata's columns and no picture: of no use here."""
+        """Would give the metadata's columns and no picture."""
         raise AssertionError("the SDK's load_dataset does not know pictures")
 
     def save_generated_dataset(self, *_: Any, **__: Any) -> Any:
         """Would overwrite a dataset of the same name, and call a failed upload a success."""
         raise AssertionError("the SDK's save_generated_dataset overwrites datasets")
+
+
+class Workspace:
+    """A workspace on the disk with one running job in it."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "workspace"
+        for name in ("jobs/1", "datasets/pics", "temp"):
+            (self.path / name).mkdir(parents=True)
+        (self.path / "datasets" / "pics" / "a.png").write_bytes(b"")
+        self.record_file = self.path / "jobs" / "1" / "index.json"
+        self.first_record = {
+            "id": "1",
+            "experiment_id": "alpha",
+            "status": "RUNNING",
+            "type": "GENERATE",
+            "progress": 0,
+            "job_data": {"config": {"a": 1}},
+        }
+        self.record_file.write_text(json.dumps(self.first_record))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The job's record."""
+        record: dict[str, Any] = json.loads(self.record_file.read_text())
+        return record
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The job's data."""
+        data: dict[str, Any] = self.record["job_data"]
+        return data
+
+    def press_stop(self) -> None:
+        """Sets the stop flag."""
+        record = self.record
+        record["job_data"]["stop"] = True
+        self.record_file.write_text(json.dumps(record))
+
+
+def command_line(config: Mapping[str, Any], input_file: Path | None = None) -> list[str]:
+    """The arguments that the harness gives a plugin."""
+    words = {"plugin_dir": "/p", **config, "experiment_name": "alpha", "job_id": "1"}
+    if input_file is not None:
+        words["input_file"] = input_file
+    return [part for key, value in words.items() for part in (f"--{key}", str(value))]
 
 
 def workspace_dir() -> str:
@@ -132,14 +176,23 @@ def workspace_dir() -> str:
     return str(Path(home) / "workspace")
 
 
+MODULES = (
+    "transformerlab",
+    "transformerlab.sdk",
+    "transformerlab.sdk.v1",
+    "transformerlab.sdk.v1.generate",
+    "lab",
+    "lab.dirs",
+)
+
+
 def install(sdk: StandIn | None = None) -> None:
     """Makes the SDK importable under the names that it has in the host."""
-    for name in ("transformerlab", "transformerlab.sdk", "transformerlab.sdk.v1", "lab"):
+    for name in MODULES:
         sys.modules[name] = ModuleType(name)
-    generate, dirs = ModuleType("transformerlab.sdk.v1.generate"), ModuleType("lab.dirs")
+    generate, dirs = sys.modules["transformerlab.sdk.v1.generate"], sys.modules["lab.dirs"]
     generate.tlab_gen = sdk or StandIn(Path(os.environ["TFL_HOME_DIR"]) / "workspace")  # type: ignore[attr-defined]
     dirs.get_workspace_dir = workspace_dir  # type: ignore[attr-defined]
-    sys.modules["transformerlab.sdk.v1.generate"], sys.modules["lab.dirs"] = generate, dirs
 
 
 def harness() -> None:

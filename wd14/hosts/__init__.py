@@ -16,8 +16,8 @@ def choose_host(argv: Sequence[str], environ: Mapping[str, str]) -> HostName:
         environ: its environment.
 
     Returns:
-        "plugin": the classic host's harness, which always passes `--plugin_dir`; "lab": a task of the current host
-        (`--task`, or the host's job id in the environment and nothing else asked for); "shell": a person.
+        "plugin": the classic host, whose harness always passes `--plugin_dir`; "lab": a task of the current host
+        (`--task`, or no arguments and the host's job id in the environment); "shell": a user.
     """
     if any(part == "--plugin_dir" or part.startswith("--plugin_dir=") for part in argv):
         return "plugin"

@@ -1,4 +1,4 @@
-"""What the pipeline asks of a host. Nothing outside `hosts/` knows which one it is."""
+"""The interface between the pipeline and the host that a job runs on."""
 
 from __future__ import annotations
 
@@ -12,52 +12,39 @@ from wd14.types import Destination, Progress, Summary
 
 
 class Host(Protocol):
-    """Where a job runs: it gives the parameters and the source, watches, and takes the result.
+    """Gives a job its parameters and its source, shows its progress and takes its result.
 
     Every method is called from the thread that runs the job.
-
-    Attributes:
-        stop: whoever learns that the job is to stop asks this token for it; the job looks at it all the time.
     """
 
-    @property
-    def stop(self) -> StopToken:
-        """See the class."""
-        ...
+    #: Stops the job; the host requests it when the user asks for a stop.
+    stop: StopToken
 
     def settings(self) -> Mapping[str, Any]:
-        """The job's parameters as the host has them, typed or as strings; keys that are not ours may be among them."""
-        ...
+        """The job's parameters, typed or as strings; keys that are not ours may be among them."""
 
     def source(self, config: CaptionConfig) -> str | Path:
-        """The dataset to read: a folder, a file, or a hub id.
+        """The dataset to read: a folder, a file or a hub id.
 
         Raises:
-            SourceNotFoundError: none was given, or it is gone.
+            SourceNotFoundError: none is named, or it does not exist.
         """
-        ...
 
     def destination(self, config: CaptionConfig, source_name: str) -> Destination:
-        """Where the result is to appear; `source_name` is the name to derive it from when the user gave none.
+        """Where the result is to appear, named after `source_name` unless the user chose a name.
 
         Raises:
-            ConfigError: the name that the user gave is none.
-            OutputError: the place cannot be written to.
+            ConfigError: the user's name cannot be a dataset's name.
         """
-        ...
 
     def log(self, line: str) -> None:
-        """Says a line to the person who watches."""
-        ...
+        """Shows a line to the user."""
 
     def progress(self, progress: Progress) -> None:
-        """Shows where the job stands; called about twice a second, also while nothing is ready."""
-        ...
+        """Shows how far the job is; called about twice a second, also while no row is ready."""
 
     def finish(self, summary: Summary) -> None:
-        """The job is done and its dataset is in place."""
-        ...
+        """The job is done and its dataset is written."""
 
     def fail(self, error: BaseException) -> None:
-        """The job failed or was stopped: show the reason where the host shows reasons."""
-        ...
+        """The job failed or was stopped: shows the reason where the host shows reasons."""

@@ -1,47 +1,123 @@
-"""What the two Transformer Lab hosts share: names of datasets, how a job ended in words."""
+"""What the two Transformer Lab hosts share: a job's beginning, progress and end, names of datasets, messages."""
 
 from __future__ import annotations
 
 import errno
+import json
 import re
 import sys
+import time
+import traceback
 import unicodedata
-from collections.abc import Callable
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 from wd14.config import CaptionConfig
-from wd14.errors import CaptionerError, ConfigError, JobStoppedError
+from wd14.errors import CaptionerError, ConfigError, JobStoppedError, SourceNotFoundError
 from wd14.hosts.base import Host
 from wd14.images.pillow_warnings import ignore_pillow_warnings
+from wd14.progress import LINE_EVERY, progress_line
+from wd14.stop import StopToken
 from wd14.text import printable
 from wd14.types import Progress, Summary
 
 #: Keys under which a host may name the dataset to read.
 DATASET_KEYS = ("dataset_name", "dataset", "dataset_id")
 
-#: Parameters that make no sense on a host: a job must not write into the user's source dataset, or into a copy of it.
+#: Parameters that a host ignores: a job must not write into the user's source dataset.
 NOT_ON_A_HOST = frozenset({"in_place"})
 
-#: Longest slug; with `-2` and a job's number before it, it still is a file name on every system.
+#: Characters of the longest slug; with a job's number and `-2` added it is still a valid file name everywhere.
 _LONGEST_SLUG = 120
 
 
-class TransformerLabHost(Host, Protocol):
-    """A host that is told how a job begins and ends."""
+class TransformerLabHost(Host, ABC):
+    """What a host does the same way whichever server it reports to and wherever it keeps datasets.
 
-    #: Whether the host has been told how the job ended.
-    end_reported: bool
+    Attributes:
+        end_reported: whether the server knows how the job ended.
+    """
 
+    #: Seconds between two reports of progress to the server.
+    report_every: float
+    #: Tells a user who chose no dataset what to do.
+    no_dataset_message: str
+
+    def __init__(self) -> None:
+        self.stop = StopToken()
+        self.end_reported = False
+        self._values: Mapping[str, Any] = {}
+        self._stores_scores = True
+        self._last_progress: Progress | None = None
+        self._next_line = time.monotonic() + LINE_EVERY
+        self._next_report = 0.0
+
+    @abstractmethod
     def begin(self) -> None:
-        """The job begins."""
-        ...
+        """Tells the server that the job runs."""
+
+    def settings(self) -> Mapping[str, Any]:
+        """The job's parameters."""
+        return {key: value for key, value in self._values.items() if key not in NOT_ON_A_HOST}
+
+    def source(self, config: CaptionConfig) -> str | Path:
+        """The dataset that the user chose.
+
+        Raises:
+            SourceNotFoundError: none is chosen, or it does not exist.
+        """
+        self._stores_scores = config.cache
+        for key in DATASET_KEYS:
+            name = str(self._values.get(key) or "").strip()
+            if name not in {"", "None"}:
+                return self._find_source(name)
+        raise SourceNotFoundError(self.no_dataset_message)
+
+    def progress(self, progress: Progress) -> None:
+        """Shows how far the job is, and stops it when the user pressed Stop."""
+        self._last_progress = progress
+        now = time.monotonic()
+        if now >= self._next_line:
+            self._next_line = now + LINE_EVERY
+            self.log(progress_line(progress))
+        if now >= self._next_report:
+            if self._report_progress(progress, percent=int(99 * (progress.fraction or 0.0))):
+                self.stop.request("stopped from the host")
+            self._next_report = time.monotonic() + self.report_every  # counted from its end: it may be slow
+
+    def fail(self, error: BaseException) -> None:
+        """Shows the reason in the job's output and reports it to the server."""
+        self.end_reported = True
+        stopped = isinstance(error, JobStoppedError | KeyboardInterrupt)
+        if stopped:
+            message = stop_message(self._last_progress, stores_scores=self._stores_scores)
+        else:
+            message = failure_reason(error)
+        say(message if stopped else f"Failed: {message}")
+        if not stopped and not isinstance(error, CaptionerError):
+            say("".join(traceback.format_exception(error)))  # a bug report needs it, and the hosts hide stderr
+        self._report_failure(message, stopped=stopped)
+
+    @abstractmethod
+    def _find_source(self, name: str) -> str | Path:
+        """The dataset of that name: a folder or a hub id."""
+
+    @abstractmethod
+    def _report_progress(self, progress: Progress, *, percent: int) -> bool:
+        """Reports progress to the server; returns whether the user pressed Stop."""
+
+    @abstractmethod
+    def _report_failure(self, message: str, *, stopped: bool) -> None:
+        """Reports to the server why the job failed, or that it was stopped."""
 
 
 def run_and_report(host: TransformerLabHost, run_job: Callable[[Host], Summary]) -> None:
-    """Runs a host's job and sees to it that the host is told how it ended.
+    """Runs a host's job and makes sure that the server learns how it ended.
 
     Raises:
-        SystemExit: the job failed. A stop is no failure of the process: the hosts take any other exit for a crash.
+        SystemExit: the job failed. A stopped job exits with 0: the hosts take anything else for a crash.
     """
     ignore_pillow_warnings()
     try:
@@ -55,9 +131,9 @@ def run_and_report(host: TransformerLabHost, run_job: Callable[[Host], Summary])
 
 
 def slug(name: str) -> str:
-    """`name` as the host writes a dataset's folder: lower case, ASCII, blanks and dashes to `-`, `_` kept, no more.
+    """A dataset's folder name as the hosts write it: lower-case ASCII letters, digits, `_`, and `-` for spaces.
 
-    Empty when nothing is left. A path cannot come out: there is no `.` and no `/` in a slug.
+    Other characters are dropped, so the result may be empty; it never contains `.` or `/`.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii")
     plain = re.sub(r"[^\w\s-]", "", plain.lower())
@@ -65,10 +141,10 @@ def slug(name: str) -> str:
 
 
 def output_name(config: CaptionConfig, source_name: str) -> str:
-    """Name of the dataset to write: what the user asked for, else the source's with `_captions`.
+    """Name of the dataset to write: the user's, else the source's with `_captions`.
 
     Raises:
-        ConfigError: nothing is left of the user's name.
+        ConfigError: the user's name has no letter or digit that a slug keeps.
     """
     wanted = config.output_dataset_name.strip()
     if not wanted:
@@ -81,22 +157,38 @@ def output_name(config: CaptionConfig, source_name: str) -> str:
     return name
 
 
-def result_words(summary: Summary) -> str:
-    """How a job went, in a line: `captioned 498 of 500 images, 2 failed`."""
+def unknown_dataset(name: str, known: Iterable[str], advice: str = "") -> SourceNotFoundError:
+    """The error for a dataset that the workspace does not have; it lists the ones that it has."""
+    listed = sorted(each for each in known if not each.startswith("."))
+    there = f"there are: {', '.join(listed[:20])}" if listed else "there are none"
+    return SourceNotFoundError(f"The workspace has no dataset {name!r} (deleted or renamed?); {there}.{advice}")
+
+
+def json_object(read: Callable[[], str]) -> dict[str, Any]:
+    """The JSON object in a text; empty when the text cannot be read or holds anything else."""
+    try:
+        content = json.loads(read())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def success_message(summary: Summary) -> str:
+    """How a job went: `captioned 498 of 500 images, 2 failed`."""
     return f"captioned {summary.succeeded} of {summary.total} images, {summary.failed} failed"
 
 
-def stop_words(progress: Progress | None, *, cache: bool) -> str:
+def stop_message(progress: Progress | None, *, stores_scores: bool) -> str:
     """What a stopped job leaves behind, in a line."""
     if progress is None or progress.done == 0:
         return "Stopped before the first image was done. No dataset was written."
     done = f"{progress.done} of {progress.total}" if progress.total else f"{progress.done}"
-    kept = " Their scores are kept: the next run goes on from there." if cache else ""
+    kept = " Their scores are kept: the next run goes on from there." if stores_scores else ""
     return f"Stopped after {done} images. No dataset was written.{kept}"
 
 
-def reason(error: BaseException) -> str:
-    """Why a job failed, in a line for a person."""
+def failure_reason(error: BaseException) -> str:
+    """Why a job failed, in a line for the user."""
     if isinstance(error, CaptionerError):
         return _one_line(error) or type(error).__name__
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
@@ -114,7 +206,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def say(line: str) -> None:
-    """Writes a line to stdout at once: the hosts show stdout, and what is buffered is lost with a killed job."""
-    encoding = sys.stdout.encoding or "utf-8"  # a host's locale may be one that a file's name does not fit into
+    """Writes a line to stdout and flushes it: the hosts show stdout, and a killed job loses what is buffered."""
+    encoding = sys.stdout.encoding or "utf-8"  # a host's locale may lack characters of a file's name
     sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The shell's host: where the result goes, what is said, when it stops."""
+"""The shell's host: where the result goes, and what the user sees of a job."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
-from wd14.hosts.local import LocalHost, progress_line
+from wd14.hosts.local import LocalHost
 from wd14.types import Progress, Summary
 
 HALF = Progress(done=1500, total=3000, failed=2, from_scores=0, images_per_second=12.34, remaining_seconds=121.6)
@@ -39,21 +39,24 @@ def test_a_name_that_is_a_path_is_refused(name: str, tmp_path: Path) -> None:
         host(tmp_path).destination(CaptionConfig(output_dataset_name=name), "photos")
 
 
-def test_progress_is_told_in_lines_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("progress", "line"),
+    [
+        (HALF, "1,500 of 3,000 pictures (50%), 12.3 images/s, 2 min 02 s left, 2 failed"),
+        (Progress(7, None, 0, 0, 1.0, None), "7 pictures, 1.0 images/s"),
+    ],
+)
+def test_progress_is_said_every_few_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: Progress, line: str
+) -> None:
     said: list[str] = []
     now = [100.0]
-    monkeypatch.setattr("wd14.hosts.local.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     watched = host(tmp_path, say=said.append)
     for _ in range(50):
         now[0] += 1
-        watched.progress(HALF)
-    assert len(said) == 5
-    assert said[0] == "1,500 of 3,000 pictures (50%), 12.3 images/s, 2 min 02 s left, 2 failed"
-
-
-def test_progress_without_a_total_is_told_too() -> None:
-    line = progress_line(Progress(7, None, 0, 0, 1.0, None))
-    assert line == "7 pictures, 1.0 images/s"
+        watched.progress(progress)
+    assert said == [line] * 5
 
 
 def test_a_bar_moves_and_goes_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,4 +66,13 @@ def test_a_bar_moves_and_goes_away(tmp_path: Path, capsys: pytest.CaptureFixture
     watched.progress(HALF)
     assert "1500/3000" in capsys.readouterr().err
     watched.finish(Summary(1, 1, 0, 0, 1.0, "out"))
+    assert capsys.readouterr().err.endswith("\r")
+    watched.log("a line")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_failed_job_leaves_no_bar_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    watched = host(tmp_path, bar=True)
+    watched.progress(HALF)
+    watched.fail(ConfigError("x"))
     assert capsys.readouterr().err.endswith("\r")

@@ -1,1 +1,1 @@
-"""The current Transformer Lab: a task that speaks to the host through the `lab` SDK."""
+"""The current Transformer Lab host, which runs tasks."""

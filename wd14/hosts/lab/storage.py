@@ -16,111 +16,103 @@ from wd14.stop import StopToken
 
 T = TypeVar("T")
 
-#: Files that are under way at once to or from a bucket, where each one is mostly waiting.
-_AT_ONCE = 8
+#: Files copied at once to or from a bucket; each one mostly waits.
+_FILES_AT_ONCE = 8
 
 
-def now(value: T | Coroutine[Any, Any, T]) -> T:
-    """`value`, or what it gives once awaited."""
+def result_of(value: T | Coroutine[Any, Any, T]) -> T:
+    """What a function of the SDK returned, whether it is a coroutine or not."""
     if inspect.iscoroutine(value):
         return cast("T", asyncio.run(value))
     return cast("T", value)
 
 
 class Storage:
-    """Files of the workspace.
+    """Files of the workspace. A place is a path, or a URL such as `s3://bucket/folder`.
 
     Args:
-        storage: the module `lab.storage`.
+        sdk: the module `lab.storage`.
     """
 
-    def __init__(self, storage: Any) -> None:
-        self._storage = storage
+    def __init__(self, sdk: Any) -> None:
+        self._sdk = sdk
 
     def is_dir(self, place: str) -> bool:
-        """Whether there is a folder."""
-        return bool(now(self._storage.isdir(place)))
+        """Whether a folder exists."""
+        return bool(result_of(self._sdk.isdir(place)))
 
     def read_text(self, place: str) -> str:
-        """A small text file.
+        """A text file's content.
 
         Raises:
-            OSError: as the storage says.
+            OSError: it cannot be read.
         """
 
         async def read() -> str:
-            async with await self._storage.open(place, "r", encoding="utf-8") as file:
+            async with await self._sdk.open(place, "r", encoding="utf-8") as file:
                 return str(await file.read())
 
-        if inspect.iscoroutinefunction(self._storage.open):
+        if inspect.iscoroutinefunction(self._sdk.open):
             return asyncio.run(read())
-        with self._storage.open(place, "r", encoding="utf-8") as file:
+        with self._sdk.open(place, "r", encoding="utf-8") as file:
             return str(file.read())
 
     def names(self, place: str) -> list[str]:
-        """Names in a folder; none where there is no folder."""
+        """Names in a folder, sorted; none where the folder does not exist."""
         if not self.is_dir(place):
             return []
-        found = now(self._storage.ls(place))
-        return sorted(str(each).rstrip("/").rsplit("/", 1)[-1] for each in found)
+        return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in result_of(self._sdk.ls(place)))
 
     def remove(self, place: str) -> None:
         """Removes a folder and what is in it."""
-        now(self._storage.rm_tree(place))
+        result_of(self._sdk.rm_tree(place))
 
     def download(self, place: str, folder: Path, stop: StopToken) -> None:
-        """Copies a folder of the workspace to this machine.
+        """Copies a folder of the workspace to `folder` on this machine.
 
-        Args:
-            place: the folder in the workspace.
-            folder: where to; made if need be.
-            stop: ends the copying between two files.
+        Raises:
+            JobStoppedError: the job is to stop; checked between files.
         """
-        found = [str(each) for each in now(self._storage.find(place))]
-        scheme = f"{place.split('://', 1)[0]}://" if "://" in place else ""
+        scheme, _, root = place.rpartition("://")
         pairs = []
-        for each in found:
-            whole = each if not scheme or each.startswith(scheme) else scheme + each.lstrip("/")
-            target = folder / whole[len(place) :].lstrip("/")
+        for found in result_of(self._sdk.find(place)):  # a bucket's paths come without the `s3://`
+            name = str(found).removeprefix(f"{scheme}://").removeprefix(root).strip("/")
+            target = folder / name
             if not target.resolve().is_relative_to(folder.resolve()):
-                continue  # a key such as a/../../b is no file of this folder
+                continue  # a key such as `a/../../b` leads out of the folder
             target.parent.mkdir(parents=True, exist_ok=True)
-            pairs.append((whole, str(target)))
-        self._copy(pairs, stop, upload=False)
+            pairs.append((f"{place}/{name}", str(target)))
+        self._copy(pairs, stop)
 
     def upload(self, folder: Path, place: str, stop: StopToken) -> None:
-        """Brings a folder of this machine into the workspace; on a disk its files are moved, not copied."""
-        files = sorted(each for each in folder.rglob("*") if each.is_file())
-        if "://" not in place:
-            for file in files:
-                stop.check()
-                target = Path(place) / file.relative_to(folder)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.unlink(missing_ok=True)
-                shutil.move(file, target)
-            return
+        """Brings a folder of this machine into the workspace; on a disk its files are moved instead of copied.
+
+        Raises:
+            JobStoppedError: the job is to stop; checked between files.
+        """
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
         pairs = [(str(file), f"{place}/{file.relative_to(folder).as_posix()}") for file in files]
-        self._copy(pairs, stop, upload=True)
-
-    def _copy(self, pairs: list[tuple[str, str]], stop: StopToken, *, upload: bool) -> None:
-        for first in range(0, len(pairs), _AT_ONCE):
+        if "://" in place:
+            self._copy(pairs, stop)
+            return
+        for source, target in pairs:
             stop.check()
-            some = pairs[first : first + _AT_ONCE]
-            if inspect.iscoroutinefunction(self._storage.copy_file):
-                asyncio.run(self._copy_together(some))
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(source, target)
+
+    def _copy(self, pairs: list[tuple[str, str]], stop: StopToken) -> None:
+        for first in range(0, len(pairs), _FILES_AT_ONCE):
+            stop.check()
+            batch = pairs[first : first + _FILES_AT_ONCE]
+            if inspect.iscoroutinefunction(self._sdk.copy_file):
+                asyncio.run(self._copy_batch(batch))
                 continue
-            for source, target in some:
-                self._copy_one(source, target, upload=upload)
+            for source, target in batch:  # the synchronous `copy_file` does not know the bucket's credentials
+                with self._open(source, "rb") as reading, self._open(target, "wb") as writing:
+                    shutil.copyfileobj(reading, writing, 1 << 20)
 
-    async def _copy_together(self, pairs: list[tuple[str, str]]) -> None:
-        await asyncio.gather(*(self._storage.copy_file(source, target) for source, target in pairs))
+    async def _copy_batch(self, pairs: list[tuple[str, str]]) -> None:
+        await asyncio.gather(*(self._sdk.copy_file(source, target) for source, target in pairs))
 
-    def _copy_one(self, source: str, target: str, *, upload: bool) -> None:
-        """By hand: the synchronous `copy_file` knows nothing of the storage's credentials."""
-        storage = self._storage
-        if upload:
-            with Path(source).open("rb") as reading, storage.open(target, "wb") as writing:
-                shutil.copyfileobj(reading, writing, 1 << 20)
-        else:
-            with storage.open(source, "rb") as reading, Path(target).open("wb") as writing:
-                shutil.copyfileobj(reading, writing, 1 << 20)
+    def _open(self, place: str, mode: str) -> Any:
+        return self._sdk.open(place, mode) if "://" in place else Path(place).open(mode)

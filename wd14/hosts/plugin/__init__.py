@@ -1,1 +1,1 @@
-"""The classic Transformer Lab host: a plugin that the host's harness starts."""
+"""The classic Transformer Lab host, which runs plugins."""

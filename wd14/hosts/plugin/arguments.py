@@ -1,4 +1,4 @@
-"""The parameters that the classic host gives a job, on the command line and in a file."""
+"""The parameters that the classic host gives a job: strings on the command line, typed values in a file."""
 
 from __future__ import annotations
 
@@ -10,30 +10,26 @@ from typing import Any
 from wd14.config import CaptionConfig
 from wd14.hosts.transformer_lab import say
 
-#: Options of the host's own command line that its SDK reads; see `sdk_arguments`.
-_SDK_OPTIONS = frozenset(
-    {
-        "job_id",
-        "dataset_name",
-        "model_name",
-        "run_name",
-        "experiment_name",
-        "model_adapter",
-        "generation_model",
-        "generation_type",
-    }
+#: Options of the command line that the host's SDK reads.
+_SDK_OPTIONS = (
+    "job_id",
+    "dataset_name",
+    "model_name",
+    "run_name",
+    "experiment_name",
+    "model_adapter",
+    "generation_model",
+    "generation_type",
 )
 
 
 def job_values(argv: Sequence[str]) -> dict[str, Any]:
-    """The job's parameters: from the file named by `--input_file`, else the strings of the command line.
+    """The job's parameters: typed, from the file that `--input_file` names, else as strings.
 
-    The host names that file after the plugin, not after the job: one that speaks of another job is not believed.
+    The host names that file after the plugin, not the job: a file whose values are another job's is ignored.
     """
     strings = _pairs(argv)
     typed = _read_input_file(strings.get("input_file"))
-    if typed is None:
-        return {**strings}
     ours = (*CaptionConfig.model_fields, "dataset_name")
     differing = [key for key in ours if key in typed and key in strings and str(typed[key]) != strings[key]]
     if differing:
@@ -42,32 +38,28 @@ def job_values(argv: Sequence[str]) -> dict[str, Any]:
     return {**strings, **typed}
 
 
+def sdk_arguments(argv: Sequence[str]) -> list[str]:
+    """The arguments that the host's SDK may see.
+
+    Its parser accepts abbreviations: a key `mode`, leaked in from another plugin's form, would be an ambiguous
+    `--model_…` and end the process without a message.
+    """
+    return [f"--{key}={value}" for key, value in _pairs(argv).items() if key in _SDK_OPTIONS]
+
+
 def _pairs(argv: Sequence[str]) -> dict[str, str]:
-    """`--key value` pairs; a key whose value is missing, or begins with `--`, is left out."""
-    pairs = {}
-    for key, value in zip(argv, [*argv[1:], "--"], strict=True):
-        if key.startswith("--") and not value.startswith("--"):
-            pairs[key[2:]] = value
-    return pairs
+    """`--key value` pairs; a key without a value, or whose value starts with `--`, is left out."""
+    pairs = zip(argv, [*argv[1:], "--"], strict=True)
+    return {key[2:]: value for key, value in pairs if key.startswith("--") and not value.startswith("--")}
 
 
-def _read_input_file(name: str | None) -> dict[str, Any] | None:
+def _read_input_file(name: str | None) -> dict[str, Any]:
     if not name:
-        return None
+        return {}
     try:
         content = json.loads(Path(name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         say(f"The host's input file cannot be read ({error}): the command line is used.")
-        return None
+        return {}
     config = content.get("config") if isinstance(content, dict) else None
-    return config if isinstance(config, dict) else None
-
-
-def sdk_arguments(argv: Sequence[str]) -> list[str]:
-    """The arguments that the host's SDK may see.
-
-    Its parser takes abbreviations: a key `mode` that leaked in from another plugin's form is an ambiguous `--model_…`
-    to it, and ends the process without a word.
-    """
-    pairs = {key: value for key, value in _pairs(argv).items() if key in _SDK_OPTIONS}
-    return [f"--{key}={value}" for key, value in pairs.items()]
+    return config if isinstance(config, dict) else {}

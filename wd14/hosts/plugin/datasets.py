@@ -1,28 +1,24 @@
-"""Datasets of the classic host's workspace: the one to read, and what makes a folder one of them."""
+"""Datasets of the classic host's workspace: finding the one to read, registering the new one."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from wd14.errors import SourceNotFoundError
-from wd14.hosts.transformer_lab import slug
+from wd14.hosts.transformer_lab import json_object, slug, unknown_dataset
 
 
 def find_dataset(datasets: Path, name: str) -> str | Path:
-    """What a dataset of the host is: its folder, or its hub id.
+    """A dataset of the workspace: its folder, or its hub id.
 
     Raises:
         SourceNotFoundError: there is none of that name.
     """
     folder = next((datasets / each for each in _folder_names(name) if (datasets / each).is_dir()), None)
     if folder is None:
-        known = sorted(each.name for each in datasets.glob("[!.]*") if each.is_dir()) if datasets.is_dir() else []
-        there = f"there are: {', '.join(known[:20])}" if known else "there are none"
-        raise SourceNotFoundError(f"The workspace has no dataset {name!r} (deleted or renamed?); {there}.")
-    index = _read_index(folder)
+        raise unknown_dataset(name, (each.name for each in datasets.glob("*") if each.is_dir()))
+    index = json_object(lambda: (folder / "index.json").read_text(encoding="utf-8"))
     location = index.get("location")
     if location == "local" or (location is None and any(each.name != "index.json" for each in folder.iterdir())):
         return folder
@@ -30,22 +26,13 @@ def find_dataset(datasets: Path, name: str) -> str | Path:
 
 
 def _folder_names(name: str) -> list[str]:
-    """How the host may write a dataset's name as a folder: as it is, as its upload does, as its store does."""
-    stored = "_".join(name.replace("/", " ").split())
-    names = [name, slug(name), stored]
-    return [each for each in dict.fromkeys(names) if each and each not in {".", ".."} and Path(each).name == each]
-
-
-def _read_index(folder: Path) -> dict[str, Any]:
-    try:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return index if isinstance(index, dict) else {}
+    """Folder names that the host may have given a dataset: the name itself, its slug, or the one for a hub id."""
+    hub = "_".join(name.replace("/", " ").split())
+    return [each for each in (name, slug(name), hub) if each not in {"", ".", ".."} and Path(each).name == each]
 
 
 def registration(name: str, rows: int) -> Mapping[str, str]:
-    """The file that makes a folder one of the host's generated datasets."""
+    """The file that makes a folder one of the host's generated datasets: {file name: text}."""
     index = {
         "dataset_id": name,
         "location": "local",

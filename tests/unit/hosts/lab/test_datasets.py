@@ -1,0 +1,153 @@
+"""Datasets of the current host's workspace: which one a name means, and saving all of one or nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.lab_sdk import CoroutineStorage, Lab, SynchronousStorage
+from wd14.errors import JobStoppedError, OutputError, SourceNotFoundError
+from wd14.hosts.lab.datasets import WorkspaceDatasets
+from wd14.hosts.lab.storage import Storage
+from wd14.stop import StopToken
+
+
+class Desk:
+    """A workspace's datasets on a disk; in a bucket with a `scheme`."""
+
+    def __init__(self, home: Path, scheme: str = "", sdk: Any = None) -> None:
+        self.folder = home / "datasets"
+        self.downloads = home / "downloads"
+        self.stop = StopToken()
+        self.lines: list[str] = []
+        self.lab = Lab(self.folder, {})
+        place = scheme + str(self.folder).lstrip("/") if scheme else str(self.folder)
+        storage = Storage(sdk or SynchronousStorage(scheme))
+        self.datasets = WorkspaceDatasets(self.lab, storage, place, self.stop, self.lines.append)
+
+    def add(self, name: str, index: object = None) -> Path:
+        folder = self.folder / name
+        folder.mkdir(parents=True)
+        (folder / "a.png").write_bytes(b"picture")
+        if index is not None:
+            (folder / "index.json").write_text(json.dumps(index))
+        return folder
+
+    def open(self, name: str) -> str | Path:
+        return self.datasets.open(name, self.downloads)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def make_output(home: Path) -> Path:
+    folder = home / "done" / "captions"
+    (folder / ".wd14").mkdir(parents=True)
+    (folder / "a.png").write_bytes(b"picture")
+    (folder / ".wd14" / "report.json").write_text("{}")
+    (folder / "metadata.jsonl").write_text('{"file_name": "a.png", "caption": "red"}\n')
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("my-pics", "my-pics"),
+        ("My Pics", "my-pics"),
+        ("owner/name", "owner_name"),
+        ("group", "group/v10"),  # 10 is newer than 9
+        ("group/v9", "group/v9"),
+        ("versions-and-index", "versions-and-index"),
+    ],
+)
+def test_a_name_means_a_folder_of_the_workspace(desk: Desk, name: str, folder: str) -> None:
+    for each in ("my-pics", "owner_name", "group/v9", "group/v10", "group/vx"):
+        desk.add(each)
+    desk.add("versions-and-index", {"location": "local"})
+    desk.add("versions-and-index/v1")
+    assert desk.open(name) == desk.folder / folder
+
+
+def test_a_dataset_of_the_hub_is_its_id(desk: Desk) -> None:
+    desk.add("owner_name", {"dataset_id": "owner/name", "location": "huggingface"})
+    assert desk.open("owner_name") == "owner/name"
+    assert desk.open("someone/else") == "someone/else"
+
+
+@pytest.mark.parametrize("index", [[], "x", {"dataset_id": "a/b"}, {"location": "local"}])
+def test_only_the_location_makes_it_a_dataset_of_the_hub(desk: Desk, index: object) -> None:
+    folder = desk.add("pics", index)
+    assert desk.open("pics") == folder
+
+
+def test_a_path_of_this_machine_works_too(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert desk.open(str(tmp_path / "elsewhere")) == tmp_path / "elsewhere"
+    assert desk.open("~/elsewhere") == tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize("name", ["gone", "../secret", "./gone", "/gone/x", "~/gone", "a/b/c", "group/../secret"])
+def test_an_unknown_dataset_is_an_error_that_lists_the_known(desk: Desk, tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").mkdir()
+    desk.add("pics")
+    desk.add("group/v1")
+    desk.add(".hidden")
+    with pytest.raises(SourceNotFoundError, match=r"there are: group, pics\. A folder's path, or a hub id owner/name,"):
+        desk.open(name)
+
+
+def test_a_dataset_in_a_bucket_is_downloaded(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s3://")
+    desk.add("group/v1")
+    folder = desk.open("group/v1")
+    assert folder == desk.downloads / "groupv1"
+    assert [path.name for path in folder.iterdir()] == ["a.png"]
+    assert desk.lines == [f"Downloading the dataset from s3://{str(desk.folder)[1:]}/group/v1"]
+
+
+def test_a_dataset_is_saved_under_the_first_free_name(desk: Desk, tmp_path: Path) -> None:
+    for name in ("captions", "captions-2"):
+        desk.add(name)
+    desk.datasets.save(make_output(tmp_path))
+    saved = desk.folder / "captions-3"
+    assert sorted(path.name for path in saved.iterdir()) == [".wd14", "a.png", "metadata.jsonl"]
+    assert json.loads((saved / "metadata.jsonl").read_text()) == {"file_name": "a.png", "caption": "red"}
+    assert [path.name for path in (desk.folder / "captions").iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_of_a_dataset_that_is_not_saved_nothing_is_left(tmp_path: Path, stopped: bool) -> None:
+    class Full(CoroutineStorage):
+        async def copy_file(self, source: str, target: str) -> None:
+            raise OSError(28, "No space left on device")
+
+    desk = Desk(tmp_path, "s3://", Full("s3://"))
+    # The SDK's place is on the disk in this stand-in; make it the bucket's.
+    save = desk.lab.save_dataset
+    desk.lab.save_dataset = lambda *a, **k: "s3://" + save(*a, **k)[1:]  # type: ignore[method-assign]
+    if stopped:
+        desk.stop.request()
+    error, words = (
+        (JobStoppedError, "stopped") if stopped else (OutputError, "did not take the dataset: The disk is full")
+    )
+    with pytest.raises(error, match=words):
+        desk.datasets.save(make_output(tmp_path))
+    assert list(desk.folder.iterdir()) == []
+
+
+def test_a_rest_that_cannot_be_removed_is_said(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: object) -> None:
+        raise OSError("locked")
+
+    monkeypatch.setattr(SynchronousStorage, "rm_tree", locked)
+    desk.stop.request()
+    with pytest.raises(JobStoppedError):
+        desk.datasets.save(make_output(tmp_path))
+    (line,) = desk.lines
+    assert "captions could not be removed (OSError: locked)" in line

@@ -1,0 +1,170 @@
+"""The current host: parameters, progress, stop and end of a job, with a stand-in for its SDK."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import lab_sdk
+from wd14.config import CaptionConfig
+from wd14.errors import JobStoppedError, OutputError
+from wd14.hosts.base import Host
+from wd14.hosts.lab import host as lab_host
+from wd14.hosts.lab.host import LabHost, serve
+from wd14.types import Progress, Summary
+
+HALF = Progress(done=50, total=100, failed=2, from_scores=0, images_per_second=2.34567, remaining_seconds=1.0)
+
+
+class Desk:
+    """A workspace with a job in it, and the host that runs it."""
+
+    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch, data: dict[str, Any]) -> None:
+        monkeypatch.setenv("_TFL_EXPERIMENT_ID", "beta")
+        monkeypatch.setattr(lab_host, "_PAUSE", 0.0)
+        self.workspace = home / "workspace"
+        self.lab = lab_sdk.install(monkeypatch, self.workspace, data)
+        self.host = LabHost(self.lab)
+
+    def write_output(self) -> Summary:
+        place = self.host.destination(CaptionConfig(), "pics")
+        folder = place.parent / place.name
+        (folder / ".wd14").mkdir(parents=True)
+        (folder / ".wd14" / "report.json").write_text("{}")
+        (folder / "metadata.jsonl").write_text(json.dumps({"file_name": "a.png", "caption": "red"}) + "\n")
+        return Summary(total=5, captioned=3, from_scores=1, failed=1, seconds=2.0, output=str(folder))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    made = Desk(tmp_path, monkeypatch, {"parameters": {"dataset_name": "pics", "thresh": "0.5", "in_place": "true"}})
+    made.host.begin()
+    yield made
+    made.host.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "thresh"),
+    [
+        ({"parameters": {"thresh": "0.1"}, "config": {"thresh": "0.2"}, "thresh": "0.3"}, "0.1"),
+        ({"config": {"thresh": "0.2"}, "thresh": "0.3"}, "0.2"),
+        ({"parameters": {}, "config": "text", "thresh": "0.3"}, "0.3"),
+        ({}, None),
+    ],
+)
+def test_parameters_are_found_where_hosts_keep_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: dict[str, Any], thresh: str | None
+) -> None:
+    desk = Desk(tmp_path, monkeypatch, data)
+    desk.host.begin()
+    assert desk.host.settings().get("thresh") == thresh
+    desk.host.close()
+
+
+def test_the_job_is_the_hosts(desk: Desk) -> None:
+    assert desk.lab.experiment == "beta"
+    assert desk.host.settings() == {"dataset_name": "pics", "thresh": "0.5"}
+
+
+def test_the_dataset_is_built_on_the_workspaces_disk_and_nothing_is_left(desk: Desk) -> None:
+    place = desk.host.destination(CaptionConfig(output_dataset_name="New"), "pics")
+    assert place.staging.parent == desk.workspace / "temp"
+    assert (place.parent, place.name) == (place.staging / "done", "new")
+    desk.host.log(f"Result: {place.parent / place.name}")
+    assert desk.lab.lines == ["Result: new"]
+    desk.host.close()
+    assert list((desk.workspace / "temp").iterdir()) == []
+
+
+def test_progress_is_reported_with_metrics_about_once_a_second(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    for _ in range(100):
+        now[0] += 0.1
+        desk.host.progress(HALF)
+    assert len(desk.lab.reports) == 10
+    assert desk.lab.reports[0] == (49, {"images": 50, "images_per_second": 2.346, "failed": 2})
+
+
+def test_an_sdk_without_metrics_gets_the_percentage(desk: Desk) -> None:
+    seen: list[int] = []
+    desk.lab.update_progress = lambda progress: seen.append(progress)  # type: ignore[method-assign, assignment, misc]
+    desk.host.progress(HALF)
+    assert seen == [49]
+
+
+def test_the_stop_flag_stops_the_job(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.host.report_every = 0.0
+    desk.host.progress(HALF)
+    assert not desk.host.stop.requested
+    desk.lab.job.data["stop"] = True
+    desk.host.progress(HALF)
+    assert desk.host.stop.reason == "stopped from the host"
+    desk.host.fail(JobStoppedError("stopped from the host"))
+    assert desk.lab.job.status == "STOPPED"
+    message = "Stopped after 50 of 100 images. No dataset was written. Their scores are kept: the next run goes on from"
+    assert desk.lab.ended is not None
+    assert desk.lab.ended[0].startswith(message)
+    assert capsys.readouterr().out.startswith(message)
+
+
+def test_a_failure_is_reported(desk: Desk) -> None:
+    desk.host.fail(OutputError("cannot write"))
+    assert desk.lab.ended == ("cannot write", None)
+    assert desk.lab.job.status == "FAILED"
+
+
+def test_a_storage_that_fails_for_a_moment_does_not_end_the_job(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.host.report_every = 0.0
+    desk.lab.failures = 2
+    for _ in range(3):
+        desk.host.progress(HALF)
+    assert len(desk.lab.reports) == 1
+    assert capsys.readouterr().out.count("503 Slow Down") == 1
+
+
+def test_a_finished_job_has_its_dataset_report_and_score(desk: Desk) -> None:
+    desk.host.finish(desk.write_output())
+    assert desk.lab.artifacts == ["wd14_report.json"]
+    assert (desk.workspace / "datasets" / "pics_captions" / "metadata.jsonl").is_file()
+    assert desk.lab.reports[-1] == (99, {"images": 5, "images_per_second": 2.5, "failed": 1})
+    score = {"images": 4, "failed": 1, "from_scores": 1, "images_per_second": 2.5}
+    assert desk.lab.ended == ("captioned 4 of 5 images, 1 failed", score)
+    assert desk.host.end_reported
+
+
+def test_the_end_is_reported_again_where_the_storage_did_not_answer(desk: Desk) -> None:
+    summary = Summary(5, 5, 0, 0, 1.0, None)
+    desk.lab.failures = 3  # progress, and twice the end
+    desk.host.finish(summary)
+    assert desk.lab.ended is not None
+    desk.lab.ended, desk.lab.failures, desk.host.end_reported = None, 4, False
+    with pytest.raises(RuntimeError, match="503"):
+        desk.host.finish(summary)
+    assert not desk.host.end_reported
+
+
+def test_a_report_that_cannot_be_saved_does_not_fail_the_job(desk: Desk) -> None:
+    desk.lab.failures = 1
+    desk.host.finish(desk.write_output())
+    assert desk.lab.artifacts == []
+    assert "could not be saved as an artifact" in desk.lab.lines[0]
+    assert desk.lab.ended is not None
+
+
+def test_sigterm_stops_the_job_and_the_process_ends_well(desk: Desk) -> None:
+    def run_job(host: Host) -> Summary:
+        os.kill(os.getpid(), signal.SIGTERM)
+        host.stop.check()
+        raise AssertionError
+
+    desk.host.close()
+    serve(run_job)
+    assert desk.lab.job.status == "STOPPED"
+    assert list((desk.workspace / "temp").iterdir()) == []
