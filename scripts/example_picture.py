@@ -1,6 +1,6 @@
 """Makes docs/example.png: photographs that scikit-image ships, and the captions that the built-in model gives them.
 
-    .venv-demo/bin/python -m scripts.example_picture
+.venv-demo/bin/python -m scripts.example_picture
 """
 
 from __future__ import annotations
