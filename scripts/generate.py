@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import wd14
 from wd14.config import GROUPS, CaptionConfig
+from wd14.hosts.transformer_lab import NOT_ON_A_HOST
 from wd14.model.files.registry import MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +27,9 @@ _FILES = ["main.py", "setup.sh", "info.md", "task.yaml", "wd14"]
 
 #: JSON schema keys that the host's form enforces.
 _BOUNDS = ("minimum", "maximum")
+
+#: More choices than this are a text field with suggestions.
+_MOST_RADIO_BUTTONS = 4
 
 
 def manifest() -> dict[str, Any]:
@@ -54,32 +58,33 @@ def parameters() -> dict[str, Any]:
     schema = CaptionConfig.model_json_schema()
     return {
         key: _parameter(key, schema["properties"][key])
-        for key, field in CaptionConfig.model_fields.items()
-        if _extra(field).get("panel", True)
+        for key in CaptionConfig.model_fields
+        if key not in NOT_ON_A_HOST
     }
 
 
 def parameters_ui() -> dict[str, Any]:
     """Name -> hints for the form: help, and the widget where the plain one does not do."""
-    hints: dict[str, Any] = {}
-    for key in parameters():
-        field = CaptionConfig.model_fields[key]
-        hint: dict[str, Any] = {"ui:help": field.description}
-        widget = _extra(field).get("widget")
-        if widget in {"model", "autocomplete"}:
-            # A plain select never saves the choice on the host; this one does.
-            hint["ui:widget"] = "AutoCompleteWidget"
-            hint["ui:options"] = {"multiple": False}
-        elif widget is not None:
-            hint["ui:widget"] = widget
-        hints[key] = hint
-    return hints
+    return {
+        key: {"ui:help": CaptionConfig.model_fields[key].description, **_widget(key, schema)}
+        for key, schema in parameters().items()
+    }
+
+
+def _widget(key: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    choices = len(schema.get("enum", ()))
+    if choices > _MOST_RADIO_BUTTONS:
+        # A plain select never saves the choice on the host; this one does.
+        return {"ui:widget": "AutoCompleteWidget", "ui:options": {"multiple": False}}
+    if choices:
+        return {"ui:widget": "radio"}
+    is_list = isinstance(CaptionConfig.model_fields[key].default, tuple)
+    return {"ui:widget": "textarea"} if is_list else {}
 
 
 def _parameter(key: str, schema: dict[str, Any]) -> dict[str, Any]:
     field = CaptionConfig.model_fields[key]
-    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
-    kind = kinds[0]
+    kind = next(kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null")
     # Lists, pairs and maps are written as text in the panel.
     result: dict[str, Any] = {
         "title": field.title,
@@ -95,10 +100,6 @@ def _parameter(key: str, schema: dict[str, Any]) -> dict[str, Any]:
     if key in {"image_field", "thresh"}:
         result["required"] = True
     return result
-
-
-def _extra(field: Any) -> dict[str, Any]:
-    return field.json_schema_extra or {}
 
 
 def index_json() -> str:
@@ -128,7 +129,7 @@ def _tables() -> Iterator[str]:
         for key in keys:
             field = CaptionConfig.model_fields[key]
             text = re.sub(r"([\\*_|<>^])", r"\\\1", field.description or "")
-            only = "" if _extra(field).get("panel", True) else " Command line only."
+            only = " Command line only." if key in NOT_ON_A_HOST else ""
             yield f"| {field.title} | `{key}` | {_default(field.default)} | {text}{only} |"
         yield ""
 

@@ -22,7 +22,9 @@ BUILTIN_MODEL = "builtin/colours"
 
 TagList = Annotated[tuple[str, ...], BeforeValidator(parse_list)]
 TagPairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(parse_pairs)]
-Thresholds = Annotated[dict[str, float], BeforeValidator(parse_thresholds)]
+CategoryThresholds = Annotated[dict[str, float], BeforeValidator(parse_thresholds)]
+Threshold = Annotated[float, Field(ge=0, le=1)]
+Place = Literal["none", "first", "last"]
 
 
 def _unescape(value: Any) -> Any:
@@ -30,14 +32,9 @@ def _unescape(value: Any) -> Any:
     return value.replace("\\n", "\n").replace("\\t", "\t") if isinstance(value, str) else value
 
 
-def _field(default: Any, title: str, help_text: str, **more: Any) -> Any:
-    """A parameter: `more` holds bounds, and under `widget` and `panel` what only the host's form needs."""
-    extra: dict[str, Any] = {key: more.pop(key) for key in ("widget", "panel") if key in more}
-    return Field(default, title=title, description=help_text, json_schema_extra=extra, **more)
-
-
-_TEXTAREA = "textarea"
-_RADIO = "radio"
+def _field(default: Any, title: str, help_text: str, **bounds: Any) -> Any:
+    """A parameter, with the title and the help text that the panel, the command line and info.md show."""
+    return Field(default, title=title, description=help_text, **bounds)
 
 
 #: Headings under which the command line's help and info.md show the parameters.
@@ -73,43 +70,25 @@ class CaptionConfig(BaseModel):
     Build one with `CaptionConfig.from_values`, whose errors are written for a person.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=False)
+    model_config = ConfigDict(frozen=True)
 
     # The documented plugin's parameters: keys and order are fixed, saved tasks rely on them.
     image_field: str = _field("image", "Image Field", "Column of the dataset that holds the pictures.")
-    thresh: float = _field(
-        0.35, "Tag Confidence Threshold", "A tag is kept when its score is at least this.", ge=0, le=1
+    thresh: Threshold = _field(0.35, "Tag Confidence Threshold", "A tag is kept when its score is at least this.")
+    general_threshold: Threshold | None = _field(
+        None, "General Threshold", "Threshold for general tags. Empty = the tag confidence threshold."
     )
-    general_threshold: float | None = _field(
-        None,
-        "General Threshold",
-        "Threshold for general tags. Empty = the tag confidence threshold.",
-        ge=0,
-        le=1,
-    )
-    character_threshold: float | None = _field(
-        0.85,
-        "Character Threshold",
-        "Threshold for character tags. High by default: a wrong name is worse than none.",
-        ge=0,
-        le=1,
+    character_threshold: Threshold | None = _field(
+        0.85, "Character Threshold", "Threshold for character tags. High by default: a wrong name is worse than none."
     )
     generation_model: str = _field(
-        DEFAULT_MODEL, "ONNX Model Variant", "The tagger. It is downloaded once.", widget="model"
+        DEFAULT_MODEL, "ONNX Model Variant", "The tagger. It is downloaded once, at its first use."
     )
     batch_size: int | None = _field(
-        None,
-        "Batch Size",
-        "Pictures that go through the model at once. Empty = what suits the device.",
-        ge=1,
-        le=512,
+        None, "Batch Size", "Pictures that go through the model at once. Empty = what suits the device.", ge=1, le=512
     )
     image_size: int = _field(
-        0,
-        "Image Resize",
-        "Shrink the shorter side to this many pixels before tagging; never enlarges. 0 = do not shrink.",
-        ge=0,
-        le=16384,
+        0, "Image Resize", "Shrink the shorter side to this many pixels before tagging. 0 = off.", ge=0, le=16384
     )
     caption_separator: Annotated[str, BeforeValidator(_unescape)] = _field(
         ", ", "Caption Separator", "Text between two tags of a caption. \\n is a line end."
@@ -117,7 +96,7 @@ class CaptionConfig(BaseModel):
     max_data_loader_n_workers: int | None = _field(
         None,
         "Max Dataloader Workers",
-        "Threads that open and resize pictures. Empty = what suits the machine. 0 = none of their own.",
+        "Threads that open and resize pictures. Empty = what suits the machine. 0 = no extra threads.",
         ge=0,
         le=256,
     )
@@ -129,11 +108,10 @@ class CaptionConfig(BaseModel):
     threshold_mode: Literal["fixed", "model", "mcut"] = _field(
         "fixed",
         "Threshold Mode",
-        "fixed = the thresholds that you set; model = the one that its author published;"
-        " mcut = found for each picture, where its scores fall most (maximum cut).",
-        widget=_RADIO,
+        "fixed = the thresholds that you set; model = the threshold that the model's author published;"
+        " mcut = a threshold for each picture, at the widest gap between its scores (maximum cut).",
     )
-    category_thresholds: Thresholds = _field(
+    category_thresholds: CategoryThresholds = _field(
         {},
         "Thresholds by Category",
         "Thresholds for other categories, which some models have: copyright=0.5, artist=0.4, meta=off.",
@@ -146,40 +124,32 @@ class CaptionConfig(BaseModel):
         (),
         "Undesired Tags",
         "Tags to leave out, separated by commas or lines, in any spelling (long_hair, long hair). Wildcards: * and ?.",
-        widget=_TEXTAREA,
     )
     remove_implied_tags: bool = _field(
         False, "Remove Implied Tags", "Leave out what another tag already says: long_hair beside very_long_hair."
     )
     implications: str = _field(
-        "", "Implication Table", "CSV file of more implications, one a line: tag,implied tag. Empty = none."
+        "", "Implication Table", "CSV file of further implications, one a line: tag,implied tag. Empty = none."
     )
 
     # How they are written
-    rating: Literal["none", "first", "last"] = _field(
-        "none", "Rating", "Add the picture's rating (general, sensitive, …) to the caption.", widget=_RADIO
+    rating: Place = _field(
+        "none", "Rating", "Add the picture's rating (general, sensitive, …) before or after the tags."
     )
-    quality: Literal["none", "first", "last"] = _field(
-        "none", "Quality", "Add the picture's quality tag, where the model has quality tags.", widget=_RADIO
+    quality: Place = _field(
+        "none", "Quality", "Add the picture's quality before or after the tags, if the model rates quality."
     )
     tag_order: Literal["model", "score", "alphabetical"] = _field(
         "model",
         "Tag Order",
-        "model = as in the model's own list, general before characters; score = best first; or alphabetical.",
-        widget=_RADIO,
+        "model = as in the model's list, general before characters; score = best first; or alphabetical.",
     )
     character_tags_first: bool = _field(False, "Characters First", "Put character tags before general tags.")
     always_first_tags: TagList = _field(
-        (),
-        "Always First Tags",
-        "Tags that open the caption of a picture that has them, in the order given here.",
-        widget=_TEXTAREA,
+        (), "Always First Tags", "Tags that open the caption of a picture that has them, in the order given here."
     )
     trigger_words: TagList = _field(
-        (),
-        "Trigger Words",
-        "Words that open every caption: what you will write in a prompt to call up what you trained.",
-        widget=_TEXTAREA,
+        (), "Trigger Words", "Words that open every caption. In a prompt they call up what you trained."
     )
     remove_underscore: bool = _field(
         False, "Underscores to Spaces", "long_hair becomes long hair; emoticons such as ^_^ stay as they are."
@@ -191,10 +161,7 @@ class CaptionConfig(BaseModel):
         False, "Expand Character Tags", "name_(series) becomes name, series. Costumes stay with the name."
     )
     tag_replacement: TagPairs = _field(
-        (),
-        "Tag Replacement",
-        "One replacement a line: source -> target. An empty target removes the tag.",
-        widget=_TEXTAREA,
+        (), "Tag Replacement", "One replacement a line: source -> target. An empty target removes the tag."
     )
     append_tags: bool = _field(
         False,
@@ -202,7 +169,7 @@ class CaptionConfig(BaseModel):
         "Keep the caption that a picture has (in a caption column or a .txt beside it) and add the tags that it lacks.",
     )
 
-    # What comes in
+    # Dataset that goes in
     split: str = _field("", "Split", "Split to read. Empty = train, or else the first one; all = every split.")
     keep_columns: bool = _field(False, "Keep Columns", "Keep the other columns of the dataset.")
     follow_symlinks: bool = _field(
@@ -219,18 +186,15 @@ class CaptionConfig(BaseModel):
         allow_inf_nan=False,
     )
     on_error: Literal["skip", "stop"] = _field(
-        "skip",
-        "On a Bad Picture",
-        "skip = leave the picture out and name it in the report; stop = end the job.",
-        widget=_RADIO,
+        "skip", "On a Bad Picture", "skip = leave the picture out and name it in the report; stop = end the job."
     )
 
-    # What comes out
+    # Dataset that comes out
     flatten_transparency: bool = _field(
         True,
         "Flatten Transparency",
-        "Save pictures with transparency or a palette as RGB PNG on white (the host's preview needs it);"
-        " all others are copied byte for byte.",
+        "Save pictures with transparency or a palette as RGB PNG on white: Transformer Lab's preview needs it."
+        " All others are copied byte for byte.",
     )
     include_scores: bool = _field(False, "Include Scores", "Add a column with each tag's score.")
     caption_files: bool = _field(
@@ -240,26 +204,22 @@ class CaptionConfig(BaseModel):
     in_place: bool = _field(
         False,
         "In Place",
-        "Write text files beside the source's own pictures and nothing else. Files that are there are left alone,"
-        " unless tags are appended.",
-        panel=False,
+        "Only write caption files, beside the source's own pictures. Existing ones stay, unless tags are appended.",
     )
 
-    # With what
+    # Model and stored scores
     custom_model: str = _field(
         "",
         "Other Model",
-        "A Hugging Face id (owner/name or owner/name/subfolder, with @revision if wanted) or a folder, used instead of"
-        " the variant.",
+        "A tagger's Hugging Face id (owner/name, owner/name/subfolder, @revision) or folder, instead of the variant.",
     )
     profile: Literal["kohya", "reference"] = _field(
         "kohya",
         "Resize Profile",
-        "kohya = resize exactly as kohya-ss/sd-scripts does; reference = as the model's author does.",
-        widget=_RADIO,
+        "kohya = resize exactly as kohya's scripts do; reference = as the model's author does.",
     )
     device: Literal["auto", "cpu", "cuda", "rocm", "migraphx", "coreml", "openvino", "directml"] = _field(
-        "auto", "Device", "What the model runs on. auto = the fastest that works.", widget="autocomplete"
+        "auto", "Device", "What the model runs on. auto = the fastest device that works."
     )
     cache: bool = _field(True, "Keep Scores", "Store scores, so that another run with other thresholds needs no model.")
     cache_folder: str = _field("", "Score Folder", "Where scores are stored. Empty = the user's cache folder.")
@@ -275,19 +235,18 @@ class CaptionConfig(BaseModel):
             field = cls.model_fields.get(key)
             if field is None:
                 continue
-            if isinstance(value, str) and key != "caption_separator":  # whose blanks are its value
+            if isinstance(value, str) and key != "caption_separator":  # there spaces count
                 value = value.strip()
-            if value is None or value in ("", "None"):
-                if _may_be_none(field):
-                    known[key] = None
-                continue
-            known[key] = value
+            if value is not None and value not in ("", "None"):
+                known[key] = value
+            elif _may_be_none(field):
+                known[key] = None
         return known
 
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_nul(cls, value: Any) -> Any:
-        """No file name, tag or column can hold a NUL, and the system's calls answer it with errors of their own."""
+        """No file name, tag or column can hold a NUL, and the operating system's own errors about it are no help."""
         if isinstance(value, str) and "\0" in value:
             raise ValueError(f"expected text, got {shown(value)}, which holds a NUL")
         return value
@@ -306,7 +265,7 @@ class CaptionConfig(BaseModel):
         """The config of a job's values, typed or as strings.
 
         Raises:
-            ConfigError: a value cannot be taken; the message has the parameter's title, the value and what is allowed.
+            ConfigError: values are not allowed; for each, a line with the parameter, its value and what is allowed.
         """
         try:
             return cls.model_validate(dict(values))

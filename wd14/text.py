@@ -1,34 +1,25 @@
-"""Text that is safe to show: a file name is not markup and not a terminal command."""
+"""Text for people: names that are safe to show in a terminal, durations, counts."""
 
 from __future__ import annotations
 
 import unicodedata
 
+#: Unicode categories: control, format (bidirectional overrides, zero width), surrogates, line and paragraph separators.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
 
 def printable(text: str) -> str:
-    """`text` with control, format and surrogate characters written as escapes: one line, and no terminal codes.
+    r"""`text` on one line and without terminal codes: unsafe characters are written as escapes, such as `\n`.
 
-    Bidirectional overrides count as well: they can make a log line read as another.
+    Bidirectional overrides are unsafe too: they can make a line read as another.
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_escape(sign) if _is_unsafe(sign) else sign for sign in text)
-
-
-def _is_unsafe(sign: str) -> bool:
-    # Cc control, Cf format (bidi overrides, zero width), Cs surrogates, Zl/Zp line and paragraph separators.
-    return unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
-
-
-def _escape(sign: str) -> str:
-    code = ord(sign)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return "".join(ascii(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char for char in text)
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person reads them: `0.4 s`, `18 s`, `3 min 05 s`, `2 h 10 min`."""
+    """Seconds in words: `0.4 s`, `18 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -13,7 +13,7 @@ from wd14.text import count, duration, printable
         ("photo 1.png", "photo 1.png"),
         ("фото_猫.png", "фото_猫.png"),
         ("\x1b[31mred\x07.png", "\\x1b[31mred\\x07.png"),
-        ("a\nb\r.png", "a\\x0ab\\x0d.png"),
+        ("a\nb\r.png", "a\\nb\\r.png"),
         ("gpj.\u202eexe", "gpj.\\u202eexe"),
         ("\udcff.png", "\\udcff.png"),
         ("a\u2028b", "a\\u2028b"),

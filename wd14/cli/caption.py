@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from wd14.cli.output import say
 from wd14.config import GROUPS, CaptionConfig
 from wd14.stop import StopToken, stopped_by_signals
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Writes `--[no-]cache` instead of `--cache, --no-cache`, and an option's text beside it where there is room."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **{"max_help_position": 32, **more})
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if isinstance(action, argparse.BooleanOptionalAction):
+            return action.option_strings[0].replace("--", "--[no-]", 1)
+        return super()._format_action_invocation(action)
 
 
 def add_command(commands: Any) -> None:
@@ -18,48 +31,54 @@ def add_command(commands: Any) -> None:
         usage="%(prog)s SOURCE [--output DIR] [parameters]",
         help="caption a dataset",
         description="Captions a dataset and writes an image/caption dataset.",
+        formatter_class=_HelpFormatter,
     )
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="folder of pictures, imagefolder, parquet, webdataset tar, saved datasets folder, or hub dataset id",
+        help="folder of pictures, imagefolder, Parquet or Arrow file, webdataset tar, folder of save_to_disk,"
+        " or id of a dataset on the Hugging Face hub",
     )
     parser.add_argument("--output", metavar="DIR", help="folder of the result (default: SOURCE's name and _captions)")
-    _add_parameters(parser)
-    parser.set_defaults(run=run)
-
-
-def _add_parameters(parser: argparse.ArgumentParser) -> None:
-    """An option for every parameter. Values stay text: the config reads them, as it reads the host's."""
     for heading, keys in GROUPS.items():
         group = parser.add_argument_group(heading)
         for key in keys:
-            field = CaptionConfig.model_fields[key]
-            more: dict[str, Any] = {"metavar": _metavar(field.annotation)}
-            if field.annotation is bool:
-                more = {"action": argparse.BooleanOptionalAction}
-            elif get_origin(field.annotation) is tuple:
-                more = {"metavar": "TAGS", "action": "append"}
-            words = f"{field.description} Default: {_shown(field.default)}.".replace("%", "%%")
-            group.add_argument("--" + key.replace("_", "-"), dest=key, default=argparse.SUPPRESS, help=words, **more)
+            _add_parameter(group, key)
+    parser.set_defaults(run=run)
 
 
-def _shown(default: object) -> str:
+def _add_parameter(group: Any, key: str) -> None:
+    """An option for a parameter. Its value stays text: the config reads it, as it reads the host's."""
+    field = CaptionConfig.model_fields[key]
+    metavar = _metavar(key, field.annotation)
+    more: dict[str, Any] = {"metavar": metavar}
+    if field.annotation is bool:
+        more = {"action": argparse.BooleanOptionalAction}
+    elif get_origin(field.annotation) is tuple:
+        more["action"] = "append"
+    words = f"{field.description} Default: {_default_in_words(field.default)}."
+    if get_origin(field.annotation) is Literal and "|" not in metavar:
+        words += f" Choices: {', '.join(get_args(field.annotation))}."
+    option = "--" + key.replace("_", "-")
+    group.add_argument(option, dest=key, default=argparse.SUPPRESS, help=words.replace("%", "%%"), **more)
+
+
+def _metavar(key: str, annotation: Any) -> str:
+    """What stands for the value in the help: `N`, `X`, short choices, else the last word of the parameter's name."""
+    while get_origin(annotation) in {Annotated, Union, UnionType}:
+        annotation = get_args(annotation)[0]
+    if annotation in {int, float}:
+        return "N" if annotation is int else "X"
+    choices = "|".join(get_args(annotation)) if get_origin(annotation) is Literal else ""
+    return choices if 0 < len(choices) < 30 else key.rpartition("_")[2].upper()
+
+
+def _default_in_words(default: object) -> str:
     if default in ("", None, (), {}):
         return "empty"
     if isinstance(default, bool):
         return "on" if default else "off"
-    return repr(default) if isinstance(default, str) and not default.strip().isalnum() else str(default)
-
-
-def _metavar(annotation: Any) -> str:
-    names = {int: "N", float: "X"}
-    if get_origin(annotation) is not None and type(None) in get_args(annotation):
-        annotation = get_args(annotation)[0]
-    if annotation in names:
-        return names[annotation]
-    choices = get_args(annotation)
-    return "|".join(choices) if choices and all(isinstance(choice, str) for choice in choices) else "TEXT"
+    return repr(default) if isinstance(default, str) and default != default.strip() else str(default)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,10 +86,9 @@ def run(args: argparse.Namespace) -> int:
     from wd14.hosts.local import LocalHost
     from wd14.pipeline import run_job
 
-    given = vars(args)
-    values = {key: given[key] for key in CaptionConfig.model_fields if key in given}
+    values = {key: value for key, value in vars(args).items() if key in CaptionConfig.model_fields}
     for key, value in values.items():
-        if isinstance(value, list):  # an option that was given more than once adds up
+        if isinstance(value, list):  # an option that is given more than once adds up
             values[key] = "\n".join(value)
     stop = StopToken()
     with stopped_by_signals(stop):

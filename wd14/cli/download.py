@@ -1,4 +1,4 @@
-"""`wd14-captioner download`: a model, fetched ahead of its first use."""
+"""`wd14-captioner download`: fetches a model ahead of its first use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from wd14.cli.output import say
 def add_command(commands: Any) -> None:
     """Adds `download` to the program's commands."""
     parser = commands.add_parser("download", help="download a model, so that later runs need no network")
-    parser.add_argument("model", metavar="MODEL", help="a model's id: owner/name, owner/name/subfolder, @revision")
+    parser.add_argument(
+        "model", metavar="MODEL", help="its Hugging Face id: owner/name or owner/name/subfolder, also with @revision"
+    )
     parser.set_defaults(run=run)
 
 

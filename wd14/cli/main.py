@@ -1,14 +1,13 @@
-"""The program `wd14-captioner`: its commands, and what it exits with."""
+"""The program `wd14-captioner`: its commands and exit codes."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
 import logging
-import re
 import sys
-from collections.abc import Sequence
-from typing import Any, ClassVar, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 import wd14
 from wd14.cli import cache, caption, download, models
@@ -30,60 +29,59 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     say_in_any_encoding()
     ignore_pillow_warnings()
-    args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    args = _parse(sys.argv[1:] if argv is None else argv)
     try:
         return int(args.run(args))
-    except CaptionerError as error:
-        if not isinstance(error, JobStoppedError):
-            complain(str(error))
-        else:
-            complain("stopped; nothing was written, and the scores so far are kept")
-        return error.exit_code
-    except KeyboardInterrupt:
-        complain("stopped; nothing was written, and the scores so far are kept")
+    except (JobStoppedError, KeyboardInterrupt):
+        in_words = "stopped; no dataset was written, and stored scores are kept"
+        complain(in_words if args.command == "caption" else "stopped")
         return JobStoppedError.exit_code
+    except CaptionerError as error:
+        complain(str(error))
+        return error.exit_code
     except BrokenPipeError:
-        # Whoever read our output has gone; what is still buffered has nowhere to go.
-        sys.stdout = None  # so that the interpreter does not flush it at its end
+        # Nobody reads our output any more. What is still buffered has nowhere to go, and at its end the interpreter
+        # would complain about it.
+        sys.stdout = None
         return 1
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, but an option must be written out (`--general` is not `--general-threshold`), and a mistyped option or
-    command is answered with the one that is probably meant.
-    """
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The command and its options; ends the process when they are wrong, and names the word that may be meant."""
+    parser = _Parser(prog="wd14-captioner", description="Tags image datasets with WD14 taggers.")
+    parser.add_argument("--version", action="version", version=f"wd14-captioner {wd14.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="command")
+    for command in (caption, models, download, cache):
+        command.add_command(commands)
+    first = next(iter(argv), "-")
+    if not first.startswith("-") and first not in commands.choices:
+        hint = _did_you_mean(first, commands.choices)
+        parser.error(f"there is no command {first!r}.{hint} The commands are {', '.join(commands.choices)}.")
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        chosen = commands.choices[args.command]
+        mistyped = next((word for word in unknown if word.startswith("-")), "")
+        hint = _did_you_mean(mistyped.partition("=")[0], chosen.options())
+        chosen.error(f"unrecognized arguments: {' '.join(unknown)}.{hint}")
+    return args
 
-    #: Options and commands of the whole program.
-    words: ClassVar[set[str]] = set()
+
+def _did_you_mean(mistyped: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(mistyped, known, n=1, cutoff=0.7)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but an option must be written out: `--general` is not `--general-threshold`."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(allow_abbrev=False, **more)
 
+    def options(self) -> list[str]:
+        """Every option, as it is written: `--thresh`."""
+        return list(self._option_string_actions)
+
     def error(self, message: str) -> NoReturn:
         # Not the usage: it is two screens long, and the message is what counts.
-        hint = f" Did you mean {meant}?" if (meant := self._meant(message)) else ""
-        self.exit(2, f"{self.prog}: {printable(message)}.{hint}\nTry '{self.prog} --help'.\n")
-
-    def _meant(self, message: str) -> str | None:
-        mistyped = re.match(r"unrecognized arguments: (--[^\s=]+)|argument COMMAND: invalid choice: '([^']*)'", message)
-        if mistyped is None:
-            return None
-        word = mistyped[1] or mistyped[2]
-        alike = [known for known in self.words if known.startswith("--") == word.startswith("--")]
-        return next(iter(difflib.get_close_matches(word, alike, n=1, cutoff=0.7)), None)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="wd14-captioner", description="Tags image datasets with WD14 taggers.")
-    parser.add_argument("--version", action="version", version=f"wd14-captioner {wd14.__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (caption, models, download, cache):
-        command.add_command(commands)
-    _Parser.words = {*commands.choices, *(option for each in commands.choices.values() for option in _options_of(each))}
-    return parser
-
-
-def _options_of(parser: argparse.ArgumentParser) -> set[str]:
-    """The options of a command, as they are written: `--thresh`."""
-    return set(parser._option_string_actions)
+        self.exit(2, f"{self.prog}: {printable(message)}\nTry '{self.prog} --help'.\n")

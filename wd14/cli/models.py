@@ -1,16 +1,22 @@
-"""`wd14-captioner models`: the models that are known."""
+"""`wd14-captioner models`: a table of the known models."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wd14.cli.output import say
+
+if TYPE_CHECKING:
+    from wd14.model.files.registry import ModelDescription
+
+#: A line of the table; 80 columns, but for a model with several thresholds.
+_ROW = "{:<40} {:<4} {:>7} {:>6}  {:<10}  {}"
 
 
 def add_command(commands: Any) -> None:
     """Adds `models` to the program's commands."""
-    parser = commands.add_parser("models", help="list the models that are known, and which are downloaded")
+    parser = commands.add_parser("models", help="list the known models, and which of them are downloaded")
     parser.set_defaults(run=run)
 
 
@@ -19,13 +25,24 @@ def run(_: argparse.Namespace) -> int:
     from wd14.model.files.find import is_here
     from wd14.model.files.registry import MODELS
 
-    say(f"{'model':<42} {'here':<5} {'size':>8} {'tags':>7}  {'licence':<11} published thresholds")
+    say(_ROW.format("model", "here", "size", "tags", "licence", "threshold"))
     for model in MODELS:
         here = "yes" if is_here(model) else "no"
-        size = "" if model.model.size is None else f"{model.model.size / 1e6:,.0f} MB"
         tags = "" if model.tags is None else f"{model.tags:,}"
-        thresholds = ", ".join(f"{category} {value:g}" for category, value in model.thresholds.items())
-        say(f"{model.id:<42} {here:<5} {size:>8} {tags:>7}  {model.licence or '':<11} {thresholds}".rstrip())
+        say(
+            _ROW.format(model.id, here, _size(model.model.size), tags, model.licence or "", _thresholds(model)).rstrip()
+        )
     say("")
-    say("Any other tagger works by its Hugging Face id or its folder; 'wd14-captioner download MODEL' fetches one.")
+    say("here = downloaded; threshold = the one that the model's author published.")
+    say("Other taggers work too, by Hugging Face id or folder. 'wd14-captioner download MODEL' fetches one.")
     return 0
+
+
+def _size(number: int | None) -> str:
+    if number is None:
+        return ""
+    return f"{number / 1e9:.2f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"
+
+
+def _thresholds(model: ModelDescription) -> str:
+    return ", ".join(f"{value:g}" if key == "all" else f"{key} {value:g}" for key, value in model.thresholds.items())

@@ -1,4 +1,4 @@
-"""What the command line says: lines for the person, and what went wrong."""
+"""What the command line prints: lines on stdout, complaints on stderr."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from wd14.text import printable
 
 
 def say(line: str) -> None:
-    """A line for the person, at once. Names of files in it cannot do anything to a terminal."""
+    """Prints a line at once. File names in it cannot send commands to the terminal."""
     try:
         sys.stdout.write(printable(line) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError:
-        # A full disk under a log is no reason to lose the job; what is buffered would fail again at the end.
+        # stdout is a file on a full disk: no reason to lose the job. What is buffered would fail again at the end.
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 def complain(line: str) -> None:
-    """A line about what went wrong."""
+    """Prints what went wrong, on one line."""
     sys.stderr.write(f"wd14-captioner: {'; '.join(printable(part) for part in line.splitlines())}\n")
     sys.stderr.flush()
 
 
 def say_in_any_encoding() -> None:
-    """A file name or tag that the terminal's encoding lacks is shown as an escape, and does not end the job."""
+    """Characters that the terminal's encoding lacks are printed as escapes, so they do not end the job."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
