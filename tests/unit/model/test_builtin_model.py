@@ -211,7 +211,7 @@ PICTURES: dict[str, tuple[Callable[[], Image.Image], str, str]] = {
         "pastel_colors",
         "dark muted_color greyscale blurry_background",
     ),
-    "dull stripes": (lambda: columns((28, "#907060"), (28, "#607090")), "brown_theme blue_theme", "monochrome"),
+    "dull stripes": (lambda: columns((28, "#907060"), (28, "#607090")), "brown_theme blue_theme", "pastel_colors"),
     "loud stripes": (lambda: columns((28, "yellow"), (28, "cyan")), "yellow_theme aqua_theme", "pastel_colors"),
     "plain pink": (lambda: columns((56, "pink")), "pink_background pink_theme", "pastel_colors colorful"),
     "light grey": (lambda: columns((56, "#f0f0f0")), "white_background greyscale", "pale_color white_theme"),
