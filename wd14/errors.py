@@ -8,7 +8,7 @@ CaptionerError
 │   ├── ColumnNotFoundError    no column of that name; the message lists the ones there are
 │   └── SplitNotFoundError     no split of that name; the message lists the ones there are
 ├── RowError                   one picture; its row fails and the job goes on
-│   ├── MissingImageError      the file is not there, or its cell is empty
+│   ├── MissingImageError      the file is not there, or the row names none
 │   ├── UnreadableImageError   it is there and cannot be read (permission, not a regular file, outside the dataset)
 │   ├── NotAnImageError        the bytes are no image that Pillow knows
 │   ├── DamagedImageError      an image, but truncated or corrupt
@@ -77,7 +77,7 @@ class RowError(CaptionerError):
 
 
 class MissingImageError(RowError):
-    """The file is not there, or the cell of the image column is empty."""
+    """The file is not there, or the row names none."""
 
 
 class UnreadableImageError(RowError):

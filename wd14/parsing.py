@@ -131,8 +131,8 @@ def parse_thresholds(value: Any) -> dict[str, float]:
 
 
 def _category_and_number(item: Any) -> tuple[str, str]:
-    category, sign, number = str(item).replace(":", "=", 1).partition("=")
-    if not sign or not category.strip():
+    category, equals, number = str(item).replace(":", "=", 1).partition("=")
+    if not equals or not category.strip():
         raise ValueError(f"expected 'category=threshold', got {str(item).strip()!r}")
     return category, number
 

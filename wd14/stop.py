@@ -11,7 +11,7 @@ from types import FrameType
 
 from wd14.errors import JobStoppedError
 
-#: Seconds between two looks at a token by whoever waits on it.
+#: Seconds between two looks at a token while waiting on it.
 _LOOK = 0.05
 
 
@@ -64,7 +64,7 @@ class StopToken:
 
 @contextmanager
 def stopped_by_signals(stop: StopToken) -> Iterator[None]:
-    """SIGTERM asks for a stop instead of ending the process; the handler before is put back afterwards.
+    """SIGTERM asks for a stop instead of ending the process; the earlier handler is restored afterwards.
 
     Python delivers signals to the main thread only; in any other nothing is changed.
     """

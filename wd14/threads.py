@@ -37,7 +37,7 @@ class _Slot(Generic[R]):
 
 
 class Closed(Exception):  # noqa: N818 - control flow between threads
-    """The map was closed while somebody waited for a result."""
+    """The map was closed while a result was waited for."""
 
 
 class Exhausted(Exception):  # noqa: N818 - control flow, as StopIteration is
@@ -55,7 +55,7 @@ class OrderedMap(Generic[T, R]):
         items: iterated in a thread of its own.
         workers: number of threads that work; at least 1.
         window: bound on the items under way; at least `workers`.
-        name: of the threads, for whoever looks at a stuck process.
+        name: of the threads, which debuggers show.
     """
 
     def __init__(self, work: Callable[[T], R], items: Iterable[T], *, workers: int, window: int, name: str) -> None:
@@ -64,7 +64,7 @@ class OrderedMap(Generic[T, R]):
         self._window = max(window, workers)
         # A large window is refilled half at a time: waking the feeder costs more than an item that is quick to do.
         self._refill_at = max(workers, self._window // 2) if self._window >= 8 else self._window - 1
-        # One lock, and a condition for each party: a row wakes whom it concerns and nobody else (a re-run from
+        # One lock, and a condition for each party: a row wakes only the thread that it concerns (a re-run from
         # stored scores spends a third of its time in waking otherwise).
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)  # the feeder: there is room in the window
@@ -218,7 +218,7 @@ class Budget:
 
 
 class BackgroundCall(Generic[R]):
-    """A value made once, in a thread, from the moment that somebody starts it."""
+    """Calls a function once, in a thread, when it is started or its result is asked for."""
 
     def __init__(self, make: Callable[[], R], name: str) -> None:
         self._make = make
@@ -258,5 +258,5 @@ class BackgroundCall(Generic[R]):
     def _run(self) -> None:
         try:
             self._value = self._make()
-        except BaseException as error:  # noqa: BLE001 - raised to whoever asks for the result
+        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
             self._error = error

@@ -40,7 +40,7 @@ class InputRow:
     """
 
     index: int  #: position in the source, from 0
-    name: str  #: file name that the output would like to use; no "/" in it, ending included when known
+    name: str  #: file name that the output would like to use; no "/" in it, with its extension when that is known
     source: str  #: where the row came from, for a person: "sub/a.png", "train.parquet row 12"
     path: Path | None = None  #: file that holds the encoded picture and nothing else
     data: bytes | None = None  #: the encoded picture, where it has no file of its own

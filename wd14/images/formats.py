@@ -72,7 +72,7 @@ FORMATS = (
     Format("XBM", (".xbm",)),
     Format("XPM", (".xpm",)),
     Format("TGA", (".tga", ".icb", ".vda", ".vst")),
-    # What people have and Pillow does not open: rows that fail with a reason, not files that nobody mentions.
+    # What people have and Pillow does not open: their rows fail with a reason, instead of being passed over.
     Format("HEIF", (".heic", ".heif"), ((4, b"ftyphei"), (4, b"ftypmif1", ".heif")), opened=False),
     Format("JPEG XL", (".jxl",), ((0, b"\xff\x0a"), (0, b"\0\0\0\x0cJXL ")), opened=False),
 )

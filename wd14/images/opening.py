@@ -34,7 +34,7 @@ _TURNS = {
 
 
 class PictureFile:
-    """A picture's file whose header was read; the pixels are decoded once, when somebody asks for them.
+    """A picture's file whose header was read; the pixels are decoded once, when they are asked for.
 
     Not for several threads at once.
 
@@ -224,7 +224,7 @@ def _explained() -> Iterator[None]:
 
 
 def _damage(error: Exception, name: str = "image") -> str:
-    text = "".join(sign for sign in str(error) if sign.isprintable())[:120]
+    text = "".join(char for char in str(error) if char.isprintable())[:120]
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return "the file is cut short: its end is missing"
     return f"the file is damaged: {text}" if text else f"the file is damaged: not a whole {name}"

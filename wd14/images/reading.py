@@ -8,10 +8,10 @@ import stat
 from wd14.errors import ImageTooLargeError, MissingImageError, UnreadableImageError
 from wd14.types import InputRow
 
-#: No picture that somebody would tag has a gigabyte; a disk image that is called .png may.
+#: No picture has a gigabyte; a disk image with a picture's name may.
 MAX_BYTES = 1 << 30
 
-#: A pipe that took the file's place does not hold the thread until somebody writes. (Windows has a text mode.)
+#: O_NONBLOCK: a pipe in the file's place must not block the thread. O_BINARY: Windows has a text mode.
 _READ_WITHOUT_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 

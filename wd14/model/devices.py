@@ -76,7 +76,7 @@ DEVICES: Mapping[str, Device] = {
 }
 
 #: What `auto` tries, fastest first. CoreML is left out: it comes with every Mac's onnxruntime, computes in 16 bits and
-#: splits these graphs into pieces; OpenVINO is in, since whoever installs that build wants it.
+#: splits these graphs into pieces; OpenVINO is in: who installs that build wants it.
 AUTO_ORDER = ("cuda", "rocm", "migraphx", "directml", "openvino", "cpu")
 
 

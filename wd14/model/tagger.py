@@ -238,7 +238,7 @@ class Tagger:
         except Exception as error:  # onnxruntime's exceptions have no other common class
             if self._stop_watch is not None:
                 self._stop_watch.check()
-            if any(sign in str(error).lower() for sign in _OUT_OF_MEMORY):
+            if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
                 raise MemoryError(str(error)) from error
             raise ScoringError(f"the model failed: {first_line(error)}") from error
 

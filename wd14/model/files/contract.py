@@ -67,7 +67,7 @@ def read_interface(
 
 
 def spec_of(interface: Interface, labels: Labels) -> InputSpec:
-    """How a model that nobody described wants its pictures, by the habits of its family.
+    """How a model that the registry does not have wants its pictures, by the habits of its family.
 
     NHWC is WD14's (BGR, 0..255). NCHW with a `tag_mapping.json` is cl_tagger's (BGR, -1..1, padded), NCHW with a CSV is
     PixAI's (RGB, -1..1, stretched).

@@ -66,7 +66,7 @@ def endpoint() -> str:
 
 
 def cached(file: RemoteFile) -> Path | None:
-    """The file's place in the client's cache, or None. Asks nobody and verifies nothing."""
+    """The file's place in the client's cache, or None. Nothing is asked or verified."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(file.repo, file.path, revision=file.revision)
@@ -186,7 +186,7 @@ def _call_client(file: RemoteFile, progress: _Progress, *, force: bool) -> Path:
 
     address = endpoint()
     if (force or cached(file) is None) and not constants.HF_HUB_OFFLINE:
-        # Asked first, since the client itself asks again and again, for minutes, where nobody answers.
+        # Asked first: where nothing answers, the client itself would go on asking for minutes.
         url = hf_hub_url(file.repo, file.path, revision=file.revision, endpoint=address)
         found = get_hf_file_metadata(url, library_name=_CLIENT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
         progress.total = progress.total or found.size
@@ -198,7 +198,7 @@ def _call_client(file: RemoteFile, progress: _Progress, *, force: bool) -> Path:
 
 
 class _Progress:
-    """Says now and then how far a download is, where nobody sees the client's own bar (it is drawn on stderr)."""
+    """Says now and then how far a download is, where stderr, on which the client draws its bar, is no terminal."""
 
     def __init__(self, file: RemoteFile, log: Log | None) -> None:
         self.total = file.size  #: bytes; None = not known

@@ -70,7 +70,7 @@ def find_model(model: str | Path, *, log: Log | None = None, stop: StopToken | N
     text = str(model).strip()
     try:
         path = Path(text).expanduser()
-    except RuntimeError as error:  # a home folder of nobody
+    except RuntimeError as error:  # no user of that name
         raise ModelNotFoundError(_unknown(text)) from error
     name, _, revision = text.partition("@")
     known = registry.find(name) if isinstance(model, str) else None

@@ -55,7 +55,7 @@ class StoreStats:
     bytes: int  #: on disk
     max_bytes: int
     counts: tuple[StoredCount, ...]  #: scored pictures by model and preprocessing
-    set_aside: tuple[Path, ...]  #: damaged stores of the past, which nobody reads; they can be deleted
+    set_aside: tuple[Path, ...]  #: damaged stores of the past; they can be deleted
 
     @property
     def total(self) -> int:
@@ -122,7 +122,7 @@ class ScoreStore:
             model: identity of the weights and the labels.
             preprocessing: all that shapes the model's input beside the picture.
             labels: the model's tags.
-            name: the model as the user wrote it, for whoever looks at what is stored.
+            name: the model as the user wrote it: `wd14-captioner cache` shows it.
         """
         text = json.dumps([model, preprocessing, len(labels)])
         number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
