@@ -43,7 +43,7 @@ from wd14.data.reader import open_source
 from wd14.images.reading import read_picture
 config = CaptionConfig.from_values(dict(append_tags=True, keep_columns=True))
 with open_source(sys.argv[1], config) as source:
-    print(len([read_picture(sample) for sample in source]), sorted({_HEAVY!r} & set(sys.modules)))
+    print(len([read_picture(row) for row in source]), sorted({_HEAVY!r} & set(sys.modules)))
 """
     assert told_by(code, str(tmp_path)).strip() == "1 []"
 
@@ -70,11 +70,11 @@ from wd14.images.reading import read_picture
 page = os.sysconf("SC_PAGE_SIZE")
 peaks = [0, 0, 0, 0]
 with open_source(sys.argv[1], CaptionConfig()) as source:
-    for sample in source:
-        assert len(read_picture(sample)) == 200_000
+    for row in source:
+        assert len(read_picture(row)) == 200_000
         with open("/proc/self/statm") as file:
             now = int(file.read().split()[1]) * page / 1e6
-        peaks[sample.index // 250] = max(peaks[sample.index // 250], now)
+        peaks[row.index // 250] = max(peaks[row.index // 250], now)
 print(json.dumps(peaks))
 """
     peaks = json.loads(told_by(code, str(path)))

@@ -28,20 +28,20 @@ from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
 from wd14.errors import CaptionerError, RowError
 source, settings, rows = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
-told = {"log": [], "samples": []}
+result = {"log": [], "rows": []}
 try:
-    with open_source(source, CaptionConfig.from_values(settings), log=told["log"].append) as opened:
-        told |= {"name": opened.name, "total": opened.total, "columns": opened.columns}
-        for sample in opened:
-            said = {"name": sample.name, "source": sample.source, "caption": sample.caption}
-            said |= {"columns": dict(sample.columns), "error": str(sample.error) if sample.error else None}
-            said["data"] = read_picture(sample).hex() if not sample.error else None
-            told["samples"].append(said)
-            if len(told["samples"]) == rows:
+    with open_source(source, CaptionConfig.from_values(settings), log=result["log"].append) as opened:
+        result |= {"name": opened.name, "total": opened.total, "columns": opened.columns}
+        for row in opened:
+            described = {"name": row.name, "source": row.source, "caption": row.caption}
+            described |= {"columns": dict(row.columns), "error": str(row.error) if row.error else None}
+            described["data"] = read_picture(row).hex() if not row.error else None
+            result["rows"].append(described)
+            if len(result["rows"]) == rows:
                 break
 except CaptionerError as error:
-    told |= {"error": type(error).__name__, "message": str(error)}
-print(json.dumps(told))
+    result |= {"error": type(error).__name__, "message": str(error)}
+print(json.dumps(result))
 """
 
 
@@ -66,8 +66,8 @@ def job(hub: DatasetHub, tmp_path: Path, source: str, *, rows: int = -1, **setti
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def parquet(count: int, first: int = 0) -> bytes:
@@ -125,55 +125,55 @@ def hub() -> Iterator[DatasetHub]:
 
 
 def test_parquet(hub: DatasetHub, tmp_path: Path) -> None:
-    told = job(hub, tmp_path, "painter/parquet", append_tags=True, keep_columns=True)
-    assert told["name"] == "parquet"
-    assert told["columns"] == ["image", "text"]
-    assert [sample["name"] for sample in told["samples"]] == ["0.jpg", "1.jpg", "2.jpg"]
-    assert [sample["caption"] for sample in told["samples"]] == ["text 0", "text 1", "text 2"]
-    assert told["samples"][0]["columns"] == {"text": "text 0"}
-    assert [bytes.fromhex(sample["data"]) for sample in told["samples"]] == [photo("JPEG", n) for n in range(3)]
-    assert any("test" in line for line in told["log"])
+    result = job(hub, tmp_path, "painter/parquet", append_tags=True, keep_columns=True)
+    assert result["name"] == "parquet"
+    assert result["columns"] == ["image", "text"]
+    assert [row["name"] for row in result["rows"]] == ["0.jpg", "1.jpg", "2.jpg"]
+    assert [row["caption"] for row in result["rows"]] == ["text 0", "text 1", "text 2"]
+    assert result["rows"][0]["columns"] == {"text": "text 0"}
+    assert [bytes.fromhex(row["data"]) for row in result["rows"]] == [photo("JPEG", n) for n in range(3)]
+    assert any("test" in line for line in result["log"])
 
 
 def test_a_split_and_stopping_half_way(hub: DatasetHub, tmp_path: Path) -> None:
-    assert [s["name"] for s in job(hub, tmp_path, "painter/parquet", split="test")["samples"]] == ["3.jpg"]
-    assert len(job(hub, tmp_path, "painter/parquet", split="all", rows=2)["samples"]) == 2
-    told = job(hub, tmp_path, "painter/parquet", split="other")
-    assert (told["error"], "train, test" in told["message"]) == ("SplitNotFoundError", True)
-    told = job(hub, tmp_path, "painter/parquet", image_field="picture")
-    assert (told["error"], "image (Image), text (string)" in told["message"]) == ("ColumnNotFoundError", True)
+    assert [s["name"] for s in job(hub, tmp_path, "painter/parquet", split="test")["rows"]] == ["3.jpg"]
+    assert len(job(hub, tmp_path, "painter/parquet", split="all", rows=2)["rows"]) == 2
+    result = job(hub, tmp_path, "painter/parquet", split="other")
+    assert (result["error"], "train, test" in result["message"]) == ("SplitNotFoundError", True)
+    result = job(hub, tmp_path, "painter/parquet", image_field="picture")
+    assert (result["error"], "image (Image), text (string)" in result["message"]) == ("ColumnNotFoundError", True)
 
 
 def test_pictures_with_files_of_their_own(hub: DatasetHub, tmp_path: Path) -> None:
-    told = job(hub, tmp_path, "painter/folder", append_tags=True)
-    assert [(s["name"], s["caption"], s["error"]) for s in told["samples"]] == [
+    result = job(hub, tmp_path, "painter/folder", append_tags=True)
+    assert [(s["name"], s["caption"], s["error"]) for s in result["rows"]] == [
         ("a.jpg", "first", None),
         ("b.jpg", "second", None),
     ]
-    assert bytes.fromhex(told["samples"][1]["data"]) == photo("JPEG", 1)
+    assert bytes.fromhex(result["rows"][1]["data"]) == photo("JPEG", 1)
 
 
 def test_pictures_in_a_zip(hub: DatasetHub, tmp_path: Path) -> None:
-    told = job(hub, tmp_path, "painter/zip")
-    assert [bytes.fromhex(s["data"]) for s in told["samples"]] == [photo("JPEG", n) for n in range(2)]
-    assert [s["name"] for s in told["samples"]] == ["0.jpg", "1.jpg"]
+    result = job(hub, tmp_path, "painter/zip")
+    assert [bytes.fromhex(s["data"]) for s in result["rows"]] == [photo("JPEG", n) for n in range(2)]
+    assert [s["name"] for s in result["rows"]] == ["0.jpg", "1.jpg"]
 
 
 def test_webdataset(hub: DatasetHub, tmp_path: Path) -> None:
-    told = job(hub, tmp_path, "painter/webdataset", image_field="jpg")
-    assert [bytes.fromhex(s["data"]) for s in told["samples"]] == [photo("JPEG", n) for n in range(3)]
+    result = job(hub, tmp_path, "painter/webdataset", image_field="jpg")
+    assert [bytes.fromhex(s["data"]) for s in result["rows"]] == [photo("JPEG", n) for n in range(3)]
 
 
 @pytest.mark.parametrize("name", ["script", "empty"])
 def test_what_cannot_be_read(hub: DatasetHub, tmp_path: Path, name: str) -> None:
-    told = job(hub, tmp_path, f"painter/{name}")
-    assert told["error"] in ("SourceError", "SourceNotFoundError")
-    assert f"painter/{name}" in told["message"]
+    result = job(hub, tmp_path, f"painter/{name}")
+    assert result["error"] in ("SourceError", "SourceNotFoundError")
+    assert f"painter/{name}" in result["message"]
     assert not Path("/tmp/wd14-was-run").exists()
 
 
 def test_neither_here_nor_there(hub: DatasetHub, tmp_path: Path) -> None:
-    told = job(hub, tmp_path, "painter/nothing")
-    assert told["error"] == "SourceNotFoundError"
-    assert "no folder or file" in told["message"]
-    assert "hub's dataset painter/nothing" in told["message"]
+    result = job(hub, tmp_path, "painter/nothing")
+    assert result["error"] == "SourceNotFoundError"
+    assert "no folder or file" in result["message"]
+    assert "hub's dataset painter/nothing" in result["message"]

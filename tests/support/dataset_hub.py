@@ -48,7 +48,7 @@ class DatasetHub:
         if action == "paths-info":
             text = body.decode()
             asked = json.loads(text)["paths"] if text.startswith("{") else parse_qs(text).get("paths", [])
-            return 200, [entry for name in asked if (entry := _entry(files, name.strip("/"))) is not None]
+            return 200, [found for name in asked if (found := _describe(files, name.strip("/"))) is not None]
         return 404, {"error": f"nothing at {action}"}
 
     def _tree(self, files: dict[str, bytes], folder: str) -> tuple[int, Any]:
@@ -57,10 +57,10 @@ class DatasetHub:
             return 404, {"error": "Entry not found"}
         parents = {name[: match.start()] for name in below for match in re.finditer("/", name)}
         names = sorted({*below, *(parent for parent in parents if parent.startswith(folder) and parent != folder)})
-        return 200, [_entry(files, name) for name in names]
+        return 200, [_describe(files, name) for name in names]
 
 
-def _entry(files: dict[str, bytes], name: str) -> dict[str, Any] | None:
+def _describe(files: dict[str, bytes], name: str) -> dict[str, Any] | None:
     if name in files:
         return {"type": "file", "path": name, "size": len(files[name]), "oid": hashlib.sha1(files[name]).hexdigest()}
     if any(other.startswith(name + "/") for other in files):

@@ -41,24 +41,24 @@ class Seen:
     name: str
     total: int | None
     columns: tuple[str, ...]
-    samples: list[InputRow] = field(default_factory=list)
+    rows: list[InputRow] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
-        return [sample.name for sample in self.samples]
+        return [row.name for row in self.rows]
 
     @property
     def sources(self) -> list[str]:
-        return [sample.source for sample in self.samples]
+        return [row.source for row in self.rows]
 
     @property
     def captions(self) -> list[str | None]:
-        return [sample.caption for sample in self.samples]
+        return [row.caption for row in self.rows]
 
     @property
     def failed(self) -> dict[str, str]:
-        return {s.source: f"{type(s.error).__name__}: {s.error}" for s in self.samples if s.error is not None}
+        return {s.source: f"{type(s.error).__name__}: {s.error}" for s in self.rows if s.error is not None}
 
 
 def read(source: str | Path, **settings: Any) -> Seen:
@@ -68,9 +68,9 @@ def read(source: str | Path, **settings: Any) -> Seen:
     with open_source(source, config, log=log.append) as opened:
         seen = Seen(opened.name, opened.total, opened.columns, list(opened), log)
         again = list(opened)
-    assert [sample.index for sample in seen.samples] == list(range(len(seen.samples)))
-    assert seen.total in (None, len(seen.samples))
+    assert [row.index for row in seen.rows] == list(range(len(seen.rows)))
+    assert seen.total in (None, len(seen.rows))
     assert [(s.name, s.path, s.data, s.caption) for s in again] == [
-        (s.name, s.path, s.data, s.caption) for s in seen.samples
+        (s.name, s.path, s.data, s.caption) for s in seen.rows
     ]
     return seen

@@ -1,4 +1,4 @@
-"""Files and folders of a dataset in the making: locked while their run lives, never replacing."""
+"""The hidden folder that an output is built in: locked while its run lives, cleared away after a killed one."""
 
 from __future__ import annotations
 
@@ -15,135 +15,137 @@ from wd14.data.output_names import shortened
 _PARTIAL = ".wd14-partial"
 _LOCK = ".wd14-lock"
 
-#: (Windows has a text mode.)
+#: O_BINARY: Windows would translate line ends.
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+#: The errors of a rename onto something that is there: a folder with files, a file, a link.
+_OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 
 def write_new_file(path: str, data: bytes) -> None:
-    """Writes a file that is not there yet, with no more calls than it takes.
+    """Writes a file that does not exist yet, in three system calls: every picture goes through here.
 
     Raises:
-        FileExistsError: it is there already.
-        OSError: as the system says.
+        FileExistsError: it exists.
+        OSError: it cannot be written.
     """
     handle = os.open(path, _NEW_FILE, 0o666)
     try:
         written = os.write(handle, data)
-        while written < len(data):  # the system may take a part
+        while written < len(data):  # the system may write a part
             written += os.write(handle, memoryview(data)[written:])
     finally:
         os.close(handle)
 
 
 class PartialFolder:
-    """A hidden folder that a run builds its dataset in, and nobody takes for a dataset.
+    """A new hidden folder, with a locked file beside it.
 
-    A locked file beside it lasts from before the folder is there until after it is gone, so whenever a run is killed,
-    a later one can tell what it left behind and clear it away. (On Windows, and on filesystems without locks, there
-    is no such file; leftovers stay there until somebody removes them.)
+    The lock file exists from before the folder is made until after it is gone, so a later run can tell a killed run's
+    folder from a living one's. Windows and some filesystems have no such locks: a killed run's folder stays there.
     """
 
     def __init__(self, parent: Path, name: str) -> None:
+        self._lock: int | None = None
         while True:
             base = f".{shortened(name, 100)}-{secrets.token_hex(4)}"
             self.path = parent / (base + _PARTIAL)
             self._lock_file = parent / (base + _LOCK)
-            self._lock: int | None = None
-            if sys.platform == "win32":
-                break
-            try:
+            with contextlib.suppress(BlockingIOError):  # another run cleared the file away before it was locked
                 self._lock = _new_lock(self._lock_file)
                 break
-            except BlockingIOError:  # another run takes it for a leftover, as it was not locked yet
-                continue
         try:
             self.path.mkdir()
         except BaseException:
-            self.release()
+            self._release()
             raise
 
-    def release(self) -> None:
-        """Gives the lock back, when the folder has moved into place or was removed."""
-        if self._lock is not None:
-            handle, self._lock = self._lock, None
-            with contextlib.suppress(OSError):  # a later run clears it away
-                self._lock_file.unlink()
-            os.close(handle)
+    def move_to(self, place: Path) -> bool:
+        """Moves the folder, in one step; returns False when something is at that place.
+
+        Raises:
+            OSError: it cannot be moved.
+        """
+        try:
+            # A rename replaces at most an empty folder, on every system, so two runs cannot take one place.
+            self.path.rename(place)
+        except OSError as error:
+            if error.errno in _OCCUPIED:
+                return False
+            raise
+        self._release()
+        return True
 
     def remove(self) -> None:
-        """Removes the folder and all that the run put into it."""
+        """Removes the folder with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
-        if self._lock is not None and self.path.exists():  # left to a later run
-            os.close(self._lock)
-            self._lock = None
-        self.release()
+        self._release(is_left=self.path.exists())
+
+    def _release(self, *, is_left: bool = False) -> None:
+        """Gives the lock back. The lock file of a folder that could not be removed stays, for a later run."""
+        if self._lock is not None:
+            handle, self._lock = self._lock, None
+            if not is_left:
+                with contextlib.suppress(OSError):
+                    self._lock_file.unlink()
+            os.close(handle)
 
 
 def _new_lock(path: Path) -> int | None:
-    """A new file that is locked; None on a filesystem without locks.
+    """A new file, locked; None where there are no locks.
 
     Raises:
-        BlockingIOError: another run has it already.
+        BlockingIOError: another run locked or removed it first.
     """
+    if sys.platform == "win32":
+        return None
     import fcntl
 
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        mine = _is_still(path, handle)
+        if _is_at(path, handle):
+            return handle
     except BlockingIOError:
-        mine = False
+        os.close(handle)
+        raise
     except OSError:
         path.unlink(missing_ok=True)
         os.close(handle)
         return None
-    if not mine:
-        os.close(handle)
-        raise BlockingIOError(errno.EWOULDBLOCK, "another run has it", str(path))
-    return handle
+    os.close(handle)
+    raise BlockingIOError(errno.EWOULDBLOCK, "another run removed it", str(path))
 
 
-def _is_still(path: Path, handle: int) -> bool:
-    """Whether a path is still that of an open file."""
+def _is_at(path: Path, handle: int) -> bool:
+    """Whether a path still leads to an open file."""
     try:
         return os.path.samestat(path.lstat(), os.fstat(handle))
     except FileNotFoundError:
         return False
 
 
-def clear_leftovers(parent: Path) -> list[Path]:
-    """Removes what killed runs left in a folder: partial folders of ours whose lock nobody holds.
-
-    Returns:
-        The folders removed.
-    """
+def clear_leftovers(parent: Path) -> None:
+    """Removes what killed runs left in a folder: partial folders whose lock file is there and not locked."""
     if sys.platform == "win32":
-        return []
+        return
     import fcntl
 
-    removed = []
     for lock in parent.glob(f".*{_LOCK}"):
         try:
             handle = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:  # gone meanwhile, or somebody else's
+        except OSError:  # gone, or of another user
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not _is_still(lock, handle):
+            if not _is_at(lock, handle):
                 continue
             folder = lock.with_name(lock.name.removesuffix(_LOCK) + _PARTIAL)
-            if folder.exists():
-                shutil.rmtree(folder, ignore_errors=True)
-                removed.append(folder)
-            # Last, so that a removal that was cut short is taken up again.
+            shutil.rmtree(folder, ignore_errors=True)
+            # The lock file goes last, so that a removal that is cut short is taken up again.
             if not folder.exists():
                 lock.unlink()
         except OSError:  # its run is alive
             continue
         finally:
             os.close(handle)
-    return removed
-
-
-#: What a rename says when something is there already: a full folder, a file, a link.
-OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}

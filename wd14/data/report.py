@@ -1,4 +1,4 @@
-"""What happened to every row: written as it happens, so that a million rows need no memory."""
+"""What became of every row: `report.json`, written row by row so that a million rows need no memory, and the counts."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 from wd14.types import RowReport, Status, Summary
 
-#: How many failures a summary names; all of them are in the report.
+#: Failures that a summary names; the report has all of them.
 NAMED_FAILURES = 10
 
 
 class Tally:
-    """Counts of a run, and the first failures by name."""
+    """Counts of a run, and its first failures."""
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(Status, 0)
         self.failures: list[tuple[str, str]] = []
 
-    def add(self, result: RowReport, label: str) -> None:
+    def add(self, report: RowReport, label: str) -> None:
         """Counts one row; `label` names it for a person."""
-        self._counts[result.status] += 1
-        if result.status is Status.FAILED and len(self.failures) < NAMED_FAILURES:
-            self.failures.append((label, result.reason or "unknown"))
+        self._counts[report.status] += 1
+        if report.status is Status.FAILED and len(self.failures) < NAMED_FAILURES:
+            self.failures.append((label, report.reason or "unknown"))
 
     @property
     def captioned(self) -> int:
@@ -61,28 +61,28 @@ class Tally:
 
 
 class ReportWriter:
-    """`report.json`: `{"rows": [one object a row, in input order], "summary": {…}}`, one row a line."""
+    """Writes `{"rows": [one object per row, in input order], "summary": {…}}`, one row per line."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8", newline="\n")
         self._file.write('{"rows": [')
-        self._first = True
+        self._separator = "\n"
 
-    def add(self, result: RowReport) -> None:
+    def add(self, report: RowReport) -> None:
         """Writes one row."""
         row: dict[str, Any] = {
-            "input": result.input,
-            "output": result.name,
-            "status": result.status.value,
-            "source": result.source,
+            "input": report.input,
+            "output": report.name,
+            "status": report.status.value,
+            "source": report.source,
         }
-        if result.reason is not None:
-            row["reason"] = result.reason
-        if result.notes:
-            row["notes"] = list(result.notes)
+        if report.reason is not None:
+            row["reason"] = report.reason
+        if report.notes:
+            row["notes"] = report.notes
         # ASCII only: a source's name may hold a surrogate, which UTF-8 cannot.
-        self._file.write(("\n" if self._first else ",\n") + json.dumps(row))
-        self._first = False
+        self._file.write(self._separator + json.dumps(row))
+        self._separator = ",\n"
 
     def finish(self, tally: Tally) -> None:
         """Writes the summary and closes the file."""
@@ -99,15 +99,9 @@ class ReportWriter:
         """Closes the file as it is."""
         self._file.close()
 
-    def __enter__(self) -> ReportWriter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """A small JSON file for people: indented, in UTF-8."""
+    """Writes a small JSON file for people: indented, in UTF-8."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    # A lone surrogate (an argument with bytes that are no text), which UTF-8 cannot hold, becomes a question mark.
+    # A lone surrogate (from an argument that is not text), which UTF-8 cannot hold, becomes a question mark.
     path.write_text(text, encoding="utf-8", errors="replace")

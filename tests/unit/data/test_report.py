@@ -16,11 +16,11 @@ def test_every_row_is_in_the_report_and_in_the_counts(tmp_path: Path) -> None:
         RowReport(2, "set.parquet row 2", Status.FROM_SCORES, "c.png", "c.png", "x"),
     ]
     tally = Tally()
-    with ReportWriter(tmp_path / "report.json") as report:
-        for result in results:
-            report.add(result)
-            tally.add(result, result.source)
-        report.finish(tally)
+    report = ReportWriter(tmp_path / "report.json")
+    for result in results:
+        report.add(result)
+        tally.add(result, result.source)
+    report.finish(tally)
     assert json.loads((tmp_path / "report.json").read_text("utf-8")) == {
         "rows": [
             {
@@ -47,8 +47,7 @@ def test_every_row_is_in_the_report_and_in_the_counts(tmp_path: Path) -> None:
 
 
 def test_an_empty_report_is_a_report_too(tmp_path: Path) -> None:
-    with ReportWriter(tmp_path / "report.json") as report:
-        report.finish(Tally())
+    ReportWriter(tmp_path / "report.json").finish(Tally())
     assert json.loads((tmp_path / "report.json").read_text("utf-8"))["rows"] == []
 
 

@@ -1,16 +1,18 @@
-"""What every layout of a dataset offers: its splits, its columns, its rows."""
+"""What every kind of source offers: its splits, its columns, its rows."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from wd14.errors import RowError
 from wd14.text import printable
 
-#: Column of the picture where a layout does not name it: pictures in folders, `file_name` in metadata, tar members.
+#: The picture's column where the source itself does not name it: pictures in folders, `file_name` in metadata files,
+#: members of tar archives.
 IMAGE_COLUMN = "image"
 
 
@@ -21,7 +23,7 @@ class Column:
     name: str
     type: str = ""  #: in the source's own words; empty where it declares none
     can_hold_images: bool = True
-    can_be_json: bool = True  #: whether its values can be carried into a metadata file
+    can_be_json: bool = True  #: whether its values can be copied into a metadata file
 
     def __str__(self) -> str:
         return printable(f"{self.name} ({self.type})" if self.type else self.name)
@@ -29,41 +31,41 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """One row as its source has it, before anything is made of it.
+    """A row as its source has it, nothing checked yet.
 
-    A `Path` among `values` is a file that was found inside the dataset; text is a path that is still to be judged; a
-    `RowError` is what was wrong with that cell.
+    Among `values`, a `Path` is a file that was found inside the dataset, text in the picture's column is a path that
+    must still be checked, and a `RowError` says what is wrong with that value.
     """
 
-    where: str  #: for a person: "sub/a.png", "metadata.jsonl line 3"
+    source: str  #: for a person: "sub/a.png", "metadata.jsonl line 3"
     values: Mapping[str, Any] = field(default_factory=dict)
     error: RowError | None = None  #: what is wrong with the row as a whole
-    name: str = ""  #: base name of the picture, where the image cell does not tell it
-    folder: Path | None = None  #: what relative paths in the row start from; None = the row may name no file
+    name: str = ""  #: base name of the picture, where the picture's value does not tell it
+    folder: Path | None = None  #: what relative paths in the row start from; None = the row may not name files
     may_be_absolute: bool = False  #: whether an absolute path into the dataset's own folder is allowed
 
 
-class Layout(Protocol):
-    """A dataset that was found and looked over; its rows are read on demand, as often as asked."""
+class Layout(ABC):
+    """A kind of source, opened and looked over; its rows are read on demand, as often as asked.
 
-    @property
-    def splits(self) -> Mapping[str, int | None]:
-        """Rows of each split, None where counting would mean reading; never empty."""
-        ...
+    Attributes:
+        splits: number of rows of each split, None where counting would mean reading; never empty.
+        columns: the columns there are, the picture's included.
+        rows_of_no_split: rows that come with every split: lines that cannot be read.
+    """
 
-    @property
-    def columns(self) -> Sequence[Column]:
-        """The columns there are, that of the picture included."""
-        ...
+    splits: Mapping[str, int | None]
+    columns: Sequence[Column]
+    rows_of_no_split: int = 0
 
-    @property
-    def loose_rows(self) -> int:
-        """Rows of no split, which come with whatever is read: lines of which nothing can be made out."""
-        ...
-
+    @abstractmethod
     def rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[RawRow]:
-        """The rows of some splits in a stable order, with the values of some columns only.
+        """The rows of some splits in a stable order, with the values of (at least) some columns.
 
-        Whatever it opens is closed when it ends or is closed.
+        Files are closed when the iteration ends or is closed.
         """
-        ...
+
+    def row_count(self, splits: Collection[str]) -> int | None:
+        """Number of rows that `rows` gives for some splits; None when it is not known."""
+        counts = [number for split in splits if (number := self.splits[split]) is not None]
+        return self.rows_of_no_split + sum(counts) if len(counts) == len(splits) else None

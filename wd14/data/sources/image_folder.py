@@ -1,48 +1,44 @@
-"""Pictures in folders, and nothing that says more about them."""
+"""Pictures in folders, without any metadata."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow
+from wd14.data.sources.base import IMAGE_COLUMN, Column, Layout, RawRow
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.splits import in_usual_order
 from wd14.data.sources.walk import Survey, walk
 from wd14.text import printable
 
 
-class ImageFolder:
-    """A folder of pictures, at any depth.
+class ImageFolder(Layout):
+    """A folder of pictures, at any depth, in the order of their relative paths.
 
-    Its top-level folders count as splits (train, validation, test) when every picture lies in one of them.
+    Its top-level folders are splits (train, validation, test) when every picture lies in one of them.
     """
 
-    columns: Sequence[Column] = (Column(IMAGE_COLUMN),)
-    loose_rows = 0
+    columns = (Column(IMAGE_COLUMN),)
 
     def __init__(self, confinement: Confinement, found: Survey) -> None:
         self._confinement = confinement
         self._has_splits = None not in found.pictures
-        counts: dict[str, int | None] = {str(split): number for split, number in found.pictures.items()}
-        self.splits: Mapping[str, int | None] = (
-            in_usual_order(counts) if self._has_splits else {"train": found.picture_count}
-        )
+        counts = found.pictures if self._has_splits else {"train": found.pictures.total()}
+        self.splits = in_usual_order({str(split): number for split, number in counts.items()})
 
     def rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[RawRow]:  # noqa: ARG002
-        """The pictures in the order of their relative paths."""
-        for entry in walk(self._confinement):
-            if entry.is_row and (not self._has_splits or entry.split in splits):
-                name = entry.relative.rstrip("/").rpartition("/")[2]
-                yield RawRow(printable(entry.relative), {IMAGE_COLUMN: Path(entry.path)}, entry.error, name)
+        """The pictures; what may not be opened is a row with an error."""
+        for found in walk(self._confinement):
+            if found.is_row and (not self._has_splits or found.split in splits):
+                name = found.relative.rstrip("/").rpartition("/")[2]
+                yield RawRow(printable(found.relative), {IMAGE_COLUMN: Path(found.path)}, found.error, name)
 
 
-class SinglePicture:
+class SinglePicture(Layout):
     """One picture, given by its own path."""
 
-    columns: Sequence[Column] = (Column(IMAGE_COLUMN),)
-    splits: Mapping[str, int | None] = {"train": 1}
-    loose_rows = 0
+    columns = (Column(IMAGE_COLUMN),)
+    splits = {"train": 1}  # noqa: RUF012 - never changed
 
     def __init__(self, path: Path) -> None:
         self._path = path

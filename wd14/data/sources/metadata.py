@@ -1,4 +1,4 @@
-"""A folder of pictures with metadata files, `metadata.jsonl` or `metadata.csv`, at the top or in folders of it."""
+"""A folder of pictures with metadata files, `metadata.jsonl` or `metadata.csv`, at the top or in subfolders."""
 
 from __future__ import annotations
 
@@ -6,71 +6,73 @@ import csv
 import json
 import posixpath
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow
+from wd14.data.sources.base import IMAGE_COLUMN, Column, Layout, RawRow
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.splits import in_usual_order, split_of_folder
-from wd14.data.sources.walk import Say, walk
+from wd14.data.sources.walk import walk
 from wd14.errors import RowError, SourceError, UnreadableImageError
 from wd14.text import count, printable
+from wd14.types import Log
 
 _FILE_NAME = "file_name"
-_LONGEST_LINE = 16 << 20  #: bytes; a longer line is no row
+_LONGEST_LINE = 16 << 20  #: bytes
 
-Row = dict[str, Any]
+#: A line's values by their keys, or what is wrong with the line.
+Line = dict[str, Any] | RowError
 
 
-class MetadataFolder:
+class MetadataFolder(Layout):
     """The rows of a folder's metadata files, in the order of the files' paths and of their lines.
 
-    Columns are named as `datasets` names them: `file_name` becomes `image`, `mask_file_name` becomes `mask`. A
-    `split` column, or else the top-level folder's name, says which split a row is of. A line that cannot be read is of
-    no split: it fails in every run that reads any.
+    Columns are named as `datasets` names them: `file_name` becomes `image`, `mask_file_name` becomes `mask`. A row's
+    split is its column `split`, or else the top-level folder that its file lies in. A line that cannot be read belongs
+    to no split: it is a failed row of every run.
+
+    Args:
+        is_whole_folder: whether pictures that no metadata file lists are to be mentioned.
 
     Raises:
         SourceError: a metadata file cannot be read at all.
     """
 
-    def __init__(self, confinement: Confinement, files: Sequence[str], say: Say, *, in_folder: bool = True) -> None:
-        self._files = [_MetadataFile(confinement.root, relative) for relative in _one_a_folder(files, say)]
-        self.loose_rows = 0
+    def __init__(
+        self, confinement: Confinement, files: Sequence[str], log: Log, *, is_whole_folder: bool = True
+    ) -> None:
+        self._files = [_MetadataFile(confinement.root, relative) for relative in _one_per_folder(files, log)]
         names: dict[str, None] = {}
         counts: Counter[str] = Counter()
         listed: set[str] = set()
         for file in self._files:
-            for _, row in file.rows():
-                if isinstance(row, RowError):
-                    self.loose_rows += 1
+            for _, line in file.lines():
+                if isinstance(line, RowError):
+                    self.rows_of_no_split += 1
                     continue
-                names.update(dict.fromkeys(row))
-                counts[file.split_of(row)] += 1
-                if in_folder:
-                    listed.update(file.pictures_of(row))
-        self.columns: Sequence[Column] = tuple(Column(name) for name in dict.fromkeys(map(_column_name, names)))
-        self.splits: Mapping[str, int | None] = in_usual_order(dict(counts)) or {"train": 0}
-        if in_folder:
-            _say_unlisted(confinement, listed, say)
+                names.update(dict.fromkeys(line))
+                counts[file.split_of(line)] += 1
+                if is_whole_folder:
+                    listed.update(file.pictures_of(line))
+        self.columns = tuple(Column(name) for name in dict.fromkeys(map(_column_name, names)))
+        self.splits = in_usual_order(dict(counts)) or {"train": 0}
+        if is_whole_folder:
+            _log_unlisted(confinement, listed, log)
 
     def rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[RawRow]:
         """The rows, file by file and line by line."""
         for file in self._files:
-            for number, row in file.rows():
-                where = f"{printable(file.relative)} line {number}"
-                if isinstance(row, RowError):
-                    yield RawRow(where, error=row)
-                elif file.split_of(row) in splits:
-                    yield _raw_row(where, row, columns, file.path.parent)
-
-
-def _raw_row(where: str, row: Row, columns: Collection[str], folder: Path) -> RawRow:
-    values = {_column_name(key): value for key, value in row.items() if _column_name(key) in columns}
-    if _FILE_NAME in row:  # counts, also where there is a column "image" of its own
-        values[IMAGE_COLUMN] = row[_FILE_NAME]
-    return RawRow(where, values, folder=folder)
+            for number, line in file.lines():
+                source = f"{printable(file.relative)} line {number}"
+                if isinstance(line, RowError):
+                    yield RawRow(source, error=line)
+                elif file.split_of(line) in splits:
+                    values = {name: line[key] for key in line if (name := _column_name(key)) in columns}
+                    if _FILE_NAME in line:  # even where there is also a column "image"
+                        values[IMAGE_COLUMN] = line[_FILE_NAME]
+                    yield RawRow(source, values, folder=file.path.parent)
 
 
 def _column_name(key: str) -> str:
@@ -79,27 +81,27 @@ def _column_name(key: str) -> str:
     return key.removesuffix("_" + _FILE_NAME) or key
 
 
-def _one_a_folder(files: Sequence[str], say: Say) -> list[str]:
-    """The metadata file of each folder; where there are several, the .jsonl, else the .csv."""
+def _one_per_folder(files: Sequence[str], log: Log) -> list[str]:
+    """The metadata file of each folder: the .jsonl where there are several, else the .csv."""
     chosen: dict[str, str] = {}
     for relative in sorted(files, key=lambda file: (not file.endswith(".jsonl"), file)):
         folder = posixpath.dirname(relative)
         if folder in chosen:
-            say(f"{printable(chosen[folder])} is read, {printable(relative)} is not: one metadata file a folder")
+            log(f"{printable(chosen[folder])} is read, {printable(relative)} is not: only one metadata file per folder")
         chosen.setdefault(folder, relative)
     return sorted(chosen.values())
 
 
-def _say_unlisted(confinement: Confinement, listed: set[str], say: Say) -> None:
+def _log_unlisted(confinement: Confinement, listed: set[str], log: Log) -> None:
     number, first = 0, ""
-    for entry in walk(confinement):
-        if entry.is_row and entry.relative not in listed:
+    for found in walk(confinement):
+        if found.is_row and found.relative not in listed:
             number += 1
-            first = first or entry.relative
+            first = first or found.relative
     if number:
-        say(
-            f"{count(number, 'picture')} in the folder (such as {printable(first)}) "
-            f"{'is' if number == 1 else 'are'} in no metadata file: left out"
+        log(
+            f"Left out: {count(number, 'picture')} in the folder that no metadata file lists"
+            f" (such as {printable(first)})"
         )
 
 
@@ -112,110 +114,104 @@ class _MetadataFile:
     def path(self) -> Path:
         return self.root / self.relative
 
-    def rows(self) -> Iterator[tuple[int, Row | RowError]]:
-        """Each row with the number of its line, from 1; a line that is no row is an error.
+    def lines(self) -> Iterator[tuple[int, Line]]:
+        """Each line with its number, from 1.
 
         Raises:
             SourceError: the file cannot be read.
         """
-        read = _csv_rows if self.relative.endswith(".csv") else _jsonl_rows
+        read = _csv_lines if self.relative.endswith(".csv") else _json_lines
         try:
             yield from read(self.path)
         except OSError as error:
             raise SourceError(f"{printable(self.relative)} cannot be read: {error.strerror or error}") from error
 
-    def split_of(self, row: Row) -> str:
-        split = row.get("split")
+    def split_of(self, line: dict[str, Any]) -> str:
+        split = line.get("split")
         if isinstance(split, str) and split:
             return split
         top, slash, _ = self.relative.partition("/")
         return (split_of_folder(top) if slash else None) or "train"
 
-    def pictures_of(self, row: Row) -> Iterator[str]:
-        """The files that a row names, relative to the dataset's folder."""
-        for key, value in row.items():
+    def pictures_of(self, line: dict[str, Any]) -> Iterator[str]:
+        """The files that a line names, relative to the dataset's folder."""
+        for key, value in line.items():
             if (key == IMAGE_COLUMN or _column_name(key) != key) and isinstance(value, str):
                 yield posixpath.normpath(posixpath.join(posixpath.dirname(self.relative), value.replace("\\", "/")))
 
 
-def _jsonl_rows(path: Path) -> Iterator[tuple[int, Row | RowError]]:
+def _json_lines(path: Path) -> Iterator[tuple[int, Line]]:
     with path.open("rb") as file:
         number = 0
-        while line := file.readline(_LONGEST_LINE):
+        while text := file.readline(_LONGEST_LINE):
             number += 1
             if number == 1:
-                line = _first_line(line, path)
-            if len(line) >= _LONGEST_LINE and not line.endswith(b"\n"):
+                text = text.removeprefix(b"\xef\xbb\xbf")  # the byte order mark that some editors write
+                _check_is_json_lines(text, path)
+            if len(text) == _LONGEST_LINE and not text.endswith(b"\n"):
                 while (rest := file.readline(_LONGEST_LINE)) and not rest.endswith(b"\n"):
                     pass
                 yield number, _bad_line(number, "is longer than 16 MiB")
-            elif line.strip():
-                yield number, _json_row(number, line)
+            elif text.strip():
+                yield number, _parse_json_line(number, text)
 
 
-def _first_line(line: bytes, path: Path) -> bytes:
-    """The first line without the mark that some editors put before it.
-
-    Raises:
-        SourceError: the file is no JSON Lines at all.
-    """
-    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+def _check_is_json_lines(first_line: bytes, path: Path) -> None:
+    if first_line.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SourceError(f"{printable(path.name)} is UTF-16: save it as UTF-8")
-    line = line.removeprefix(b"\xef\xbb\xbf")
-    if line.lstrip().startswith(b"["):
-        raise SourceError(f"{printable(path.name)} is one JSON list: expected one object a line, as in JSON Lines")
-    return line
+    if first_line.lstrip().startswith(b"["):
+        raise SourceError(f"{printable(path.name)} is one JSON list: expected JSON Lines, one object per line")
 
 
-def _json_row(number: int, line: bytes) -> Row | RowError:
+def _parse_json_line(number: int, text: bytes) -> Line:
     try:
-        row = json.loads(line.decode("utf-8"))
+        line = json.loads(text.decode("utf-8"))
     except UnicodeDecodeError:
         return _bad_line(number, "is not UTF-8")
     except RecursionError:
         return _bad_line(number, "is nested too deeply")
     except ValueError as error:
-        return _bad_line(number, f"is no JSON: {error}")
-    if not isinstance(row, dict):
-        return _bad_line(number, f"holds {type(row).__name__}, expected an object with file_name")
-    return row
+        return _bad_line(number, f"is not JSON: {error}")
+    if not isinstance(line, dict):
+        return _bad_line(number, f"holds {type(line).__name__}, expected an object with file_name")
+    return line
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, Row | RowError]]:
-    # Bytes that are no UTF-8 become surrogates, so that one bad row does not end the file.
+def _csv_lines(path: Path) -> Iterator[tuple[int, Line]]:
+    # Bytes that are not UTF-8 become surrogates, so that one bad line does not end the file.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, delimiter=_delimiter(file), strict=True)
-        header: list[str] | None = None
+        reader = csv.reader(file, delimiter=_delimiter(file, path), strict=True)
+        header: list[str] = []
         while True:
             try:
                 fields = next(reader, None)
             except csv.Error as error:
-                yield reader.line_num, _bad_line(reader.line_num, f"is no CSV: {error}")
+                yield reader.line_num, _bad_line(reader.line_num, f"is not CSV: {error}")
                 continue
             if fields is None:
                 return
             if not any(fields):
                 continue
-            if header is None:
+            if header:
+                yield reader.line_num, _parse_csv_line(reader.line_num, header, fields)
+            else:
                 header = [name.strip() for name in fields]
-                continue
-            yield reader.line_num, _csv_row(reader.line_num, header, fields)
 
 
-def _csv_row(number: int, header: list[str], fields: list[str]) -> Row | RowError:
+def _parse_csv_line(number: int, header: list[str], fields: list[str]) -> Line:
     if len(fields) > len(header):
         return _bad_line(number, f"has {len(fields)} fields, the header {len(header)}: text with commas needs quotes")
-    if any("\udc80" <= sign <= "\udcff" for text in fields if not text.isascii() for sign in text):
+    if any("\udc80" <= character <= "\udcff" for text in fields if not text.isascii() for character in text):
         return _bad_line(number, "is not UTF-8")
     return dict(zip(header, fields, strict=False))
 
 
-def _delimiter(file: TextIO) -> str:
-    """What separates the header's fields: a comma, or what spreadsheets of other countries write."""
+def _delimiter(file: TextIO, path: Path) -> str:
+    """What separates the header's fields: a comma, or the semicolon or tab of other spreadsheets."""
     header = file.readline(_LONGEST_LINE)
     file.seek(0)
     if header.startswith("\udcff\udcfe"):
-        raise SourceError("the metadata file is UTF-16: save it as UTF-8")
+        raise SourceError(f"{printable(path.name)} is UTF-16: save it as UTF-8")
     return max(",;\t", key=header.count)
 
 

@@ -1,49 +1,50 @@
-"""Every file of a folder in a stable order, without holding more than one folder's names."""
+"""Every file of a folder that is not hidden, in a stable order, and a survey of what kinds there are."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wd14.data.sources.confinement import Confinement, is_hidden
+from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.splits import split_of_folder
-from wd14.errors import RowError, UnreadableImageError
+from wd14.data.sources.values import read_json_object
+from wd14.errors import RowError, SourceError, UnreadableImageError
 from wd14.images.formats import extension, is_picture
 from wd14.text import count, printable
+from wd14.types import Log
 
-Say = Callable[[str], None]
-Remark = Callable[[str, str], None]
-"""Takes a line about a place that is left out, and the name of its kind."""
-
-#: Places that are named, of each kind that is left out; a folder may be full of links.
-_NAMED = 5
-
-#: Metadata files as `datasets` knows them, the first one counts where a folder has several.
+#: Metadata files as `datasets` knows them.
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
-TABLE_ENDINGS = frozenset({".parquet", ".arrow"})
-_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+TABLE_EXTENSIONS = frozenset({".parquet", ".arrow"})
+_ARCHIVE_EXTENSIONS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 #: Files that belong beside pictures: captions, and what trainers and hosts leave there.
-_COMPANIONS = frozenset(
+_COMPANION_EXTENSIONS = frozenset(
     {".txt", ".caption", ".json", ".jsonl", ".csv", ".md", ".npz", ".ini", ".db", ".yaml", ".toml", ""}
 )
+#: Folders that systems and devices put beside pictures: macOS in archives, Synology's thumbnails.
+_SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is not meant to be seen: `.wd14`, `._a.jpg`, `__MACOSX`."""
+    return name.startswith(".") or name in _SYSTEM_FOLDERS
 
 
 def is_archive(name: str) -> bool:
     """Whether a file of this name should be a tar archive."""
-    return name.lower().endswith(_ARCHIVES)
+    return name.lower().endswith(_ARCHIVE_EXTENSIONS)
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file, or what stands where a file was expected."""
+    """A file that was found, or a folder that cannot be read (its path ends in "/")."""
 
     relative: str  #: path from the dataset's folder, parts joined with "/"
     path: str
-    error: RowError | None = None
+    error: RowError | None = None  #: why it may not be opened
 
     @property
     def is_row(self) -> bool:
@@ -57,18 +58,50 @@ class FoundFile:
         return split_of_folder(top) if slash else None
 
 
-def walk(confinement: Confinement, remark: Remark | None = None) -> Iterator[FoundFile]:
+class LimitedLog:
+    """Logs the first five lines of each kind, and how many more there were: a folder may be full of links."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._counts: Counter[str] = Counter()
+
+    def __call__(self, line: str, kind: str) -> None:
+        self._counts[kind] += 1
+        if self._counts[kind] <= 5:
+            self._log(line)
+
+    def end(self) -> None:
+        """Says how many lines were left out."""
+        for kind, number in self._counts.items():
+            if number > 5:
+                self._log(f"… and {number - 5:,} more {kind}")
+
+
+#: Added to the name of anything but a file or folder (a link, a pipe). No name contains it, and sorting ignores it.
+_IRREGULAR = "\0"
+#: Between the names of a listing. No name contains it, and a folder's "/" before it is not mistaken for a part of it.
+_SEPARATOR = "/\0"
+
+
+@dataclass(slots=True)
+class _OpenFolder:
+    prefix: str  #: path from the dataset's folder, "/" at its end
+    names: Iterator[str]
+    pictures: int = 0
+
+
+def walk(confinement: Confinement, log: LimitedLog | None = None) -> Iterator[FoundFile]:
     """Every file below the dataset's folder that is not hidden, in the order of relative paths as text.
 
-    What must not be opened (a link that leads out, a pipe, a folder named like a picture) comes as an entry with an
-    error. A folder behind a link is entered only with `follow_symlinks`, and only once, so loops end.
+    What may not be opened (a link that leads out, a pipe, a folder named like a picture) comes with an error. A folder
+    behind a link is entered only with `follow_symlinks`, and only once, so loops end.
 
     Raises:
         OSError: the folder itself cannot be listed.
     """
     root = confinement.root
     entered = {_identity(root)}
-    stack = [_Folder("", _listing(os.fspath(root)))]
+    stack = [_OpenFolder("", _listing(os.fspath(root)))]
     while stack:
         folder = stack[-1]
         name = next(folder.names, None)
@@ -79,186 +112,143 @@ def walk(confinement: Confinement, remark: Remark | None = None) -> Iterator[Fou
                 stack[-1].pictures += folder.pictures
             continue
         relative = folder.prefix + name
-        path = os.path.join(root, relative)  # noqa: PTH118 - Path would drop the "/" that marks folders
+        path = os.path.join(root, relative)  # noqa: PTH118 - a Path a file costs more than the listing
         if not name.endswith("/"):
-            entry = _entry(relative, path, confinement) if name.endswith(_ODD) else FoundFile(relative, path)
-            folder.pictures += entry.is_row
-            yield entry
-        elif _may_enter(path, relative, confinement, entered, remark):
+            found = _irregular_file(relative[:-1], path[:-1], confinement) if name.endswith(_IRREGULAR) else None
+            found = found or FoundFile(relative, path)
+            folder.pictures += found.is_row
+            yield found
+        elif _may_enter(Path(path), printable(relative), confinement, entered, log):
             try:
-                stack.append(_Folder(relative, _listing(path)))
+                stack.append(_OpenFolder(relative, _listing(path)))
             except OSError as error:
                 folder.pictures += 1
                 reason = f"the folder cannot be read: {error.strerror or error}"
                 yield FoundFile(relative, path, UnreadableImageError(reason))
 
 
-@dataclass(slots=True)
-class _Folder:
-    prefix: str
-    names: Iterator[str]
-    pictures: int = 0
-
-
-#: Ends the name of what is no plain file (a link, a pipe). No real name holds it, and it does not change the order.
-_ODD = "\0"
-#: Stands between the names of a folder that is being walked; no real name holds it, nor ends so that it is found early.
-_NEXT = "/\0"
-
-
 def _listing(path: str) -> Iterator[str]:
-    """Names in a folder, sorted; folders end in "/", so that the order is that of whole relative paths."""
-    with os.scandir(path) as entries:
-        names = [entry.name + _mark(entry) for entry in entries if not is_hidden(entry.name)]
+    """Names in a folder, sorted; folders end in "/", so the order is that of whole relative paths."""
+    with os.scandir(path) as found:
+        names = [each.name + _mark(each) for each in found if not is_hidden(each.name)]
     names.sort()
-    return _each(_NEXT.join(names))
+    return _split(_SEPARATOR.join(names))
 
 
-def _each(names: str) -> Iterator[str]:
-    """The names in a text: a million of them take a sixth of the memory that they take as a list."""
+def _split(names: str) -> Iterator[str]:
+    """The names in a joined text: a million of them take a sixth of the memory that a list takes."""
     start = 0
     while start < len(names):
-        end = names.find(_NEXT, start)
+        end = names.find(_SEPARATOR, start)
         end = len(names) if end < 0 else end
         yield names[start:end]
-        start = end + len(_NEXT)
+        start = end + len(_SEPARATOR)
 
 
-def _mark(entry: os.DirEntry[str]) -> str:
+def _mark(found: os.DirEntry[str]) -> str:
     try:
-        if entry.is_dir():
+        if found.is_dir():
             return "/"
-        return "" if entry.is_file(follow_symlinks=False) else _ODD
+        return "" if found.is_file(follow_symlinks=False) else _IRREGULAR
     except OSError:  # a link in a loop
-        return _ODD
+        return _IRREGULAR
 
 
-def _may_enter(
-    path: str, relative: str, confinement: Confinement, entered: set[tuple[int, int]], remark: Remark | None
-) -> bool:
-    shown = printable(relative)
-    if _is_result_of(confinement.root, Path(path)):
-        if remark:
-            remark(f"{shown} is the result of an earlier run on this folder: left out", "earlier results")
-        return False
-    if not Path(path).is_symlink():  # Path drops the "/", which would follow the link
-        return True
-    if confinement.contains(path):
-        if remark:
-            remark(
-                f"{shown} is a link to a folder inside the dataset: not entered twice",
-                "links to folders inside the dataset",
-            )
-        return False
-    if not confinement.follow_symlinks:
-        if remark:
-            remark(
-                f"{shown} is a link out of the dataset's folder: not entered without Follow Links (follow_symlinks)",
-                "links out of the dataset's folder",
-            )
-        return False
-    identity = _identity(Path(path))
-    if identity in entered:
-        return False
-    entered.add(identity)
-    return True
-
-
-def _is_result_of(root: Path, folder: Path) -> bool:
-    """Whether a folder is what an earlier run made of the dataset, and put inside it: no part of the dataset."""
+def _irregular_file(relative: str, path: str, confinement: Confinement) -> FoundFile:
+    """A link into the dataset is as good as a file; anything else is an error."""
     try:
-        made = json.loads((folder / ".wd14" / "provenance.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(made, dict) and made.get("source") == root.name
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    facts = path.stat()
-    return facts.st_dev, facts.st_ino
-
-
-def _entry(relative: str, path: str, confinement: Confinement) -> FoundFile:
-    """What is no plain file: a link into the dataset is as good as one, anything else is an error."""
-    relative, path = relative.removesuffix(_ODD), path.removesuffix(_ODD)
-    try:
-        confinement.walked_link(path)
+        confinement.found_file(Path(path))
     except RowError as error:
         return FoundFile(relative, path, error)
     return FoundFile(relative, path)
 
 
-def _folder_named_like_a_picture(folder: _Folder, root: Path) -> Iterator[FoundFile]:
-    name = folder.prefix[:-1]
-    if folder.pictures == 0 and is_picture(name.rpartition("/")[2]):
+def _may_enter(
+    folder: Path, shown: str, confinement: Confinement, entered: set[tuple[int, int]], log: LimitedLog | None
+) -> bool:
+    if _is_result_of(confinement.root, folder):
+        why_not, kind = "is the result of an earlier run on this folder: left out", "earlier results"
+    elif not folder.is_symlink():
+        return True
+    elif confinement.contains(folder):
+        why_not, kind = (
+            "is a link to a folder inside the dataset: not read twice",
+            "links to folders inside the dataset",
+        )
+    elif not confinement.follow_symlinks:
+        why_not = "is a link out of the dataset's folder: not read without Follow Links (follow_symlinks)"
+        kind = "links out of the dataset's folder"
+    else:
+        is_new = _identity(folder) not in entered
+        entered.add(_identity(folder))
+        return is_new
+    if log:
+        log(f"{shown} {why_not}", kind)
+    return False
+
+
+def _is_result_of(root: Path, folder: Path) -> bool:
+    """Whether a folder is the output of an earlier run on the dataset, written inside it."""
+    try:
+        return read_json_object(folder / ".wd14" / "provenance.json").get("source") == root.name
+    except SourceError:
+        return False
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _folder_named_like_a_picture(folder: _OpenFolder, root: Path) -> Iterator[FoundFile]:
+    """A failed row for a folder such as `a.png` that holds no picture."""
+    relative = folder.prefix[:-1]
+    if folder.pictures == 0 and is_picture(relative.rpartition("/")[2]):
         folder.pictures = 1
-        yield FoundFile(name, f"{root}/{name}", UnreadableImageError("it is a folder, not a file"))
+        yield FoundFile(relative, f"{root}/{relative}", UnreadableImageError("it is a folder, not a file"))
 
 
 @dataclass(slots=True)
 class Survey:
-    """What a folder holds, in numbers; names only of the few files that hold rows themselves."""
+    """What a folder holds: counts, and the names of the few files that hold rows themselves."""
 
     pictures: Counter[str | None] = field(default_factory=Counter)  #: by the split that the top-level folder names
     metadata: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     archives: list[str] = field(default_factory=list)
-    others: Counter[str] = field(default_factory=Counter)  #: other files by their ending
+    others: Counter[str] = field(default_factory=Counter)  #: other files by their extension
 
-    @property
-    def picture_count(self) -> int:
-        """All pictures, in whatever folder."""
-        return self.pictures.total()
-
-    def others_in_words(self) -> str:
+    def describe_others(self) -> str:
         """`3 other files (.mp4 2, .zip 1)`, or nothing."""
         if not self.others:
             return ""
-        listed = ", ".join(f"{printable(ending_)} {number:,}" for ending_, number in self.others.most_common(5))
+        listed = ", ".join(f"{printable(each)} {number:,}" for each, number in self.others.most_common(5))
         return f"{count(self.others.total(), 'other file')} ({listed})"
 
 
-class _Remarks:
-    """Says the first few places of each kind, and in the end how many more there were."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._counts: Counter[str] = Counter()
-
-    def __call__(self, line: str, kind: str) -> None:
-        self._counts[kind] += 1
-        if self._counts[kind] <= _NAMED:
-            self._say(line)
-
-    def end(self) -> None:
-        for kind, number in self._counts.items():
-            if number > _NAMED:
-                self._say(f"… and {number - _NAMED:,} more {kind}")
-
-
-def survey(confinement: Confinement, say: Say | None) -> Survey:
-    """Looks a folder over once, and says what will not be read.
+def survey(confinement: Confinement, log: Log) -> Survey:
+    """Looks a folder over once, and says which links and special files are not read.
 
     Raises:
         OSError: the folder itself cannot be listed.
     """
-    found = Survey()
-    remarks = _Remarks(say) if say else None
-    for entry in walk(confinement, remarks):
-        name = entry.relative.rpartition("/")[2]
-        if entry.is_row:
-            found.pictures[entry.split] += 1
-        elif entry.error is not None:
-            if remarks and extension(name) not in _COMPANIONS - {".jsonl", ".csv"}:
-                remarks(f"Left out: {entry.error}", "files that are left out")
+    result = Survey()
+    limited = LimitedLog(log)
+    for found in walk(confinement, limited):
+        name = found.relative.rpartition("/")[2]
+        kind = extension(name)
+        if found.is_row:
+            result.pictures[found.split] += 1
+        elif found.error is not None:
+            if kind not in _COMPANION_EXTENSIONS - {".jsonl", ".csv"}:
+                limited(f"Left out: {found.error}", "files that are left out")
         elif name in METADATA_NAMES:
-            found.metadata.append(entry.relative)
-        elif extension(name) in TABLE_ENDINGS:
-            found.tables.append(entry.relative)
+            result.metadata.append(found.relative)
+        elif kind in TABLE_EXTENSIONS:
+            result.tables.append(found.relative)
         elif is_archive(name):
-            found.archives.append(entry.relative)
-        elif extension(name) not in _COMPANIONS and len(found.others) < 1000:
-            found.others[extension(name)] += 1
-    if remarks:
-        remarks.end()
-    return found
+            result.archives.append(found.relative)
+        elif kind not in _COMPANION_EXTENSIONS and len(result.others) < 1000:
+            result.others[kind] += 1
+    limited.end()
+    return result

@@ -1,20 +1,20 @@
-"""WebDataset archives: the members of a row share their name up to the first dot."""
+"""WebDataset: tar archives whose members make up a row when they share their name up to the first dot."""
 
 from __future__ import annotations
 
 import json
 import tarfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
-from wd14.data.sources.base import IMAGE_COLUMN, Column, RawRow
-from wd14.data.sources.confinement import is_hidden
-from wd14.data.sources.input_rows import decode_text
+from wd14.data.sources.base import IMAGE_COLUMN, Column, Layout, RawRow
 from wd14.data.sources.splits import in_usual_order, split_of_file
+from wd14.data.sources.values import decode_text, first_line
+from wd14.data.sources.walk import is_hidden
 from wd14.errors import (
     DamagedImageError,
     ImageTooLargeError,
@@ -26,172 +26,160 @@ from wd14.errors import (
 from wd14.images.formats import extension, is_picture
 from wd14.text import printable
 
-#: A member is held in memory whole; a header can claim any size.
-_LARGEST_MEMBER = 1 << 30
+#: Bytes. A member is held in memory as a whole, and its header can claim any size.
+_LARGEST_PICTURE = 1 << 30
 _LARGEST_TEXT = 16 << 20
-_TEXT_ENDINGS = frozenset({".txt", ".caption", ".cls"})
-#: Rows that are looked at to say which columns there are.
-_LOOKED_AT = 8
+_TEXT_EXTENSIONS = frozenset({".txt", ".caption", ".cls", ".json"})
+#: Rows that are read to learn the columns.
+_ROWS_TO_LEARN_FROM = 9
 
 _DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error, LZMAError)
 
 
-class WebDataset:
+class _NotAnArchiveError(UnreadableImageError):
+    """A file that should be an archive and cannot be opened as one."""
+
+
+class WebDataset(Layout):
     """The rows of tar archives, compressed or not, in the order of their members.
 
-    The column `image` is the row's first member that is a picture; a member's own ending (`jpg`, `mask.png`) names it
-    as well. `.txt` is the column `text`, `.caption` is `caption`, and the keys of `.json` are columns.
+    The column `image` is the row's first picture; a member's own extension (`jpg`, `mask.png`) names it as well.
+    `.txt` is the column `text`, `.caption` is `caption`, and the keys of `.json` are columns.
 
     Raises:
-        SourceError: there is one archive, and it cannot be opened.
+        SourceError: there is only one archive, and it cannot be opened.
     """
-
-    loose_rows = 0
 
     def __init__(self, root: Path, files: Sequence[str]) -> None:
         self._root = root
         self._files = [(relative, split_of_file(relative) or "train") for relative in files]
         columns = {IMAGE_COLUMN: Column(IMAGE_COLUMN)}
-        for number, row in enumerate(self._rows(files[0])):
-            if len(files) == 1 and isinstance(row.error, _NoArchiveError):
+        for _, row in zip(range(_ROWS_TO_LEARN_FROM), self._rows(files[0]), strict=False):
+            if len(files) == 1 and isinstance(row.error, _NotAnArchiveError):
                 raise SourceError(f"{printable(files[0])}: {row.error}")
             for name in row.values:
-                columns.setdefault(name, _column(name, row))
-            if number >= _LOOKED_AT:
-                break
-        self.columns: Sequence[Column] = tuple(columns.values())
-        self.splits: Mapping[str, int | None] = in_usual_order({split: None for _, split in self._files})
+                columns.setdefault(name, row.column(name))
+        self.columns = tuple(columns.values())
+        self.splits = in_usual_order({split: None for _, split in self._files})
 
     def rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[RawRow]:
-        """The rows; an archive that breaks off gives those before the break and one that says so."""
+        """The rows; an archive that breaks off gives the rows before the break, and a failed one that says so."""
         for relative, split in self._files:
             if split in splits:
                 for row in self._rows(relative):
-                    yield row.record(printable(relative), columns)
+                    yield row.raw_row(printable(relative), columns)
 
-    def _rows(self, relative: str) -> Iterator[_Row]:
-        row: _Row | None = None
+    def _rows(self, relative: str) -> Iterator[_TarRow]:
+        row = _TarRow("")
         try:
-            archive = tarfile.open(self._root / relative, "r:*")  # noqa: SIM115 - closed below, its errors apart
+            archive = tarfile.open(self._root / relative, "r:*")  # noqa: SIM115 - closed below; its errors differ
         except _DAMAGE:
-            yield _Row("", error=_NoArchiveError("it is no tar archive, or not a whole one"))
+            yield _TarRow("", error=_NotAnArchiveError("it is not a tar archive, or not a whole one"))
             return
         with archive:
             try:
-                for member in _members(archive):
-                    key, _, suffix = _split_name(member.name)
-                    if row is None or row.key != key:
-                        if row is not None and row.is_sample:
+                for member in _visible_members(archive):
+                    key, name = _split_name(member.name)
+                    if row.key != key:
+                        if row.has_members:
                             yield row
-                        row = _Row(key)
-                    row.add(archive, member, suffix)
+                        row = _TarRow(key)
+                    row.add(archive, member, name)
                 _check_end(archive)
             except _DAMAGE as error:
-                problem = DamagedImageError(f"the archive breaks off or is damaged: {_first_line(error)}")
-                if row is not None and row.is_complete:
+                if row.has_picture:
                     yield row
-                yield _Row("", error=problem)
+                yield _TarRow("", error=DamagedImageError(f"the archive breaks off or is damaged: {first_line(error)}"))
                 return
-        if row is not None and row.is_sample:
+        if row.has_members:
             yield row
 
 
-def _column(name: str, row: _Row) -> Column:
-    if not is_picture("x." + name):
-        return Column(name)
-    # The first picture goes by two names, `image` and its ending; another one is a column of its own.
-    return Column(name, "" if name == row.suffix else "picture", can_be_json=False)
-
-
-class _NoArchiveError(UnreadableImageError):
-    """A file that should be an archive and cannot be opened as one."""
-
-
-def _first_line(error: Exception) -> str:
-    return printable(str(error).partition("\n")[0])
-
-
 @dataclass(slots=True)
-class _Row:
+class _TarRow:
     key: str
     values: dict[str, Any] = field(default_factory=dict)
-    name: str = ""  #: of the first picture
-    suffix: str = ""  #: of the first picture
+    picture: str = ""  #: base name of the first picture
+    picture_column: str = ""  #: its second column, named by its extension
     error: RowError | None = None
-    is_sample: bool = False  #: whether any member belongs to a row; a README does not
-    is_complete: bool = False  #: whether the picture was read to its end
+    has_members: bool = False  #: whether any member belongs to a row; a README does not
+    has_picture: bool = False  #: whether a picture was read to its end
 
-    def add(self, archive: tarfile.TarFile, member: tarfile.TarInfo, suffix: str) -> None:
+    def add(self, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> None:
+        """Reads a member into the column `name`, unless it is something else than a picture or text."""
         base = member.name.rpartition("/")[2]
         if is_picture(base):
-            self.is_sample = True
+            self.has_members = True
             try:
-                cell: Any = {"bytes": _content(archive, member, _LARGEST_MEMBER), "path": base}
+                value: Any = {"bytes": _read(archive, member, _LARGEST_PICTURE), "path": base}
             except RowError as problem:
-                cell = problem
-            self.values[suffix] = cell
-            if not self.name:
-                self.name, self.suffix = base, suffix
-                self.values[IMAGE_COLUMN] = cell
-            self.is_complete = True
-        elif extension(base) in _TEXT_ENDINGS or extension(base) == ".json":
-            self.is_sample = True
-            self._add_text(archive, member, extension(base), suffix)
+                value = problem
+            self.values[name] = value
+            if not self.picture:
+                self.picture, self.picture_column = base, name
+                self.values[IMAGE_COLUMN] = value
+            self.has_picture = True
+        elif extension(base) in _TEXT_EXTENSIONS:
+            self.has_members = True
+            try:
+                self._add_text(decode_text(_read(archive, member, _LARGEST_TEXT)), name)
+            except (RowError, ValueError, RecursionError) as problem:
+                self.error = self.error or UnreadableImageError(f"{printable(member.name)}: {printable(str(problem))}")
 
-    def _add_text(self, archive: tarfile.TarFile, member: tarfile.TarInfo, kind: str, suffix: str) -> None:
-        try:
-            text = decode_text(_content(archive, member, _LARGEST_TEXT))
-            if kind == ".json":
-                described = json.loads(text)
-                columns = described if isinstance(described, dict) else {suffix: described}
-                self.values = {**columns, **self.values}
-            else:
-                self.values["text" if suffix == "txt" else suffix] = text
-        except (RowError, ValueError, RecursionError) as problem:
-            self.error = self.error or UnreadableImageError(f"{printable(member.name)}: {printable(str(problem))}")
+    def _add_text(self, text: str, name: str) -> None:
+        if name.rpartition(".")[2] == "json":
+            value = json.loads(text)
+            self.values = {**(value if isinstance(value, dict) else {name: value}), **self.values}
+        else:
+            self.values["text" if name == "txt" else name] = text
 
-    def record(self, archive: str, columns: Collection[str]) -> RawRow:
-        where = f"{archive}: {printable(self.name or self.key)}" if self.key or self.name else archive
+    def column(self, name: str) -> Column:
+        """A column of this row. The first picture has two: `image` and one named by its extension."""
+        if not is_picture("x." + name):
+            return Column(name)
+        return Column(name, "" if name == self.picture_column else "picture", can_be_json=False)
+
+    def raw_row(self, archive: str, columns: Collection[str]) -> RawRow:
+        name = self.picture or self.key
         error = self.error
-        if error is None and not self.name:
+        if error is None and not self.picture:
             error = MissingImageError("the row has no member that is a picture")
         values = {name: value for name, value in self.values.items() if name in columns}
-        return RawRow(where, values, error)
+        return RawRow(f"{archive}: {printable(name)}" if name else archive, values, error)
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members that are not hidden, one at a time."""
+def _visible_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for member in archive:
-        archive.members.clear()  # type: ignore[attr-defined]  # a list of all members, which nobody needs
+        archive.members.clear()  # type: ignore[attr-defined]  # tarfile's list of all members would grow without end
         parts = set(member.name.split("/")) - {".", ".."}
         if not member.isdir() and not any(is_hidden(part) for part in parts):
             yield member
 
 
-def _split_name(name: str) -> tuple[str, str, str]:
-    """The key of a member's row, a dot, and the rest: `a/b.mask.png` -> `a/b`, `mask.png`."""
+def _split_name(name: str) -> tuple[str, str]:
+    """The key of a member's row, and the member's own name in it: `a/b.mask.png` -> `a/b`, `mask.png`."""
     folder, slash, base = name.rpartition("/")
-    key, dot, suffix = base.partition(".")
-    return folder + slash + key, dot, suffix.lower()
+    key, _, rest = base.partition(".")
+    return folder + slash + key, rest.lower()
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, largest: int) -> bytes:
+def _read(archive: tarfile.TarFile, member: tarfile.TarInfo, largest: int) -> bytes:
     if not member.isreg():
         raise UnreadableImageError("it is a link or a device in the archive, not a file")
     if member.size > largest:
         raise ImageTooLargeError(f"{member.size:,} bytes, over the limit of {largest:,}")
-    reading = archive.extractfile(member)
-    if reading is None:
-        raise UnreadableImageError("it is no file in the archive")
-    with reading:
-        data = reading.read()
+    file = archive.extractfile(member)
+    if file is None:
+        raise UnreadableImageError("it is not a file in the archive")
+    with file:
+        data = file.read()
     if len(data) != member.size:
         raise tarfile.ReadError("unexpected end of data")
     return data
 
 
 def _check_end(archive: tarfile.TarFile) -> None:
-    """`tarfile` takes a header that it cannot read for the end; the end is a block of zeros.
+    """`tarfile` takes a damaged header for the end of the archive; the real end is a block of zeros.
 
     Raises:
         TarError: the archive does not end there.

@@ -34,9 +34,9 @@ def test_every_picture_at_any_depth_in_the_order_of_relative_paths(tmp_path: Pat
     assert seen.sources == sorted(names)
     assert seen.names == [name.rpartition("/")[2] for name in sorted(names)]
     assert (seen.total, seen.columns, seen.name) == (7, ("image",), tmp_path.name)
-    for sample in seen.samples:
-        assert read_picture(sample) == (tmp_path / sample.source).read_bytes()
-        assert sample.data is None, "bytes are read where they are wanted"
+    for row in seen.rows:
+        assert read_picture(row) == (tmp_path / row.source).read_bytes()
+        assert row.data is None, "bytes are read where they are wanted"
 
 
 def test_hidden_files_and_what_systems_leave_are_no_pictures(tmp_path: Path) -> None:
@@ -132,10 +132,10 @@ def test_what_is_no_regular_file_fails_and_never_blocks(tmp_path: Path) -> None:
     assert "pipe" in seen.failed["pipe.png"]
     assert seen.failed["gone.png"].startswith("MissingImageError")
     assert any("metadata.jsonl" in line for line in seen.log)
-    for sample in seen.samples:
-        if sample.error is not None:
+    for row in seen.rows:
+        if row.error is not None:
             with pytest.raises(RowError):
-                read_picture(sample)
+                read_picture(row)
 
 
 @posix
@@ -216,10 +216,10 @@ def test_names_that_some_system_refuses(tmp_path: Path) -> None:
     seen = read(tmp_path)
     assert sorted(seen.names) == sorted(wild.values())
     assert seen.failed == {}
-    for sample in seen.samples:
-        assert read_picture(sample) == photo("PNG")
-        assert sample.source.isprintable()
-        sample.source.encode()
+    for row in seen.rows:
+        assert read_picture(row) == photo("PNG")
+        assert row.source.isprintable()
+        row.source.encode()
 
 
 def test_existing_captions_beside_the_pictures(tmp_path: Path) -> None:
@@ -257,17 +257,17 @@ def test_stopping_half_way_closes_everything(tmp_path: Path) -> None:
     for number in range(20):
         put(tmp_path / f"{number}.png")
     source = open_source(tmp_path, CaptionConfig())
-    samples = iter(source)
-    next(samples)
+    rows = iter(source)
+    next(rows)
     source.close()
-    assert list(samples) == []
+    assert list(rows) == []
 
 
 def test_a_file_that_goes_away_fails_when_it_is_read(tmp_path: Path) -> None:
     put(tmp_path / "a.png")
     put(tmp_path / "b.png")
     with open_source(tmp_path, CaptionConfig()) as source:
-        samples = list(source)
+        rows = list(source)
     (tmp_path / "a.png").unlink()
     with pytest.raises(MissingImageError):
-        read_picture(samples[0])
+        read_picture(rows[0])

@@ -38,12 +38,12 @@ def pictures(count: int) -> list[dict[str, Any]]:
 def test_the_ways_in_which_a_column_holds_pictures(tmp_path: Path, form: str, ending: str) -> None:
     for number in range(3):
         put(tmp_path / "folder" / f"{number}.jpg", number)
-    cells = {
+    values = {
         "struct": pictures(3),
         "bytes": [photo("JPEG", number) for number in range(3)],
         "path": [f"folder/{number}.jpg" for number in range(3)],
     }[form]
-    table = pa.table({"image": cells})
+    table = pa.table({"image": values})
     if ending == ".parquet":
         pq.write_table(table, tmp_path / "rows.parquet")
     else:
@@ -51,7 +51,7 @@ def test_the_ways_in_which_a_column_holds_pictures(tmp_path: Path, form: str, en
             writer.write_table(table)
     for source in (tmp_path, tmp_path / f"rows{ending}"):
         seen = read(source)
-        assert [read_picture(sample) for sample in seen.samples] == [photo("JPEG", number) for number in range(3)]
+        assert [read_picture(row) for row in seen.rows] == [photo("JPEG", number) for number in range(3)]
         assert (
             seen.names == ["000000.jpg", "000001.jpg", "000002.jpg"] if form == "bytes" else ["0.jpg", "1.jpg", "2.jpg"]
         )
@@ -83,17 +83,17 @@ def test_only_the_asked_columns_are_carried(tmp_path: Path) -> None:
     }
     path = write(tmp_path / "rows.parquet", columns)
     plain = read(path)
-    assert (plain.captions, dict(plain.samples[0].columns)) == ([None, None], {})
+    assert (plain.captions, dict(plain.rows[0].columns)) == ([None, None], {})
     seen = read(path, keep_columns=True, append_tags=True)
     assert seen.captions == ["old", None]
-    assert seen.samples[0].columns == {
+    assert seen.rows[0].columns == {
         "caption": "old",
         "score": 1.5,
         "when": "2026-01-02T03:04:00+00:00",
         "price": "1.50",
         "tags": ["a", "b"],
     }
-    assert seen.samples[1].columns["score"] is None
+    assert seen.rows[1].columns["score"] is None
     assert any("mask (binary)" in line for line in seen.log)
 
 
@@ -109,13 +109,13 @@ def test_the_image_column_is_never_guessed(tmp_path: Path) -> None:
 def test_paths_in_a_column_stay_inside_the_folder(tmp_path: Path) -> None:
     secret = put(tmp_path / "secret.jpg")
     inside = put(tmp_path / "data" / "a.jpg")
-    cells = [str(inside), "a.jpg", str(secret), "../secret.jpg", "", None, "gone.jpg"]
-    write(tmp_path / "data" / "rows.parquet", {"image": cells})
+    values = [str(inside), "a.jpg", str(secret), "../secret.jpg", "", None, "gone.jpg"]
+    write(tmp_path / "data" / "rows.parquet", {"image": values})
     seen = read(tmp_path / "data")
-    assert [sample.error is None for sample in seen.samples] == [True, True, *[False] * 5]
+    assert [row.error is None for row in seen.rows] == [True, True, *[False] * 5]
     assert "outside" in seen.failed["rows.parquet row 2"]
     trusted = read(tmp_path / "data", follow_symlinks=True)
-    assert [sample.error is None for sample in trusted.samples] == [True, True, True, *[False] * 4]
+    assert [row.error is None for row in trusted.rows] == [True, True, True, *[False] * 4]
 
 
 @posix
@@ -124,8 +124,8 @@ def test_absolute_paths_and_links(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "link.jpg").symlink_to(tmp_path / "secret.jpg")
     os.mkfifo(tmp_path / "pipe.jpg")
-    cells = [str(tmp_path / "data" / "link.jpg"), "link.jpg", str(tmp_path / "pipe.jpg")]
-    write(tmp_path / "data" / "rows.parquet", {"image": cells})
+    values = [str(tmp_path / "data" / "link.jpg"), "link.jpg", str(tmp_path / "pipe.jpg")]
+    write(tmp_path / "data" / "rows.parquet", {"image": values})
     assert len(read(tmp_path / "data").failed) == 3
     followed = read(tmp_path / "data", follow_symlinks=True, image_field="image")
     assert "rows.parquet row 1" not in followed.failed
@@ -170,7 +170,7 @@ def test_a_damaged_row_group_loses_its_own_rows_only(tmp_path: Path) -> None:
         raw[place] ^= 0x5A
     path.write_bytes(raw)
     seen = read(path)
-    assert [sample.error is None for sample in seen.samples] == [True, True, False, False, True, True]
+    assert [row.error is None for row in seen.rows] == [True, True, False, False, True, True]
     assert "row group 1" in seen.failed["rows.parquet row 2"]
 
 
@@ -191,7 +191,7 @@ def test_what_save_to_disk_writes(tmp_path: Path) -> None:
     rows.select([2, 0]).save_to_disk(str(tmp_path / "saved"))
     seen = read(tmp_path / "saved", append_tags=True)
     assert (seen.names, seen.captions, seen.columns) == (["2.jpg", "0.jpg"], ["z", "x"], ("image", "text"))
-    assert read_picture(seen.samples[0]) == (tmp_path / "photos" / "2.jpg").read_bytes()
+    assert read_picture(seen.rows[0]) == (tmp_path / "photos" / "2.jpg").read_bytes()
 
     datasets.DatasetDict({"test": rows, "train": rows.select([1])}).save_to_disk(str(tmp_path / "both"))
     assert read(tmp_path / "both").names == ["1.jpg"]
@@ -221,9 +221,9 @@ def test_stopping_half_way_closes_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.parquet", {"image": pictures(40)})
     opened = set(open_files())
     source = open_source(path, CaptionConfig())
-    samples = iter(source)
+    rows = iter(source)
     for _ in range(3):
-        next(samples)
+        next(rows)
     source.close()
     assert set(open_files()) == opened
     with open_source(path, CaptionConfig()) as source:
@@ -248,6 +248,6 @@ def test_a_parquet_file_that_a_newer_version_wrote() -> None:
     seen = read(Path(__file__).parents[2] / "golden/reader/pyarrow-26.parquet", append_tags=True, keep_columns=True)
     assert seen.failed == {}
     assert (seen.names, seen.captions) == (["0.jpg", "1.jpg", "2.jpg"], ["a", "b", "c"])
-    assert [sample.columns["n"] for sample in seen.samples] == [1, 2, 3]
-    assert [sample.columns["tags"] for sample in seen.samples] == [["x"], [], None]
-    assert all(read_picture(sample).startswith(b"\xff\xd8\xff") for sample in seen.samples)
+    assert [row.columns["n"] for row in seen.rows] == [1, 2, 3]
+    assert [row.columns["tags"] for row in seen.rows] == [["x"], [], None]
+    assert all(read_picture(row).startswith(b"\xff\xd8\xff") for row in seen.rows)

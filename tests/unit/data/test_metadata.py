@@ -87,7 +87,7 @@ def test_bad_lines_fail_and_name_themselves(tmp_path: Path) -> None:
         b'{"file_name": "good.png"}'
     )
     seen = read(tmp_path)
-    assert [s.source for s in seen.samples if s.error is None] == ["metadata.jsonl line 1", "metadata.jsonl line 10"]
+    assert [s.source for s in seen.rows if s.error is None] == ["metadata.jsonl line 1", "metadata.jsonl line 10"]
     for number, words in {2: "JSON", 3: "list", 5: "file_name", 6: "UTF-8", 7: "int", 8: "file_name", 9: ""}.items():
         assert words in seen.failed[f"metadata.jsonl line {number}"]
 
@@ -106,7 +106,7 @@ def test_names_that_lead_out_or_nowhere_fail(tmp_path: Path, name: str) -> None:
     put(folder / "sub" / "a.png")
     lines(folder / "metadata.jsonl", {"file_name": name}, {"file_name": "sub/a.png"})
     seen = read(folder, follow_symlinks=name != "/etc/passwd", append_tags=True)
-    bad, good = seen.samples
+    bad, good = seen.rows
     assert isinstance(bad.error, RowError)
     assert "/" not in bad.name
     assert good.error is None
@@ -186,7 +186,7 @@ def test_csv_as_spreadsheets_save_it(tmp_path: Path) -> None:
     seen = read(tmp_path, append_tags=True, keep_columns=True)
     assert seen.names == ["a.png", "b, c.png"]
     assert seen.captions == ['one, "two"\r\nthree', None]
-    assert seen.samples[1].columns == {"caption": "", "n": "2"}
+    assert seen.rows[1].columns == {"caption": "", "n": "2"}
 
     (tmp_path / "metadata.csv").write_bytes("file_name;caption\na.png;é\n".encode())
     assert read(tmp_path, append_tags=True).captions == ["é"]
@@ -201,7 +201,7 @@ def test_bad_lines_of_csv(tmp_path: Path) -> None:
     assert "quotes" in seen.failed["metadata.csv line 2"]
     assert "UTF-8" in seen.failed["metadata.csv line 3"]
     assert seen.captions[2] == "good"
-    assert "CSV" in str(seen.samples[-1].error), "rows that an open quote swallows are not lost without a word"
+    assert "CSV" in str(seen.rows[-1].error), "rows that an open quote swallows are not lost without a word"
 
 
 def test_one_metadata_file_a_folder(tmp_path: Path) -> None:
@@ -248,12 +248,14 @@ def test_tags_in_a_list_are_one_caption(tmp_path: Path) -> None:
 
 def test_columns_are_kept_as_json_holds_them(tmp_path: Path) -> None:
     put(tmp_path / "a.png")
-    row = '{"file_name": "a.png", "n": NaN, "big": 1e999, "deep": {"x": [1, null]}, "bad": "\\ud800", "split": "train"}'
-    lines(tmp_path / "metadata.jsonl", row)
-    (sample,) = read(tmp_path, keep_columns=True).samples
-    kept = json.loads(json.dumps(dict(sample.columns), allow_nan=False, ensure_ascii=False).encode())
+    line = (
+        '{"file_name": "a.png", "n": NaN, "big": 1e999, "deep": {"x": [1, null]}, "bad": "\\ud800", "split": "train"}'
+    )
+    lines(tmp_path / "metadata.jsonl", line)
+    (row,) = read(tmp_path, keep_columns=True).rows
+    kept = json.loads(json.dumps(dict(row.columns), allow_nan=False, ensure_ascii=False).encode())
     assert kept == {"n": None, "big": None, "deep": {"x": [1, None]}, "bad": "?", "split": "train"}
-    assert read(tmp_path).samples[0].columns == {}
+    assert read(tmp_path).rows[0].columns == {}
 
 
 _GOOD = b'{"file_name": "a.png", "split": "train", "text": "solo, 1girl", "n": 3}\n'
@@ -283,10 +285,8 @@ def test_mutated_metadata_has_typed_outcomes_only(rows: list[bytes], name: str) 
             seen = read(path, split="all", keep_columns=True, append_tags=True)
         except CaptionerError:
             return
-        for sample in seen.samples:
-            assert sample.error is not None or sample.path == path.resolve() / "a.png"
-            assert os.sep not in sample.name
-            assert sample.source.isprintable()
-            json.dumps(
-                [sample.name, sample.caption, dict(sample.columns)], allow_nan=False, ensure_ascii=False
-            ).encode()
+        for row in seen.rows:
+            assert row.error is not None or row.path == path.resolve() / "a.png"
+            assert os.sep not in row.name
+            assert row.source.isprintable()
+            json.dumps([row.name, row.caption, dict(row.columns)], allow_nan=False, ensure_ascii=False).encode()

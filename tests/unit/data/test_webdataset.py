@@ -39,8 +39,8 @@ def test_rows_share_their_name_up_to_the_first_dot(tmp_path: Path, name: str, mo
         seen = read(source, append_tags=True, keep_columns=True)
         assert seen.names == ["000.jpg", "001.jpg", "002.jpg"]
         assert seen.captions == ["text 0", "text 1", "text 2"]
-        assert seen.samples[2].columns == {"text": "text 2\n", "id": 2}
-        assert [read_picture(sample) for sample in seen.samples] == [photo("JPEG", number) for number in range(3)]
+        assert seen.rows[2].columns == {"text": "text 2\n", "id": 2}
+        assert [read_picture(row) for row in seen.rows] == [photo("JPEG", number) for number in range(3)]
         assert (seen.failed, seen.log, seen.total) == ({}, [], None)
     assert read(tmp_path / name).name == "a"
 
@@ -49,9 +49,9 @@ def test_several_pictures_in_a_row(tmp_path: Path) -> None:
     pack(tmp_path / "a.tar", {"x.jpg": photo("JPEG", 0), "x.mask.png": photo("PNG", 1), "y.png": photo("PNG", 2)})
     assert read(tmp_path / "a.tar").names == ["x.jpg", "y.png"]
     seen = read(tmp_path / "a.tar", image_field="mask.png")
-    assert read_picture(seen.samples[0]) == photo("PNG", 1)
-    assert seen.samples[0].name == "x.mask.png"
-    assert seen.samples[1].error is not None, "a row without that picture"
+    assert read_picture(seen.rows[0]) == photo("PNG", 1)
+    assert seen.rows[0].name == "x.mask.png"
+    assert seen.rows[1].error is not None, "a row without that picture"
 
 
 def test_folders_of_archives_and_their_splits(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_links_and_devices_in_an_archive_are_not_opened(tmp_path: Path) -> None:
         archive.addfile(member, io.BytesIO(photo()))
     seen = read(tmp_path / "a.tar")
     assert len(seen.failed) == 3
-    assert (seen.names[3], read_picture(seen.samples[3])) == ("up.jpg", photo())
+    assert (seen.names[3], read_picture(seen.rows[3])) == ("up.jpg", photo())
 
 
 def test_a_truncated_archive_gives_the_rows_so_far_and_says_so(tmp_path: Path) -> None:
@@ -90,16 +90,16 @@ def test_a_truncated_archive_gives_the_rows_so_far_and_says_so(tmp_path: Path) -
     for cut in range(size + 100, 3 * size, 377):
         (tmp_path / "cut.tar").write_bytes(raw[:cut])
         seen = read(tmp_path / "cut.tar")
-        *good, last = seen.samples
+        *good, last = seen.rows
         assert last.error is not None
-        assert all(read_picture(sample) == photo("JPEG", number) for number, sample in enumerate(good))
+        assert all(read_picture(row) == photo("JPEG", number) for number, row in enumerate(good))
 
 
 def test_a_truncated_compressed_archive(tmp_path: Path) -> None:
     raw = pack(tmp_path / "a.tar.gz", rows(20), "w:gz").read_bytes()
     (tmp_path / "a.tar.gz").write_bytes(raw[: len(raw) // 2])
     seen = read(tmp_path / "a.tar.gz")
-    assert 1 < len(seen.samples) < 21
+    assert 1 < len(seen.rows) < 21
     assert len(seen.failed) == 1
 
 
@@ -110,8 +110,8 @@ def test_a_damaged_header_in_the_middle_is_not_taken_for_the_end(tmp_path: Path)
     (tmp_path / "a.tar").write_bytes(raw)
     seen = read(tmp_path / "a.tar")
     assert seen.names[:2] == ["0.jpg", "1.jpg"]
-    assert len(seen.samples) == 3
-    assert seen.samples[2].error is not None
+    assert len(seen.rows) == 3
+    assert seen.rows[2].error is not None
 
 
 def test_what_is_no_archive(tmp_path: Path) -> None:
@@ -128,4 +128,4 @@ def test_a_claimed_size_costs_no_memory(tmp_path: Path) -> None:
     member.size = 1 << 40
     (tmp_path / "a.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) + photo())
     seen = read(tmp_path / "a.tar")
-    assert all(sample.error is not None for sample in seen.samples)
+    assert all(row.error is not None for row in seen.rows)

@@ -1,0 +1,75 @@
+"""Values of a source: decoded from files, as JSON can hold them, as messages show them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from wd14.errors import SourceError
+from wd14.text import printable
+
+
+def decode_text(data: bytes) -> str:
+    """The text of a file as people save it: UTF-8 with or without a byte order mark, or UTF-16 with one.
+
+    Raises:
+        UnicodeDecodeError: it is neither.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16")
+    return data.decode("utf-8-sig")
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The object in a small JSON file.
+
+    Raises:
+        SourceError: the file cannot be read, or holds something else.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise SourceError(f"{path} cannot be read: {first_line(error)}") from error
+    if not isinstance(value, dict):
+        raise SourceError(f"{path}: expected a JSON object, got {type(value).__name__}")
+    return value
+
+
+def as_json(value: Any) -> Any:
+    """A value that JSON can hold: dates as ISO text, NaN and bytes as null, what JSON does not know as its text."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, Mapping):
+        return {encodable(str(key)): as_json(item) for key, item in value.items() if not _is_binary(item)}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    return None if _is_binary(value) else encodable(str(value))
+
+
+def _is_binary(value: Any) -> bool:
+    return isinstance(value, (bytes, bytearray, memoryview))
+
+
+def encodable(text: str) -> str:
+    """`text` with a `?` for each lone surrogate, which no UTF-8 file can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a value, for a message."""
+    return printable(text if len(text) <= 200 else f"{text[:200]}…")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a library's message, which may have many."""
+    return printable(str(error).partition("\n")[0])
