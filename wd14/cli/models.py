@@ -34,7 +34,7 @@ def run(_: argparse.Namespace) -> int:
         )
     say("")
     say("here = downloaded; threshold = the one that the model's author published.")
-    say("Other taggers work too, by Hugging Face id or folder. 'wd14-captioner download MODEL' fetches one.")
+    say("Other taggers work too, by Hugging Face id or folder.")
     return 0
 
 
