@@ -1,9 +1,10 @@
-"""The other commands, and how the command line behaves among other programs."""
+"""The commands, their help and exit codes, and how the command line behaves among other programs."""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,22 +14,39 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import wd14
 from tests.integration.conftest import ROOT, Run
+from wd14.cli.main import main
 from wd14.config import GROUPS
+from wd14.errors import ConfigError, JobStoppedError, ModelError
 from wd14.model.files.registry import MODELS
 
 BUILTIN = ("--generation-model", "builtin/colours")
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What is said to words that the command line refuses."""
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    return said.err
 
 
 def test_models_lists_every_known_model(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     done = cli("models")
     assert (done.returncode, done.stderr) == (0, "")
-    for model in MODELS:
-        line = next(line for line in done.stdout.splitlines() if line.startswith(f"{model.id} "))
-        assert ("yes" in line.split()) == (model.id == "builtin/colours")
-    assert "Apache-2.0" in done.stdout
-    assert "0.3685" in done.stdout
+    _, *lines = done.stdout.split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in lines] == [model.id for model in MODELS]
+    assert [line.split()[0] for line in lines if line.split()[1] == "yes"] == ["builtin/colours"]
+    assert lines[0].split()[2:] == ["388", "MB", "9,083", "Apache-2.0", "0.3685"]
+    assert "1.26 GB" in lines[8]
+    assert "general 0.3, character 0.85" in lines[13]
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert max(len(line) for line in lines if "," not in line.partition("Apache")[2]) < 80
+    assert "\\" not in done.stdout
 
 
 def test_download_of_what_is_here_says_where(cli: Run) -> None:
@@ -54,10 +72,8 @@ def test_stored_scores_are_shown_and_forgotten(cli: Run, photos: Path) -> None:
     assert "from stored scores" not in cli("caption", photos, "--output", "b", *BUILTIN).stdout
 
 
-def test_an_option_must_be_written_out(cli: Run, photos: Path) -> None:
-    done = cli("caption", photos, "--general", "0.5", *BUILTIN)
-    assert done.returncode == 2
-    assert "--general" in done.stderr
+def test_an_option_must_be_written_out(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "unrecognized arguments: --general" in refused(capsys, "caption", str(photos), "--general", "0.5")
 
 
 def test_a_list_option_adds_up(cli: Run, photos: Path, tmp_path: Path) -> None:
@@ -129,32 +145,110 @@ def test_a_reader_that_leaves_does_not_break_the_job(photos: Path, tmp_path: Pat
     [
         (["caption", "x", "--tresh", "0.3"], "--thresh"),
         (["caption", "x", "--tresh=0.3"], "--thresh"),
-        (["caption", "x", "--undesired-tag", "a"], "--undesired-tags"),
+        (["caption", "x", "y", "--undesired-tag", "a"], "--undesired-tags"),
+        (["caption", "x", "--general_threshold", "0.3"], "--general-threshold"),
+        (["caption", "x", "--no-cach"], "--no-cache"),
         (["captoin", "x"], "caption"),
         (["cache", "--clean"], "--clear"),
     ],
 )
-def test_a_mistyped_word_is_answered_with_the_one_that_is_meant(cli: Run, words: list[str], meant: str) -> None:
-    done = cli(*words)
-    assert done.returncode == 2
-    assert f"Did you mean {meant}?" in done.stderr
+def test_a_mistyped_word_is_answered_with_the_one_that_is_meant(
+    words: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"Did you mean {meant}?" in refused(capsys, *words)
 
 
-def test_nothing_is_suggested_for_a_word_like_no_other(cli: Run) -> None:
-    assert "Did you mean" not in cli("caption", "x", "--qqqq").stderr
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["caption", "x", "--qqqq"], ["caption", "x", "thresh"], ["photos"]),
+        ["cache", "--tresh", "0.3"],  # an option of another command is no help
+    ],
+)
+def test_nothing_is_suggested_for_a_word_like_no_other(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, *words)
+    assert "Did you mean" not in said
+    assert "--help'" in said
 
 
-def test_help_shows_the_parameters_in_groups(cli: Run) -> None:
-    help_text = cli("caption", "--help").stdout
-    places = [help_text.index(f"\n{heading}:\n") for heading in GROUPS]
-    assert places == sorted(places)
-    assert help_text.index("--thresh") > help_text.index("\nWhich tags:\n")
+def test_a_forgotten_command_is_answered_with_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is no command 'photos\\x1b'" in (said := refused(capsys, "photos\x1b"))
+    assert "The commands are caption, models, download, cache." in said
+    assert "required: COMMAND" in refused(capsys)
 
 
-def test_models_are_listed_one_a_line_and_printable(cli: Run) -> None:
-    lines = cli("models").stdout.splitlines()
-    assert all("\\x" not in line for line in lines)
-    assert [line.split()[0] for line in lines[1 : 1 + len(MODELS)]] == [model.id for model in MODELS]
+def test_help_shows_the_parameters_in_groups_with_their_defaults(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit, match="0"):
+        main(["caption", "--help"])
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    groups = re.split(r"\n\n(.+):\n", text)
+    shown = dict(zip(groups[1::2], groups[2::2], strict=True))
+    assert list(shown)[2:] == list(GROUPS)
+    for heading, keys in GROUPS.items():
+        found = re.findall(r"^  --(?:\[no-\])?([a-z-]+)", shown[heading], re.MULTILINE)
+        assert found == [key.replace("_", "-") for key in keys]
+    words = " ".join(text.split())
+    for line in (
+        *("--thresh X A tag is kept when its score is at least this. Default: 0.35.", "--batch-size N Pictures"),
+        *("--rating none|first|last", "--device DEVICE", "Choices: auto, cpu,", "--undesired-tags TAGS"),
+        *("--[no-]cache Store", "machine. 0 = no extra threads. Default: empty.", "Default: on.", "Default: ', '."),
+        *("--general-threshold X", "--custom-model MODEL", "Default: .txt."),
+    ):
+        assert line in words
+
+
+def test_the_version_is_said(cli: Run) -> None:
+    done = cli("--version")
+    assert (done.returncode, done.stdout) == (0, f"wd14-captioner {wd14.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ConfigError("thresh is 7\nrating is x"), 2, "wd14-captioner: thresh is 7; rating is x\n"),
+        (ModelError("no model\x1b"), 1, "wd14-captioner: no model\\x1b\n"),
+        (
+            JobStoppedError("asked"),
+            130,
+            "wd14-captioner: stopped; no dataset was written, and stored scores are kept\n",
+        ),
+        (KeyboardInterrupt(), 130, "wd14-captioner: stopped; no dataset was written, and stored scores are kept\n"),
+    ],
+)
+def test_exit_codes(
+    error: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("wd14.pipeline.run_job", fails)
+    assert main(["caption", "photos"]) == code
+    assert capsys.readouterr().err == said
+
+
+def test_a_stopped_download_says_no_more_than_that(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wd14.model.files.find.find_model", fails)
+    assert main(["download", "owner/name"]) == 130
+    assert capsys.readouterr().err == "wd14-captioner: stopped\n"
+
+
+def test_warnings_of_pillow_are_not_shown(cli: Run, tmp_path: Path) -> None:
+    cut = b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12\0\x03\0\0\0\x01\0\x06"  # five entries, and one half of the first
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.jpg", exif=cut)
+    with pytest.warns(UserWarning, match="Corrupt EXIF data"), Image.open(tmp_path / "a.jpg") as image:
+        image.getexif()
+    done = cli("caption", "a.jpg", "--output", "out", *BUILTIN)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "out" / "a.jpg").is_file()
 
 
 def test_the_cache_says_which_model_its_scores_are_of(cli: Run, tmp_path: Path) -> None:

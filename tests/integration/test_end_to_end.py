@@ -224,15 +224,6 @@ def test_in_place_writes_text_files_and_nothing_else(cli: Run, photos: Path, tmp
     assert (photos / "coffee.txt").read_text().startswith("by hand, ")
 
 
-def test_version_and_help_are_there(cli: Run) -> None:
-    assert cli("--version").stdout.startswith("wd14-captioner 1.")
-    help_text = cli("caption", "--help").stdout
-    from wd14.config import CaptionConfig
-
-    for key in CaptionConfig.model_fields:
-        assert f"--{key.replace('_', '-')}" in help_text
-
-
 def test_a_python_user_has_the_same(photos: Path, tmp_path: Path) -> None:
     from wd14 import CaptionConfig, caption_dataset
 

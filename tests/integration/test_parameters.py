@@ -1,4 +1,4 @@
-"""Every parameter changes the result when it is changed: through the command line and as a host sends it."""
+"""Every parameter changes the result: through the command line, and as a host's panel, made of index.json, sends it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ from PIL import Image
 from tests.support.scripted_model import Tag, save_scripted_model
 from wd14.cli import main as cli
 from wd14.config import CaptionConfig
+from wd14.errors import CaptionerError
 from wd14.hosts.local import LocalHost
 from wd14.images.opening import PictureFile
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
 
+PANEL: dict[str, dict[str, Any]] = json.loads((Path(__file__).parents[2] / "index.json").read_text("utf-8"))[
+    "parameters"
+]
 TAGS = [
     Tag("general", 9, 0.6),
     Tag("explicit", 9, 0.1),
@@ -45,8 +49,8 @@ def fingerprint(folder: Path) -> dict[str, str]:
     return found
 
 
-def by_command_line(source: Path, values: dict[str, str], output: Path) -> int:
-    words = ["caption", str(source), "--output", str(output)]
+def by_command_line(source: Path, values: dict[str, str], output: Path | None) -> int:
+    words = ["caption", str(source), *(["--output", str(output)] if output else [])]
     for key, value in values.items():
         option = "--" + key.replace("_", "-")
         if CaptionConfig.model_fields[key].annotation is bool:
@@ -56,10 +60,15 @@ def by_command_line(source: Path, values: dict[str, str], output: Path) -> int:
     return cli.main(words)
 
 
-def as_a_host_sends_it(source: Path, values: dict[str, str], output: Path) -> int:
-    """Strings, with another plugin's parameters among them."""
-    host = LocalHost(source, {**values, "temperature": "0.7", "lora_r": "None"}, output, say=lambda _: None)
-    run_job(host)
+def as_a_host_sends_it(source: Path, values: dict[str, str], output: Path | None) -> int:
+    """Every parameter of the panel as a string, with another plugin's among them."""
+    assert set(values) <= set(PANEL)
+    panel = {key: str(schema.get("default")) for key, schema in PANEL.items()}
+    host = LocalHost(source, {**panel, **values, "temperature": "0.7"}, output, say=lambda _: None)
+    try:
+        run_job(host)
+    except CaptionerError as error:
+        return error.exit_code
     return 0
 
 
@@ -69,9 +78,9 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., dict[st
     model = save_scripted_model(tmp_path / "model", TAGS)
     number = iter(range(100))
 
-    def once(source: Path, **values: str) -> dict[str, str]:
+    def once(source: Path, exit_code: int = 0, **values: str) -> dict[str, str]:
         output = tmp_path / f"out{next(number)}"
-        assert request.param(source, {"custom_model": str(model), "cache": "False", **values}, output) == 0
+        assert request.param(source, {"custom_model": str(model), "cache": "False", **values}, output) == exit_code
         return fingerprint(output)
 
     return once
@@ -129,24 +138,28 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "custom_model": ({"custom_model": "builtin/colours"}, {}),
 }
 
-#: Parameters with a test of their own, below or elsewhere: the folder above does not show what they change.
-ELSEWHERE = {
+#: Parameters with a test of their own below, since the folder above does not show what they change; in_place, which no
+#: panel has, is in test_end_to_end.py.
+OWN_TEST = {
     *("image_field", "split", "keep_columns", "batch_size", "max_data_loader_n_workers", "output_dataset_name"),
     *("quality", "implications", "follow_symlinks", "on_error", "in_place", "device", "cache", "cache_folder"),
 }
 
 
 def test_no_parameter_is_forgotten() -> None:
-    assert set(PAIRS) | ELSEWHERE == set(CaptionConfig.model_fields)
-    assert not set(PAIRS) & ELSEWHERE
+    assert set(PAIRS) | OWN_TEST == set(CaptionConfig.model_fields)
+    assert not set(PAIRS) & OWN_TEST
+
+
+def test_the_same_values_give_the_same_result(run: Callable[..., dict[str, str]], folder: Path) -> None:
+    """Or else a difference below would mean nothing."""
+    assert run(folder, include_scores="True") == run(folder, include_scores="True")
 
 
 @pytest.mark.parametrize("key", PAIRS)
 def test_changing_it_changes_the_result(key: str, run: Callable[..., dict[str, str]], folder: Path) -> None:
     one, other = PAIRS[key]
-    first, again, changed = run(folder, **one), run(folder, **one), run(folder, **other)
-    assert first == again
-    assert first != changed
+    assert run(folder, **one) != run(folder, **other)
 
 
 @pytest.fixture
@@ -179,6 +192,35 @@ def test_what_is_read_changes_the_result(
     key: str, one: str, other: str, run: Callable[..., dict[str, str]], table: Path
 ) -> None:
     assert run(table, **{key: one}) != run(table, **{key: other})
+
+
+def test_quality_is_written_where_the_model_rates_it(
+    run: Callable[..., dict[str, str]], folder: Path, tmp_path: Path
+) -> None:
+    rating_quality = [Tag("best quality", "Quality", 0.9), Tag("solo", "General", 0.9)]
+    model = str(save_scripted_model(tmp_path / "rates", rating_quality))
+    kinds = [run(folder, custom_model=model, quality=where) for where in ("none", "first", "last")]
+    assert len({kind["metadata.jsonl"] for kind in kinds}) == 3
+
+
+def test_a_bad_picture_is_left_out_or_ends_the_job(run: Callable[..., dict[str, str]], folder: Path) -> None:
+    (folder / "d.png").write_text("no picture")
+    skipped = run(folder, on_error="skip")
+    assert {"a.png", "b.jpg", "c.png"} <= set(skipped)
+    assert "d.png" not in skipped
+    assert run(folder, exit_code=1, on_error="stop") == {}
+
+
+@pytest.mark.parametrize("way", [by_command_line, as_a_host_sends_it])
+def test_the_output_is_named_as_the_user_says(
+    way: Callable[..., int], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = {"custom_model": "builtin/colours", "cache": "False"}
+    assert way(folder, values, None) == 0
+    assert way(folder, {**values, "output_dataset_name": "mine"}, None) == 0
+    assert (tmp_path / "pictures_captions" / "metadata.jsonl").is_file()
+    assert (tmp_path / "mine" / "metadata.jsonl").is_file()
 
 
 def test_implications_come_from_the_users_table(
@@ -249,11 +291,6 @@ def test_stored_scores_are_kept_where_the_user_says_and_only_if_wanted(
     assert (usual / "scores.sqlite").is_file()
 
 
-def test_a_device_that_is_not_there_is_an_error(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model = save_scripted_model(tmp_path / "model", TAGS)
-    words = ["caption", str(folder), "--output", str(tmp_path / "out"), "--custom-model", str(model), "--no-cache"]
-    assert cli.main([*words, "--device", "directml"]) == 2
-    assert "directml" in capsys.readouterr().err.lower()
-    assert cli.main([*words, "--device", "cpu"]) == 0
+def test_a_device_that_is_not_there_is_an_error(run: Callable[..., dict[str, str]], folder: Path) -> None:
+    assert run(folder, exit_code=2, device="directml") == {}
+    assert run(folder, device="cpu") == run(folder)

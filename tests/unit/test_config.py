@@ -11,12 +11,6 @@ from pydantic import ValidationError
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
 
-#: Names of the harness' own options: argparse takes an abbreviation of one for it and swallows the parameter.
-HARNESS = (
-    *("job_id", "dataset_name", "model_name", "run_name", "experiment_name", "model_adapter"),
-    *("generation_model", "generation_type", "plugin_dir"),
-)
-
 
 def test_defaults_are_the_documented_ones() -> None:
     config = CaptionConfig.from_values({})
@@ -35,11 +29,6 @@ def test_the_documented_parameters_come_first_and_in_order() -> None:
         *("image_size", "caption_separator", "max_data_loader_n_workers", "output_dataset_name"),
     ]
     assert list(CaptionConfig.model_fields)[: len(documented)] == documented
-
-
-@pytest.mark.parametrize("key", CaptionConfig.model_fields)
-def test_no_parameter_abbreviates_an_option_of_the_harness(key: str) -> None:
-    assert [name for name in HARNESS if name.startswith(key) and name != key] == []
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,16 @@ from typing import Any
 import jsonschema
 import pytest
 
+import wd14
 from scripts import generate
 from wd14.config import GROUPS, CaptionConfig
 from wd14.errors import ConfigError
+from wd14.hosts.transformer_lab import NOT_ON_A_HOST
 from wd14.model.files.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
 INDEX = json.loads((ROOT / "index.json").read_text("utf-8"))
-SHOWN = [key for key, field in CaptionConfig.model_fields.items() if key != "in_place" and field]
+SHOWN = [key for key in CaptionConfig.model_fields if key not in NOT_ON_A_HOST]
 
 
 @pytest.mark.parametrize("name", ["index.json", "task.yaml", "info.md"])
@@ -25,9 +27,29 @@ def test_what_is_generated_is_up_to_date(name: str) -> None:
     assert (ROOT / name).read_text("utf-8") == generate.generated()[name]
 
 
+@pytest.mark.parametrize("name", ["index.json", "info.md"])
+def test_a_changed_help_text_changes_what_is_generated(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = generate.generated()[name]
+    monkeypatch.setattr(CaptionConfig.model_fields["max_tags"], "description", "Another text.")
+    assert generate.generated()[name] == before.replace(
+        "Keep this many tags, those with the best scores. 0 = all.", "Another text."
+    )
+
+
+def test_only_the_generated_part_of_a_file_changes() -> None:
+    made = generate.info_md("# By hand\n\n## All parameters\nstale line\n")
+    assert made.startswith("# By hand\n\n## All parameters\n\n### Model\n")
+    assert "stale" not in made
+    assert generate.task_yaml("name: mine\nparameters:\n  old: 1\n").startswith(
+        "name: mine\nparameters:\n  # A dataset"
+    )
+    with pytest.raises(ValueError, match="expected the line '## All parameters'"):
+        generate.info_md("# Without the heading\n")
+
+
 def test_every_parameter_is_in_one_group() -> None:
     grouped = [key for keys in GROUPS.values() for key in keys]
-    assert sorted(grouped) == sorted(CaptionConfig.model_fields)
+    assert sorted(grouped) == sorted(CaptionConfig.model_fields), "a new parameter belongs into a group of GROUPS"
 
 
 def test_the_guide_has_every_parameter_with_its_title_and_default() -> None:
@@ -37,12 +59,32 @@ def test_the_guide_has_every_parameter_with_its_title_and_default() -> None:
         assert row.startswith(f"| {field.title} | ")
     assert "| `thresh` | `0.35` | A tag is kept" in guide
     assert "| `cache` | on |" in guide
+    assert "| `keep_columns` | off |" in guide
+    assert "| `split` | empty |" in guide
+    assert r"(long\_hair, long hair). Wildcards: \* and ?. |" in guide
     assert "Command line only" in next(line for line in guide.splitlines() if "`in_place`" in line)
 
 
 def test_the_panel_has_every_parameter_in_order() -> None:
     assert list(INDEX["parameters"]) == SHOWN
     assert list(INDEX["parameters_ui"]) == SHOWN
+    assert INDEX["version"] == wd14.__version__
+    assert INDEX["parameters"]["thresh"] == {
+        "title": "Tag Confidence Threshold",
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "default": 0.35,
+        "required": True,
+    }
+    assert [key for key, schema in INDEX["parameters"].items() if schema.get("required")] == ["image_field", "thresh"]
+
+
+def test_types_of_the_panel() -> None:
+    types = {key: INDEX["parameters"][key]["type"] for key in ("max_tags", "cache", "batch_size", "undesired_tags")}
+    assert types == {"max_tags": "integer", "cache": "boolean", "batch_size": "integer", "undesired_tags": "string"}
+    areas = [key for key, hint in INDEX["parameters_ui"].items() if hint.get("ui:widget") == "textarea"]
+    assert areas == ["undesired_tags", "always_first_tags", "trigger_words", "tag_replacement"]
 
 
 @pytest.mark.parametrize("key", SHOWN)
@@ -89,8 +131,6 @@ def test_the_panel_offers_every_known_model_the_documented_two_first() -> None:
 
 
 def test_the_host_finds_what_it_needs() -> None:
-    assert INDEX["uniqueId"] == "wd14_captioner"
-    assert INDEX["type"] == "generator"
     assert INDEX["_dataset"] is True
     assert set(INDEX["supported_hardware_architectures"]) == {"cpu", "cuda", "amd", "mlx"}
     assert (ROOT / INDEX["setup-script"]).is_file()

@@ -1,4 +1,4 @@
-"""Text that is shown to a person."""
+"""Names that are safe to show, durations, counts."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from wd14.text import count, duration, printable
         ("\udcff.png", "\\udcff.png"),
         ("a\u2028b", "a\\u2028b"),
         ("\x9b31m", "\\x9b31m"),
+        ('it\'s "so"\t\\.png', 'it\'s "so"\\t\\.png'),
     ],
 )
 def test_nothing_in_a_name_reaches_the_terminal_as_a_command(text: str, shown: str) -> None:

@@ -10,8 +10,8 @@ from wd14.cli.output import say
 if TYPE_CHECKING:
     from wd14.model.files.registry import ModelDescription
 
-#: A line of the table; 80 columns, but for a model with several thresholds.
-_ROW = "{:<40} {:<4} {:>7} {:>6}  {:<10}  {}"
+#: A line of the table: 80 columns, more where a model has several thresholds.
+_ROW = "{:<40} {:<4} {:>7} {:>6}  {:<10} {}"
 
 
 def add_command(commands: Any) -> None:
@@ -34,7 +34,7 @@ def run(_: argparse.Namespace) -> int:
         )
     say("")
     say("here = downloaded; threshold = the one that the model's author published.")
-    say("Other taggers work too, by Hugging Face id or folder. 'wd14-captioner download MODEL' fetches one.")
+    say("Other taggers work too, by Hugging Face id or folder.")
     return 0
 
 
