@@ -1,8 +1,9 @@
-"""A model folder with chosen scores: constants, or the brightness of single pixels."""
+"""A model folder whose scores are written down: constants, or the brightness of single pixels."""
 
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +21,14 @@ class Tag:
     """A tag and its score: `score`, plus `gain` times the blue value (0..1) at `pixel` = (row, column)."""
 
     name: str
-    category: int  #: Danbooru's number
+    category: int | str  #: Danbooru's number for a CSV, a name for a `tag_mapping.json`
     score: float
     pixel: tuple[int, int] = (0, 0)
     gain: float = 0.0
 
 
 def save_scripted_model(folder: Path, tags: Sequence[Tag]) -> Path:
-    """Writes `model.onnx` (NHWC, BGR, 0..255, side 448, dynamic batch, probabilities) and `selected_tags.csv`."""
+    """Writes `model.onnx` (NHWC, BGR, 0..255, 448, dynamic batch, probabilities) and its label file."""
     folder.mkdir(parents=True, exist_ok=True)
     places = np.array([(tag.pixel[0] * SIDE + tag.pixel[1]) * 3 for tag in tags], dtype=np.int64)
     gains = np.array([tag.gain / 255 for tag in tags], dtype=np.float32)
@@ -52,8 +53,13 @@ def save_scripted_model(folder: Path, tags: Sequence[Tag]) -> Path:
             numpy_helper.from_array(np.array(1, dtype=np.float32), "high"),
         ],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
     onnx.save(model, str(folder / "model.onnx"))
+    if any(isinstance(tag.category, str) for tag in tags):
+        mapping = {str(number): {"tag": tag.name, "category": tag.category} for number, tag in enumerate(tags)}
+        (folder / "tag_mapping.json").write_text(json.dumps(mapping), "utf-8")
+        return folder
     with (folder / "selected_tags.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["tag_id", "name", "category", "count"])
