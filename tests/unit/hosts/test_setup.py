@@ -334,7 +334,11 @@ def test_where_all_cannot_be_installed_together_ours_are(machine: Machine) -> No
 
 
 def test_an_old_python_is_refused(machine: Machine) -> None:
-    program(machine.venv / "bin" / "python", '#!/bin/bash\n[ "$1" = -V ] && echo "Python 3.10.4"\nexit 1\n')
+    old = f"""#!/bin/bash
+[ "$1" = -V ] && echo "Python 3.10.4" && exit
+exec "{sys.executable}" -c "import sys; sys.version_info = (3, 10, 4); $2"
+"""
+    program(machine.venv / "bin" / "python", old)
     done = machine.setup()
     assert done.returncode == 1
     assert "is Python 3.10.4, and 3.11 or newer is needed" in done.stdout
