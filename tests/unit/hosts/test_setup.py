@@ -232,7 +232,7 @@ def test_a_pyarrow_that_cannot_be_raised_is_said_and_no_error(machine: Machine) 
 
 def test_pyarrow_is_left_alone_in_an_environment_that_is_not_the_plugins(machine: Machine) -> None:
     machine.distribution("pyarrow", "19.0.0")
-    elsewhere = machine.venv.rename(machine.home / "my-venv")
+    elsewhere = Path(shutil.copytree(machine.venv, machine.home / "my-venv"))
     assert machine.setup(VIRTUAL_ENV=str(elsewhere)).returncode == 0
     assert machine.installs == []
 
