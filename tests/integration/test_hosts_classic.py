@@ -117,7 +117,7 @@ def test_a_bad_picture_fails_alone(host: ClassicHost) -> None:
     [
         ({"dataset_name": ""}, "No dataset is chosen"),
         ({"dataset_name": "gone"}, "no dataset 'gone' (deleted or renamed?); there are: empty, my-pics"),
-        ({"dataset_name": "empty"}, "holds no picture"),
+        ({"dataset_name": "empty"}, "empty holds no picture"),
         ({"image_field": "picture"}, "Image Field (image_field) is 'picture'"),
         ({"output_dataset_name": "日本"}, "Output Dataset Name (output_dataset_name) is '日本'; allowed"),
         ({"thresh": 7}, "Tag Confidence Threshold (thresh) is 7; allowed: a number from 0 to 1"),
