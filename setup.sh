@@ -119,7 +119,7 @@ use_gpu_build() {
   fi
   [ "$(onnxruntime)" = "$before" ] || pip_ install --no-deps --force-reinstall "onnxruntime==$version"
   say "The GPU is not used: $build cannot be used on this machine. Everything works on the CPU."
-  say "Another build can be named: WD14_ONNXRUNTIME=onnxruntime-migraphx==1.23.2 bash setup.sh"
+  say "Another build can be named: WD14_ONNXRUNTIME=${build%%==*}==1.23.2 bash setup.sh"
 }
 
 PYTHON="${VIRTUAL_ENV:-}/bin/python"

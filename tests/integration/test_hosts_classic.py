@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import time
@@ -54,6 +55,11 @@ def fingerprint(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def python_path(folder: Path) -> dict[str, str]:
+    """An environment in which a folder comes before all others on the path."""
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
 
 
 def left_in_temp(host: ClassicHost) -> list[str]:
@@ -207,7 +213,7 @@ def test_a_module_of_the_same_name_in_the_host_is_not_taken_for_ours(host: Class
     others = host.home / "elsewhere" / "wd14"
     others.mkdir(parents=True)
     (others / "__init__.py").write_text("raise RuntimeError('the wrong wd14')\n")
-    done = host.run(CONFIG, env={"PYTHONPATH": str(others.parent)})
+    done = host.run(CONFIG, env=python_path(others.parent))
     assert done.shown == "Success: captioned 1 of 1 images, 0 failed"
 
 
@@ -216,7 +222,7 @@ def test_a_missing_package_is_named(host: ClassicHost) -> None:
     broken = host.home / "elsewhere"
     (broken / "pydantic").mkdir(parents=True)
     (broken / "pydantic" / "__init__.py").write_text("raise ImportError(\"No module named 'pydantic'\")\n")
-    done = host.run(CONFIG, env={"PYTHONPATH": str(broken)})
+    done = host.run(CONFIG, env=python_path(broken))
     assert "pydantic" in done.shown
     assert "install the plugin again" in done.shown
     assert done.shown.removeprefix("Failure: ") in done.output

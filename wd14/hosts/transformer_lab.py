@@ -146,15 +146,14 @@ def output_name(config: CaptionConfig, source_name: str) -> str:
     Raises:
         ConfigError: the user's name has no letter or digit that a slug keeps.
     """
-    wanted = config.output_dataset_name.strip()
+    wanted = config.output_dataset_name
     if not wanted:
         return f"{slug(source_name) or 'dataset'}_captions"
-    name = slug(wanted)
-    if not name:
-        raise ConfigError(
-            f"Output Dataset Name (output_dataset_name) is {wanted!r}; allowed: a name with letters a to z or digits"
-        )
-    return name
+    if name := slug(wanted):
+        return name
+    raise ConfigError(
+        f"Output Dataset Name (output_dataset_name) is {wanted!r}; allowed: a name with letters a to z or digits"
+    )
 
 
 def unknown_dataset(name: str, known: Iterable[str], advice: str = "") -> SourceNotFoundError:

@@ -9,6 +9,7 @@ import pytest
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
 from wd14.hosts.local import LocalHost
+from wd14.stop import StopToken
 from wd14.types import Progress, Summary
 
 HALF = Progress(done=1500, total=3000, failed=2, from_scores=0, images_per_second=12.34, remaining_seconds=121.6)
@@ -23,7 +24,10 @@ def test_the_result_goes_where_the_user_says(tmp_path: Path, monkeypatch: pytest
     for output in ("a/out", tmp_path / "a" / "out", "a/out/", "a/./out"):
         place = host(tmp_path, output).destination(CaptionConfig(), "photos")
         assert (place.parent, place.name, place.staging) == (tmp_path / "a", "out", tmp_path / "a")
-    assert host(tmp_path, ".").destination(CaptionConfig(), "photos").name == tmp_path.name
+    (tmp_path / "a").mkdir()
+    for output in (".", "a/.."):
+        place = host(tmp_path, output).destination(CaptionConfig(), "photos")
+        assert (place.parent, place.name) == (tmp_path.parent, tmp_path.name)
 
 
 def test_without_a_place_it_is_named_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,14 +65,25 @@ def test_progress_is_said_every_few_seconds(
 
 def test_a_bar_moves_and_goes_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     watched = host(tmp_path, bar=True)
-    watched.progress(HALF)
+    for _ in range(2):
+        watched.progress(HALF)
+    bar = capsys.readouterr().err.split("\r")[-1]
+    assert "1500/3000" in bar
+    assert "failed=2" in bar
     watched.log("a line")
+    wiped = capsys.readouterr().err
+    assert wiped != ""
+    assert wiped.strip() == ""  # the bar is wiped out before the line
     watched.progress(HALF)
-    assert "1500/3000" in capsys.readouterr().err
     watched.finish(Summary(1, 1, 0, 0, 1.0, "out"))
     assert capsys.readouterr().err.endswith("\r")
     watched.log("a line")
     assert capsys.readouterr().err == ""
+
+
+def test_a_token_of_the_callers_stops_the_job(tmp_path: Path) -> None:
+    stop = StopToken()
+    assert host(tmp_path, stop=stop).stop is stop
 
 
 def test_a_failed_job_leaves_no_bar_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

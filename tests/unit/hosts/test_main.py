@@ -50,9 +50,18 @@ assert callable(main.main)
 
 
 def test_main_is_the_command_line_in_a_shell(tmp_path: Path) -> None:
-    code = f"import sys; sys.path.append({str(ROOT)!r}); import main; main.main()"
+    code = f"""
+import sys
+sys.path.append({str(ROOT)!r})
+before = list(sys.path)
+import main
+try:
+    main.main()
+finally:
+    assert sys.path == before
+"""
     done = run(code, "--version", folder=tmp_path)
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     assert run(code, "caption", folder=tmp_path).returncode == 2
 
@@ -62,3 +71,4 @@ def test_a_package_that_is_missing_in_a_shell_is_an_error_there(tmp_path: Path) 
     done = run(code, "--version", folder=tmp_path)
     assert done.returncode == 1
     assert "pydantic" in done.stdout
+    assert "pydantic" in done.stderr.splitlines()[-1]

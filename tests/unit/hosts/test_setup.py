@@ -232,7 +232,7 @@ def test_a_pyarrow_that_cannot_be_raised_is_said_and_no_error(machine: Machine) 
 
 def test_pyarrow_is_left_alone_in_an_environment_that_is_not_the_plugins(machine: Machine) -> None:
     machine.distribution("pyarrow", "19.0.0")
-    elsewhere = machine.venv.rename(machine.home / "my-venv")
+    elsewhere = Path(shutil.copytree(machine.venv, machine.home / "my-venv"))
     assert machine.setup(VIRTUAL_ENV=str(elsewhere)).returncode == 0
     assert machine.installs == []
 
@@ -334,7 +334,11 @@ def test_where_all_cannot_be_installed_together_ours_are(machine: Machine) -> No
 
 
 def test_an_old_python_is_refused(machine: Machine) -> None:
-    program(machine.venv / "bin" / "python", '#!/bin/bash\n[ "$1" = -V ] && echo "Python 3.10.4"\nexit 1\n')
+    old = f"""#!/bin/bash
+[ "$1" = -V ] && echo "Python 3.10.4" && exit
+exec "{sys.executable}" -c "import sys; sys.version_info = (3, 10, 4); $2"
+"""
+    program(machine.venv / "bin" / "python", old)
     done = machine.setup()
     assert done.returncode == 1
     assert "is Python 3.10.4, and 3.11 or newer is needed" in done.stdout

@@ -207,7 +207,9 @@ def test_warnings_of_pillow_are_silenced() -> None:
         warnings.warn_explicit("Corrupt EXIF data", UserWarning, "x.py", 1, module="PIL.TiffImagePlugin")
         return SUMMARY
 
-    run_and_report(Recorder(), run_job)  # the suite makes errors of warnings
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run_and_report(Recorder(), run_job)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +229,11 @@ def test_warnings_of_pillow_are_silenced() -> None:
 )
 def test_slugs_are_the_hosts(name: str, expected: str) -> None:
     assert slug(name) == expected
+
+
+def test_a_long_slug_is_cut() -> None:
+    assert slug("a" * 200) == "a" * 120
+    assert slug("a" * 119 + " " + "b" * 100) == "a" * 119
 
 
 @given(st.text())

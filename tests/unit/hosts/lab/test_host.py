@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,14 +73,38 @@ def test_the_job_is_the_hosts(desk: Desk) -> None:
     assert desk.host.settings() == {"dataset_name": "pics", "thresh": "0.5"}
 
 
-def test_the_dataset_is_built_on_the_workspaces_disk_and_nothing_is_left(desk: Desk) -> None:
+def test_the_dataset_is_built_on_the_workspaces_disk_and_nothing_is_left(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = desk.host.destination(CaptionConfig(output_dataset_name="New"), "pics")
     assert place.staging.parent == desk.workspace / "temp"
     assert (place.parent, place.name) == (place.staging / "done", "new")
     desk.host.log(f"Result: {place.parent / place.name}")
     assert desk.lab.lines == ["Result: new"]
+    assert capsys.readouterr().out == "Result: new\n"
     desk.host.close()
     assert list((desk.workspace / "temp").iterdir()) == []
+
+
+def test_an_sdk_that_prints_its_lines_is_left_to_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lab_sdk.Job, "log_info", lambda *_: None)  # a coroutine in the SDKs that do not
+    desk.host.log("a line")
+    assert desk.lab.lines == ["a line"]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_workspace_in_a_bucket_is_told_less_often_and_built_for_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path, monkeypatch, {})
+    sys.modules["lab"].dirs.get_workspace_dir = lambda: "s3://bucket/workspace"
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    desk.host.begin()
+    assert desk.host.report_every == 4.0
+    assert desk.host.destination(CaptionConfig(), "pics").staging.parent == tmp_path
+    desk.host.close()
 
 
 def test_progress_is_reported_with_metrics_about_once_a_second(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,6 +143,17 @@ def test_a_failure_is_reported(desk: Desk) -> None:
     desk.host.fail(OutputError("cannot write"))
     assert desk.lab.ended == ("cannot write", None)
     assert desk.lab.job.status == "FAILED"
+
+
+def test_a_failure_that_cannot_be_reported_is_shown_all_the_same(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.lab.failures = 1
+    desk.host.fail(OutputError("cannot write"))
+    assert capsys.readouterr().out == (
+        "Failed: cannot write\n"
+        "The host's storage did not answer (RuntimeError: 503 Slow Down): it does not show how the job ended.\n"
+    )
 
 
 def test_a_storage_that_fails_for_a_moment_does_not_end_the_job(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,6 +110,10 @@ def test_a_temp_folder_on_another_disk_is_not_used(desk: Desk, monkeypatch: pyte
     assert desk.host.destination(CaptionConfig(), "pics").staging == desk.path
 
 
+def test_a_folder_is_on_the_disk_that_is_mounted_there() -> None:
+    assert plugin._device(Path("/dev")) == Path("/dev").stat().st_dev != plugin._device(Path("/"))
+
+
 def test_a_temp_folder_that_does_not_exist_is_on_its_parents_disk(desk: Desk) -> None:
     (desk.path / "temp").rmdir()
     assert desk.host.destination(CaptionConfig(), "pics").staging == desk.path / "temp"
@@ -131,5 +135,6 @@ def test_sigterm_stops_the_job_and_the_process_ends_well(desk: Desk, monkeypatch
     for name in classic_sdk.MODULES:
         monkeypatch.setitem(sys.modules, name, ModuleType(name))  # so that the real ones are put back
     classic_sdk.install(desk.sdk)
+    monkeypatch.setattr(sys, "argv", ["harness", *ARGV, "--mode", "x"])  # ends a process whose SDK sees it
     serve(run_job)
     assert desk.record["status"] == "STOPPED"
