@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -44,5 +46,77 @@ def test_what_cannot_have_a_text_file_is_said(tmp_path: Path) -> None:
         writer.add(row(None, "x"))
     with pytest.raises(OutputError, match="cannot write"):
         writer.add(row(tmp_path / "gone" / "a.png", "x"))
+    with pytest.raises(UnreadableImageError, match="too long"):
+        writer.add(row(tmp_path / ("x" * 253 + ".p"), "x"))
     with pytest.raises(ConfigError, match="in_place"):
         SidecarWriter(tmp_path / "file.parquet", extension=".txt", replace=False)
+    with pytest.raises(ConfigError, match="caption_extension"):
+        SidecarWriter(tmp_path, extension=".png", replace=False)
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_two_pictures_do_not_share_a_text_file(tmp_path: Path, replace: bool) -> None:
+    writer = SidecarWriter(tmp_path, extension=".txt", replace=replace)
+    writer.add(row(tmp_path / "a.png", "first"))
+    with pytest.raises(CaptionFileExistsError):
+        writer.add(row(tmp_path / "a.jpg", "second"))
+    assert (tmp_path / "a.txt").read_text() == "first\n"
+
+
+def test_text_that_utf8_cannot_hold(tmp_path: Path) -> None:
+    SidecarWriter(tmp_path, extension=".txt", replace=False).add(row(tmp_path / "a.png", "x\ud800"))
+    assert (tmp_path / "a.txt").read_bytes() == b"x?\n"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_text_file_that_appears_while_ours_is_written_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """With hard links, and on a filesystem that has none."""
+    link = os.link
+
+    def appears(source: Path, target: Path) -> None:
+        target.write_text("by hand")
+        if not links:
+            raise OSError(errno.EOPNOTSUPP, "no links")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", appears)
+    with pytest.raises(CaptionFileExistsError):
+        SidecarWriter(tmp_path, extension=".txt", replace=False).add(row(tmp_path / "a.png", "new"))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "by hand"}
+
+
+def test_a_filesystem_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links")
+
+    monkeypatch.setattr(os, "link", refuse)
+    SidecarWriter(tmp_path, extension=".txt", replace=False).add(row(tmp_path / "a.png", "new"))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "new\n"}
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_text_file_gets_its_name_when_it_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replace: bool
+) -> None:
+    def full(self: Path, text: str, **_: object) -> None:
+        self.write_bytes(text[:1].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if replace:
+        (tmp_path / "a.txt").write_text("by hand")
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OutputError, match="No space"):
+        SidecarWriter(tmp_path, extension=".txt", replace=replace).add(row(tmp_path / "a.png", "new"))
+    left = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert left == ({"a.txt": "by hand"} if replace else {})
+
+
+def test_what_a_killed_run_left_is_removed_when_it_is_old(tmp_path: Path) -> None:
+    old, young = tmp_path / ".1.wd14-caption", tmp_path / ".2.wd14-caption"
+    for path in (old, young):
+        path.touch()
+    os.utime(old, (1, 1))
+    SidecarWriter(tmp_path, extension=".txt", replace=False).add(row(tmp_path / "a.png", "new"))
+    assert (old.exists(), young.exists()) == (False, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -15,7 +16,7 @@ from PIL import Image
 
 from wd14.data.report import Tally
 from wd14.data.writer import DatasetWriter, OutputRow
-from wd14.errors import OutputError
+from wd14.errors import ConfigError, MissingImageError, OutputError
 from wd14.images.reading import read_picture
 from wd14.types import Destination, InputRow, PictureToSave, RowReport, Status
 
@@ -108,13 +109,36 @@ def test_an_output_that_exists_is_never_touched(tmp_path: Path, pictures: Path) 
     assert [path.name for path in taken.iterdir()] == ["mine.txt"]
 
 
+def test_a_place_that_is_taken_is_not_even_tried(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a rename onto another user's folder answers is not that it is taken."""
+    (tmp_path / "sets" / "out" / "mine").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "sets" / "out-2").symlink_to(tmp_path / "elsewhere")
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if os.path.lexists(target):
+            raise PermissionError(errno.EPERM, "not permitted")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    assert write(destination(tmp_path), [row(pictures / "a.png")]).name == "out-3"
+
+
 def test_a_name_taken_while_the_job_ran_is_not_touched_either(tmp_path: Path, pictures: Path) -> None:
-    first, second = DatasetWriter(destination(tmp_path)), DatasetWriter(destination(tmp_path))
-    for writer, name in ((first, "a.png"), (second, "b.png")):
-        put(writer, row(pictures / name))
-    places = [Path(writer.finish(Tally(), {})).name for writer in (first, second)]
-    assert places == ["out", "out-2"]
-    assert lines(tmp_path / "sets" / "out")[0]["file_name"] == "a.png"
+    """Taken at the last moment: the host's files are asked for right before the folder moves."""
+
+    def files(name: str, rows: int) -> dict[str, str]:
+        (tmp_path / "sets" / "out").mkdir(exist_ok=True)
+        (tmp_path / "sets" / "out" / "mine").touch()
+        return {"index.json": f"{name} {rows}"}
+
+    place = write(destination(tmp_path, extra_files=files), [row(pictures / "a.png")])
+    assert place.name == "out-2"
+    assert (place / "index.json").read_text() == "out-2 1"
+    assert [path.name for path in (tmp_path / "sets" / "out").iterdir()] == ["mine"]
 
 
 def test_an_empty_folder_is_taken_over(tmp_path: Path, pictures: Path) -> None:
@@ -123,15 +147,7 @@ def test_an_empty_folder_is_taken_over(tmp_path: Path, pictures: Path) -> None:
     assert write(destination(tmp_path), [row(pictures / "a.png")]).name == "out"
 
 
-def test_two_of_the_same_name_get_different_ones_predictably(tmp_path: Path, pictures: Path) -> None:
-    wanted = ["x.png", "x.png", "X.PNG", "x-2.png", "y.png", "metadata.jsonl"]
-    place = write(destination(tmp_path), [row(pictures / "a.png", name=name) for name in wanted])
-    assert [line["file_name"] for line in lines(place)] == [
-        *("x.png", "x-2.png", "X-3.PNG", "x-2-2.png", "y.png", "metadata-2.jsonl"),
-    ]
-
-
-def test_a_picture_saved_as_png_gets_the_ending(tmp_path: Path) -> None:
+def test_names_are_those_that_the_pictures_have_or_the_next_free_ones(tmp_path: Path) -> None:
     rows = [row(None, name="a.gif", data=b"GIF", png=b"PNG"), row(None, name="a.png", data=b"other")]
     place = write(destination(tmp_path), rows)
     assert [line["file_name"] for line in lines(place)] == ["a.png", "a-2.png"]
@@ -162,12 +178,15 @@ def test_caption_files_are_kohyas(tmp_path: Path) -> None:
     assert (place / "a-2.txt").read_bytes() == b"two\n"
 
 
-def test_the_hosts_own_files_know_the_final_name(tmp_path: Path) -> None:
-    (tmp_path / "sets" / "out").mkdir(parents=True)
-    (tmp_path / "sets" / "out" / "full").touch()
-    extra = destination(tmp_path, extra_files=lambda name, rows: {"index.json": f"{name} {rows}"})
-    place = write(extra, [row(None, data=b"1")])
-    assert (place / "index.json").read_text() == "out-2 1"
+def test_text_that_utf8_cannot_hold_costs_no_row(tmp_path: Path) -> None:
+    place = write(destination(tmp_path), [row(None, "猫\ud800", data=b"1", name="a.png")], caption_files=".txt")
+    assert (place / "a.txt").read_text("utf-8") == "猫?\n"
+    assert (place / "metadata.jsonl").read_text("utf-8") == '{"file_name": "a.png", "caption": "猫?"}\n'
+
+
+def test_caption_files_need_an_extension_of_text_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="caption_extension"):
+        DatasetWriter(destination(tmp_path), caption_files=".png")
 
 
 def test_what_was_scored_is_what_is_written(tmp_path: Path, pictures: Path) -> None:
@@ -177,13 +196,69 @@ def test_what_was_scored_is_what_is_written(tmp_path: Path, pictures: Path) -> N
     assert (write(destination(tmp_path), [prepared]) / "a.png").read_bytes() == before
 
 
-def test_a_discarded_picture_is_not_in_the_dataset(tmp_path: Path, pictures: Path) -> None:
+def test_a_discarded_picture_takes_no_room(tmp_path: Path, pictures: Path) -> None:
     writer = DatasetWriter(destination(tmp_path))
     prepared = row(pictures / "a.png")
-    writer.discard(writer.stage(prepared.row.input, prepared.picture))
-    put(writer, row(pictures / "b.png"))
+    staged = writer.stage(prepared.row.input, prepared.picture)
+    writer.discard(staged)
+    assert not Path(staged.path).exists()
+    writer.discard(staged)
+    writer.abandon()
+
+
+def test_a_staged_picture_is_renamed_and_not_copied(tmp_path: Path, pictures: Path) -> None:
+    writer = DatasetWriter(destination(tmp_path))
+    prepared = row(pictures / "a.png")
+    staged = writer.stage(prepared.row.input, prepared.picture)
+    writer.add(replace(prepared.row, staged=staged))
+    assert not Path(staged.path).exists()
+    writer.abandon()
+
+
+def test_a_row_whose_picture_was_not_staged_fails(tmp_path: Path, pictures: Path) -> None:
+    writer = DatasetWriter(destination(tmp_path))
+    with pytest.raises(MissingImageError):
+        writer.add(row(pictures / "a.png").row)
+    writer.abandon()
+
+
+def test_a_finished_dataset_cannot_be_abandoned(tmp_path: Path, pictures: Path) -> None:
+    writer = DatasetWriter(destination(tmp_path))
+    put(writer, row(pictures / "a.png"))
     place = Path(writer.finish(Tally(), {}))
-    assert sorted(path.name for path in place.iterdir()) == [".wd14", "b.png", "metadata.jsonl"]
+    again = DatasetWriter(destination(tmp_path))
+    writer.abandon()
+    assert (place / "a.png").exists()
+    again.abandon()
+
+
+def test_a_system_that_refuses_is_an_output_error(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    writer = DatasetWriter(destination(tmp_path))
+    prepared = row(pictures / "a.png")
+    monkeypatch.setattr("wd14.data.writer.write_new_file", refuse)
+    with pytest.raises(OutputError, match=r"cannot write the dataset .*out: No space left on device"):
+        writer.stage(prepared.row.input, prepared.picture)
+    writer.abandon()
+    monkeypatch.setattr("wd14.data.writer.ReportWriter", refuse)
+    with pytest.raises(OutputError, match="No space"):
+        DatasetWriter(destination(tmp_path))
+    assert list((tmp_path / "sets").iterdir()) == []
+
+
+def test_a_name_that_the_filesystem_refuses_is_said_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise OSError(errno.ENAMETOOLONG, "File name too long")
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    with pytest.raises(OutputError, match="File name too long; choose another output"):
+        DatasetWriter(destination(tmp_path))
 
 
 def test_files_have_ordinary_permissions(tmp_path: Path, pictures: Path) -> None:
