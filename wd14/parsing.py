@@ -1,7 +1,7 @@
-r"""How people write lists, pairs and thresholds in one text field.
+r"""How people write lists, replacements and thresholds in one text field.
 
-Tags may hold `;` and backslashes (`;d`, `\m/`), so a list is split at commas and line ends only, and a backslash
-has a meaning only before the character that it protects.
+Tags may hold `;` and backslashes (`;d`, `\m/`), so only commas and line ends separate the items of a list, and a
+backslash has a meaning only before a comma or an arrow.
 """
 
 from __future__ import annotations
@@ -17,44 +17,108 @@ OFF = 2.0
 """A threshold that no score reaches: the category is left out."""
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-#: A comma or a line end; no backslash protects the comma.
-_LIST_BREAK = re.compile(r"(?<!\\),|\r\n|\r|\n")
+_COMMA_OR_LINE_END = re.compile(r"(?<!\\),|\r\n|\r|\n")
 _ARROW = re.compile(r"(?<!\\)->")
 
 
 def parse_list(value: Any) -> tuple[str, ...]:
-    r"""Items of a list: typed, as text separated by commas or line ends, or as the host's `"['a', 'b']"`.
+    r"""The items of a list: a list of texts, text with commas or line ends between items, or the host's `"['a', 'b']"`.
 
-    Blanks around an item and empty items do not count; `\,` is a comma inside an item.
+    Spaces around an item do not count, empty items are left out, and `\,` is a comma inside an item.
 
     Raises:
-        ValueError: neither text nor a list of texts.
+        ValueError: the value is neither text nor a list of texts.
+    """
+    items = _items(value, "a list, or text separated by commas or line ends")
+    if items is None:
+        items = [item.replace("\\,", ",") for item in _COMMA_OR_LINE_END.split(value)]
+    texts = (_text(item).strip() for item in items)
+    return tuple(text for text in texts if text)
+
+
+def parse_pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    r"""Pairs (source, target) of lines `source -> target`; `\->` is an arrow inside a tag.
+
+    A target may be empty. A list of lines or of pairs is taken too, typed or as the host's string; so is a mapping.
+
+    Raises:
+        ValueError: an entry has another form.
+    """
+    items = value.items() if isinstance(value, Mapping) else _items(value, "lines of 'source -> target'")
+    if items is None:
+        items = _LINE_END.split(value)
+    return tuple(_pair(item) for item in items if not isinstance(item, str) or item.strip())
+
+
+def _pair(item: Any) -> tuple[str, str]:
+    if isinstance(item, str):
+        sides = [side.replace("\\->", "->") for side in _ARROW.split(item)]
+    elif isinstance(item, (list, tuple)):
+        sides = [_text(side) for side in item]
+    else:
+        sides = []
+    if len(sides) != 2 or not sides[0].strip():
+        raise ValueError(
+            f"expected 'source -> target', got {item!r}; write each replacement on a line of its own, since commas and"
+            " semicolons do not separate them, and an arrow inside a tag as '\\->'"
+        )
+    return sides[0].strip(), sides[1].strip()
+
+
+def parse_thresholds(value: Any) -> dict[str, float]:
+    """Thresholds by category, `copyright=0.5, artist=0.4, meta=off`; `off` is above any score.
+
+    Raises:
+        ValueError: an entry is not `category=number`, or the number is not in 0..1.
+    """
+    if isinstance(value, str):
+        typed = _literal(value, "{}")
+        value = typed if isinstance(typed, dict) else re.split(r"[,;\r\n]", value)
+    if isinstance(value, Mapping):
+        entries = list(value.items())
+    else:
+        texts = map(str, _items(value, "'category=threshold, …'") or ())
+        entries = [text.replace(":", "=", 1).partition("=")[::2] for text in texts if text.strip()]
+    thresholds: dict[str, float] = {}
+    for category, threshold in entries:
+        name = str(category).strip().lower()
+        if not name or threshold == "":
+            raise ValueError(f"expected 'category=threshold', such as general=0.4, got '{category}={threshold}'")
+        thresholds[name] = _threshold(threshold)
+    return thresholds
+
+
+def _threshold(value: Any) -> float:
+    if isinstance(value, str) and value.strip().lower() == "off":
+        return OFF
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    # OFF itself comes from a config that was read before; typed by a person it is a mistake.
+    if not 0 <= number <= 1 and (number != OFF or isinstance(value, str)):
+        raise ValueError(f"expected a number from 0 to 1 or 'off', got {value!r}")
+    return number
+
+
+def _items(value: Any, expected: str) -> Iterable[Any] | None:
+    """The items of a typed list, or of what `str(list)` wrote; None for any other text.
+
+    Raises:
+        ValueError: the value is neither text nor a list; `expected` says what it should be.
     """
     if value is None:
         return ()
     if isinstance(value, str):
         typed = _literal(value, "[]")
-        if not isinstance(typed, list):
-            parts = (part.replace("\\,", ",").strip() for part in _LIST_BREAK.split(value))
-            return tuple(part for part in parts if part)
-        value = typed
+        return typed if isinstance(typed, list) else None
     if not isinstance(value, Iterable) or isinstance(value, (bytes, Mapping)):
-        raise ValueError(f"expected a list, or text separated by commas or line ends, got {value!r}")
-    texts = (_text(item).strip() for item in value)
-    return tuple(text for text in texts if text)
-
-
-def _text(item: Any) -> str:
-    """A tag's text: a whole number is one too, `2021`, where a list was written without quotes."""
-    if isinstance(item, str):
-        return item
-    if isinstance(item, int) and not isinstance(item, bool):
-        return str(item)
-    raise ValueError(f"expected a text, got {item!r}")
+        raise ValueError(f"expected {expected}, got {value!r}")
+    return value
 
 
 def _literal(text: str, brackets: str) -> Any:
-    """What `str(list)` or `str(dict)` wrote, or None when the text is not that: a tag may begin with a bracket."""
+    """What `str(list)` or `str(dict)` wrote, or None for any other text: a tag may begin with a bracket."""
     text = text.strip()
     if not (text.startswith(brackets[0]) and text.endswith(brackets[1])):
         return None
@@ -66,85 +130,10 @@ def _literal(text: str, brackets: str) -> Any:
         return None
 
 
-def parse_pairs(value: Any) -> tuple[tuple[str, str], ...]:
-    r"""Pairs (source, target) of lines `source -> target`; `\->` is an arrow inside a tag.
-
-    A target may be empty, which removes the tag. A list of such lines or of pairs is taken too, typed or as the host's
-    string.
-
-    Raises:
-        ValueError: an entry is not of this form.
-    """
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        typed = _literal(value, "[]")
-        value = typed if isinstance(typed, list) else _LINE_END.split(value)
-    elif isinstance(value, Mapping):
-        value = value.items()
-    if not isinstance(value, Iterable) or isinstance(value, bytes):
-        raise ValueError(f"expected lines of 'source -> target', got {value!r}")
-    return tuple(_pair(entry) for entry in value if not isinstance(entry, str) or entry.strip())
-
-
-def _pair(entry: Any) -> tuple[str, str]:
-    if isinstance(entry, str):
-        sides = _ARROW.split(entry)
-        if len(sides) != 2:
-            raise ValueError(
-                f"expected one 'source -> target' a line, got {entry.strip()!r}; commas and semicolons do not separate"
-            )
-        texts = [side.replace("\\->", "->").strip() for side in sides]
-    elif isinstance(entry, Iterable) and not isinstance(entry, (bytes, Mapping)):
-        texts = [_text(item).strip() for item in entry]
-    else:
-        texts = []
-    if len(texts) != 2 or not texts[0]:
-        raise ValueError(f"expected 'source -> target', got {entry!r}")
-    return texts[0], texts[1]
-
-
-def parse_thresholds(value: Any) -> dict[str, float]:
-    """Thresholds by category, `copyright=0.5, artist=0.4, meta=off`; `off` is above any score.
-
-    Raises:
-        ValueError: an entry is not `category=number`, or the number is not in 0..1.
-    """
-    if value is None:
-        return {}
-    if isinstance(value, str):
-        typed = _literal(value, "{}")
-        value = typed if isinstance(typed, dict) else re.split(r"[,;\r\n]", value)
-    if isinstance(value, Mapping):
-        entries = list(value.items())
-    elif isinstance(value, Iterable) and not isinstance(value, bytes):
-        entries = [_category_and_number(item) for item in value if str(item).strip()]
-    else:
-        raise ValueError(f"expected 'category=threshold, …', got {value!r}")
-    thresholds = {}
-    for category, number in entries:
-        name = str(category).strip().lower()
-        if not name:
-            raise ValueError(f"expected 'category=threshold', got '={number}'")
-        thresholds[name] = _threshold(number)
-    return thresholds
-
-
-def _category_and_number(item: Any) -> tuple[str, str]:
-    category, equals, number = str(item).replace(":", "=", 1).partition("=")
-    if not equals or not category.strip():
-        raise ValueError(f"expected 'category=threshold', got {str(item).strip()!r}")
-    return category, number
-
-
-def _threshold(value: Any) -> float:
-    if isinstance(value, str) and value.strip().lower() == "off":
-        return OFF
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    typed_off = number == OFF and not isinstance(value, str)
-    if not typed_off and not 0.0 <= number <= 1.0:
-        raise ValueError(f"expected a number from 0 to 1 or 'off', got {value!r}")
-    return number
+def _text(item: Any) -> str:
+    """A tag's text. A whole number is one too: `2021`, in a list that was written without quotes."""
+    if isinstance(item, str):
+        return item
+    if isinstance(item, int) and not isinstance(item, bool):
+        return str(item)
+    raise ValueError(f"expected a text, got {item!r}")

@@ -1,4 +1,4 @@
-"""From scores to a caption: thresholds keep tags, the vocabulary spells them, an order is put to them, text is made."""
+"""From a picture's scores to its caption: which tags are kept, how they are written, in which order, as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from wd14.caption.ordering import TagOrder
 from wd14.caption.render import Caption, append, split_caption
-from wd14.caption.thresholds import SINGLE_CATEGORIES, IndexArray, Selector
+from wd14.caption.thresholds import SINGLE_CATEGORIES, IndexArray, TagSelector
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
 from wd14.errors import ModelContractError, ScoringError
@@ -26,26 +26,31 @@ class Captioner:
         published: thresholds that the model's author published, by category or for "all".
 
     Attributes:
-        remarks: lines for the log on entries of the options that no tag of the model matches: spelling mistakes,
-            mostly.
+        remarks: lines for the log on entries of the options that no tag of the model matches: mostly misspellings.
 
     Raises:
-        ConfigError: the options cannot be had with this model, or the implication table cannot be read.
+        ConfigError: an option does not suit this model, or the implication table cannot be read.
     """
 
     def __init__(self, labels: Labels, config: CaptionConfig, *, published: Mapping[str, float] | None = None) -> None:
-        self._size = len(labels)
         self._vocabulary = Vocabulary(labels, config)
-        self._selector = Selector(labels, config, published=published or {}, unwanted=self._vocabulary.unwanted)
+        self._selector = TagSelector(labels, config, published or {}, self._vocabulary.unwanted)
         self._order = TagOrder(labels, config, self._vocabulary)
         places = {"rating": config.rating, "quality": config.quality}
-        self._singles = [category for category in SINGLE_CATEGORIES if places[category] != "none"]
+        # kohya writes the rating before the quality in front of the others, and after it behind them.
+        self._first = [category for category in SINGLE_CATEGORIES if places[category] == "first"]
+        self._last = [category for category in reversed(SINGLE_CATEGORIES) if places[category] == "last"]
+        self._size = len(labels)
         self._separator = config.caption_separator
         self._append = config.append_tags
         self.remarks = (*self._vocabulary.remarks, *self._selector.remarks)
 
     def kept(self, scores: FloatArray) -> IndexArray:
-        """Positions of the tags at or above their threshold, ascending, (T,) scores; ratings are not among them."""
+        """Positions of the tags at or above their threshold, ascending; ratings are not among them.
+
+        Args:
+            scores: probabilities, float32, shape (T,).
+        """
         return self._selector.tags(scores)
 
     def __call__(self, scores: FloatArray, existing: str | None = None) -> Caption:
@@ -53,10 +58,10 @@ class Captioner:
 
         Args:
             scores: probabilities, float32, shape (T,), in the order of the labels.
-            existing: the caption that the picture has; counts only when the config says to append.
+            existing: the caption that the picture has; only counts when the config says to append.
 
         Raises:
-            ModelContractError: as many scores as labels were expected.
+            ModelContractError: there are not as many scores as labels.
             ScoringError: a score is not a number.
         """
         scores = np.asarray(scores, np.float32)
@@ -64,13 +69,12 @@ class Captioner:
             raise ModelContractError(f"expected {self._size} scores, one for each tag, got shape {scores.shape}")
         if np.isnan(scores).any():
             raise ScoringError("the model's scores are not numbers")
-        kept = self._selector.tags(scores)
-        singles = {category: self._selector.single(category, scores) for category in self._singles}
-        written = self._order(kept, scores, singles)
-        vocabulary = self._vocabulary
-        tags = [vocabulary.texts[i] for i, _ in written if i not in vocabulary.trigger_ids]
+        first, last = (self._selector.best(categories, scores) for categories in (self._first, self._last))
+        written = self._order(self._selector.tags(scores), scores, first, last)
+        texts, triggers = self._vocabulary.texts, self._vocabulary.triggers
+        tags = [texts[i] for i in written if i not in self._vocabulary.trigger_ids]
         if self._append and existing is not None and existing.strip():
-            text = append(existing, tags, vocabulary.triggers, self._separator)
+            text = append(existing, tags, triggers, self._separator)
         else:
-            text = self._separator.join([*vocabulary.triggers, *tags])
-        return Caption(text, tuple((vocabulary.texts[i], score) for i, score in written))
+            text = self._separator.join([*triggers, *tags])
+        return Caption(text, tuple((texts[i], score) for i, score in written.items()))

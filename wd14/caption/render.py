@@ -1,4 +1,4 @@
-"""Tags -> text: the caption itself, alone or behind one that was there before."""
+"""The text of a caption: the tags alone, or added to a caption that was there before."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wd14.caption.spelling import canonical
+from wd14.caption.spelling import folded
 
-#: The end of a sentence: two words, a full stop, and a capital, a comma or nothing behind it (`mr. squeaks` is none).
+#: The end of a sentence: two words and a full stop before a capital, a comma or the end (`mr. squeaks` is none).
 _SENTENCE = re.compile(r"(?<![^\s,])[^\s,]+[ \t]+[^\s,]*\w[\w\"'”’)]\.[\"'”’)]?(?=\s+[A-Z]|\s*(?:,|$))")
 
 
@@ -20,31 +20,28 @@ class Caption:
     tags: tuple[tuple[str, float], ...] = ()
 
     def scores(self) -> dict[str, float]:
-        """Tag as written -> score, rounded to 4 digits: what the extra column holds."""
+        """Tag as written -> score, rounded to 4 digits."""
         return {name: round(score, 4) for name, score in self.tags}
 
 
 def split_caption(text: str, separator: str) -> list[str]:
-    """The tags of a caption: cut at the separator, blanks around it do not count, nor do empty tags.
+    """The tags of a caption, without the spaces around them. Empty tags are left out.
 
-    A separator of blanks alone counts as it is, without its blanks nothing would be left of it.
+    Spaces around the separator do not count, unless it consists of nothing else.
     """
-    parts = text.split(separator.strip() or separator)
-    return [part.strip() for part in parts if part.strip()]
+    return [part.strip() for part in text.split(separator.strip() or separator) if part.strip()]
 
 
 def append(existing: str, tags: Sequence[str], triggers: Sequence[str], separator: str) -> str:
-    """The existing caption, then the tags it does not have, in whichever spelling; the trigger words open it.
+    """The trigger words, the existing caption, and the tags that it does not have in any spelling.
 
-    Sentences are left as they are; a list of tags is joined by `separator`, as kohya does.
+    A caption that holds a sentence stays as it is; a list of tags is joined again with `separator`, as kohya does.
     """
     text = existing.strip()
     parts = split_caption(text, separator)
-    have = {canonical(part).casefold() for part in parts}
-    new = [tag for tag in tags if canonical(tag).casefold() not in have]
+    there = set(map(folded, parts))
+    new = [tag for tag in tags if folded(tag) not in there]
     if _SENTENCE.search(text):
-        opening = [word for word in triggers if canonical(word).casefold() not in have]
-        return separator.join([*opening, text, *new])
-    openers = {canonical(word).casefold() for word in triggers}
-    kept = [part for part in parts if canonical(part).casefold() not in openers]
-    return separator.join([*triggers, *kept, *new])
+        return separator.join([*(word for word in triggers if folded(word) not in there), text, *new])
+    openers = set(map(folded, triggers))
+    return separator.join([*triggers, *(part for part in parts if folded(part) not in openers), *new])

@@ -1,9 +1,8 @@
-"""Which tags are kept: scores and thresholds -> positions in the model's list."""
+"""Which tags are kept: thresholds, the same for every picture or cut for each, and the best rating."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +13,11 @@ from wd14.types import SCORE_FLOOR, UNUSED, FloatArray, Labels
 
 IndexArray = NDArray[np.intp]
 
-#: One tag of each of these describes the picture as a whole; the best is taken and no threshold counts.
+#: A picture has one tag of each of these categories: the best-scored one.
 SINGLE_CATEGORIES = ("rating", "quality")
 
-#: MCut: the WD14 author's Space keeps no character below this. Ours keeps no tag at all below it, or a picture
-#: in which the model sees nothing (best score 0.015) would be captioned with noise.
+#: Maximum Cut keeps no score below this. The WD14 author's Space applies it to characters only; general tags need it
+#: too, or a picture in which the model recognises nothing (best score 0.015) is captioned with noise.
 MCUT_FLOOR = 0.15
 
 #: For models with a tag_mapping.json, kohya takes no rating or quality tag below the lowest of these thresholds.
@@ -32,8 +31,8 @@ def mcut(scores: FloatArray, *, one_may_dominate: bool) -> float:
 
     Args:
         scores: a category's scores, in any order, 0..1.
-        one_may_dominate: whether a single kept tag is an answer. It is for characters; one general tag far above
-            the rest (0.99 before 0.45, 0.44, …) would drop them all, so there the widest gap below it counts.
+        one_may_dominate: whether a single tag may be all that is kept. Right for characters; a general tag far above
+            the others (0.99 before 0.45, 0.44, …) would drop them all, so for those the widest gap below it counts.
     """
     ranked = np.sort(scores[scores >= np.float32(SCORE_FLOOR)])[::-1]
     if ranked.size == 0:
@@ -45,30 +44,16 @@ def mcut(scores: FloatArray, *, one_may_dominate: bool) -> float:
     return max(MCUT_FLOOR, float(ranked[last_kept]))
 
 
-def fixed_thresholds(labels: Labels, config: CaptionConfig, published: Mapping[str, float]) -> dict[str, float | None]:
-    """The threshold of each category of a model, 0..1 or above for "off"; None = Maximum Cut finds it per picture.
-
-    A threshold that a person wrote for a category holds in every mode. Categories of which a picture has one tag
-    (`SINGLE_CATEGORIES`) are not among them.
-    """
-    sizes = Counter(labels.categories)
-    thresholds: dict[str, float | None] = {}
-    for category in sizes:
-        if category in SINGLE_CATEGORIES or category == UNUSED:
-            continue
-        by_mcut = config.threshold_mode == "mcut" and category not in config.category_thresholds
-        # One score has no gap to a neighbour.
-        thresholds[category] = None if by_mcut and sizes[category] > 1 else _threshold(category, config, published)
-    return thresholds
-
-
 def lowest_threshold(labels: Labels, config: CaptionConfig, published: Mapping[str, float]) -> float:
-    """The lowest score that can count for a caption: below `SCORE_FLOOR`, stored scores will not do."""
-    fixed = fixed_thresholds(labels, config, published).values()
-    return min((threshold for threshold in fixed if threshold is not None), default=1.0)
+    """The lowest threshold in use, 0..1 or above: below `SCORE_FLOOR`, stored scores cannot answer for fresh ones.
+
+    Raises:
+        ConfigError: as `TagSelector`.
+    """
+    return TagSelector(labels, config, published).lowest_threshold
 
 
-class Selector:
+class TagSelector:
     """Compares scores with thresholds, in float32 and with `>=`, as kohya does under NumPy 2.
 
     Args:
@@ -77,87 +62,94 @@ class Selector:
         published: thresholds that the model's author published, by category or for "all".
         unwanted: positions of tags that are never kept.
 
+    Attributes:
+        lowest_threshold: the lowest that is in use; infinite when nothing can be kept. The rating's does not count,
+            because ratings are stored however low they are.
+        remarks: lines for the log.
+
     Raises:
-        ConfigError: the mode is "model" and the author published none.
+        ConfigError: the mode is "model" and the author published no threshold.
     """
 
     def __init__(
         self,
         labels: Labels,
         config: CaptionConfig,
-        *,
         published: Mapping[str, float],
-        unwanted: Iterable[int] = (),
+        unwanted: Collection[int] = (),
     ) -> None:
         if config.threshold_mode == "model" and not published:
             raise ConfigError(
                 "Threshold Mode (threshold_mode) is 'model', but this model comes with no published"
                 " threshold; choose fixed or mcut"
             )
-        categories = np.array(labels.categories)
-        self._thresholds = np.full(len(labels), np.inf, np.float32)
-        self._mcut: list[tuple[slice | IndexArray, bool]] = []
-        for category, threshold in fixed_thresholds(labels, config, published).items():
-            where = np.flatnonzero(categories == category)
-            if threshold is not None:
-                self._thresholds[where] = threshold
-                continue
-            block = slice(int(where[0]), int(where[-1]) + 1)
-            is_one_block = where.size == where[-1] + 1 - where[0]
-            self._mcut.append((block if is_one_block else where, category != "general"))
-        self.remarks = tuple(
+        self.remarks = [
             f"Thresholds by Category: this model has no category {category!r}"
             for category in config.category_thresholds
             if category not in labels.categories
-        )
-        self._unwanted = np.array(sorted(set(unwanted)), np.intp)
+        ]
+        categories = np.array(labels.categories)
+        self._unwanted = np.array(list(unwanted), np.intp)
+        self._thresholds = np.full(len(labels), np.inf, np.float32)
+        self._cut: list[tuple[slice | IndexArray, bool]] = []
+        for category in set(labels.categories) - {*SINGLE_CATEGORIES, UNUSED}:
+            where = np.flatnonzero(categories == category)
+            # A category that the user gave a threshold has it in every mode, and one score has no gap to be cut at.
+            if config.threshold_mode == "mcut" and category not in config.category_thresholds and where.size > 1:
+                self._thresholds[where] = MCUT_FLOOR
+                block = slice(int(where[0]), int(where[-1]) + 1)
+                is_block = where.size == block.stop - block.start  # a slice is read several times as fast
+                self._cut.append((block if is_block else where, category != "general"))
+            else:
+                self._thresholds[where] = _fixed_threshold(category, config, published)
         self._thresholds[self._unwanted] = np.inf
-        self._singles = {
-            category: _Single(np.flatnonzero(categories == category), labels, config, category, self._unwanted)
-            for category in SINGLE_CATEGORIES
-        }
+        self.lowest_threshold = float(self._thresholds.min(initial=np.inf))
+
+        self._singles: dict[str, tuple[IndexArray, FloatArray]] = {}
+        for category in SINGLE_CATEGORIES:
+            where = np.flatnonzero(categories == category)
+            wanted = ~np.isin(where, self._unwanted)
+            if labels.order == "score":
+                # Here kohya looks for the best wanted one; in a CSV model the best one is written, or none.
+                where, wanted = where[wanted], wanted[wanted]
+            thresholds = np.where(wanted, _single_threshold(category, labels, config), np.inf).astype(np.float32)
+            self._singles[category] = where, thresholds
+        if config.quality != "none":
+            self.lowest_threshold = min(self.lowest_threshold, float(self._singles["quality"][1].min(initial=np.inf)))
 
     def tags(self, scores: FloatArray) -> IndexArray:
         """Positions of the tags that are kept, ascending; ratings and quality tags are not among them."""
-        if not self._mcut:
-            return np.flatnonzero(scores >= self._thresholds)
-        thresholds = self._thresholds.copy()
-        for where, one_may_dominate in self._mcut:
-            thresholds[where] = mcut(scores[where], one_may_dominate=one_may_dominate)
-        thresholds[self._unwanted] = np.inf
+        thresholds = self._thresholds
+        if self._cut:
+            thresholds = thresholds.copy()
+            for where, one_may_dominate in self._cut:
+                thresholds[where] = mcut(scores[where], one_may_dominate=one_may_dominate)
+            thresholds[self._unwanted] = np.inf
         return np.flatnonzero(scores >= thresholds)
 
-    def single(self, category: str, scores: FloatArray) -> int | None:
-        """Position of the best tag of "rating" or "quality"; None when there is none, or it is not wanted."""
-        return self._singles[category].best(scores)
+    def best(self, categories: Iterable[str], scores: FloatArray) -> list[int]:
+        """Positions of the best tag of each category, "rating" or "quality"; none that is unwanted or too low."""
+        found: list[int] = []
+        for category in categories:
+            where, thresholds = self._singles[category]
+            if where.size:
+                best = int(scores[where].argmax())
+                if scores[where[best]] >= thresholds[best]:
+                    found.append(int(where[best]))
+        return found
 
 
-class _Single:
-    """The best tag of a category of which a picture has one."""
-
-    def __init__(
-        self, where: IndexArray, labels: Labels, config: CaptionConfig, category: str, unwanted: IndexArray
-    ) -> None:
-        self._unwanted = set(unwanted.tolist())
-        least = config.category_thresholds.get(category)
-        if labels.order == "score":
-            # kohya looks for the best among the wanted ones here, and for a CSV's models at the best alone.
-            where = np.array([i for i in where.tolist() if i not in self._unwanted], np.intp)
-            if least is None:
-                least = min([config.thresh, *(config.threshold_for(c) for c in _KOHYA_CATEGORIES)])
-        self._where = where
-        self._least = np.float32(0 if least is None else least)
-
-    def best(self, scores: FloatArray) -> int | None:
-        if not self._where.size:
-            return None
-        best = int(self._where[scores[self._where].argmax()])
-        return None if best in self._unwanted or scores[best] < self._least else best
-
-
-def _threshold(category: str, config: CaptionConfig, published: Mapping[str, float]) -> float:
+def _fixed_threshold(category: str, config: CaptionConfig, published: Mapping[str, float]) -> float:
+    """A category's threshold, 0..1 or above for "off"."""
     if config.threshold_mode == "model" and category not in config.category_thresholds:
-        own = published.get(category, published.get("all"))
-        if own is not None:
-            return own
+        return published.get(category, published.get("all", config.threshold_for(category)))
     return config.threshold_for(category)
+
+
+def _single_threshold(category: str, labels: Labels, config: CaptionConfig) -> float:
+    """The threshold of "rating" or "quality"."""
+    if category in config.category_thresholds:
+        return config.category_thresholds[category]
+    if labels.order == "score":
+        return min(config.thresh, *map(config.threshold_for, _KOHYA_CATEGORIES))
+    return 0 if category == "rating" else SCORE_FLOOR  # lower quality scores are not stored

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from wd14.caption.characters import Expander, split_group
+from wd14.caption.characters import CharacterExpander, split_group
 from wd14.types import Labels
 
 WITH_SERIES = {
@@ -37,30 +39,23 @@ BASES = (
 NAMES = (*WITH_SERIES, *WITHOUT_SERIES, *BASES)
 
 
-@pytest.fixture(scope="module")
-def expander() -> Expander:
-    return Expander(Labels(NAMES, ("character",) * len(NAMES)))
+def parts_of(names: Sequence[str], categories: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    return dict(zip(names, CharacterExpander(Labels(tuple(names), tuple(categories))).parts(), strict=True))
 
 
-@pytest.mark.parametrize(("name", "parts"), WITH_SERIES.items())
-def test_a_series_becomes_a_tag_of_its_own(expander: Expander, name: str, parts: tuple[str, str]) -> None:
-    assert expander.parts(NAMES.index(name)) == parts
-
-
-@pytest.mark.parametrize("name", [*WITHOUT_SERIES, *BASES])
-def test_a_costume_stays_with_the_name(expander: Expander, name: str) -> None:
-    assert expander.parts(NAMES.index(name)) == (name,)
+def test_a_series_becomes_a_tag_of_its_own_and_a_costume_stays_with_the_name() -> None:
+    expected = WITH_SERIES | {name: (name,) for name in (*WITHOUT_SERIES, *BASES)}
+    assert parts_of(NAMES, ["character"] * len(NAMES)) == expected
 
 
 def test_general_tags_are_not_expanded() -> None:
-    assert Expander(Labels(("star_(symbol)",), ("general",))).parts(0) == ("star_(symbol)",)
+    assert parts_of(["star_(symbol)"], ["general"]) == {"star_(symbol)": ("star_(symbol)",)}
 
 
 def test_a_copyright_tag_of_the_model_is_a_series_whatever_else_it_is() -> None:
-    labels = Labels(("a_(casual)", "b_(hero)", "hero", "casual"), ("character",) * 3 + ("copyright",))
-    expander = Expander(labels)
-    assert expander.parts(0) == ("a", "casual")
-    assert expander.parts(1) == ("b_(hero)",)
+    parts = parts_of(["a_(casual)", "b_(hero)", "hero", "casual"], ["character"] * 3 + ["copyright"])
+    assert parts["a_(casual)"] == ("a", "casual")
+    assert parts["b_(hero)"] == ("b_(hero)",)
 
 
 @pytest.mark.parametrize(

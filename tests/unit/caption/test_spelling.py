@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import AWKWARD_TAGS, spellings, tag_names
 from wd14.caption.render import append
-from wd14.caption.spelling import KAOMOJI, Spellings, canonical, pattern_of, with_escapes, with_spaces
+from wd14.caption.spelling import KAOMOJI, Spellings, canonical, wildcard_pattern, with_escapes, with_spaces
 
 QUICK = settings(max_examples=80, deadline=None)
 
@@ -44,18 +44,18 @@ def test_the_two_faces_that_kohya_takes_apart(name: str) -> None:
 @QUICK
 @given(st.text("ab_*?", min_size=1, max_size=8), st.text("ab_", min_size=1, max_size=10))
 def test_wildcards_mean_what_they_mean_in_file_names(entry: str, name: str) -> None:
-    matched = pattern_of(entry).fullmatch(canonical(name)) is not None
+    matched = wildcard_pattern(entry).fullmatch(canonical(name)) is not None
     assert matched == fnmatch.fnmatchcase(canonical(name), canonical(entry))
 
 
 def test_a_protected_wildcard_is_the_sign_itself() -> None:
-    assert pattern_of("a\\*b?").fullmatch("a*bc")
-    assert not pattern_of("a\\*b?").fullmatch("axbc")
+    assert wildcard_pattern("a\\*b?").fullmatch("a*bc")
+    assert not wildcard_pattern("a\\*b?").fullmatch("axbc")
 
 
 def test_nothing_that_a_person_or_a_file_wrote_takes_for_ever() -> None:
     start = time.perf_counter()
-    assert not pattern_of("*a" * 40 + "*b").fullmatch("a" * 400)
+    assert not wildcard_pattern("*a" * 40 + "*b").fullmatch("a" * 400)
     for existing in ("a" * 300_000, "a " * 150_000, " ." * 150_000, "a. " * 100_000, "a" + " " * 300_000 + "."):
         append(existing, ["solo"], [], ", ")
     assert time.perf_counter() - start < 10
