@@ -115,7 +115,6 @@ class CaptionConfig(BaseModel):
         {},
         "Thresholds by Category",
         "Thresholds for other categories, which some models have: copyright=0.5, artist=0.4, meta=off.",
-        validate_default=True,
     )
     max_tags: int = _field(
         0, "Maximum Number of Tags", "Keep this many tags, those with the best scores. 0 = all.", ge=0, le=10000
