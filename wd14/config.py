@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from wd14.config_words import explain, shown
 from wd14.errors import ConfigError
@@ -67,7 +75,8 @@ class CaptionConfig(BaseModel):
     An empty value or `'None'` is the parameter's default, or None where a parameter may be left empty. Keys that
     are not parameters are ignored: the host's form sends other plugins' too.
 
-    Build one with `CaptionConfig.from_values`, whose errors are written for a person.
+    Raises:
+        ConfigError: values are not allowed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -115,7 +124,6 @@ class CaptionConfig(BaseModel):
         {},
         "Thresholds by Category",
         "Thresholds for other categories, which some models have: copyright=0.5, artist=0.4, meta=off.",
-        validate_default=True,
     )
     max_tags: int = _field(
         0, "Maximum Number of Tags", "Keep this many tags, those with the best scores. 0 = all.", ge=0, le=10000
@@ -224,24 +232,13 @@ class CaptionConfig(BaseModel):
     cache: bool = _field(True, "Keep Scores", "Store scores, so that another run with other thresholds needs no model.")
     cache_folder: str = _field("", "Score Folder", "Where scores are stored. Empty = the user's cache folder.")
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _drop_empty(cls, values: Any) -> Any:
-        """The host writes "nothing" as `''`, `'None'` or null: the default, or None where None is a value."""
-        if not isinstance(values, Mapping):
-            return values
-        known: dict[str, Any] = {}
-        for key, value in values.items():
-            field = cls.model_fields.get(key)
-            if field is None:
-                continue
-            if isinstance(value, str) and key != "caption_separator":  # there spaces count
-                value = value.strip()
-            if value is not None and value not in ("", "None"):
-                known[key] = value
-            elif _may_be_none(field):
-                known[key] = None
-        return known
+    def _validate(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return validate(_without_empty(cls, values) if isinstance(values, Mapping) else values)
+        except ValidationError as error:
+            raise ConfigError("\n".join(map(cls._explain, error.errors()))) from error
 
     @field_validator("*", mode="before")
     @classmethod
@@ -267,10 +264,7 @@ class CaptionConfig(BaseModel):
         Raises:
             ConfigError: values are not allowed; for each, a line with the parameter, its value and what is allowed.
         """
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            raise ConfigError("\n".join(map(cls._explain, error.errors()))) from error
+        return cls.model_validate(dict(values))
 
     @classmethod
     def _explain(cls, problem: Any) -> str:
@@ -297,5 +291,17 @@ class CaptionConfig(BaseModel):
         return self.thresh if own is None else own
 
 
-def _may_be_none(field: FieldInfo) -> bool:
-    return type(None) in getattr(field.annotation, "__args__", ())
+def _without_empty(config: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Hosts write "nothing" as `''`, `'None'` or null: it is the default, or None where None is allowed."""
+    known: dict[str, Any] = {}
+    for key, value in values.items():
+        field = config.model_fields.get(key)
+        if field is None:
+            continue
+        if isinstance(value, str) and key != "caption_separator":  # there spaces count
+            value = value.strip()
+        if value is not None and value not in ("", "None"):
+            known[key] = value
+        elif type(None) in get_args(field.annotation):
+            known[key] = None
+    return known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from PIL import Image
 
 import wd14
 from tests.integration.conftest import ROOT, Run
-from wd14.cli.main import main
+from wd14.cli.main import _parse, main
 from wd14.config import GROUPS
 from wd14.errors import ConfigError, JobStoppedError, ModelError
 from wd14.model.files.registry import MODELS
@@ -60,6 +61,13 @@ def test_download_without_a_network_says_what_to_do(cli: Run, tmp_path: Path, mo
     done = cli("download", "SmilingWolf/wd-vit-tagger-v3")
     assert done.returncode == 1
     assert "model.onnx" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_cache_folder_is_refused_in_words(cli: Run) -> None:
+    done = cli("cache", "--cache-folder", "~nobody-of-that-name/x")
+    assert done.returncode == 2
+    assert "Score Folder (cache_folder): expected a folder" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -144,7 +152,7 @@ def test_a_reader_that_leaves_does_not_break_the_job(photos: Path, tmp_path: Pat
     ("words", "meant"),
     [
         (["caption", "x", "--tresh", "0.3"], "--thresh"),
-        (["caption", "x", "--tresh=0.3"], "--thresh"),
+        (["caption", "x", "--tresh=0.30000001"], "--thresh"),
         (["caption", "x", "y", "--undesired-tag", "a"], "--undesired-tags"),
         (["caption", "x", "--general_threshold", "0.3"], "--general-threshold"),
         (["caption", "x", "--no-cach"], "--no-cache"),
@@ -199,6 +207,14 @@ def test_help_shows_the_parameters_in_groups_with_their_defaults(
         *("--general-threshold X", "--custom-model MODEL", "Default: .txt."),
     ):
         assert line in words
+
+
+def test_the_commands_of_the_readme_are_understood() -> None:
+    commands = re.findall(r"^wd14-captioner (.+)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert len(commands) > 5
+    for words in (shlex.split(command, comments=True) for command in commands):
+        if "--help" not in words:
+            assert _parse(words).command == words[0]
 
 
 def test_the_version_is_said(cli: Run) -> None:

@@ -36,6 +36,8 @@ def test_the_documented_parameters_come_first_and_in_order() -> None:
     [
         ("thresh", "0.35", 0.35),
         ("thresh", " 1 ", 1.0),
+        ("thresh", None, 0.35),
+        ("general_threshold", None, None),
         ("general_threshold", "", None),
         ("general_threshold", "None", None),
         ("general_threshold", "0", 0.0),
@@ -51,7 +53,7 @@ def test_the_documented_parameters_come_first_and_in_order() -> None:
         ("caption_separator", ";", ";"),
         ("caption_separator", "", ", "),
         ("caption_separator", "None", ", "),
-        ("caption_separator", "\\n", "\n"),
+        ("caption_separator", "\\n\\t", "\n\t"),
         ("image_field", "", "image"),
         ("image_field", " photo ", "photo"),
         ("undesired_tags", "['a b', 'c']", ("a b", "c")),
@@ -63,7 +65,7 @@ def test_the_documented_parameters_come_first_and_in_order() -> None:
         ("max_megapixels", "12.5", 12.5),
     ],
 )
-def test_the_hosts_strings_are_understood(key: str, text: str, value: object) -> None:
+def test_the_hosts_strings_are_understood(key: str, text: str | None, value: object) -> None:
     assert getattr(CaptionConfig.from_values({key: text}), key) == value
 
 
@@ -108,10 +110,13 @@ def test_a_bad_value_is_refused_with_title_value_and_range(key: str, value: obje
     assert (repr(value) in message) or (str(value).split("=")[-1] in message)
 
 
-def test_all_bad_values_are_told_at_once() -> None:
+def test_all_bad_values_are_told_at_once_in_python_too() -> None:
     with pytest.raises(ConfigError) as caught:
-        CaptionConfig.from_values({"thresh": 7, "rating": "x"})
-    assert len(str(caught.value).splitlines()) == 2
+        CaptionConfig(thresh=7, rating="x")  # type: ignore[arg-type]
+    assert [line.partition(" is ")[0] for line in str(caught.value).splitlines()] == [
+        "Tag Confidence Threshold (thresh)",
+        "Rating (rating)",
+    ]
 
 
 def test_what_is_no_parameter_is_ignored() -> None:
@@ -124,9 +129,31 @@ def test_a_config_cannot_be_changed() -> None:
 
 
 def test_thresholds_fall_back_to_the_tag_threshold() -> None:
-    config = CaptionConfig.from_values({"thresh": 0.2, "character_threshold": None, "category_thresholds": "meta=0.9"})
-    assert [config.threshold_for(name) for name in ("general", "character", "meta", "artist")] == [0.2, 0.2, 0.9, 0.2]
-    assert CaptionConfig(general_threshold=0.0).threshold_for("general") == 0.0
+    def thresholds(**values: Any) -> list[float]:
+        config = CaptionConfig.from_values({"thresh": 0.2, **values})
+        return [config.threshold_for(name) for name in ("general", "character", "meta", "artist")]
+
+    assert thresholds() == [0.2, 0.85, 0.2, 0.2]
+    assert thresholds(character_threshold=None, category_thresholds="meta=0.9") == [0.2, 0.2, 0.9, 0.2]
+    assert thresholds(general_threshold=0.0, character_threshold=0.5) == [0.0, 0.5, 0.2, 0.2]
+    assert thresholds(general_threshold=0.4, category_thresholds="general=0.1, character=off") == [0.1, 2.0, 0.2, 0.2]
+
+
+def test_what_no_file_can_be_called_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for key in ("output_dataset_name", "image_field", "undesired_tags", "caption_separator"):
+        with pytest.raises(ConfigError, match=f"{key}.*which holds a NUL"):
+            CaptionConfig.from_values({key: "a\0b"})
+    with pytest.raises(ConfigError, match="no such user"):
+        CaptionConfig.from_values({"cache_folder": "~nobody-of-that-name/x"})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert CaptionConfig.from_values({"cache_folder": "~/x"}).cache_path == tmp_path / "x"
+
+
+def test_a_message_shows_a_long_value_by_its_beginning() -> None:
+    for value in ("9" * 5000, 10**5000, ["x" * 5000]):
+        with pytest.raises(ConfigError, match="Image Resize") as caught:
+            CaptionConfig.from_values({"image_size": value})
+        assert len(str(caught.value)) < 300
 
 
 def test_the_users_own_model_and_folder_win() -> None:

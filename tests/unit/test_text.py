@@ -16,7 +16,7 @@ from wd14.text import count, duration, printable
         ("a\nb\r.png", "a\\nb\\r.png"),
         ("gpj.\u202eexe", "gpj.\\u202eexe"),
         ("\udcff.png", "\\udcff.png"),
-        ("a\u2028b", "a\\u2028b"),
+        ("a\u2028b\u2029", "a\\u2028b\\u2029"),
         ("\x9b31m", "\\x9b31m"),
         ('it\'s "so"\t\\.png', 'it\'s "so"\\t\\.png'),
     ],
@@ -27,7 +27,15 @@ def test_nothing_in_a_name_reaches_the_terminal_as_a_command(text: str, shown: s
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0.24, "0.2 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
+    [
+        (0.24, "0.2 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (3600, "1 h 00 min"),
+        (7800, "2 h 10 min"),
+    ],
 )
 def test_durations_read_well(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown

@@ -41,10 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(str(error))
         return error.exit_code
     except BrokenPipeError:
-        # Nobody reads our output any more. What is still buffered has nowhere to go, and at its end the interpreter
-        # would complain about it.
-        sys.stdout = None
-        return 1
+        return 1  # nobody reads our output any more
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
