@@ -202,7 +202,7 @@ def test_captions_from_stored_scores_are_those_of_fresh_ones(exponents: list[flo
     values = {"threshold_mode": mode, "thresh": low, "character_threshold": low, "rating": "first"}
     config = CaptionConfig.from_values(values)
     published = {"all": low}
-    assert lowest_threshold(MANY, config, published) >= SCORE_FLOOR
+    assert np.float32(lowest_threshold(MANY, config, published)) >= np.float32(SCORE_FLOOR)
     captioner = Captioner(MANY, config, published=published)
     assert captioner(fresh).text == captioner(stored).text
 

@@ -57,7 +57,7 @@ def test_which_split_is_read(available: str, wanted: str, chosen: list[str]) -> 
 
 
 def test_a_split_that_is_not_there_is_said_with_those_that_are() -> None:
-    with pytest.raises(SplitNotFoundError, match=r"'c'; the source has: b, a\\x0a \(or all\)"):
+    with pytest.raises(SplitNotFoundError, match=r"'c'; the source has: b, a\\n \(or all\)"):
         choose_splits({"b": 1, "a\n": 2}, "c")
 
 
