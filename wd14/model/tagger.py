@@ -14,9 +14,9 @@ from wd14.errors import ModelContractError, ScoringError
 from wd14.model import devices
 from wd14.model.activation import probabilities
 from wd14.model.devices import first_line
-from wd14.model.files import contract
 from wd14.model.files.find import ModelFiles, find_model
 from wd14.model.files.graph import TensorFacts
+from wd14.model.files.interface import Interface, check_spec, read_interface
 from wd14.model.files.registry import DEFAULT
 from wd14.stop import StopToken
 from wd14.types import UNUSED, FloatArray, InputSpec, Labels, Log
@@ -95,7 +95,7 @@ class Tagger:
         self,
         files: ModelFiles,
         session: Any,
-        interface: contract.Interface,
+        interface: Interface,
         device: str,
         log: Log | None,
         stop_watch: _StopWatch | None,
@@ -141,14 +141,14 @@ class Tagger:
         stop_watch = None if stop is None else _StopWatch(stop)
         with _cancelled_by(stop_watch, lambda: _cancel_opening(options)):
             session, chosen = devices.open_session(_onnxruntime(), files.model_path, device, options, log, stop)
-        interface = contract.read_interface(
+        interface = read_interface(
             [_facts(argument) for argument in session.get_inputs()],
             [_facts(argument) for argument in session.get_outputs()],
             files.labels,
             model=str(files.model_path),
             output_name=files.output_name,
         )
-        contract.check_spec(interface, files.spec, str(files.model_path))
+        check_spec(interface, files.spec, str(files.model_path))
         return cls(files, session, interface, chosen, log, stop_watch)
 
     @property

@@ -1,46 +1,84 @@
-"""What a failed download means to a person: read off the client's exceptions, old (requests) and new (httpx)."""
+"""What a failed download means to the user: read off the client's exceptions, old (requests) and new (httpx)."""
 
 from __future__ import annotations
 
-import errno
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from wd14.errors import CaptionerError
+from wd14.errors import DownloadError, ModelError, ModelNotFoundError
+
+
+class FileNotInRepositoryError(ModelNotFoundError):
+    """The repository and the revision are there, the file is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why a download failed."""
 
-    what: str  #: half a sentence: "the hub answered 500"
+    what: str  #: half a sentence
     advice: str = ""
+    error: type[ModelError] = DownloadError
     passing: bool = False  #: worth another try in some seconds
-    not_found: bool = False
-    file_only: bool = False  #: not found, but the repository is there
-    damaged: bool = False  #: what has arrived so far is of no use
+    start_over: bool = False  #: what has arrived so far is of no use
+    wait: float | None = None  #: seconds after which the hub wants to be asked again
 
 
-def problem_of(error: BaseException) -> Problem:
-    """The problem behind an exception of `huggingface_hub`.
+_NETWORK = "Check the network, the proxy (HTTPS_PROXY), and HF_ENDPOINT if you use a mirror."
+_CONDITIONS = "Accept its conditions on its page, then set HF_TOKEN to a token that may read it."
+_NAME = "Check the name; for a private model set HF_TOKEN to a token that may read it."
+_LATER = "Wait some minutes; with HF_TOKEN set the hub allows more."
+_SPACE = "Free some space, or set HF_HOME to a folder on another disk."
 
-    Raises:
-        BaseException: the error itself, where it is one of ours, or is not about a download.
-    """
-    if isinstance(error, CaptionerError) or not isinstance(error, Exception):
-        raise error
+#: What is looked for in an exception and in those it came from (the names of their classes, the status that the hub
+#: answered, their messages), most telling first; and what it means.
+_PROBLEMS = (
+    ("OfflineModeIsEnabled", Problem("it is not on this machine, and HF_HUB_OFFLINE forbids asking the hub")),
+    (
+        "GatedRepoError|status=403",
+        Problem("the hub answered {status}: access to this model is restricted", _CONDITIONS),
+    ),
+    ("RevisionNotFoundError", Problem("the hub has no such revision", "Check what follows the @.", ModelNotFoundError)),
+    (
+        "RepositoryNotFoundError|status=401",
+        Problem("the hub answered {status}: there is no such model, or it is private", _NAME, ModelNotFoundError),
+    ),
+    (
+        "(?<!Local)EntryNotFoundError",
+        Problem("the hub answered {status}: no such file", error=FileNotInRepositoryError),
+    ),
+    ("status=404", Problem("the hub answered 404: no such file", "Check the name.", ModelNotFoundError)),
+    ("status=416", Problem("the hub cannot continue a partial download", passing=True, start_over=True)),
+    ("status=429", Problem("the hub answered 429: too many requests", _LATER, passing=True)),
+    ("status=(408|5..)", Problem("the hub answered {status}", "Try again later.", passing=True)),
+    ("status=", Problem("the hub answered {status}")),
+    ("No space left|not enough space|[Qq]uota exceeded", Problem("the disk is full", _SPACE)),
+    ("PermissionError", Problem("the cache cannot be written to ({error})", "Set HF_HOME to a folder of your own.")),
+    ("Consistency check failed", Problem("the file arrived incomplete", _NETWORK, passing=True, start_over=True)),
+    ("FileMetadataError", Problem("what answered is not a Hugging Face hub", _NETWORK)),
+    ("ProxyError", Problem("the proxy refused the connection", _NETWORK)),
+    ("CERTIFICATE_VERIFY_FAILED", Problem("the connection is not trusted (SSL)", _NETWORK)),
+    ("ChunkedEncodingError|ProtocolError|ReadError", Problem("the connection was cut", _NETWORK, passing=True)),
+    ("Timeout", Problem("the hub did not answer in time", _NETWORK)),
+    ("ConnectionError|ConnectError|NetworkError|SSLError", Problem("the hub cannot be reached", _NETWORK)),
+)
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem behind an exception that `huggingface_hub` raised."""
     chain = list(_chain(error))
-    names = [name for link in chain for name in _names(link)]
-    if "OfflineModeIsEnabled" in names:
-        return Problem("it is not on this machine, and HF_HUB_OFFLINE forbids to ask the hub")
-    response = next((r for link in chain if (r := getattr(link, "response", None)) is not None), None)
-    if response is not None and getattr(response, "status_code", None) is not None:
-        return _of_status(int(response.status_code), names)
-    return _of_names(error, chain, names)
+    response = next((found for link in chain if (found := getattr(link, "response", None)) is not None), None)
+    status = getattr(response, "status_code", None)
+    names = [type(link).__name__ for link in chain]
+    evidence = " ".join([*names, f"status={status}" if status else "", *map(str, chain)])
+    short = " ".join(f"{names[0]}: {error}".split()).rstrip(".")
+    problem = next((problem for pattern, problem in _PROBLEMS if re.search(pattern, evidence)), Problem("{error}"))
+    return replace(problem, what=problem.what.format(status=status, error=short), wait=_retry_after(response))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and those that it came from."""
+    """The exception and those it came from."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
@@ -49,67 +87,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or link.__context__
 
 
-def _names(error: BaseException) -> list[str]:
-    return [kind.__name__ for kind in type(error).__mro__]
-
-
-def _of_status(status: int, names: list[str]) -> Problem:
-    if "GatedRepoError" in names or status == 403:
-        return Problem(
-            f"the hub answered {status}: access to this model is restricted",
-            "Accept its conditions on its page, then set HF_TOKEN to a token that may read it.",
-        )
-    if "RevisionNotFoundError" in names:
-        return Problem("the hub has no such revision", "Check what stands after the @.", not_found=True)
-    if status == 401:
-        return Problem(
-            "the hub answered 401: there is no such model, or it is private",
-            "Check the name; for a private model set HF_TOKEN to a token that may read it.",
-            not_found=True,
-        )
-    if "RepositoryNotFoundError" in names:
-        return Problem("the hub has no such model", "Check the name.", not_found=True)
-    if status == 404:
-        entry = "EntryNotFoundError" in names
-        return Problem(
-            "the hub answered 404: there is no such file", "Check the name.", not_found=True, file_only=entry
-        )
-    if status == 416:
-        return Problem("the hub cannot go on where the download was cut off", passing=True, damaged=True)
-    if status == 429:
-        return Problem(
-            "the hub answered 429: too many requests",
-            "Wait some minutes; with HF_TOKEN set the hub allows more.",
-            passing=True,
-        )
-    if status >= 500 or status == 408:
-        return Problem(f"the hub answered {status}", "Try again later.", passing=True)
-    return Problem(f"the hub answered {status}")
-
-
-def _of_names(error: Exception, chain: list[BaseException], names: list[str]) -> Problem:
-    text = " ".join(str(link) for link in chain)
-    network = "Check the network, a proxy (HTTPS_PROXY), and HF_ENDPOINT if a mirror is used."
-    full = any(getattr(link, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for link in chain)
-    if full:
-        return Problem("the disk is full", "Make room, or set HF_HOME to a folder on another disk.")
-    if any(isinstance(link, PermissionError) for link in chain):
-        return Problem(f"the cache cannot be written to ({error})", "Set HF_HOME to a folder of your own.")
-    if "Consistency check failed" in text:
-        return Problem("the connection was cut, the file is incomplete", network, passing=True, damaged=True)
-    if "FileMetadataError" in names:
-        return Problem("what answered is no Hugging Face hub", network)
-    if any("ProxyError" in name for name in names):
-        return Problem("the proxy refused", network)
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return Problem("the connection is not trusted (SSL)", network)
-    # The names themselves, not those above them: "connection refused" stands below a timeout in urllib3.
-    if any("Timeout" in type(link).__name__ for link in chain):
-        return Problem("the hub did not answer in time", network)
-    if "ChunkedEncodingError" in names:  # the client before 1.0 does not take up a transfer that was cut
-        return Problem("the hub cannot be reached, or the connection was cut", network, passing=True)
-    if any(name in ("ConnectionError", "TransportError", "SSLError") for name in names):
-        return Problem("the hub cannot be reached, or the connection was cut", network)
-    if "LocalEntryNotFoundError" in names:
-        return Problem("it is not on this machine, and the hub cannot be reached", network)
-    return Problem(f"{type(error).__name__}: {error}".strip().rstrip("."))
+def _retry_after(response: object) -> float | None:
+    headers = getattr(response, "headers", {})
+    try:
+        return max(0.0, float(headers.get("Retry-After", "")))
+    except ValueError:
+        return None  # none, or a date

@@ -7,7 +7,8 @@ file into memory and steps over every weight by its length, so a model of 1 GB t
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,21 +31,24 @@ _TYPES: Mapping[int, str] = {
 }
 
 # Numbers of the fields that are read.
-_MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
-_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SPARSE = 1, 5, 11, 12, 15
+_MODEL_GRAPH, _MODEL_FUNCTION = 7, 25
+_GRAPH_NODE, _GRAPH_WEIGHT, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SPARSE_WEIGHT = 1, 5, 11, 12, 15
 _FUNCTION_NODE = 7
-_NODE_INPUT, _NODE_OUTPUT, _NODE_OP, _NODE_ATTRIBUTE = 1, 2, 4, 5
+_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE = 1, 2, 4, 5
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
 _TENSOR_NAME, _TENSOR_EXTERNAL = 8, 13
-_SPARSE_PARTS = (1, 2)
+_SPARSE_VALUES, _SPARSE_INDICES = 1, 2
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _VALUE_NAME, _VALUE_TYPE = 1, 2
-_TYPE_TENSOR, _TENSOR_ELEMENT, _TENSOR_SHAPE, _SHAPE_DIM, _DIM_VALUE, _DIM_PARAM = 1, 1, 2, 1, 1, 2
+_TYPE_TENSOR, _TENSOR_ELEMENT, _TENSOR_SHAPE, _SHAPE_DIM, _DIM_VALUE, _DIM_NAME = 1, 1, 2, 1, 1, 2
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 #: Graphs within graphs (If, Loop); far more than any model has.
 _MAX_DEPTH = 16
+
+Span = tuple[int, int]
+"""Where a part of the file begins and ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,8 @@ def _refuse_what_is_no_model(path: Path, head: bytes) -> None:
         raise ModelContractError(
             f"{path} is a Git LFS pointer, not the model itself; run 'git lfs pull' there, or download it again"
         )
-    if head.lstrip()[:1] == b"<" or head.lstrip()[:1] == b"{":
-        kind = "a web page" if head.lstrip()[:1] == b"<" else "a text file"
+    kind = {b"<": "a web page", b"{": "a text file"}.get(head.lstrip()[:1])
+    if kind is not None:
         raise ModelContractError(f"{path} is {kind}, not an ONNX model; download the file itself")
 
 
@@ -103,35 +107,19 @@ class _Walk:
     def __init__(self, path: Path, data: mmap.mmap) -> None:
         self._path = path
         self._data = data
-        self._producers: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._producers: dict[str, tuple[str, tuple[str, ...]]] = {}  # tensor -> (operator that makes it, its inputs)
         self._external: set[str] = set()
 
     def facts(self) -> GraphFacts:
-        graph: tuple[int, int] | None = None
-        for number, start, end in self._parts(0, len(self._data)):
-            if number == _MODEL_GRAPH:
-                graph = (start, end)
-            elif number == _MODEL_FUNCTIONS:
-                for inner, first, last in self._parts(start, end):
-                    if inner == _FUNCTION_NODE:
-                        self._node(first, last, depth=1)
-        if graph is None:
+        _, model = self._read((0, len(self._data)))
+        for function in model[_MODEL_FUNCTION]:
+            for node in self._read(function)[1][_FUNCTION_NODE]:
+                self._node(node, depth=1)
+        if not model[_MODEL_GRAPH]:
             raise ModelContractError(f"{self._path} is not an ONNX model: it holds no graph")
-        return self._graph(*graph)
-
-    def _graph(self, start: int, end: int) -> GraphFacts:
-        inputs, outputs, weights = [], [], set()
-        for number, first, last in self._parts(start, end):
-            if number == _GRAPH_NODE:
-                self._node(first, last, depth=0)
-            elif number == _GRAPH_INITIALIZER:
-                weights.add(self._tensor(first, last))
-            elif number == _GRAPH_SPARSE:
-                self._sparse(first, last)
-            elif number == _GRAPH_INPUT:
-                inputs.append(self._value(first, last))
-            elif number == _GRAPH_OUTPUT:
-                outputs.append(self._value(first, last))
+        graph, weights = self._graph(model[_MODEL_GRAPH][-1], depth=0)
+        inputs = [self._value(span) for span in graph[_GRAPH_INPUT]]
+        outputs = [self._value(span) for span in graph[_GRAPH_OUTPUT]]
         return GraphFacts(
             inputs=tuple(fact for fact in inputs if fact.name not in weights),
             outputs=tuple(outputs),
@@ -141,115 +129,82 @@ class _Walk:
             external=tuple(sorted(self._external)),
         )
 
-    def _node(self, start: int, end: int, *, depth: int) -> None:
-        inputs, outputs, operator = [], [], ""
-        for number, first, last in self._parts(start, end):
-            if number == _NODE_INPUT:
-                inputs.append(self._text(first, last))
-            elif number == _NODE_OUTPUT:
-                outputs.append(self._text(first, last))
-            elif number == _NODE_OP:
-                operator = self._text(first, last)
-            elif number == _NODE_ATTRIBUTE:
-                self._attribute(first, last, depth=depth)
-        if depth == 0:
-            self._producers.update(dict.fromkeys(outputs, (operator, tuple(inputs))))
-
-    def _attribute(self, start: int, end: int, *, depth: int) -> None:
-        for number, first, last in self._parts(start, end):
-            if number in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
-                self._tensor(first, last)
-            elif number in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
-                self._inner_graph(first, last, depth=depth + 1)
-
-    def _inner_graph(self, start: int, end: int, *, depth: int) -> None:
+    def _graph(self, span: Span, *, depth: int) -> tuple[Mapping[int, list[Span]], set[str]]:
+        """Walks a graph; returns its parts and its weights' names."""
         if depth > _MAX_DEPTH:
             raise ModelContractError(f"{self._path}: graphs nested deeper than {_MAX_DEPTH}; no tagger has that")
-        for number, first, last in self._parts(start, end):
-            if number == _GRAPH_NODE:
-                self._node(first, last, depth=depth)
-            elif number == _GRAPH_INITIALIZER:
-                self._tensor(first, last)
-            elif number == _GRAPH_SPARSE:
-                self._sparse(first, last)
+        _, graph = self._read(span)
+        for node in graph[_GRAPH_NODE]:
+            self._node(node, depth=depth)
+        for weight in graph[_GRAPH_SPARSE_WEIGHT]:
+            _, parts = self._read(weight)
+            for tensor in parts[_SPARSE_VALUES] + parts[_SPARSE_INDICES]:
+                self._tensor(tensor)
+        return graph, {self._tensor(tensor) for tensor in graph[_GRAPH_WEIGHT]}
 
-    def _sparse(self, start: int, end: int) -> None:
-        for number, first, last in self._parts(start, end):
-            if number in _SPARSE_PARTS:
-                self._tensor(first, last)
+    def _node(self, span: Span, *, depth: int) -> None:
+        _, node = self._read(span)
+        for attribute in node[_NODE_ATTRIBUTE]:
+            _, parts = self._read(attribute)
+            for tensor in parts[_ATTRIBUTE_TENSOR] + parts[_ATTRIBUTE_TENSORS]:
+                self._tensor(tensor)
+            for graph in parts[_ATTRIBUTE_GRAPH] + parts[_ATTRIBUTE_GRAPHS]:
+                self._graph(graph, depth=depth + 1)
+        if depth == 0:
+            made_by = (self._text(node[_NODE_OPERATOR]), tuple(self._text([name]) for name in node[_NODE_INPUT]))
+            self._producers.update((self._text([name]), made_by) for name in node[_NODE_OUTPUT])
 
-    def _tensor(self, start: int, end: int) -> str:
+    def _tensor(self, span: Span) -> str:
         """The weight's name; notes the file that holds it when it is not this one."""
-        name = ""
-        for number, first, last in self._parts(start, end):
-            if number == _TENSOR_NAME:
-                name = self._text(first, last)
-            elif number == _TENSOR_EXTERNAL:
-                entry = {field: self._text(one, two) for field, one, two in self._parts(first, last)}
-                if entry.get(_ENTRY_KEY) == "location":
-                    self._external.add(entry.get(_ENTRY_VALUE, ""))
-        return name
+        _, tensor = self._read(span)
+        for pair in tensor[_TENSOR_EXTERNAL]:
+            _, entry = self._read(pair)
+            if self._text(entry[_ENTRY_KEY]) == "location":
+                self._external.add(self._text(entry[_ENTRY_VALUE]))
+        return self._text(tensor[_TENSOR_NAME])
 
-    def _value(self, start: int, end: int) -> TensorFacts:
-        name, kind, shape = "", "not a tensor", None
-        for number, first, last in self._parts(start, end):
-            if number == _VALUE_NAME:
-                name = self._text(first, last)
-            elif number == _VALUE_TYPE:
-                for inner, one, two in self._parts(first, last):
-                    if inner == _TYPE_TENSOR:
-                        kind, shape = self._tensor_type(one, two)
-        return TensorFacts(name, kind, shape)
+    def _value(self, span: Span) -> TensorFacts:
+        _, value = self._read(span)
+        kind: str = "not a tensor"
+        shape: tuple[Dimension, ...] | None = None
+        for outer in value[_VALUE_TYPE]:
+            for inner in self._read(outer)[1][_TYPE_TENSOR]:
+                numbers, tensor = self._read(inner)
+                element = numbers.get(_TENSOR_ELEMENT)
+                kind = "tensor(undefined)" if element is None else _TYPES.get(element, f"tensor(type {element})")
+                for sides in tensor[_TENSOR_SHAPE]:
+                    shape = tuple(self._dimension(side) for side in self._read(sides)[1][_SHAPE_DIM])
+        return TensorFacts(self._text(value[_VALUE_NAME]), kind, shape)
 
-    def _tensor_type(self, start: int, end: int) -> tuple[str, tuple[Dimension, ...] | None]:
-        kind, shape = "tensor(undefined)", None
-        for number, wire, first, last in self._fields(start, end):
-            if number == _TENSOR_ELEMENT and wire == _VARINT:
-                kind = _TYPES.get(first, f"tensor(type {first})")
-            elif number == _TENSOR_SHAPE and wire == _BYTES:
-                shape = tuple(
-                    self._dimension(one, two) for inner, one, two in self._parts(first, last) if inner == _SHAPE_DIM
-                )
-        return kind, shape
+    def _dimension(self, span: Span) -> Dimension:
+        numbers, texts = self._read(span)
+        return numbers.get(_DIM_VALUE, self._text(texts[_DIM_NAME]) if texts[_DIM_NAME] else None)
 
-    def _dimension(self, start: int, end: int) -> Dimension:
-        for number, wire, first, last in self._fields(start, end):
-            if number == _DIM_VALUE and wire == _VARINT:
-                return first
-            if number == _DIM_PARAM and wire == _BYTES:
-                return self._text(first, last)
-        return None
+    def _text(self, spans: list[Span]) -> str:
+        """The last of these parts as text; "" where there is none."""
+        return self._data[slice(*spans[-1])].decode("utf-8", "replace") if spans else ""
 
-    def _text(self, start: int, end: int) -> str:
-        return self._data[start:end].decode("utf-8", "replace")
-
-    def _parts(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """The fields that have a length: (number, start, end)."""
-        for number, wire, first, last in self._fields(start, end):
-            if wire == _BYTES:
-                yield number, first, last
-
-    def _fields(self, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-        """The fields of a message: (number, wire type, value or start, end)."""
-        at = start
+    def _read(self, span: Span) -> tuple[dict[int, int], defaultdict[int, list[Span]]]:
+        """The fields of a message by number: those that hold an integer, and those that hold bytes."""
+        numbers: dict[int, int] = {}
+        parts: defaultdict[int, list[Span]] = defaultdict(list)
+        at, end = span
         while at < end:
             key, at = self._varint(at, end)
-            number, wire = key >> 3, key & 7
+            field, wire = key >> 3, key & 7
             if wire == _VARINT:
-                value, at = self._varint(at, end)
-                yield number, wire, value, at
+                numbers[field], at = self._varint(at, end)
             elif wire == _BYTES:
                 length, at = self._varint(at, end)
-                if at + length > end:
-                    raise self._damaged(at + length)
-                yield number, wire, at, at + length
+                parts[field].append((at, at + length))
                 at += length
             elif wire in (_FIXED32, _FIXED64):
                 at += 4 if wire == _FIXED32 else 8
-                if at > end:
-                    raise self._damaged(at)
             else:
                 raise ModelContractError(f"{self._path} is not an ONNX model (unexpected content at byte {at})")
+        if at > end:
+            raise self._damaged(at)
+        return numbers, parts
 
     def _varint(self, at: int, end: int) -> tuple[int, int]:
         value = shift = 0

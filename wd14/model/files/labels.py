@@ -7,7 +7,6 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 from wd14.errors import LabelsError, ModelNotFoundError
 from wd14.types import CATEGORY_NAMES, UNUSED, Labels
@@ -18,16 +17,16 @@ JSON_NAME = "tag_mapping.json"
 #: Names under which a model folder may hold its labels, in the order in which they are looked for.
 LABEL_FILES = (CSV_NAME, JSON_NAME)
 
-#: More than any tagger has; a larger index is a damaged file, not a reason to fill the memory.
-_MOST_TAGS = 10_000_000
+#: Ten million tags are more than any tagger has: a longer index is a damaged file, no reason to fill the memory.
+_MOST_DIGITS = 7
 
 
 def read_labels(path: Path) -> Labels:
     """The tags of a label file, in the order of the model's outputs.
 
-    A file that ends in `.json` is a `tag_mapping.json`: `{index: {"tag", "category"}}`, where the index is the output's
-    position. Indices that are left out get the category `UNUSED`. Every other file is a CSV with a header; only its
-    columns `name` and `category` count, wherever they stand.
+    A `.json` file is a `tag_mapping.json`: `{index: {"tag", "category"}}`, where the index is the output's position;
+    an index that is left out gets the category `UNUSED`. Every other file is a CSV with a header, of which the columns
+    `name` and `category` are read, in any place.
 
     Raises:
         ModelNotFoundError: there is no such file.
@@ -67,7 +66,7 @@ def _from_csv(path: Path, text: str) -> Labels:
     names: list[str] = []
     categories: list[str] = []
     try:
-        header = [cell.strip().lower() for cell in next(reader, [])]
+        header = [column.strip().lower() for column in next(reader, [])]
         missing = [column for column in ("name", "category") if column not in header]
         if missing:
             raise LabelsError(
@@ -91,7 +90,7 @@ def _from_csv(path: Path, text: str) -> Labels:
 
 
 def _category_name(value: str) -> str:
-    """The name of a category that a file writes as a number (Danbooru's) or as a word.
+    """The name of a category, which files write as Danbooru's number or as a word.
 
     A number that Danbooru does not have becomes `category_<number>`, so that a threshold can be set for it.
     """
@@ -106,32 +105,24 @@ def _category_name(value: str) -> str:
 def _from_json(path: Path, text: str) -> Labels:
     try:
         mapping = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise LabelsError(f"{path} is not JSON: {error}") from error
     if not isinstance(mapping, dict) or not mapping:
         raise LabelsError(f'{path}: expected {{"0": {{"tag": …, "category": …}}, …}}, found {_shortened(text)!r}')
-    entries: dict[int, tuple[str, str]] = {}
-    for key, entry in mapping.items():
-        index = _index(path, key)
-        if index in entries:
-            raise LabelsError(f"{path}: the index {index} occurs twice")
-        entries[index] = _tag_and_category(path, key, entry)
-    filled = [entries.get(index, (f"unused_{index}", UNUSED)) for index in range(max(entries) + 1)]
+    tags: dict[int, tuple[str, str]] = {}
+    for key, value in mapping.items():
+        if not (key.isascii() and key.isdigit()) or len(key) > _MOST_DIGITS:
+            raise LabelsError(f"{path}: expected the position of an output as key, found {_shortened(key)!r}")
+        if int(key) in tags:
+            raise LabelsError(f"{path}: the index {int(key)} occurs twice")
+        pair = (value.get("tag"), value.get("category")) if isinstance(value, dict) else ()
+        words = [word.strip() for word in pair if isinstance(word, str) and word.strip()]
+        if len(words) != 2:
+            found = _shortened(str(value))
+            raise LabelsError(f'{path}, index {key}: expected {{"tag": …, "category": …}}, found {found!r}')
+        tags[int(key)] = (words[0], words[1].lower())
+    filled = [tags.get(index, (f"unused_{index}", UNUSED)) for index in range(max(tags) + 1)]
     return Labels(tuple(name for name, _ in filled), tuple(category for _, category in filled), order="score")
-
-
-def _index(path: Path, key: str) -> int:
-    if not (key.isascii() and key.isdigit()) or int(key) > _MOST_TAGS:
-        raise LabelsError(f"{path}: expected the position of an output as key, found {_shortened(key)!r}")
-    return int(key)
-
-
-def _tag_and_category(path: Path, key: str, entry: Any) -> tuple[str, str]:
-    if isinstance(entry, dict):
-        tag, category = entry.get("tag"), entry.get("category")
-        if isinstance(tag, str) and tag.strip() and isinstance(category, str) and category.strip():
-            return tag.strip(), category.strip().lower()
-    raise LabelsError(f'{path}, index {key}: expected {{"tag": …, "category": …}}, found {_shortened(str(entry))!r}')
 
 
 def _shortened(text: str) -> str:

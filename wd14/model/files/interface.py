@@ -1,4 +1,4 @@
-"""Whether a graph is a tagger's, and how it wants its pictures: checked before the first one."""
+"""The inputs and outputs that make a graph a tagger: one picture in, one score for each label out."""
 
 from __future__ import annotations
 
@@ -55,36 +55,29 @@ def read_interface(
         raise ModelContractError(f"{model}: expected a model with one input, found {len(inputs)} ({names})")
     layout, size = _picture(inputs[0], model)
     output = _output(outputs, labels, model, output_name)
-    batch = inputs[0].shape[0] if inputs[0].shape else None
-    return Interface(
-        input_name=inputs[0].name,
-        input_type=inputs[0].type,
-        output_name=output.name,
-        layout=layout,
-        size=size,
-        fixed_batch=_fixed(batch),
-    )
+    fixed_batch = _fixed(inputs[0].shape[0]) if inputs[0].shape else None
+    return Interface(inputs[0].name, inputs[0].type, output.name, layout, size, fixed_batch)
 
 
-def spec_of(interface: Interface, labels: Labels) -> InputSpec:
-    """How a model that the registry does not have wants its pictures, by the habits of its family.
+def guess_spec(interface: Interface, labels: Labels) -> InputSpec:
+    """How a model that the registry does not have wants its pictures: as its family does.
 
-    NHWC is WD14's (BGR, 0..255). NCHW with a `tag_mapping.json` is cl_tagger's (BGR, -1..1, padded), NCHW with a CSV is
-    PixAI's (RGB, -1..1, stretched).
+    NHWC is WD14's (BGR, 0..255, padded). NCHW with a `tag_mapping.json` is cl_tagger's (BGR, -1..1, padded), NCHW with
+    a CSV is PixAI's (RGB, -1..1, stretched).
     """
     size = interface.size or _DEFAULT_SIZE
     if interface.layout == "NHWC":
         return InputSpec(size=size)
     if labels.order == "score":
-        return InputSpec(size=size, layout="NCHW", channels="BGR", value_range="-1..1", fit="pad")
-    return InputSpec(size=size, layout="NCHW", channels="RGB", value_range="-1..1", fit="squash")
+        return InputSpec(size, "NCHW", "BGR", "-1..1", "pad")
+    return InputSpec(size, "NCHW", "RGB", "-1..1", "squash")
 
 
 def check_spec(interface: Interface, spec: InputSpec, model: str) -> None:
-    """Checks a described model's spec against its graph.
+    """Checks that a graph takes pictures as the registry says.
 
     Raises:
-        ModelContractError: the layout or the size is another.
+        ModelContractError: it has another layout or size.
     """
     if interface.layout != spec.layout:
         raise ModelContractError(
@@ -92,7 +85,8 @@ def check_spec(interface: Interface, spec: InputSpec, model: str) -> None:
         )
     if interface.size not in (None, spec.size):
         raise ModelContractError(
-            f"{model}: expected pictures of {spec.size} pixels a side, the graph wants {interface.size}"
+            f"{model}: expected pictures of {spec.size} pixels a side, the graph wants {interface.size}; it is another"
+            " model"
         )
 
 
@@ -100,14 +94,14 @@ def check_external(path: Path, facts: GraphFacts) -> None:
     """Checks that weights which a graph keeps in other files lie in the model's own folder.
 
     Raises:
-        ModelContractError: a file lies outside of the folder, or is missing.
+        ModelContractError: a file lies outside the folder, or is missing.
     """
     folder = path.parent.resolve()
     for location in facts.external:
         target = (path.parent / location).resolve()
         if not location or not target.is_relative_to(folder):
             raise ModelContractError(
-                f"{path} keeps weights in {location!r}, outside of the model's folder; such models are not opened"
+                f"{path} keeps weights in {location!r}, outside the model's folder; such models are not opened"
             )
         if not target.is_file():
             raise ModelContractError(
@@ -147,34 +141,25 @@ def _side(height: Dimension, width: Dimension, fact: TensorFacts, model: str) ->
 
 def _output(outputs: Sequence[TensorFacts], labels: Labels, model: str, wanted: str | None) -> TensorFacts:
     """The output that holds the scores: the named one, else one as wide as the labels, `prediction` before others."""
-    if wanted is not None:
-        outputs = [fact for fact in outputs if fact.name == wanted] or _no_output(outputs, wanted, model)
-    widths = [_fixed(fact.shape[1]) if fact.shape is not None and len(fact.shape) == 2 else None for fact in outputs]
-    fitting = [fact for fact, width in zip(outputs, widths, strict=True) if width == len(labels)]
-    open_ones = [
-        fact
-        for fact, width in zip(outputs, widths, strict=True)
-        if width is None and (fact.shape is None or len(fact.shape) == 2)
-    ]
-    candidates = fitting or open_ones
+    found = ", ".join(f"{fact.name} {_in_words(fact.shape)}" for fact in outputs) or "none"
+    outputs = [fact for fact in outputs if wanted in (None, fact.name)]
+    if wanted is not None and not outputs:
+        raise ModelContractError(f"{model}: expected an output named {wanted!r}, the graph has {found}")
+    flat = [fact for fact in outputs if fact.shape is None or len(fact.shape) == 2]
+    widths = {fact.name: _fixed(fact.shape[1]) if fact.shape else None for fact in flat}
+    fitting = [fact for fact in flat if widths[fact.name] == len(labels)]
+    candidates = fitting or [fact for fact in flat if widths[fact.name] is None]
     if not candidates:
-        found = ", ".join(f"{fact.name} {_in_words(fact.shape)}" for fact in outputs) or "none"
         raise ModelContractError(
             f"{model}: the label file has {len(labels)} tags, but the model's output is {found};"
             " model and labels do not belong together"
         )
-    named = [fact for fact in candidates if fact.name == "prediction"]
-    chosen = (named or candidates)[0]
+    chosen = next((fact for fact in candidates if fact.name == "prediction"), candidates[0])
     if chosen.type not in FLOAT_TYPES:
         raise ModelContractError(
             f"{model}: expected an output of type {' or '.join(FLOAT_TYPES)}, {chosen.name!r} is {chosen.type}"
         )
     return chosen
-
-
-def _no_output(outputs: Sequence[TensorFacts], wanted: str, model: str) -> list[TensorFacts]:
-    names = ", ".join(fact.name for fact in outputs) or "none"
-    raise ModelContractError(f"{model}: expected an output named {wanted!r}, the graph has {names}")
 
 
 def _fixed(dimension: Dimension) -> int | None:

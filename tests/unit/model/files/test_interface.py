@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from wd14.errors import ModelContractError
-from wd14.model.files.contract import check_external, check_spec, read_interface, spec_of
 from wd14.model.files.graph import Dimension, GraphFacts, TensorFacts
+from wd14.model.files.interface import check_external, check_spec, guess_spec, read_interface
 from wd14.types import InputSpec, Labels
 
 FLOAT = "tensor(float)"
@@ -113,7 +113,7 @@ def test_an_output_that_holds_no_scores(outputs: list[TensorFacts], wanted: str 
 )
 def test_a_model_that_nobody_described_follows_its_family(fact: TensorFacts, order: str, spec: InputSpec) -> None:
     tags = labels(order=order)
-    assert spec_of(read_interface([fact], [output("y", None, 5)], tags, model="m"), tags) == spec
+    assert guess_spec(read_interface([fact], [output("y", None, 5)], tags, model="m"), tags) == spec
 
 
 def test_a_described_model_must_be_the_one_that_was_described() -> None:
@@ -143,7 +143,7 @@ def test_weights_outside_of_the_models_folder_are_not_opened(tmp_path: Path, loc
     folder.mkdir()
     (tmp_path / "secret").touch()
     (folder / "link").symlink_to("../secret")
-    with pytest.raises(ModelContractError, match=r"outside of the model's folder|is not there"):
+    with pytest.raises(ModelContractError, match=r"outside the model's folder"):
         check_external(folder / "model.onnx", facts(location))
 
 
