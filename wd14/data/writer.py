@@ -86,7 +86,6 @@ class DatasetWriter:
         self._destination = destination
         self._names = OutputNames(caption_files)
         self._rows = 0
-        self._closed = False
         try:
             destination.staging.mkdir(parents=True, exist_ok=True)
             destination.parent.mkdir(parents=True, exist_ok=True)
@@ -182,15 +181,10 @@ class DatasetWriter:
             self._metadata.flush()
             os.fsync(self._metadata.fileno())
             self._metadata.close()
-            place = self._move_into_place()
-        self._closed = True
-        return str(place)
+            return str(self._move_into_place())
 
     def abandon(self) -> None:
-        """Removes the folder that was being built."""
-        if self._closed:
-            return
-        self._closed = True
+        """Removes the folder that was being built; one that was moved into place is not there any more."""
         for file in (self._metadata, self._report):
             with contextlib.suppress(OSError):  # a full disk cannot take what is still buffered
                 file.close()

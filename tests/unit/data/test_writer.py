@@ -87,6 +87,7 @@ def test_the_dataset_is_complete_and_byte_for_byte(tmp_path: Path, pictures: Pat
     assert report["summary"] == {"rows": 2, "captioned": 2, "captioned_from_scores": 0, "failed": 0}
     assert json.loads((place / ".wd14" / "provenance.json").read_text("utf-8")) == {"made_by": "a test"}
     assert sorted(path.name for path in place.iterdir()) == [".wd14", "a.png", "b.png", "metadata.jsonl"]
+    assert sorted(path.name for path in (place / ".wd14").iterdir()) == ["provenance.json", "report.json"]
     assert [path.name for path in (tmp_path / "sets").iterdir()] == ["out"]
 
 
@@ -220,16 +221,6 @@ def test_a_row_whose_picture_was_not_staged_fails(tmp_path: Path, pictures: Path
     with pytest.raises(MissingImageError):
         writer.add(row(pictures / "a.png").row)
     writer.abandon()
-
-
-def test_a_finished_dataset_cannot_be_abandoned(tmp_path: Path, pictures: Path) -> None:
-    writer = DatasetWriter(destination(tmp_path))
-    put(writer, row(pictures / "a.png"))
-    place = Path(writer.finish(Tally(), {}))
-    again = DatasetWriter(destination(tmp_path))
-    writer.abandon()
-    assert (place / "a.png").exists()
-    again.abandon()
 
 
 def test_a_system_that_refuses_is_an_output_error(

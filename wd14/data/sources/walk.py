@@ -100,7 +100,7 @@ def walk(confinement: Confinement, log: LimitedLog | None = None) -> Iterator[Fo
         OSError: the folder itself cannot be listed.
     """
     root = confinement.root
-    entered = {_identity(root)}
+    entered: set[tuple[int, int]] = set()  # folders outside, behind links
     stack = [_OpenFolder("", _listing(os.fspath(root)))]
     while stack:
         folder = stack[-1]

@@ -1,0 +1,99 @@
+"""Opening a source: what kind it is, what it is called, which columns are read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support.sources import photo, put, read
+from wd14.config import CaptionConfig
+from wd14.data.reader import open_source
+from wd14.errors import ColumnNotFoundError, EmptySourceError, SourceNotFoundError
+from wd14.types import InputRow
+
+
+def test_a_users_home_that_is_not_there() -> None:
+    with pytest.raises(SourceNotFoundError, match="no user of that name"):
+        read("~nobody-of-this-name/photos")
+
+
+@pytest.mark.parametrize(("file", "name"), [("a.b.parquet", "a.b"), ("set.jsonl", "set"), ("metadata.jsonl", "photos")])
+def test_names(tmp_path: Path, file: str, name: str) -> None:
+    put(tmp_path / "photos" / "a.png")
+    path = tmp_path / "photos" / file
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table({"image": [photo()]}), path)
+    else:
+        path.write_text('{"file_name": "a.png"}\n')
+    seen = read(path)
+    assert (seen.name, seen.total, seen.log) == (name, 1, [])
+
+
+def test_pictures_beside_other_files(tmp_path: Path) -> None:
+    put(tmp_path / "a.png")
+    for name in ("rows.tar", "film.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    pq.write_table(pa.table({"other": [1]}), tmp_path / "scores.parquet")
+    assert read(tmp_path).log == [
+        "Left out: 1 table beside the pictures (such as scores.parquet)",
+        "Left out: 1 archive beside the pictures (such as rows.tar)",
+        "Left out: 1 other file (.mp4 1)",
+    ]
+
+
+def test_a_table_that_has_the_column_wins_over_pictures(tmp_path: Path) -> None:
+    put(tmp_path / "a.png")
+    pq.write_table(pa.table({"image": ["a.png", "a.png"]}), tmp_path / "rows.parquet")
+    assert read(tmp_path).sources == ["rows.parquet row 0", "rows.parquet row 1"]
+
+
+def test_the_picture_is_neither_kept_nor_its_own_caption(tmp_path: Path) -> None:
+    put(tmp_path / "a.png")
+    line = {"file_name": "a.png", "text": "a.png", "prompt": "old", "n": 1}
+    (tmp_path / "metadata.jsonl").write_text(json.dumps(line) + "\n")
+    seen = read(tmp_path, image_field="text", append_tags=True, keep_columns=True)
+    assert (seen.captions, seen.rows[0].columns) == (["old"], {"image": "a.png", "prompt": "old", "n": 1})
+
+
+def test_the_usual_caption_column_is_the_first_of_several(tmp_path: Path) -> None:
+    put(tmp_path / "a.png")
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "second", "caption": "first"}\n')
+    assert read(tmp_path, append_tags=True).captions == ["first"]
+
+
+def test_an_empty_table(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": pa.array([], pa.string())}), tmp_path / "rows.parquet")
+    with pytest.raises(EmptySourceError, match="split train"):
+        read(tmp_path)
+    pq.write_table(pa.table({"img": ["x"]}), tmp_path / "rows.parquet")
+    with pytest.raises(ColumnNotFoundError):
+        read(tmp_path)
+
+
+def test_a_source_whose_pictures_went_away(tmp_path: Path) -> None:
+    put(tmp_path / "a.png")
+    with open_source(tmp_path, CaptionConfig()) as source:
+        (tmp_path / "a.png").unlink()
+        with pytest.raises(EmptySourceError, match="holds no row"):
+            list(source)
+
+
+def test_close_ends_an_iteration_in_another_thread(tmp_path: Path) -> None:
+    """It is in the middle of a row, so it cannot be closed from here."""
+    for number in range(3):
+        put(tmp_path / f"{number}.png")
+    source = open_source(tmp_path, CaptionConfig())
+    make, made = source._maker.make, []
+
+    def close_meanwhile(*arguments: object) -> InputRow:
+        source.close()
+        made.append(arguments)
+        return make(*arguments)  # type: ignore[arg-type]
+
+    source._maker.make = close_meanwhile  # type: ignore[method-assign, assignment]
+    assert len(list(source)) == 1
+    assert len(made) == 1
