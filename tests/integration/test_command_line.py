@@ -185,6 +185,10 @@ def test_a_forgotten_command_is_answered_with_all_of_them(capsys: pytest.Capture
     assert "required: COMMAND" in refused(capsys)
 
 
+def test_what_is_refused_cannot_send_commands_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--\\x1b[31m" in refused(capsys, "caption", "x", "--\x1b[31m")
+
+
 def test_help_shows_the_parameters_in_groups_with_their_defaults(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +208,7 @@ def test_help_shows_the_parameters_in_groups_with_their_defaults(
         *("--thresh X A tag is kept when its score is at least this. Default: 0.35.", "--batch-size N Pictures"),
         *("--rating none|first|last", "--device DEVICE", "Choices: auto, cpu,", "--undesired-tags TAGS"),
         *("--[no-]cache Store", "machine. 0 = no extra threads. Default: empty.", "Default: on.", "Default: ', '."),
+        *("user's cache folder. Default: empty.", "line: tag,implied tag. Empty = none. Default: empty."),
         *("--general-threshold X", "--custom-model MODEL", "Default: .txt."),
     ):
         assert line in words
