@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 __version__ = "1.0.0"
 
+_NAMES = {
+    "wd14.api": ("Tags", "models", "tag"),
+    "wd14.config": ("CaptionConfig",),
+    "wd14.errors": ("CaptionerError", "ConfigError", "ModelError", "OutputError", "RowError", "SourceError"),
+    "wd14.model.tagger": ("Tagger",),
+    "wd14.pipeline": ("caption_dataset",),
+    "wd14.types": ("Summary",),
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+
 __all__ = [
     "CaptionConfig",
     "CaptionerError",
@@ -37,22 +47,6 @@ __all__ = [
     "models",
     "tag",
 ]
-
-_MODULES = {
-    "CaptionConfig": "wd14.config",
-    "CaptionerError": "wd14.errors",
-    "ConfigError": "wd14.errors",
-    "ModelError": "wd14.errors",
-    "OutputError": "wd14.errors",
-    "RowError": "wd14.errors",
-    "SourceError": "wd14.errors",
-    "Summary": "wd14.types",
-    "Tagger": "wd14.model.tagger",
-    "Tags": "wd14.api",
-    "caption_dataset": "wd14.pipeline",
-    "models": "wd14.api",
-    "tag": "wd14.api",
-}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Where this package keeps what can be made again: stored scores, hashes of model files, models put there by hand."""
+"""Where this package keeps what can be made again: scores, hashes of model files (`hashes/`), models (`models/`)."""
 
 from __future__ import annotations
 
@@ -32,21 +32,3 @@ def cache_folder() -> Path:
         return folder.expanduser()
     except RuntimeError as error:
         raise StoreError(f"no home folder for {folder}; name a folder with WD14_CACHE") from error
-
-
-def hashes_folder() -> Path:
-    """Where the hashes of model files are remembered.
-
-    Raises:
-        StoreError: the user has no home folder.
-    """
-    return cache_folder() / "hashes"
-
-
-def models_folder() -> Path:
-    """Where a person can put models that this machine cannot download.
-
-    Raises:
-        StoreError: the user has no home folder.
-    """
-    return cache_folder() / "models"

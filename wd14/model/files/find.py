@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wd14.cache_folders import models_folder
+from wd14.cache_folders import cache_folder
 from wd14.errors import DownloadError, ModelNotFoundError, StoreError
 from wd14.model.activation import Activation
 from wd14.model.files import download, registry
@@ -95,7 +95,7 @@ def is_here(known: ModelDescription) -> bool:
 def folder_by_hand(model_id: str) -> Path | None:
     """Where a person can put a model's files when this machine cannot fetch them; None without a home folder."""
     try:
-        return models_folder() / model_id.partition("@")[0].replace("/", "_")
+        return cache_folder() / "models" / model_id.partition("@")[0].replace("/", "_")
     except StoreError:
         return None
 

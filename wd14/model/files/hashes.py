@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from wd14.cache_folders import hashes_folder
+from wd14.cache_folders import cache_folder
 from wd14.errors import ModelNotFoundError, StoreError
 from wd14.stop import StopToken
 
@@ -67,7 +67,7 @@ def _hash(path: Path, stop: StopToken) -> str:
 def _note(path: Path) -> Path | None:
     """Where a file's hash is remembered: one small file each, so that processes do not disturb one another."""
     try:
-        return hashes_folder() / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}.json"
+        return cache_folder() / "hashes" / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}.json"
     except StoreError:
         return None
 
