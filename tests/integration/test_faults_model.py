@@ -275,7 +275,7 @@ def test_the_command_line_stops_in_a_slow_batch(scene: Scene, number: signal.Sig
     stopped = scene.run("--custom-model", model, "--batch-size", "512", send=number, after=1.5)
     tally("faults injected")
     assert stopped.status == 130, stopped.said
-    assert stopped.err == "wd14-captioner: stopped; nothing was written, and the scores so far are kept\n"
+    assert stopped.err == "wd14-captioner: stopped; no dataset was written, and stored scores are kept\n"
     assert stopped.seconds < 1.5 + 5
     assert list(scene.output.parent.iterdir()) == []
     scene.check_nothing_lost()
