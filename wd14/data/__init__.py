@@ -1,1 +1,1 @@
-"""The datasets: what goes in, what comes out, and what happened on the way."""
+"""Datasets: reading the source, writing the output, reporting what became of every row."""

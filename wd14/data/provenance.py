@@ -1,4 +1,4 @@
-"""How a dataset came about: enough to make it again, and to know later what one is looking at."""
+"""`provenance.json`: how a dataset was made, in enough detail to make it again."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def provenance(config: CaptionConfig, summary: Summary, *, source: str, model: M
     """What `provenance.json` holds.
 
     Args:
-        config: the parameters that were in force, defaults included.
+        config: the parameters; defaults are listed too.
         summary: the counts.
-        source: the dataset that was read.
+        source: name of the dataset that was read.
         model: what identifies the tagger: id, identity, thresholds.
     """
     return {

@@ -68,7 +68,7 @@ class SidecarWriter:
             raise UnreadableImageError("the picture has no file of its own to write a caption beside")
         self._remove_stale_files(picture.parent)
         target = picture.with_name(os.path.splitext(picture.name)[0] + self._extension)  # noqa: PTH122 - takes "a." too
-        exists = f"{target.name} exists and was left alone"
+        exists = f"{target.name} is there already and was left alone"
         if hash(target) in self._written or (not self._replace and os.path.lexists(target)):
             raise CaptionFileExistsError(exists)
         temporary = target.with_name(f".{secrets.token_hex(8)}{_TEMPORARY}")

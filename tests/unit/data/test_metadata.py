@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.sources import put, read
 from tests.support.tally import tally
+from wd14.data.sources import metadata
 from wd14.errors import CaptionerError, ColumnNotFoundError, EmptySourceError, RowError, SourceError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
@@ -159,6 +160,23 @@ def test_image_columns_of_other_names(tmp_path: Path) -> None:
     assert (seen.names, seen.columns) == (["a_mask.png"], ("image", "mask"))
     with pytest.raises(ColumnNotFoundError, match=r"'img'.*image, mask"):
         read(tmp_path, image_field="img")
+
+
+def test_file_name_wins_over_a_column_called_image(tmp_path: Path) -> None:
+    put(tmp_path / "a.png")
+    lines(tmp_path / "metadata.jsonl", {"file_name": "a.png", "image": "b.png", "_file_name": 1})
+    seen = read(tmp_path)
+    assert (seen.names, seen.columns) == (["a.png"], ("image", "_file_name"))
+
+
+def test_a_line_that_is_too_long_is_one_failed_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "_LONGEST_LINE", 100)
+    put(tmp_path / "a.png")
+    lines(tmp_path / "metadata.jsonl", {"file_name": "x" * 500}, {"file_name": "a.png"})
+    seen = read(tmp_path)
+    assert seen.sources == ["metadata.jsonl line 1", "metadata.jsonl line 2"]
+    assert "longer than" in seen.failed["metadata.jsonl line 1"]
+    assert seen.rows[1].error is None
 
 
 def test_metadata_of_something_else(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_only_text_files_are_written(tmp_path: Path) -> None:
 def test_a_text_file_that_is_there_stays_unless_it_may_be_replaced(tmp_path: Path) -> None:
     picture, text = tmp_path / "a.png", tmp_path / "a.txt"
     text.write_text("by hand")
-    with pytest.raises(CaptionFileExistsError, match=r"a\.txt exists and was left alone"):
+    with pytest.raises(CaptionFileExistsError, match=r"a\.txt is there already"):
         SidecarWriter(tmp_path, extension=".txt", replace=False).add(row(picture, "new"))
     assert text.read_text() == "by hand"
     SidecarWriter(tmp_path, extension=".txt", replace=True).add(row(picture, "by hand, new"))

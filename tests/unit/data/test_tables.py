@@ -34,8 +34,8 @@ def pictures(count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("form", ["struct", "bytes", "path"])
-@pytest.mark.parametrize("ending", [".parquet", ".arrow"])
-def test_the_ways_in_which_a_column_holds_pictures(tmp_path: Path, form: str, ending: str) -> None:
+@pytest.mark.parametrize("extension", [".parquet", ".arrow"])
+def test_the_ways_in_which_a_column_holds_pictures(tmp_path: Path, form: str, extension: str) -> None:
     for number in range(3):
         put(tmp_path / "folder" / f"{number}.jpg", number)
     values = {
@@ -44,18 +44,18 @@ def test_the_ways_in_which_a_column_holds_pictures(tmp_path: Path, form: str, en
         "path": [f"folder/{number}.jpg" for number in range(3)],
     }[form]
     table = pa.table({"image": values})
-    if ending == ".parquet":
+    if extension == ".parquet":
         pq.write_table(table, tmp_path / "rows.parquet")
     else:
         with pa.OSFile(str(tmp_path / "rows.arrow"), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table)
-    for source in (tmp_path, tmp_path / f"rows{ending}"):
+    for source in (tmp_path, tmp_path / f"rows{extension}"):
         seen = read(source)
         assert [read_picture(row) for row in seen.rows] == [photo("JPEG", number) for number in range(3)]
         assert (
             seen.names == ["000000.jpg", "000001.jpg", "000002.jpg"] if form == "bytes" else ["0.jpg", "1.jpg", "2.jpg"]
         )
-        assert seen.sources[2] == f"rows{ending} row 2"
+        assert seen.sources[2] == f"rows{extension} row 2"
         assert seen.total == 3
 
 
@@ -236,9 +236,9 @@ def open_files() -> list[str]:
     if not folder.is_dir():
         pytest.skip("open files are counted on Linux")
     found = []
-    for entry in folder.iterdir():
+    for link in folder.iterdir():
         try:
-            found.append(os.readlink(entry))  # noqa: PTH115
+            found.append(os.readlink(link))  # noqa: PTH115
         except OSError:
             continue
     return [name for name in found if not name.startswith(("pipe:", "socket:", "anon_inode:", "/proc"))]
