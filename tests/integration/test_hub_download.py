@@ -150,9 +150,10 @@ def test_the_first_run_fetches_two_files_and_the_second_asks_nobody(
     assert not is_here(pinned)
     first = find_model(PINNED)
     assert content(first.model_path) == files["model.onnx"]
-    assert {request.path.rpartition("/")[2] for request in hub.asked("GET", "")} - {"agent-harnesses"} == set(files)
+    fetched = {request.path.rpartition("/")[2] for request in hub.asked("GET") if f"/{PINNED}/" in request.path}
+    assert fetched == set(files), "the weights of other programs are not fetched"
     assert all("wd14-captioner" in request.user_agent for request in hub.asked("GET", "model.onnx"))
-    assert (first.revision, first.thresholds, first.description) == (COMMIT, {"all": 0.5}, pinned)
+    assert (COMMIT in first.model_path.parts, first.thresholds) == (True, {"all": 0.5})
     assert is_here(pinned)
     hub.requests.clear()
     assert find_model(PINNED) == first
@@ -168,30 +169,58 @@ def test_a_copy_that_another_program_fetched_is_used(hub: FakeHub, pinned: Model
     assert hub.requests == []
 
 
-def test_a_large_file_is_hashed_once(pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch) -> None:
-    find_model(PINNED)
-    monkeypatch.setattr("wd14.model.files.hashes._hash", lambda *_: pytest.fail("hashed again"))
-    find_model(PINNED)
-
-
-def test_lines_with_percent_where_there_is_no_terminal(
-    hub: FakeHub, pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("terminal", [False, True])
+def test_lines_of_progress_where_there_is_no_terminal(
+    hub: FakeHub, pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch, terminal: bool
 ) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
     monkeypatch.setattr(download, "_LINE", 0.2)
     hub.fail(path="model.onnx", slow=0.1)
     lines: list[str] = []
     find_model(PINNED, log=lines.append)
-    said = [line for line in lines if line.startswith(f"Downloading {PINNED}/model.onnx: ")]
-    shares = [int(line.split(": ")[1].split("%")[0]) for line in said]
+    said = [line.removeprefix(f"Downloading {PINNED}/model.onnx: ") for line in lines]
+    if terminal:
+        assert said == [], "the client's own bar is enough"
+        return
+    shares = [int(line.split("%")[0]) for line in said]
     assert shares == sorted(shares)
     assert 0 < shares[0] < 100
-    assert re.search(r"% of [\d.]+ MB, [\d.]+ MB/s, [\d.]+ s left$", said[-1])
+    assert re.fullmatch(r"\d+% of 0\.0 MB, 0\.0 MB/s, [\d.]+ s left", said[-1])
+
+
+def test_no_line_before_a_hundredth_has_arrived(
+    hub: FakeHub, pinned: ModelDescription, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
+    lines: list[str] = []
+    progress = download._Progress(download.RemoteFile(PINNED, "model.onnx", COMMIT), lines.append)
+    progress.total = 1_000_000_000
+    blobs = cache / f"models--{PINNED.replace('/', '--')}" / "blobs"
+    blobs.mkdir(parents=True)
+    earlier = blobs / "earlier.incomplete"
+    earlier.write_bytes(bytes(20_000_000))
+    os.utime(earlier, (1, 1))  # what another download left behind
+
+    def look(size: int) -> None:
+        os.truncate(blobs / "now.incomplete", size)
+        progress._due = 0.0
+        progress.look()
+
+    (blobs / "now.incomplete").touch()
+    look(9_999_999)
+    assert lines == []
+    look(10_000_000)
+    assert progress._first is not None
+    progress._first = (progress._first[0] - 10.0, 10_000_000)
+    look(210_000_000)
+    assert lines[0] == f"Downloading {PINNED}/model.onnx: 1% of 1,000 MB"
+    assert re.fullmatch(rf"Downloading {PINNED}/model\.onnx: 21% of 1,000 MB, 20\.0 MB/s, (39|40) s left", lines[1])
 
 
 def test_an_id_that_the_registry_does_not_have(hub: FakeHub, unpinned: str, files: dict[str, bytes]) -> None:
     first = find_model(unpinned)
     assert content(first.model_path) == files["model.onnx"]
-    assert (first.revision, first.description, first.spec.size) == (COMMIT, None, SIZE)
+    assert (first.thresholds, first.spec.size) == ({}, SIZE)
     hub.requests.clear()
     assert find_model(unpinned) == first
     assert [(request.method, request.path) for request in hub.requests] == [
@@ -208,7 +237,6 @@ def test_a_copy_of_a_known_model_in_a_folder_is_recognised(
 ) -> None:
     monkeypatch.setattr(registry, "_BY_SHA256", {pinned.model.sha256: pinned})
     found = find_model(tmp_path / "published")
-    assert found.description is pinned
     assert found.thresholds == {"all": 0.5}
     assert found.identity == find_model(PINNED).identity
 
@@ -311,6 +339,24 @@ def test_a_damaged_transfer_is_seen_without_a_pin_too(hub: FakeHub, unpinned: st
     assert content(find_model(unpinned).model_path) == files["model.onnx"]
 
 
+def test_a_large_file_that_the_cache_keeps_in_its_shared_store(
+    hub: FakeHub, unpinned: str, cache: Path, files: dict[str, bytes]
+) -> None:
+    """Its name there, at the end of two links, is not its sha256 (huggingface_hub 2.4, files of the Xet store)."""
+    first = find_model(unpinned)
+    blob = first.model_path.parent / first.model_path.readlink()
+    stored = cache / "blobs" / "ab" / ("ab" * 32)
+    stored.parent.mkdir(parents=True)
+    blob.rename(stored)
+    blob.symlink_to(stored)
+    hub.requests.clear()
+    assert find_model(unpinned) == first
+    assert not hub.asked("GET", "model.onnx")
+    stored.write_bytes(bytes(len(files["model.onnx"])))
+    assert content(find_model(unpinned).model_path) == files["model.onnx"]
+    assert not stored.exists()
+
+
 @pytest.mark.parametrize("damage", ["other", "short", "link"])
 def test_a_copy_that_went_bad_in_the_cache_is_repaired(
     pinned: ModelDescription, files: dict[str, bytes], damage: str
@@ -393,7 +439,23 @@ def test_a_hub_that_does_not_deliver(
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 def test_a_hub_that_is_busy_is_asked_again(hub: FakeHub, pinned: ModelDescription, method: str, status: int) -> None:
     hub.fail(method=method, path="model.onnx", status=status, times=2)
-    assert find_model(PINNED).description is pinned
+    assert find_model(PINNED).thresholds == pinned.thresholds
+
+
+@pytest.mark.parametrize("seconds", [2, 3600])
+def test_a_hub_that_says_when_to_ask_again(
+    hub: FakeHub, pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(StopToken, "wait", lambda _, seconds: waited.append(seconds))
+    hub.fail(method="HEAD", path="model.onnx", status=503, headers={"Retry-After": str(seconds)})
+    if seconds == 2:
+        find_model(PINNED)
+        assert waited == [2.0]
+    else:
+        with pytest.raises(DownloadError, match="answered 503"):
+            find_model(PINNED)
+        assert waited == []
 
 
 def test_a_gated_model(hub: FakeHub, unpinned: str) -> None:
@@ -445,7 +507,7 @@ def test_a_repository_whose_files_are_none(hub: FakeHub, files: dict[str, bytes]
 def test_something_else_answers(hub: FakeHub, pinned: ModelDescription) -> None:
     """A proxy's or a hotel's page, with status 200 and none of the hub's headers."""
     hub.fail(method="HEAD", status=200, times=-1)
-    with pytest.raises(DownloadError, match="what answered is no Hugging Face hub"):
+    with pytest.raises(DownloadError, match="what answered is not a Hugging Face hub"):
         find_model(PINNED)
 
 
@@ -497,12 +559,23 @@ def test_what_is_in_the_cache_needs_no_hub(
     assert find_model(model) == first
 
 
-def test_a_full_disk_is_said(hub: FakeHub, pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),
+        RuntimeError("Data processing error: I/O error: No space left on device (os error 28)"),  # hf_xet
+    ],
+    ids=["full", "quota", "xet"],
+)
+def test_a_full_disk_is_said(
+    hub: FakeHub, pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def full(*_: Any, **__: Any) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise error
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", full)
-    with pytest.raises(DownloadError, match=r"the disk is full\. Make room, or set HF_HOME"):
+    with pytest.raises(DownloadError, match=r"the disk is full\. Free some space, or set HF_HOME"):
         find_model(PINNED)
 
 
@@ -551,7 +624,11 @@ def test_the_environment_is_followed_from_a_fresh_process(hub: FakeHub, unpinned
 
     refused = run(HF_HUB_OFFLINE="1")
     assert "DownloadError" in refused.stderr
-    assert "HF_HUB_OFFLINE forbids" in refused.stderr
+    assert "HF_HUB_OFFLINE forbids asking the hub" in refused.stderr
+    started = time.monotonic()
+    unreachable = run(HF_ENDPOINT="http://127.0.0.1:9")
+    assert time.monotonic() - started < 10
+    assert "the hub cannot be reached. Check the network" in unreachable.stderr
     fetched = run()
     assert fetched.stdout.startswith(str(tmp_path / "home" / "hub")), fetched.stderr
     assert run(HF_HUB_OFFLINE="1").stdout == fetched.stdout
