@@ -74,16 +74,7 @@ def test_a_graph_without_shapes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("operators", "activation"),
-    [
-        (["Sigmoid"], "none"),
-        (["MatMul", "Sigmoid", "Identity"], "none"),
-        (["Sigmoid", "Cast", "Reshape", "Squeeze"], "none"),
-        (["Softmax"], "none"),
-        (["Gemm"], "sigmoid"),
-        (["Sigmoid", "MatMul"], "sigmoid"),
-        (["Add", "Identity", "Flatten"], "sigmoid"),
-        (["Whatever"], "none"),
-    ],
+    [(["MatMul", "Sigmoid", "Identity"], "none"), (["Sigmoid", "MatMul", "Cast"], "sigmoid")],
 )
 def test_the_last_operator_that_computes_says_what_the_output_is(
     tmp_path: Path, operators: list[str], activation: str
@@ -91,12 +82,6 @@ def test_the_last_operator_that_computes_says_what_the_output_is(
     names = ["in", *(f"t{index}" for index in range(len(operators) - 1)), "out"]
     nodes = [helper.make_node(operator, [names[at]], [names[at + 1]]) for at, operator in enumerate(operators)]
     assert read_graph(save(tmp_path / "m.onnx", small(*nodes))).activations == {"out": activation}
-
-
-def test_a_graph_that_runs_in_a_circle_ends(tmp_path: Path) -> None:
-    model = small(helper.make_node("Identity", ["b"], ["out"]), helper.make_node("Identity", ["out"], ["b"]))
-    with pytest.raises(ModelContractError, match="runs in a circle"):
-        read_graph(save(tmp_path / "m.onnx", model))
 
 
 def external(name: str, location: str) -> onnx.TensorProto:

@@ -137,6 +137,10 @@ def test_indices_that_a_mapping_leaves_out_keep_their_place(tmp_path: Path) -> N
     [
         ("{", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
+        ("9" * 5000, "is not JSON"),
+        ({"9" * 5000: {"tag": "x", "category": "General"}}, "expected the position of an output as key"),
+        ({"²": {"tag": "x", "category": "General"}}, "found '²'"),
+        ({"0": {"tag": "x", "category": " "}}, "index 0: expected"),
         ([], "expected"),
         ({}, "expected"),
         (["1girl"], "expected"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import re
 
 import pytest
@@ -37,6 +38,16 @@ def test_every_download_is_pinned(model: ModelDescription) -> None:
     for file in (model.model, model.labels):
         assert re.fullmatch(r"[0-9a-f]{64}", file.sha256 or "")
     assert model.model.name == "model.onnx"
+
+
+def test_what_was_looked_up_is_not_changed_by_chance() -> None:
+    """A change of a row is read at its sources again; then this hash follows."""
+    rows = sorted(
+        f"{model.id} {model.revision} {model.model.sha256} {model.model.size} {model.labels.sha256} {model.tags}"
+        f" {model.licence} {dict(model.thresholds)}"
+        for model in MODELS
+    )
+    assert hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16] == "ee15be284880eae1"
 
 
 def test_no_pin_was_pasted_twice() -> None:
