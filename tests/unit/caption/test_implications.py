@@ -32,6 +32,8 @@ from wd14.errors import ConfigError
         ("kiss imminent_kiss", "kiss, imminent_kiss"),
         ("navel cutout_above_navel", "navel, cutout_above_navel"),
         ("dog hot_dog", "dog, hot_dog"),
+        ("panda red_panda", "panda, red_panda"),
+        ("lock heart_lock", "lock, heart_lock"),
         ("cream ice_cream holding_ice_cream", "cream, holding_ice_cream"),
         ("animal_ears fake_animal_ears", "animal_ears, fake_animal_ears"),
     ],

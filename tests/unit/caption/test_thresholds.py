@@ -110,6 +110,7 @@ def test_a_model_without_published_thresholds_says_so(caption_of: CaptionOf) -> 
         ([0.9, 0.9, 0.9], 0.9),
         ([0.99, 0.45, 0.44, 0.4, 0.02], 0.4),  # 0.99 - 0.45 is widest: its middle, 0.72, would drop the rest
         ([0.98], 0.98),
+        ([0.99, 0.3], 0.3),
     ],
 )
 def test_maximum_cut_of_general_tags(scores: list[float], lowest_kept: float) -> None:
@@ -180,6 +181,11 @@ def test_ratings_and_quality_of_a_mapping_model_as_kohya_writes_them(
         "quality": {"best": 0.6, "worst": 0.4},
     }
     assert caption_of(picture, order="score", **options).text == caption
+
+
+def test_a_rating_needs_no_threshold(caption_of: CaptionOf) -> None:
+    picture = {"general": {"cat": 0.9}, "rating": {"general": 0.002, "explicit": 0.003}, "quality": {"best": 0.009}}
+    assert caption_of(picture, rating="first", quality="first").text == "explicit, cat"  # low quality is not stored
 
 
 # ── Stored scores ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -261,12 +267,11 @@ def test_the_lowest_threshold(values: dict[str, Any], lowest: float) -> None:
     assert lowest_threshold(MANY, CaptionConfig.from_values(values), {"all": 0.25}) == pytest.approx(lowest)
 
 
-def test_the_lowest_threshold_of_a_mapping_models_quality_is_kohyas() -> None:
-    labels = Labels(("a", "b"), ("general", "quality"), "score")
-    values = {
-        "thresh": 0.5,
-        "category_thresholds": "artist=0.005",
-    }  # the model has no artists: kohya looks all the same
+@pytest.mark.parametrize("category", ["general", "character", "copyright", "meta", "model", "artist"])
+def test_a_mapping_models_quality_has_the_lowest_threshold_as_in_kohya(category: str) -> None:
+    """Also that of a category that the model does not have."""
+    labels = Labels(("a", "b"), ("hair", "quality"), "score")
+    values = {"thresh": 0.5, "character_threshold": 0.6, "category_thresholds": f"{category}=0.005"}
     assert lowest_threshold(labels, CaptionConfig.from_values(values), {}) == 0.5
     assert lowest_threshold(labels, CaptionConfig.from_values({**values, "quality": "last"}), {}) == np.float32(0.005)
 
