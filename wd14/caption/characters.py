@@ -8,7 +8,7 @@ from wd14.types import Labels
 
 #: Final groups that name a costume or a kind of being. The rules of `CharacterExpander` alone find most of them.
 _NOT_A_SERIES = re.compile(
-    r"(?:\d+(?:st|nd|rd|th)_|.*_)?(?:costume|outfit|uniform|swimsuit|ascension|cosplay|dress|form|ver\.?|style)"
+    r"(?:.*_)?(?:costume|outfit|uniform|swimsuit|ascension|cosplay|dress|form|ver\.?|style)"
     r"|ver\._.*|swimsuit_.*|character|person|creature|object|vtuber|utaite|male|female|alter|alter_ego"
     r"|young|old|child|adult|casual|summer|winter|spring|autumn|new_year|halloween|christmas|valentine"
     r"|bunny|maid|school|idol|bride|wedding|pajamas|kimono|yukata|streetwear|work|sailor|second|third"

@@ -38,9 +38,8 @@ def mcut(scores: FloatArray, *, one_may_dominate: bool) -> float:
     if ranked.size == 0:
         return MCUT_FLOOR
     gaps = ranked - np.append(ranked[1:], np.float32(0))
-    last_kept = int(gaps.argmax())
-    if last_kept == 0 and not one_may_dominate and ranked.size > 1:
-        last_kept = 1 + int(gaps[1:].argmax())
+    first = 0 if one_may_dominate or ranked.size == 1 else 1
+    last_kept = first + int(gaps[first:].argmax())
     return max(MCUT_FLOOR, float(ranked[last_kept]))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,20 +155,6 @@ def test_a_limit_keeps_the_best_scored_tags_in_their_order(
     assert [tag for tag in everything if tag in kept] == list(kept)
     left_out = [score for name, score in everything if (name, score) not in kept]
     assert not kept or max(left_out, default=0.0) <= min(score for _, score in kept)
-
-
-@QUICK
-@given(pictures(), styles)
-def test_nothing_depends_on_scores_that_are_not_stored(
-    picture: tuple[Labels, FloatArray], style: dict[str, Any]
-) -> None:
-    if style.get("thresh") == 0.0:
-        return
-    model, row = picture
-    row = np.where(row < 0.3, row / np.float32(30), row).astype(np.float32)
-    is_rating = np.array([category == "rating" for category in model.categories])
-    stored = np.where((row < 0.01) & ~is_rating, np.float32(0), row).astype(np.float32)
-    assert caption_of((model, row), style) == caption_of((model, stored), style)
 
 
 @QUICK

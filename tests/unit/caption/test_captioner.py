@@ -60,6 +60,16 @@ def test_the_separator_stands_between_tags_and_nowhere_else(caption_of: CaptionO
     assert caption_of(picture, caption_separator=separator).text == separator.join([";d", "\\m/", "cat"])
 
 
+@pytest.mark.parametrize(("mode", "kept"), [("fixed", [1, 2]), ("mcut", [0, 2])])
+def test_kept_tags_are_wanted_and_no_ratings(mode: str, kept: list[int]) -> None:
+    labels = Labels(("a", "c", "b", "general", "b_(d)"), ("general", "character", "general", "rating", "character"))
+    config = CaptionConfig.from_values(
+        {"threshold_mode": mode, "thresh": 0.6, "character_threshold": 0.2, "undesired_tags": "b_(d)"}
+    )
+    scores = np.array([0.5, 0.3, 0.7, 0.9, 0.8], np.float32)
+    assert Captioner(labels, config).kept(scores).tolist() == kept
+
+
 def test_as_many_scores_as_tags_are_expected() -> None:
     captioner = Captioner(Labels(("a", "b"), ("general", "general")), CaptionConfig())
     with pytest.raises(ModelContractError, match=r"expected 2 scores.*\(3,\)"):

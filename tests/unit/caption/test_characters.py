@@ -48,6 +48,22 @@ def test_a_series_becomes_a_tag_of_its_own_and_a_costume_stays_with_the_name() -
     assert parts_of(NAMES, ["character"] * len(NAMES)) == expected
 
 
+def test_groups_that_are_never_a_series() -> None:
+    groups = (
+        "costume outfit uniform swimsuit ascension cosplay dress form ver ver. style 1st_costume 2nd_form 3rd_style"
+    )
+    groups += (
+        " 4th_ver. school_uniform ver._2 swimsuit_archer character person creature object vtuber utaite male female"
+    )
+    groups += " alter alter_ego young old child adult casual summer winter spring autumn new_year halloween christmas"
+    groups += (
+        " valentine bunny maid school idol bride wedding pajamas kimono yukata streetwear work sailor second third"
+    )
+    names = [f"someone_({group})" for group in groups.split()]
+    assert parts_of(names, ["character"] * len(names)) == {name: (name,) for name in names}
+    assert parts_of(["a_(maiden)"], ["character"]) == {"a_(maiden)": ("a", "maiden")}
+
+
 def test_general_tags_are_not_expanded() -> None:
     assert parts_of(["star_(symbol)"], ["general"]) == {"star_(symbol)": ("star_(symbol)",)}
 

@@ -32,6 +32,8 @@ from wd14.errors import ConfigError
         ("kiss imminent_kiss", "kiss, imminent_kiss"),
         ("navel cutout_above_navel", "navel, cutout_above_navel"),
         ("dog hot_dog", "dog, hot_dog"),
+        ("panda red_panda", "panda, red_panda"),
+        ("lock heart_lock", "lock, heart_lock"),
         ("cream ice_cream holding_ice_cream", "cream, holding_ice_cream"),
         ("animal_ears fake_animal_ears", "animal_ears, fake_animal_ears"),
     ],
@@ -40,6 +42,18 @@ def test_a_tag_goes_where_a_longer_one_names_it(caption_of: CaptionOf, tags: str
     picture = {"general": dict.fromkeys(tags.split(), 0.9)}
     assert caption_of(picture, remove_implied_tags=True).text == left
     assert caption_of(picture).text == tags.replace(" ", ", ")
+
+
+def test_words_that_negate_or_place_a_noun_imply_nothing(caption_of: CaptionOf) -> None:
+    words = (
+        "no not non without unworn removed missing invisible hidden covered covering imminent implied incoming after"
+    )
+    words += " before simulated fake faux mock blowing stuffed toy spoken alternate adapted looking cropped print above"
+    words += " across against and around as at behind between by for from in into like of off on onto or out over past"
+    words += " the through to towards under with vs non-x un-x"
+    tags = ["hat", *(f"{word}_hat" for word in words.split()), *(f"girl_{word}_red_hat" for word in words.split())]
+    picture = {"general": dict.fromkeys(tags, 0.9)}
+    assert caption_of(picture, remove_implied_tags=True).text == ", ".join(tags)
 
 
 def test_a_tag_of_another_category_is_another_thing(caption_of: CaptionOf) -> None:
@@ -86,6 +100,12 @@ def test_a_table_and_the_words_work_together(caption_of: CaptionOf, tmp_path: Pa
 def test_tags_that_imply_each_other_both_stay(caption_of: CaptionOf, tmp_path: Path) -> None:
     picture = {"general": {"a": 0.9, "b": 0.9, "c": 0.9}}
     assert caption_of(picture, implications=table(tmp_path, "a,b\nb,a\nb,c\na,a\n")).text == "a, b"
+
+
+def test_a_heading_counts_in_the_first_line_only(caption_of: CaptionOf, tmp_path: Path) -> None:
+    picture = {"general": {"tag": 0.9, "implied": 0.9, "a": 0.9, "b": 0.9}}
+    assert caption_of(picture, implications=table(tmp_path, "Tag,Implied Tag\na,b\n")).text == "tag, implied, a"
+    assert caption_of(picture, implications=table(tmp_path, "a,b\ntag,implied\n")).text == "tag, a"
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.caption.conftest import CaptionOf
@@ -110,6 +110,7 @@ def test_a_model_without_published_thresholds_says_so(caption_of: CaptionOf) -> 
         ([0.9, 0.9, 0.9], 0.9),
         ([0.99, 0.45, 0.44, 0.4, 0.02], 0.4),  # 0.99 - 0.45 is widest: its middle, 0.72, would drop the rest
         ([0.98], 0.98),
+        ([0.99, 0.3], 0.3),
     ],
 )
 def test_maximum_cut_of_general_tags(scores: list[float], lowest_kept: float) -> None:
@@ -182,60 +183,100 @@ def test_ratings_and_quality_of_a_mapping_model_as_kohya_writes_them(
     assert caption_of(picture, order="score", **options).text == caption
 
 
+def test_a_rating_needs_no_threshold(caption_of: CaptionOf) -> None:
+    picture = {"general": {"cat": 0.9}, "rating": {"general": 0.002, "explicit": 0.003}, "quality": {"best": 0.009}}
+    assert caption_of(picture, rating="first", quality="first").text == "explicit, cat"  # low quality is not stored
+
+
 # ── Stored scores ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 MANY = Labels(
-    tuple(f"t{i}" for i in range(24)), ("rating",) * 4 + ("general",) * 12 + ("character",) * 7 + ("copyright",)
+    tuple(f"t{i}" for i in range(15)),
+    ("rating",) * 2 + ("general",) * 5 + ("character",) * 3 + ("copyright", "unused") + ("quality",) * 3,
 )
+RATINGS = np.arange(15) < 2
+#: On a grid, so that gaps between scores are nearly equal and a score below the floor decides which is widest.
+SCORES = [0, 0.001, 0.0075, 0.0099, 0.01, 0.0101, 0.15, 0.155, 0.2, 0.205, 0.305, 0.4, 0.405, 0.605, 0.8]
+LOW = st.sampled_from([0, 0.005, 0.01, 0.02, 0.3])
 
 
+@settings(max_examples=500, deadline=None)
 @given(
-    exponents=st.lists(st.floats(-4, 0), min_size=24, max_size=24),
-    mode=st.sampled_from(["fixed", "mcut", "model"]),
-    low=st.sampled_from([0.01, 0.02, 0.3]),
+    picture=st.lists(st.sampled_from(SCORES), min_size=15, max_size=15),
+    order=st.sampled_from(["model", "score"]),
+    published=st.fixed_dictionaries({"all": LOW}),
+    values=st.fixed_dictionaries(
+        {"threshold_mode": st.sampled_from(["fixed", "mcut", "model"]), "rating": st.just("first")},
+        optional={
+            "thresh": LOW,
+            "character_threshold": LOW,
+            "quality": st.just("last"),
+            "max_tags": st.just(3),
+            "category_thresholds": st.dictionaries(st.sampled_from(sorted(set(MANY.categories))), LOW, max_size=1),
+        },
+    ),
 )
-@settings(max_examples=300, deadline=None)
-def test_captions_from_stored_scores_are_those_of_fresh_ones(exponents: list[float], mode: str, low: float) -> None:
-    """Scores below the floor are lost in the store, ratings are not: no caption may depend on what is lost."""
-    fresh = (10.0 ** np.array(exponents)).astype(np.float32)
-    stored = np.where((fresh >= np.float32(SCORE_FLOOR)) | (np.arange(24) < 4), fresh, np.float32(0))
-    values = {"threshold_mode": mode, "thresh": low, "character_threshold": low, "rating": "first"}
+def test_stored_scores_give_the_captions_of_fresh_ones(
+    picture: list[float], order: Literal["model", "score"], published: dict[str, float], values: dict[str, Any]
+) -> None:
+    """The store loses scores below 0.01, except ratings. A lower threshold makes a job score every picture anew."""
+    labels = Labels(MANY.names, MANY.categories, order)
     config = CaptionConfig.from_values(values)
-    published = {"all": low}
-    assert np.float32(lowest_threshold(MANY, config, published)) >= np.float32(SCORE_FLOOR)
-    captioner = Captioner(MANY, config, published=published)
-    assert captioner(fresh).text == captioner(stored).text
+    assume(np.float32(lowest_threshold(labels, config, published)) >= np.float32(0.01))
+    fresh = np.array(picture, np.float32)
+    stored = np.where((fresh >= np.float32(0.01)) | RATINGS, fresh, np.float32(0))
+    captioner = Captioner(labels, config, published=published)
+    assert captioner(stored) == captioner(fresh)
 
 
-def test_mcut_does_not_look_below_the_floor() -> None:
-    """The widest gap of these is below it: seen, it would keep the third score as well."""
-    scores = np.array([0.5, 0.45, 0.4, 0.0099], np.float32)
-    assert mcut(scores, one_may_dominate=True) == pytest.approx(0.4)
-    alone = np.array([0.0099, 0.0098, 0.0001], np.float32)
-    assert mcut(alone, one_may_dominate=True) == MCUT_FLOOR
-    assert mcut(np.append(np.float32(0.155), alone), one_may_dominate=False) == pytest.approx(0.155)
+@pytest.mark.parametrize(
+    ("scores", "lowest_kept"),
+    [
+        ([0.5, 0.255, 0.0099], 0.255),  # 0.255 - 0 is widest; 0.255 - 0.0099 is not
+        ([0.5, 0.255, 0.01], 0.5),
+        ([0.0099], MCUT_FLOOR),
+    ],
+)
+def test_maximum_cut_looks_at_stored_scores_only(scores: list[float], lowest_kept: float) -> None:
+    assert mcut(np.array(scores, np.float32), one_may_dominate=True) == pytest.approx(lowest_kept)
 
 
 @pytest.mark.parametrize(
     ("values", "lowest"),
     [
-        ({"thresh": 0.2, "character_threshold": 0.5}, 0.2),
+        ({"thresh": 0.2}, 0.2),
         ({"thresh": 0.5, "character_threshold": 0.1}, 0.1),
         ({"thresh": 0.5, "general_threshold": 0.3}, 0.3),
         ({"thresh": 0.5, "category_thresholds": "general=0.005"}, 0.005),
-        ({"thresh": 0.5, "category_thresholds": "rating=0.005"}, 0.5),
-        ({"thresh": 0.5, "category_thresholds": "general=off, character=off, copyright=off"}, 2.0),
-        ({"threshold_mode": "mcut", "thresh": 0.001}, 0.001),  # the only copyright tag has nothing to be cut from
-        ({"threshold_mode": "mcut", "thresh": 0.001, "category_thresholds": "copyright=0.4"}, 0.15),
+        ({"thresh": 0.5, "category_thresholds": "general=off"}, 0.5),
+        ({"category_thresholds": "general=off, character=off, copyright=off"}, 2.0),
+        ({"threshold_mode": "mcut", "thresh": 0.3}, 0.15),
+        ({"threshold_mode": "mcut", "thresh": 0.001}, 0.001),  # one copyright tag: the fixed threshold
         ({"threshold_mode": "mcut", "category_thresholds": "general=0.005"}, 0.005),
         ({"threshold_mode": "model", "thresh": 0.001}, 0.25),
         ({"threshold_mode": "model", "category_thresholds": "general=0.004"}, 0.004),
+        # Ratings are stored however low they are, and outputs without a tag are never written.
+        ({"thresh": 0.5, "rating": "first", "category_thresholds": "rating=0.005, unused=0.005"}, 0.5),
+        # A quality tag counts where it is written.
+        ({"thresh": 0.5, "category_thresholds": "quality=0.005"}, 0.5),
+        ({"thresh": 0.5, "category_thresholds": "quality=0.005", "quality": "last"}, 0.005),
+        ({"thresh": 0.5, "quality": "first"}, SCORE_FLOOR),
     ],
 )
-def test_the_lowest_threshold_says_whether_stored_scores_will_do(values: dict[str, Any], lowest: float) -> None:
+def test_the_lowest_threshold(values: dict[str, Any], lowest: float) -> None:
     assert lowest_threshold(MANY, CaptionConfig.from_values(values), {"all": 0.25}) == pytest.approx(lowest)
 
 
-def test_ratings_and_unused_outputs_have_no_threshold() -> None:
+@pytest.mark.parametrize("category", ["general", "character", "copyright", "meta", "model", "artist"])
+def test_a_mapping_models_quality_has_the_lowest_threshold_as_in_kohya(category: str) -> None:
+    """Also that of a category that the model does not have."""
+    labels = Labels(("a", "b"), ("hair", "quality"), "score")
+    values = {"thresh": 0.5, "character_threshold": 0.6, "category_thresholds": f"{category}=0.005"}
+    assert lowest_threshold(labels, CaptionConfig.from_values(values), {}) == 0.5
+    assert lowest_threshold(labels, CaptionConfig.from_values({**values, "quality": "last"}), {}) == np.float32(0.005)
+
+
+def test_a_model_with_nothing_to_keep_has_no_lowest_threshold() -> None:
     labels = Labels(("a", "b", "c"), ("rating", "quality", UNUSED))
     assert lowest_threshold(labels, CaptionConfig(thresh=0.001), {}) == math.inf
+    assert lowest_threshold(labels, CaptionConfig(rating="first"), {}) == math.inf
