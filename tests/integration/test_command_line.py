@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -18,6 +19,7 @@ from PIL import Image
 import wd14
 from tests.integration.conftest import ROOT, Run
 from wd14.cli.main import _parse, main
+from wd14.cli.output import say
 from wd14.config import GROUPS
 from wd14.errors import ConfigError, JobStoppedError, ModelError
 from wd14.model.files.registry import MODELS
@@ -145,7 +147,25 @@ def test_a_reader_that_leaves_does_not_break_the_job(photos: Path, tmp_path: Pat
     assert process.stderr is not None
     assert process.stderr.read() == ""
     process.stderr.close()
-    process.wait(60)
+    assert process.wait(60) == 1
+
+
+def test_a_line_is_printed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(arrived))
+    say("a\x1b")
+    assert arrived.getvalue() == b"a\\x1b\n"
+
+
+def test_a_full_disk_under_the_output_ends_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FullDisk(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", FullDisk())
+    say("one")
+    say("two")
+    sys.stdout.close()
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,12 @@ def test_the_panel_has_every_parameter_in_order() -> None:
 def test_types_of_the_panel() -> None:
     types = {key: INDEX["parameters"][key]["type"] for key in ("max_tags", "cache", "batch_size", "undesired_tags")}
     assert types == {"max_tags": "integer", "cache": "boolean", "batch_size": "integer", "undesired_tags": "string"}
-    areas = [key for key, hint in INDEX["parameters_ui"].items() if hint.get("ui:widget") == "textarea"]
-    assert areas == ["undesired_tags", "always_first_tags", "trigger_words", "tag_replacement"]
+    widgets: dict[str, list[str]] = {}
+    for key, hint in INDEX["parameters_ui"].items():
+        widgets.setdefault(hint.get("ui:widget", "plain"), []).append(key)
+    assert widgets["textarea"] == ["undesired_tags", "always_first_tags", "trigger_words", "tag_replacement"]
+    assert widgets["AutoCompleteWidget"] == ["generation_model", "device"]
+    assert widgets["radio"] == ["threshold_mode", "rating", "quality", "tag_order", "on_error", "profile"]
 
 
 @pytest.mark.parametrize("key", SHOWN)
