@@ -1,4 +1,4 @@
-"""Captions equal to the peer's: file -> pixels -> model -> text, all of it ours, against `captions.json`."""
+"""Captions equal to kohya's in `captions.json`: our pixels, tagger and text, from file to caption."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def tagger(model: str) -> Tagger:
 @functools.cache
 def scores(model: str, picture: str, orientation: bool) -> FloatArray:
     data = (HERE / "pictures" / picture).read_bytes()
-    image = PictureFile(data, max_pixels=250_000_000).rgb(upright=orientation)
+    rgb = PictureFile(data, max_pixels=10_000_000).rgb(upright=orientation)
     loaded = tagger(model)
-    batch = prepare(image, loaded.spec, profile="kohya", image_size=0)[None]
+    batch = prepare(rgb, loaded.spec, profile="kohya", image_size=0)[None]
     values: FloatArray = loaded.run(batch)[0]
     return values
 
@@ -62,9 +62,8 @@ def test_orientation_is_what_sets_turned_pictures_apart() -> None:
 def test_a_value_one_off_shows() -> None:
     """The models are sensitive enough for their captions to stand for pixels."""
     loaded = tagger("csv")
-    data = (HERE / "pictures" / "size_448x448.png").read_bytes()
-    image = PictureFile(data, max_pixels=10**6).rgb(upright=False)
-    values = prepare(image, loaded.spec, profile="kohya", image_size=0)
+    picture = PictureFile((HERE / "pictures" / "size_448x448.png").read_bytes(), max_pixels=1_000_000)
+    values = prepare(picture.rgb(upright=False), loaded.spec, profile="kohya", image_size=0)
     moved = values + (values < 255)
     kept = [loaded.run(array[None])[0] >= 0.8 for array in (values, moved)]
     assert (kept[0] != kept[1]).mean() > 0.2

@@ -1,4 +1,4 @@
-"""Breaks files on purpose, the same way every time: a seed is a broken file."""
+"""Breaks files on purpose, reproducibly: the same random seed gives the same broken file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXTREMES = [
 
 
 def mutate(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
-    """`data` with one to a few things wrong; `others` lend their parts."""
+    """`data` with one to eight changes; some splice in a part of one of `others`."""
     broken = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
         if not broken:
@@ -58,12 +58,12 @@ def mutate(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
 
 
 def _place(data: bytearray, rng: random.Random) -> int:
-    """Headers are where the decisions are: half of all damage is done to the first bytes."""
+    """Half of all changes are in the first 100 bytes: headers decide most."""
     return rng.randrange(min(len(data), 100)) if rng.random() < 0.5 else rng.randrange(len(data))
 
 
 def _with_checksums(png: bytes) -> bytes:
-    """A PNG whose chunks have right checksums again, or nothing behind the first would be looked at."""
+    """A PNG with correct checksums, or decoders would stop at the first broken chunk."""
     out = bytearray(png[:8])
     at = 8
     while at + 12 <= len(png):

@@ -1,1 +1,1 @@
-"""Pictures: opened safely, as 8-bit RGB on white; the one table of formats."""
+"""Pictures: the table of formats, opening safely as 8-bit RGB on white, flattening."""

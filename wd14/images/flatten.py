@@ -1,4 +1,4 @@
-"""Flattening: pictures with transparency or a palette are saved as RGB on white, since the host cannot show them."""
+"""Flattening: pictures with transparency or a palette become RGB PNG on white, since hosts show no others."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ _ALPHA_OR_PALETTE = frozenset(("P", "PA", "LA", "La", "RGBA", "RGBa"))
 
 
 def needs_flattening(image: Image.Image) -> bool:
-    """Whether a picture, as its file has it, has transparency or a palette."""
+    """Whether a picture whose header was read has transparency or a palette."""
     return image.mode in _ALPHA_OR_PALETTE or image.has_transparency_data
 
 
-def encode_flat(flat: Image.Image, original: Image.Image) -> bytes:
-    """A flattened picture as the bytes of a PNG.
+def flattened_png(rgb: Image.Image, original: Image.Image) -> bytes:
+    """`rgb` as a PNG file that looks like the original: with its EXIF data and its ICC profile, if that is for RGB.
 
     Args:
-        flat: the picture as RGB on white, not turned.
-        original: as its file has it; its EXIF data and an RGB ICC profile go along, so that both look the same.
+        rgb: the original's pixels as RGB on white.
+        original: the picture as it was opened.
     """
-    # A TIFF's EXIF data are its own directory, which would be wrong in a PNG; Pillow has turned it upright already.
-    exif = b"" if original.format == "TIFF" else _exif_bytes(original)
+    # The EXIF data of a TIFF describe its own pixels, which Pillow has turned upright already.
+    exif = b"" if original.format == "TIFF" else _exif(original)
     profile = original.info.get("icc_profile")
     if not isinstance(profile, bytes) or profile[16:20] != b"RGB ":
-        profile = None  # a grey or CMYK profile does not fit RGB pixels
-    flat.info = {}  # or a transparent colour would be written again
+        profile = None  # of grey or CMYK pixels
+    rgb.info = {}  # or a transparent colour would be written again
     out = io.BytesIO()
-    flat.save(out, "PNG", exif=exif, icc_profile=profile)
+    rgb.save(out, "PNG", exif=exif, icc_profile=profile)
     return out.getvalue()
 
 
-def _exif_bytes(image: Image.Image) -> bytes:
+def _exif(image: Image.Image) -> bytes:
     try:
         return image.getexif().tobytes()
-    except Exception:  # noqa: BLE001 - damaged EXIF data raises anything; the picture itself is fine
+    except Exception:  # noqa: BLE001 - damaged EXIF data raise anything; the picture itself is fine
         return b""

@@ -1,7 +1,7 @@
-"""Opens pictures safely: any file becomes upright 8-bit RGB on white, or a RowError that says why not.
+"""Opens pictures safely: any raster file that Pillow reads becomes 8-bit RGB on white, or a RowError that says why not.
 
-Nothing in a file can end the process or start another program. Pillow's global settings stay as they are: the limit of
-pixels is our own, for the pictures opened here.
+Nothing in a file can end the process or start another program. Pillow's global settings are left alone: our pixel
+limit is checked per picture, in any thread.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from PIL import Image, ImageFile
 
 from wd14.errors import DamagedImageError, ImageTooLargeError, NotAnImageError, RowError
 from wd14.images.colour import on_white
-from wd14.images.flatten import encode_flat, needs_flattening
-from wd14.images.formats import FORMATS
-
-_OPENED = {kind.name: kind for kind in FORMATS if kind.opened}
+from wd14.images.flatten import flattened_png, needs_flattening
+from wd14.images.formats import ANIMATED, FORMATS
 
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNS = {
@@ -34,22 +32,22 @@ _TURNS = {
 
 
 class PictureFile:
-    """A picture's file whose header was read; the pixels are decoded once, when they are asked for.
+    """An encoded picture whose header was read. The file is opened once, and decoded once, when pixels are asked for.
 
-    Not for several threads at once.
+    Not for use by several threads at once.
 
     Args:
         data: the encoded picture.
-        max_pixels: pictures of more are refused.
+        max_pixels: larger pictures are refused.
 
     Attributes:
         format: Pillow's name: "JPEG", "PNG", …
-        size: width and height in pixels as stored, orientation not applied.
+        size: width and height in pixels as stored, EXIF orientation not applied.
         mode: Pillow's name: "RGB", "P", "I;16", …
         needs_flattening: whether the file has transparency or a palette.
 
     Raises:
-        NotAnImageError: empty, or of no format that is opened here.
+        NotAnImageError: empty, or of no format that can be opened.
         DamagedImageError: truncated or corrupt.
         ImageTooLargeError: more than `max_pixels` pixels.
     """
@@ -57,111 +55,94 @@ class PictureFile:
     def __init__(self, data: bytes, *, max_pixels: int) -> None:
         self._data = data
         self._max_pixels = max_pixels
-        self._image: ImageFile.ImageFile | None = None
-        self._rgb: Image.Image | None = None
+        self.needs_flattening = False
         header = _jpeg_header(data)
         if header is not None:
             self.format, self.size, self.mode = header
-            self.needs_flattening = False
             _check_size(self.size, max_pixels)
             return
-        with _explained():
-            image = self._opened()
-            self.format, self.size, self.mode = image.format or "", image.size, image.mode
-            self.needs_flattening = needs_flattening(image)
+        with _errors_as_row_errors():
+            self.format, self.size, self.mode = self._image.format or "", self._image.size, self._image.mode
+            self.needs_flattening = needs_flattening(self._image)
 
     @property
     def pixels(self) -> int:
-        """How many pixels it has."""
+        """Width times height."""
         return self.size[0] * self.size[1]
 
     @cached_property
     def frames(self) -> int:
-        """Pictures in the file; the first is the one that counts. Ask last: counting may lose the first."""
-        if self.format not in _OPENED or not _OPENED[self.format].framed:
+        """Number of pictures in the file, of which the first is used. Ask last: counting may lose the first."""
+        if self.format not in ANIMATED:
             return 1
         try:
-            return max(1, int(getattr(self._opened(), "n_frames", 1)))
-        except Exception:  # noqa: BLE001 - whatever a plugin raises on damage: what was not reached does not count
+            return max(1, int(getattr(self._image, "n_frames", 1)))
+        except Exception:  # noqa: BLE001 - plugins raise anything on damage in later frames, which are not used
             return 1
 
     def rgb(self, *, upright: bool) -> Image.Image:
         """The picture as 8-bit RGB, composited on white as kohya does it.
 
-        16-bit grey is scaled to 8 bits, embedded ICC profiles are left alone.
+        16-bit grey is scaled to 8 bits; embedded ICC profiles are ignored.
 
         Args:
-            upright: turn it as its EXIF data says. (TIFF files are always turned: Pillow does it while decoding.)
+            upright: apply the EXIF orientation. (Pillow always applies it to TIFF files, while decoding.)
 
         Raises:
             DamagedImageError: truncated or corrupt.
             ImageTooLargeError: not enough memory for it.
         """
-        with _explained():
-            image = self._decoded()
-            turn = _TURNS.get(_orientation(self._opened())) if upright else None
-            return image if turn is None else image.transpose(turn)
+        with _errors_as_row_errors():
+            rgb = self._rgb  # first: decoding a TIFF turns it and takes the orientation away
+            turn = _TURNS.get(_orientation(self._image)) if upright else None
+            return rgb if turn is None else rgb.transpose(turn)
 
     def flattened(self) -> bytes:
-        """The picture as an RGB PNG on white; EXIF data and an RGB ICC profile go along, so it looks the same.
+        """The picture as an RGB PNG on white that looks the same in a viewer.
 
         Raises:
             RowError: as `rgb`.
         """
-        with _explained():
-            return encode_flat(self._decoded(), self._opened())
+        with _errors_as_row_errors():
+            return flattened_png(self._rgb, self._image)
 
-    def _opened(self) -> ImageFile.ImageFile:
-        if self._image is None:
-            self._image = _open(self._data, self._max_pixels)
-        return self._image
+    @cached_property
+    def _image(self) -> ImageFile.ImageFile:
+        return _open(self._data, self._max_pixels)
 
-    def _decoded(self) -> Image.Image:
-        if self._rgb is None:
-            image = self._opened()
-            image.load()
-            self._rgb = on_white(image, self._data)
-            if self._rgb is image and self.format == "TIFF":
-                self._rgb = image.copy()  # counting the frames of a TIFF moves its file on
-        return self._rgb
-
-
-# ── Opening ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+    @cached_property
+    def _rgb(self) -> Image.Image:
+        self._image.load()
+        return on_white(self._image, self._data)
 
 
 def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
-    """`Image.open` without its pixel limit, which is global and below ours, and with our formats only."""
+    """`Image.open` with the formats of the table only, and without Pillow's pixel limit, which is global."""
     if not data:
         raise NotAnImageError("the file is empty")
     Image.preinit()
-    for name, kind in _OPENED.items():
-        if name not in Image.OPEN:
+    for row in FORMATS:
+        if row.name not in Image.OPEN:
             Image.init()
-        if name not in Image.OPEN:
-            continue  # this Pillow was built without it
-        factory, accept = Image.OPEN[name]
-        if accept is not None and not _accepted(accept(data[:16])):
-            continue
-        try:
-            image = factory(io.BytesIO(data), "")
-        except (SyntaxError, IndexError, TypeError, KeyError, ValueError, EOFError, OSError, struct.error) as error:
-            if kind.unmistakable:
-                raise DamagedImageError(_damage(error, name)) from error
-            continue
-        _check_size(image.size, max_pixels)
-        return image
+        factory, accept = Image.OPEN.get(row.name, (None, None))
+        accepted = accept(data[:16]) if accept else factory is not None
+        if factory is None or isinstance(accepted, str):  # this Pillow was built without it
+            if kind := row.extension_of(data):
+                raise NotAnImageError(f"it is {kind[1:].upper()}, which cannot be opened here: convert it to PNG")
+        elif accepted:
+            try:
+                image = factory(io.BytesIO(data), "")
+            except (SyntaxError, IndexError, TypeError, KeyError, ValueError, EOFError, OSError, struct.error) as error:
+                if row.extension_of(data):
+                    raise DamagedImageError(_damage(error)) from error
+                continue  # the first bytes looked like this format by chance
+            _check_size(image.size, max_pixels)
+            return image
     raise NotAnImageError(_what_instead(data))
-
-
-def _accepted(answer: object) -> bool:
-    """A plugin says yes with a true value, and with a text that it knows the format but cannot read it here."""
-    return bool(answer) and not isinstance(answer, str)
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
-    if width <= 0 or height <= 0:
-        raise DamagedImageError(f"the file is damaged: it says it is {width} x {height} pixels")
     if width * height > max_pixels:
         raise ImageTooLargeError(
             f"{width} x {height} pixels are {width * height / 1e6:.4g} megapixels;"
@@ -169,19 +150,19 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         )
 
 
-#: Start-of-frame markers of JPEG (ITU-T T.81, table B.1); C4, C8 and CC are others.
+#: Start-of-frame markers of JPEG (ITU-T T.81, table B.1); C4, C8 and CC mean something else.
 _FRAME_STARTS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
 
 def _jpeg_header(data: bytes) -> tuple[str, tuple[int, int], str] | None:
-    """Format, size and mode of a plain JPEG file, for which Pillow takes twenty times as long; None = ask Pillow.
+    """Format, size and mode of a plain JPEG file, twenty times as fast as by Pillow; None = ask Pillow.
 
-    A re-run from stored scores needs no more than this of a picture (benchmarks: rerun).
+    A re-run from stored scores needs nothing else of a picture (benchmarks: rerun).
     """
-    position = 2
     if data[:3] != b"\xff\xd8\xff":
         return None
+    position = 2
     while position + 9 < len(data) and data[position] == 0xFF:
         marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
         if marker in _FRAME_STARTS:
@@ -197,20 +178,16 @@ def _jpeg_header(data: bytes) -> tuple[str, tuple[int, int], str] | None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1..8; 1 where there is none or it cannot be read, as viewers do."""
+    """The EXIF orientation, 1..8; 1 where there is none or it cannot be read, as in viewers."""
     try:
-        value = image.getexif().get(_ORIENTATION, 1)
-        return int(value)
-    except Exception:  # noqa: BLE001 - damaged EXIF data raises anything; the picture itself is fine
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - damaged EXIF data raise anything; the picture itself is fine
         return 1
 
 
-# ── What went wrong, in words ───────────────────────────────────────────────────────────────────────────────────────
-
-
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Whatever goes wrong inside leaves as a RowError."""
+def _errors_as_row_errors() -> Iterator[None]:
+    """Turns whatever Pillow raises into a RowError."""
     try:
         yield
     except RowError:
@@ -223,18 +200,16 @@ def _explained() -> Iterator[None]:
         raise DamagedImageError(_damage(error)) from error
 
 
-def _damage(error: Exception, name: str = "image") -> str:
-    text = "".join(char for char in str(error) if char.isprintable())[:120]
+def _damage(error: Exception) -> str:
+    text = "".join(character for character in str(error) if character.isprintable())[:120]
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return "the file is cut short: its end is missing"
-    return f"the file is damaged: {text}" if text else f"the file is damaged: not a whole {name}"
+    return f"the file is damaged: {text or 'it cannot be decoded'}"
 
 
 def _what_instead(data: bytes) -> str:
-    """Says what the file is, where a look at its beginning can tell."""
+    """What a file that is no picture is, as far as its beginning tells."""
     head = data[:1024]
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"heim", b"hevc"):
-        return "a HEIC photo, which cannot be opened here: convert it to JPEG or PNG"
     if head.startswith(b"%PDF"):
         return "a PDF, not an image"
     text = head.decode("utf-8", "ignore").lstrip("\ufeff \t\r\n").lower()
@@ -242,4 +217,4 @@ def _what_instead(data: bytes) -> str:
         return "an SVG drawing, not a picture of pixels: convert it to PNG"
     if text.startswith(("<!doctype html", "<html")):
         return "a web page, not an image"
-    return "not an image: no format that can be opened here"
+    return "not an image of any format that can be opened here"

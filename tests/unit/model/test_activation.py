@@ -14,8 +14,9 @@ MOVES = ["Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Tran
 
 def activation(*operators: str) -> str:
     """Of an output that these operators make, one after the other; each has a second input that counts for nothing."""
-    producers = {f"t{at + 1}": (operator, (f"t{at}", "decoy")) for at, operator in enumerate(operators)}
-    return find_activation(f"t{len(operators)}", {"decoy": ("Gemm", ())} | producers, model="m")
+    producers: dict[str, tuple[str, tuple[str, ...]]] = {"decoy": ("Gemm", ())}
+    producers |= {f"t{at + 1}": (operator, (f"t{at}", "decoy")) for at, operator in enumerate(operators)}
+    return find_activation(f"t{len(operators)}", producers, model="m")
 
 
 @pytest.mark.parametrize("operator", [*MATRIX_PRODUCTS, *OTHER_LINEAR, *POOLED])
