@@ -49,7 +49,7 @@ def test_a_file_that_holds_no_object(tmp_path: Path, text: str) -> None:
 
 
 def test_what_messages_show() -> None:
-    assert excerpt("a\nb") == "a\\x0ab"
+    assert excerpt("a\nb") == "a\\nb"
     assert excerpt("x" * 1000) == "x" * 200 + "…"
     assert first_line(ValueError("one\ntwo")) == "one"
     assert encodable("ö\udc80") == "ö?"
