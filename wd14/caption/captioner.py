@@ -73,7 +73,7 @@ class Captioner:
         written = self._order(self._selector.tags(scores), scores, first, last)
         texts, triggers = self._vocabulary.texts, self._vocabulary.triggers
         tags = [texts[i] for i in written if i not in self._vocabulary.trigger_ids]
-        if self._append and existing is not None and existing.strip():
+        if self._append and existing is not None:
             text = append(existing, tags, triggers, self._separator)
         else:
             text = self._separator.join([*triggers, *tags])

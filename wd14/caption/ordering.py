@@ -50,9 +50,8 @@ class TagOrder:
         groups: list[list[int]] = [kept.tolist()]
         if self._characters_first:
             characters = [tag for tag in groups[0] if self._is_character[tag]]
-            others = [tag for tag in groups[0] if not self._is_character[tag]]
             # kohya puts each character in front of the one before.
-            groups = [characters[::-1] if self._order == "model" else characters, others]
+            groups.insert(0, characters[::-1] if self._order == "model" else characters)
         pairs: list[tuple[int, float]] = []
         for group in groups:
             texts = self._texts(group, scores)

@@ -86,7 +86,7 @@ def test_entries_that_match_no_tag_are_remarked() -> None:
     labels = Labels(("long_hair", "saber_(fate)"), ("general", "character"))
     config = CaptionConfig.from_values(
         {
-            "undesired_tags": "long hair, lnog_hair, blue_*",
+            "undesired_tags": "long hair, hair, lnog_hair, blue_*",
             "always_first_tags": "saber \\(fate\\), sabre",
             "tag_replacement": "long_hair -> hair\nshort_hair -> hair",
             "category_thresholds": "copyright=0.5, general=0.4",

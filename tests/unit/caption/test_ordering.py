@@ -50,7 +50,9 @@ def test_order(caption_of: CaptionOf, options: dict[str, object], caption: str) 
 
 
 def test_several_tags_in_one_keep_the_best_score(caption_of: CaptionOf) -> None:
-    caption = caption_of({"general": {"a": 0.5, "b": 0.9, "c": 0.7}}, tag_replacement="a -> x\nb -> x")
+    caption = caption_of(
+        {"general": {"a": 0.5, "b": 0.9, "c": 0.7, "d": 0.6}}, tag_replacement="a -> x\nb -> x\nd -> x"
+    )
     assert list(caption.scores().items()) == [("x", 0.9), ("c", 0.7)]
 
 
@@ -59,6 +61,9 @@ def test_tags_of_equal_score_keep_the_models_order(caption_of: CaptionOf) -> Non
     assert caption_of(picture, tag_order="score").text == "d, b, a, c"
     assert caption_of(picture, order="score").text == "d, c, b, a"
     assert caption_of(picture, max_tags=2).text == "b, d"
+    many = {f"t{i:03}": 0.9 for i in range(200)}
+    assert caption_of({"general": many}, tag_order="score").text == ", ".join(many)
+    assert caption_of({"meta": {"m": 0.9}, "general": many}).text == ", ".join([*many, "m"])
 
 
 def test_a_text_of_a_character_and_a_general_tag_stands_with_the_characters(caption_of: CaptionOf) -> None:

@@ -73,10 +73,19 @@ def test_undesired_tags_are_looked_for_before_and_after_expansion(
     assert caption_of(picture, character_tag_expand=True, undesired_tags=undesired).text == caption
 
 
-@pytest.mark.parametrize("undesired", ["1girl", "woman"])
+@pytest.mark.parametrize("undesired", ["1girl, smile", "woman, grin"])
 def test_undesired_tags_are_looked_for_before_and_after_replacement(caption_of: CaptionOf, undesired: str) -> None:
-    picture = {"general": {"1girl": 0.9, "solo": 0.9}}
-    assert caption_of(picture, tag_replacement="1girl -> woman", undesired_tags=undesired).text == "solo"
+    picture = {"general": {"1girl": 0.9, "smile": 0.9, "solo": 0.9}}
+    replacement = "1girl -> woman\nsmile -> grin"
+    assert caption_of(picture, tag_replacement=replacement, undesired_tags=undesired).text == "solo"
+
+
+def test_an_entry_that_is_a_tag_is_no_wildcard_before_and_after_replacement(caption_of: CaptionOf) -> None:
+    picture = {"general": {"ok?": 0.9, "ok!": 0.9, "a": 0.9}}
+    assert caption_of(picture, tag_replacement="ok? -> fine", undesired_tags="ok?").text == "ok!, a"
+    assert caption_of(picture, tag_replacement="ok? ->\na -> ok?", undesired_tags="ok?").text == "ok!"
+    picture = {"general": {"ok!": 0.9, "a": 0.9}}
+    assert caption_of(picture, tag_replacement="a -> ok?", undesired_tags="ok?").text == "ok!"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +100,8 @@ def test_undesired_tags_are_looked_for_before_and_after_replacement(caption_of: 
         ("1girl ->", "long_hair, solo, ;d, \\m/"),
         ("1girl -> a, b", "a, b, long_hair, solo, ;d, \\m/"),
         ("1girl -> a,b, , c", "a,b, c, long_hair, solo, ;d, \\m/"),  # the separator is a comma and a space
+        ("1girl -> a,   ,  b", "a, b, long_hair, solo, ;d, \\m/"),
+        ("1girl -> long hair", "long hair, solo, ;d, \\m/"),  # the same tag as long_hair
         ("1girl -> x\n1GIRL -> y", "x, long_hair, solo, ;d, \\m/"),  # the first one counts
         ("nothing -> x", "1girl, long_hair, solo, ;d, \\m/"),
         ("1girl -> Woman (Adult)", "Woman (Adult), long_hair, solo, ;d, \\m/"),
