@@ -17,6 +17,7 @@ import pytest
 from tests.support.sources import photo, put, read
 from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
+from wd14.data.sources import tables
 from wd14.errors import ColumnNotFoundError, SourceError, SplitNotFoundError
 from wd14.images.reading import read_picture
 
@@ -95,6 +96,47 @@ def test_only_the_asked_columns_are_carried(tmp_path: Path) -> None:
     }
     assert seen.rows[1].columns["score"] is None
     assert any("mask (binary)" in line for line in seen.log)
+
+
+def test_columns_of_all_files_of_which_only_the_asked_ones_are_read(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", {"image": [b"x"]})
+    write(tmp_path / "b.parquet", {"image": [b"y"], "other": [1]})
+    table = tables.table_folder(tmp_path, ["a.parquet", "b.parquet"])
+    assert [column.name for column in table.columns] == ["image", "other"]
+    assert [dict(row.values) for row in table.rows(["train"], ["image"])] == [{"image": b"x"}, {"image": b"y"}]
+
+
+@pytest.mark.parametrize(("claimed", "rows"), [(10**12, 1), (-1, 1), (3, 3)])
+def test_a_damaged_file_may_claim_any_number_of_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, claimed: int, rows: int
+) -> None:
+    write(tmp_path / "a.parquet", {"image": [b"x"]})
+    monkeypatch.setattr(tables._ParquetFile, "batches", lambda *_: iter([tables._LostRows(claimed, "damaged")]))
+    table = tables.table_folder(tmp_path, ["a.parquet"])
+    assert len(list(table.rows(["train"], ["image"]))) == rows
+
+
+@pytest.mark.parametrize(
+    ("kind", "can_hold_images", "can_be_json"),
+    [
+        *((pa.string(), True, True), (pa.large_string(), True, True), (pa.binary(), True, False)),
+        *(
+            (pa.large_binary(), True, False),
+            (pa.binary(3), True, False),
+            (pa.dictionary(pa.int8(), pa.string()), True, True),
+        ),
+        *((pa.struct([("path", pa.string())]), True, True), (pa.struct([("bytes", pa.binary())]), True, False)),
+        *(
+            (pa.struct([("x", pa.string())]), False, True),
+            (pa.int64(), False, True),
+            (pa.list_(pa.binary()), False, False),
+        ),
+    ],
+)
+def test_which_columns_can_hold_pictures(tmp_path: Path, kind: Any, can_hold_images: bool, can_be_json: bool) -> None:
+    write(tmp_path / "a.parquet", {"x": pa.array([None], kind)})
+    (column,) = tables.table_folder(tmp_path, ["a.parquet"]).columns
+    assert (column.can_hold_images, column.can_be_json) == (can_hold_images, can_be_json)
 
 
 def test_the_image_column_is_never_guessed(tmp_path: Path) -> None:

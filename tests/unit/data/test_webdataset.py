@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.sources import photo, read
+from wd14.data.sources import webdataset
 from wd14.errors import SourceError
 from wd14.images.reading import read_picture
 
@@ -52,6 +53,29 @@ def test_several_pictures_in_a_row(tmp_path: Path) -> None:
     assert read_picture(seen.rows[0]) == photo("PNG", 1)
     assert seen.rows[0].name == "x.mask.png"
     assert seen.rows[1].error is not None, "a row without that picture"
+
+
+def test_what_members_mean(tmp_path: Path) -> None:
+    members = {
+        "one/a.JPG": photo("JPEG", 0),
+        "one/a.json": b'{"text": "of the object", "n": 1, "jpg": "not the picture"}',
+        "one/a.txt": b"of the file",
+        "one/a.note.txt": b"a note",
+        "one/a.cls": b"7",
+        "one/a.more.json": b"[1]",
+        "two/a.jpg": photo("JPEG", 1),
+    }
+    first, second = read(pack(tmp_path / "a.tar", members), keep_columns=True).rows
+    assert first.columns == {"text": "of the file", "n": 1, "note.txt": "a note", "cls": "7", "more.json": [1]}
+    assert [read_picture(row) for row in (first, second)] == [photo("JPEG", 0), photo("JPEG", 1)]
+    assert [row.name for row in read(tmp_path / "a.tar", image_field="jpg").rows] == ["a.JPG", "a.jpg"]
+
+
+def test_members_are_not_collected(tmp_path: Path) -> None:
+    """`tarfile` keeps a list of all members, which would grow with the archive."""
+    pack(tmp_path / "a.tar", rows(50))
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        assert max(len(archive.members) for _ in webdataset._visible_members(archive)) == 0
 
 
 def test_folders_of_archives_and_their_splits(tmp_path: Path) -> None:
