@@ -106,6 +106,36 @@ def test_columns_of_all_files_of_which_only_the_asked_ones_are_read(tmp_path: Pa
     assert [dict(row.values) for row in table.rows(["train"], ["image"])] == [{"image": b"x"}, {"image": b"y"}]
 
 
+def test_damage_in_the_middle_of_a_row_group_loses_the_rows_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.parquet", {"image": [b"x"] * 40})
+    iter_batches = pq.ParquetFile.iter_batches
+
+    def break_off(*arguments: Any, **options: Any) -> Any:
+        yield next(iter_batches(*arguments, **options))
+        raise OSError("damaged\nbadly")
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", break_off)
+    seen = read(path)
+    assert [row.error is None for row in seen.rows] == [True] * 16 + [False] * 24
+    assert seen.failed["a.parquet row 16"].endswith("row group 0 is damaged: damaged")
+
+
+@pytest.mark.parametrize("extension", [".parquet", ".arrow"])
+def test_a_file_is_closed_at_the_end_and_not_when_memory_is_cleared(tmp_path: Path, extension: str) -> None:
+    table = pa.table({"image": [b"x"]})
+    path = tmp_path / f"a{extension}"
+    if extension == ".parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.ipc.new_stream(str(path), table.schema) as writer:
+            writer.write_table(table)
+    with tables.TableFile(path, path.name, "train").open() as file:
+        assert not file._file.closed
+    assert file._file.closed
+
+
 @pytest.mark.parametrize(("claimed", "rows"), [(10**12, 1), (-1, 1), (3, 3)])
 def test_a_damaged_file_may_claim_any_number_of_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, claimed: int, rows: int
