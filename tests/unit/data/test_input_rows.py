@@ -112,5 +112,10 @@ def test_a_caption_file_that_cannot_be_read_fails_the_row(tmp_path: Path) -> Non
     assert (make("a.png", tmp_path).caption, make("a.png", tmp_path).error) == (None, None)
 
 
+def test_captions_that_are_not_wanted_are_not_read() -> None:
+    maker = InputRowMaker(None, image="image", caption="text", caption_extension=None, separator=",", kept=())
+    assert maker.make(0, RawRow("row", {"image": b"x", "text": "old"})).caption is None
+
+
 def test_kept_columns() -> None:
     assert make(b"x", values={"kept": float("nan"), "other": 1}).columns == {"kept": None}

@@ -47,7 +47,7 @@ def test_a_split_column_picks_rows(tmp_path: Path) -> None:
     lines(
         tmp_path / "metadata.jsonl",
         {"file_name": "a.png", "split": "test"},
-        {"file_name": "b.png", "split": "train"},
+        {"file_name": "b.png", "split": ""},
         {"file_name": "c.png", "split": "test"},
     )
     assert read(tmp_path).names == ["b.png"]
@@ -89,6 +89,7 @@ def test_bad_lines_fail_and_name_themselves(tmp_path: Path) -> None:
     )
     seen = read(tmp_path)
     assert [s.source for s in seen.rows if s.error is None] == ["metadata.jsonl line 1", "metadata.jsonl line 10"]
+    assert len(seen.rows) == 9, "the empty line is no row"
     for number, words in {2: "JSON", 3: "list", 5: "file_name", 6: "UTF-8", 7: "int", 8: "file_name", 9: ""}.items():
         assert words in seen.failed[f"metadata.jsonl line {number}"]
 
