@@ -126,7 +126,8 @@ def test_other_names_of_the_two_files(folder: Path) -> None:
     shutil.copy(folder / "my-tagger.onnx", folder / "another.onnx")
     with pytest.raises(ModelNotFoundError, match=r"expected model.onnx, found another.onnx, my-tagger.onnx"):
         find_model(folder)
-    assert find_model(folder / "another.onnx").model_path.name == "another.onnx"
+    (folder / "another.onnx").rename(folder / "another.ONNX")
+    assert find_model(folder / "another.ONNX").model_path.name == "another.ONNX"
 
 
 @pytest.mark.parametrize(
@@ -191,8 +192,9 @@ def test_a_name_that_is_none(text: str, message: str, monkeypatch: pytest.Monkey
 
 
 def test_a_path_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match="there is no model"):
-        find_model(Path("owner/name"))
+    for path in ("owner/name", BUILTIN_MODEL, "~no-such-user/model"):
+        with pytest.raises(ModelNotFoundError, match="there is no model"):
+            find_model(Path(path))
 
 
 def test_stop_ends_the_hashing_of_a_large_model(folder: Path) -> None:

@@ -56,7 +56,7 @@ def test_columns_count_by_name_and_not_by_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "encoded",
     [
-        codecs.BOM_UTF8 + f"{HEADER}\n1,été,0,1\n".encode(),
+        codecs.BOM_UTF8 + "name,category\nété,0\n".encode(),
         f"{HEADER}\n1,été,0,1\n".encode("utf-16"),
         codecs.BOM_UTF16_BE + f"{HEADER}\n1,été,0,1\n".encode("utf-16-be"),
         f"{HEADER}\r1,été,0,1\r".encode(),
@@ -75,8 +75,10 @@ def test_another_encoding_is_refused_with_its_place(tmp_path: Path) -> None:
 
 
 def test_numbers_that_danbooru_does_not_have_get_a_name_of_their_own(tmp_path: Path) -> None:
-    labels = read_labels(csv_file(tmp_path, f"{HEADER}\n1,wolf,7,1\n2,solo,0,1\n3,artist_x,1,1\n4,cat,Species,1\n"))
-    assert labels.categories == ("category_7", "general", "artist", "species")
+    rows = "1,wolf,7,1\n2,solo,0,1\n3,artist_x,1,1\n4,cat,Species,1\n5, dog ,,1\n"
+    labels = read_labels(csv_file(tmp_path, f"{HEADER}\n{rows}"))
+    assert labels.categories == ("category_7", "general", "artist", "species", "general")
+    assert labels.names[4] == "dog"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_numbers_that_danbooru_does_not_have_get_a_name_of_their_own(tmp_path: P
         (f"{HEADER}\n1,solo\n", r"line 2: expected a name and a category"),
         ("", "is empty"),
         ("  \n", "is empty"),
-        ("<!DOCTYPE html><html>", "is a web page"),
+        ("\n <!DOCTYPE html><html>", "is a web page"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "Git LFS pointer"),
         (b"\x00\x01\x02\x03\xff\xfe", "not UTF-8"),
         (f'{HEADER}\n1,"' + "x" * 200_000 + '",0,1\n', "not a CSV file"),
@@ -130,6 +132,7 @@ def test_indices_that_a_mapping_leaves_out_keep_their_place(tmp_path: Path) -> N
     )
     assert labels.names == ("a", "unused_1", "b")
     assert labels.categories == ("general", UNUSED, "meta")
+    assert len(read_labels(json_file(tmp_path, {"1234567": {"tag": "a", "category": "General"}})).names) == 1_234_568
 
 
 @pytest.mark.parametrize(
