@@ -84,9 +84,26 @@ def test_the_last_operator_that_computes_says_what_the_output_is(
     assert read_graph(save(tmp_path / "m.onnx", small(*nodes))).activations == {"out": activation}
 
 
+def test_tensors_of_an_inner_graph_are_others_whatever_their_names(tmp_path: Path) -> None:
+    body = helper.make_graph([helper.make_node("MatMul", ["x", "x"], ["out"])], "body", [], [])
+    branch = helper.make_node("If", ["in"], ["unused"], then_branch=body, else_branch=body)
+    model = small(helper.make_node("Sigmoid", ["in"], ["out"]), branch)
+    assert read_graph(save(tmp_path / "m.onnx", model)).activations == {"out": "none"}
+
+
+def test_fields_of_other_versions_of_the_format_are_stepped_over(tmp_path: Path) -> None:
+    model = small(helper.make_node("Gemm", ["in", "in"], ["out"], alpha=0.5)).SerializeToString()
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model)
+    facts = read_graph(path)
+    path.write_bytes(b"\xa5\x06" + b"\xff" * 4 + b"\xa1\x06" + b"\xff" * 8 + model)  # field 100 in 4 and in 8 bytes
+    assert read_graph(path) == facts
+
+
 def external(name: str, location: str) -> onnx.TensorProto:
     tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
     tensor.external_data.add(key="offset", value="0")
+    tensor.external_data.add(key="checksum", value="c0ffee")
     tensor.external_data.add(key="location", value=location)
     return tensor
 
@@ -99,8 +116,10 @@ def test_weights_in_other_files_are_found_wherever_they_hide(tmp_path: Path) -> 
         [helper.make_tensor_value_info("c", TensorProto.FLOAT, [4])],
         [external("inner", "../inner.bin")],
     )
+    listed = helper.make_graph([], "listed", [], [], [external("l", "listed.bin")])
     model = small(
         helper.make_node("If", ["in"], ["out"], then_branch=body, else_branch=body),
+        helper.make_node("Own", ["in"], [], tensors=[external("t", "tensors.bin")], graphs=[listed]),
         weights=(external("w", "weights.bin"),),
     )
     model.functions.append(
@@ -113,9 +132,12 @@ def test_weights_in_other_files_are_found_wherever_they_hide(tmp_path: Path) -> 
             [helper.make_opsetid("", 17)],
         )
     )
-    model.graph.sparse_initializer.add(values=external("s", "sparse.bin"), indices=external("i", "sparse.bin"))
+    model.graph.sparse_initializer.add(values=external("s", "sparse.bin"), indices=external("i", "indices.bin"))
     facts = read_graph(save(tmp_path / "m.onnx", model))
-    assert set(facts.external) == {"constant.bin", "../inner.bin", "weights.bin", "/function.bin", "sparse.bin"}
+    assert facts.external == (
+        *("../inner.bin", "/function.bin", "constant.bin", "indices.bin"),
+        *("listed.bin", "sparse.bin", "tensors.bin", "weights.bin"),
+    )
 
 
 def test_graphs_nested_without_end_are_refused(tmp_path: Path) -> None:
@@ -139,6 +161,7 @@ def test_graphs_nested_without_end_are_refused(tmp_path: Path) -> None:
         (b"PK\x03\x04" + bytes(100), "not an ONNX model|no ONNX model"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "not an ONNX model|no ONNX model"),
         (b"\x08\x08", "holds no graph"),
+        (b"\x08" + b"\xff" * 20, "unexpected content at byte 11"),
     ],
 )
 def test_what_is_no_model_is_said(tmp_path: Path, content: bytes, message: str) -> None:
