@@ -261,6 +261,7 @@ def test_kohyas_three_part_id(hub: FakeHub, tmp_path: Path) -> None:
         {
             "v9/model_optimized.onnx": (tmp_path / "m.onnx").read_bytes(),
             "v9/tag_mapping.json": json.dumps(mapping).encode(),
+            "v9/selected_tags.csv": b"name,category\nfor another program,0\n",
         },
     )
     found = find_model("cella110n/other/v9")
