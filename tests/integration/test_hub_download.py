@@ -192,6 +192,8 @@ def test_no_line_before_a_hundredth_has_arrived(
     hub: FakeHub, pinned: ModelDescription, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
+    clock = SimpleNamespace(monotonic=lambda: 0.0, time=time.time)
+    monkeypatch.setattr(download, "time", clock)
     lines: list[str] = []
     progress = download._Progress(download.RemoteFile(PINNED, "model.onnx", COMMIT), lines.append)
     progress.total = 1_000_000_000
@@ -201,20 +203,15 @@ def test_no_line_before_a_hundredth_has_arrived(
     earlier.write_bytes(bytes(20_000_000))
     os.utime(earlier, (1, 1))  # what another download left behind
 
-    def look(size: int) -> None:
-        os.truncate(blobs / "now.incomplete", size)
-        progress._due = 0.0
-        progress.look()
-
     (blobs / "now.incomplete").touch()
-    look(9_999_999)
-    assert lines == []
-    look(10_000_000)
-    assert progress._first is not None
-    progress._first = (progress._first[0] - 10.0, 10_000_000)
-    look(210_000_000)
-    assert lines[0] == f"Downloading {PINNED}/model.onnx: 1% of 1,000 MB"
-    assert re.fullmatch(rf"Downloading {PINNED}/model\.onnx: 21% of 1,000 MB, 20\.0 MB/s, (39|40) s left", lines[1])
+    for seconds, size in ((10.0, 9_999_999), (20.0, 10_000_000), (30.0, 210_000_000), (31.0, 250_000_000)):
+        clock.monotonic = lambda seconds=seconds: seconds
+        os.truncate(blobs / "now.incomplete", size)
+        progress.look()
+    assert lines == [
+        f"Downloading {PINNED}/model.onnx: 1% of 1,000 MB",
+        f"Downloading {PINNED}/model.onnx: 21% of 1,000 MB, 20.0 MB/s, 40 s left",
+    ], "nothing before a hundredth, nothing within five seconds"
 
 
 def test_an_id_that_the_registry_does_not_have(hub: FakeHub, unpinned: str, files: dict[str, bytes]) -> None:

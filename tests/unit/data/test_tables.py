@@ -289,6 +289,22 @@ def test_a_damaged_description(tmp_path: Path, text: str) -> None:
         read(tmp_path)
 
 
+@posix
+def test_what_a_saved_dataset_says_of_itself(tmp_path: Path) -> None:
+    rows = datasets.Dataset.from_dict({"image": [b"x"]}, split="validation")
+    rows.save_to_disk(str(tmp_path / "saved"))
+    with pytest.raises(SplitNotFoundError, match="the source has: validation "):
+        read(tmp_path / "saved", split="test")
+    file = next((tmp_path / "saved").glob("*.arrow"))
+    file.rename(tmp_path / "elsewhere.arrow")
+    file.symlink_to(tmp_path / "elsewhere.arrow")
+    with pytest.raises(SourceError, match="follow_symlinks"):
+        read(tmp_path / "saved")
+    (tmp_path / "saved" / "state.json").write_text('{"_indices_data_files": [{}], "_data_files": [{}]}')
+    with pytest.raises(SourceError, match="indices: save it again"):
+        read(tmp_path / "saved")
+
+
 def test_stopping_half_way_closes_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.parquet", {"image": pictures(40)})
     opened = set(open_files())

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from wd14.errors import JobStoppedError, ModelNotFoundError
-from wd14.model.files import hashes as identity
+from wd14.model.files import hashes
 from wd14.model.files.hashes import identity_of, sha256_of
 from wd14.stop import StopToken
 
@@ -16,13 +17,13 @@ from wd14.stop import StopToken
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files whose content was really read."""
     read: list[Path] = []
-    real = identity._hash
+    real = hashes._hash
 
     def counting(path: Path, stop: object) -> str:
         read.append(path)
         return real(path, stop)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(identity, "_hash", counting)
+    monkeypatch.setattr(hashes, "_hash", counting)
     return read
 
 
@@ -63,14 +64,41 @@ def test_a_file_that_was_replaced_by_one_of_the_same_time_and_size_is_hashed_aga
     assert sha256_of(path) == hashlib.sha256(b"WEIGHTS").hexdigest()
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"stamp": 5}'])
-def test_a_damaged_note_costs_time_only(tmp_path: Path, damage: bytes) -> None:
+def test_a_file_of_another_size_is_hashed_again(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"weights")
+    sha256_of(path)
+    stat = path.stat()
+    path.write_bytes(b"more weights")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert sha256_of(path) == hashlib.sha256(b"more weights").hexdigest()
+
+
+def test_the_hash_of_a_file_that_changes_meanwhile_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"weights")
+
+    def changing(_: Path, __: object) -> str:
+        path.write_bytes(b"more weights")
+        return "0" * 64
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hashes, "_hash", changing)
+        sha256_of(path)
+    assert not list(Path(os.environ["WD14_CACHE"]).rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", '{"stamp": 5}', '{"stamp": STAMP, "sha256": "ab"}', '{"stamp": STAMP, "sha256": 5}']
+)
+def test_a_damaged_note_costs_time_only(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"weights")
     wanted = sha256_of(path)
-    notes = list((Path(os.environ["WD14_CACHE"]) / "hashes").iterdir())
-    assert len(notes) == 1
-    notes[0].write_bytes(damage)
+    (note,) = (Path(os.environ["WD14_CACHE"]) / "hashes").iterdir()
+    note.write_text(damage.replace("STAMP", json.dumps(json.loads(note.read_text())["stamp"])))
     assert sha256_of(path) == wanted
 
 
