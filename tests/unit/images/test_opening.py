@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,6 +64,18 @@ class TestHeader:
             assert _jpeg_header(data) is None
             assert facts(opened(data)) == facts(Image.open(io.BytesIO(data)))
             assert opened(data).format == kind
+
+    def test_tables_before_the_frame_are_skipped(self) -> None:
+        data = encode(Image.effect_noise((130, 70), 90), "JPEG")
+        frame, table = data.index(b"\xff\xc0"), data.index(b"\xff\xc4")
+        tables = data[table : table + 2 + int.from_bytes(data[table + 2 : table + 4], "big")]
+        data = data[:frame] + tables + data[frame:]
+        assert _jpeg_header(data) == facts(Image.open(io.BytesIO(data)))
+
+    @pytest.mark.parametrize("marker", [0x01, 0xC0, 0xD0, 0xDA])
+    def test_markers_that_have_no_length(self, marker: int) -> None:
+        data = encode(Image.effect_noise((130, 70), 90), "JPEG")
+        assert _jpeg_header(data[:2] + bytes([0xFF, marker, 0, 16, *bytes(14)]) + data[2:]) is None
 
     def test_a_jpeg_header_that_is_cut_short(self) -> None:
         plain = encode(Image.effect_noise((130, 70), 90), "JPEG")
@@ -133,6 +148,14 @@ class TestOrientation:
     def test_tiff_is_turned_once(self) -> None:
         image = Image.new("RGB", (3, 1), (9, 9, 9))
         assert opened(encode(image, "TIFF", exif=with_orientation(6))).rgb(upright=True).size == (1, 3)
+
+    def test_exif_data_that_cannot_be_read_do_not_fail_a_picture(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(_: Any) -> None:
+            raise struct.error
+
+        data = encode(Image.new("RGB", (4, 2)), "JPEG", exif=with_orientation(6))
+        monkeypatch.setattr(Image.Image, "getexif", fail)
+        assert opened(data).rgb(upright=True).size == (4, 2)
 
     def test_damaged_exif_does_not_fail_a_picture(self) -> None:
         data = encode(Image.new("RGB", (4, 2)), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
@@ -209,6 +232,14 @@ class TestBadFiles:
         with pytest.raises(RowError):
             opened(png(0, 5, 8, 0, b""))
 
+    def test_plugins_that_pillow_loads_late_are_found(self, tmp_path: Path) -> None:
+        (tmp_path / "a").write_bytes(encode(Image.new("RGB", (4, 4)), "WEBP"))
+        code = "import pathlib, sys; from wd14.images.opening import PictureFile;"
+        code += "print(PictureFile(pathlib.Path(sys.argv[1]).read_bytes(), max_pixels=99).format)"
+        arguments = [sys.executable, "-c", code, str(tmp_path / "a")]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+        assert done.stdout.strip() == "WEBP"
+
     def test_avif_on_a_pillow_without_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         Image.init()
         data = b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00"
@@ -219,11 +250,13 @@ class TestBadFiles:
         with pytest.raises(NotAnImageError, match="it is AVIF, which cannot be opened here"):
             opened(data)
 
-    def test_messages_are_short_and_printable(self) -> None:
-        data = bytearray(encode(Image.effect_noise((50, 50), 90)))
-        data[40:60] = b"\x1b[31m" * 4
+    def test_messages_are_short_and_printable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(_: Any) -> None:
+            raise OSError("\x1b[31m" * 100)
+
+        monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
         with pytest.raises(DamagedImageError) as caught:
-            opened(bytes(data)).rgb(upright=True)
+            opened(encode(Image.new("RGB", (4, 4)))).rgb(upright=True)
         assert len(str(caught.value)) < 200
         assert str(caught.value).isprintable()
 
