@@ -214,7 +214,7 @@ def test_in_place_writes_text_files_and_nothing_else(cli: Run, photos: Path, tmp
     assert done.returncode == 0
     assert (photos / "camera.txt").read_text() == "monochrome, greyscale\n"
     assert (photos / "coffee.txt").read_text() == "by hand"
-    assert "coffee.txt exists and was left alone" in done.stdout
+    assert "coffee.txt is there already" in done.stdout
     after = tree(photos)
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {f"{Path(name).stem}.txt" for name in NAMES}
