@@ -139,6 +139,7 @@ class Decoder:
                 if flatten:
                     data = picture.flattened()
                     decoded.notes.append("saved as RGB PNG on white")
-        if picture.frames > 1:
-            decoded.notes.append(f"first of {picture.frames} frames")
+        frames = picture.frames  # last: see there
+        if frames > 1:
+            decoded.notes.append(f"first of {frames} frames")
         return PictureToSave(data, as_png=flatten)

@@ -222,11 +222,14 @@ class _Job:
             self._host.log(self._lines.popleft())
 
     def _tick(self) -> None:
-        """Shows progress about twice a second; raises when the job is to stop."""
+        """Raises when the job is to stop; shows progress about twice a second."""
         now = time.monotonic()
-        if now < self._next_tick:
-            return
-        self._next_tick = now + TICK
+        if now >= self._next_tick:
+            self._next_tick = now + TICK
+            self._show_progress(now)
+        self._stop.check()
+
+    def _show_progress(self, now: float) -> None:
         self._say_lines()
         tally = self._tally
         self._host.progress(
@@ -234,7 +237,6 @@ class _Job:
                 done=tally.done, total=self._total, failed=tally.failed, from_scores=tally.from_scores, now=now
             )
         )
-        self._stop.check()
 
     def _check_any(self) -> None:
         tally = self._tally

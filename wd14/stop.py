@@ -62,21 +62,31 @@ class StopToken:
         return self.requested
 
 
+#: Signals that ask a process to end. (Windows has no SIGHUP.)
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
 @contextmanager
 def stopped_by_signals(stop: StopToken) -> Iterator[None]:
-    """SIGTERM asks for a stop instead of ending the process; the earlier handler is restored afterwards.
+    """Ctrl-C, SIGTERM and SIGHUP ask for a stop instead of ending the process wherever it is.
 
-    Python delivers signals to the main thread only; in any other nothing is changed.
+    A second Ctrl-C raises KeyboardInterrupt, as it always does. A signal that is ignored (SIGHUP under nohup) stays
+    so. The earlier handlers are restored afterwards. Python delivers signals to the main thread only; in any other
+    nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def request(_number: int, _frame: FrameType | None) -> None:
-        stop.request("the process was asked to end (SIGTERM)")
+    def request(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop.request(f"the process was asked to end ({signal.Signals(number).name})")
 
-    before = signal.signal(signal.SIGTERM, request)
+    taken = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, request) for number in taken}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -76,8 +76,12 @@ class OrderedMap(Generic[T, R]):
         self._closed = False
         self._threads = [threading.Thread(target=self._feed, name=f"{name}-feed", daemon=True)]
         self._threads += [threading.Thread(target=self._serve, name=f"{name}-{n}", daemon=True) for n in range(workers)]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:  # Ctrl-C, or no more threads can be had: those that run must end
+            self.close()
+            raise
 
     def take(self, timeout: float | None = None) -> R:
         """The next result, in order.
@@ -128,7 +132,7 @@ class OrderedMap(Generic[T, R]):
             self._wake_all()
         deadline = time.monotonic() + timeout
         for thread in self._threads:
-            if thread is not threading.current_thread():
+            if thread.is_alive() and thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
@@ -225,6 +229,7 @@ class BackgroundCall(Generic[R]):
         self._name = name
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._done = threading.Event()  # and not the thread's end: one that is just being started cannot be joined
         self._value: R | None = None
         self._error: BaseException | None = None
 
@@ -236,17 +241,13 @@ class BackgroundCall(Generic[R]):
                 self._thread.start()
 
     def wait(self, timeout: float) -> bool:
-        """Whether it is made (or has failed) within `timeout` seconds."""
-        if self._thread is None:
-            return False
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        """Whether it is made (or has failed) within `timeout` seconds; not waited for where it has not begun."""
+        return self._thread is not None and self._done.wait(timeout)
 
     def result(self) -> R:
         """The value, as soon as it is there; starts the making if need be. Raises what the making raised."""
         self.start()
-        if self._thread is not None:
-            self._thread.join()
+        self._done.wait()
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]  # no error: it is an R
@@ -260,3 +261,5 @@ class BackgroundCall(Generic[R]):
             self._value = self._make()
         except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
             self._error = error
+        finally:
+            self._done.set()

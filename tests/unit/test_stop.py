@@ -45,14 +45,44 @@ def test_waiting_ends_with_the_stop_or_with_the_time() -> None:
     timer.join()
 
 
-def test_sigterm_asks_for_a_stop_while_the_block_lasts() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_asks_for_a_stop_while_the_block_lasts(name: str) -> None:
+    number = signal.Signals[name]
+    before = signal.signal(number, signal.default_int_handler)  # in a background shell, SIGINT is ignored
     stop = StopToken()
-    with stopped_by_signals(stop):
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.wait(5)
-        assert "SIGTERM" in (stop.reason or "")
-    assert signal.getsignal(signal.SIGTERM) == before
+    try:
+        with stopped_by_signals(stop):
+            os.kill(os.getpid(), number)
+            assert stop.wait(5)
+            assert name in (stop.reason or "")
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_second_ctrl_c_interrupts_at_once() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    stop = StopToken()
+    try:
+        with stopped_by_signals(stop):
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.wait(5)
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """A job under nohup goes on when its terminal closes."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop = StopToken()
+    try:
+        with stopped_by_signals(stop):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.wait(0.1) is False
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_thread_cannot_take_signals_and_goes_on_without() -> None:

@@ -117,6 +117,34 @@ def test_closing_ends_all_threads_and_the_input() -> None:
         second.take(timeout=1)
 
 
+def test_a_ctrl_c_while_the_threads_are_started_ends_those_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def interrupted(self: threading.Thread) -> None:
+        if len(started) == 2:
+            raise KeyboardInterrupt
+        started.append(self)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        OrderedMap(lambda item: item, iter(int, 1), workers=3, window=4, name="t-interrupted")
+    assert len(started) == 2
+    assert map_threads() == []
+
+
+def test_a_call_that_is_just_being_started_can_be_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    call = BackgroundCall(lambda: 1, "t-interrupted")
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        call.start()
+    assert call.wait(0.01) is False
+
+
 def test_a_hung_item_does_not_hold_up_closing() -> None:
     release = threading.Event()
     mapped = OrderedMap(lambda _: release.wait(30), [1], workers=1, window=1, name="t-hung")

@@ -10,7 +10,6 @@ import io
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 
 from PIL import Image, ImageFile
 
@@ -55,6 +54,9 @@ class PictureFile:
     def __init__(self, data: bytes, *, max_pixels: int) -> None:
         self._data = data
         self._max_pixels = max_pixels
+        # Not `functools.cached_property`: before Python 3.12 it lets one thread at a time compute, over all pictures.
+        self._opened: ImageFile.ImageFile | None = None
+        self._decoded: Image.Image | None = None
         self.needs_flattening = False
         header = _jpeg_header(data)
         if header is not None:
@@ -70,7 +72,7 @@ class PictureFile:
         """Width times height."""
         return self.size[0] * self.size[1]
 
-    @cached_property
+    @property
     def frames(self) -> int:
         """Number of pictures in the file, of which the first is used. Ask last: counting may lose the first."""
         if self.format not in ANIMATED:
@@ -106,14 +108,18 @@ class PictureFile:
         with _errors_as_row_errors():
             return flattened_png(self._rgb, self._image)
 
-    @cached_property
+    @property
     def _image(self) -> ImageFile.ImageFile:
-        return _open(self._data, self._max_pixels)
+        if self._opened is None:
+            self._opened = _open(self._data, self._max_pixels)
+        return self._opened
 
-    @cached_property
+    @property
     def _rgb(self) -> Image.Image:
-        self._image.load()
-        return on_white(self._image, self._data)
+        if self._decoded is None:
+            self._image.load()
+            self._decoded = on_white(self._image, self._data)
+        return self._decoded
 
 
 def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
