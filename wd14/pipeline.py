@@ -202,7 +202,7 @@ class _Job:
         report = RowReport(
             source_row.index, source_row.source, status, source_row.name, name, caption, reason, tuple(row.notes)
         )
-        sink.record(report)
+        sink.report(report)
         self._tally.add(report, source_row.label)
 
     def end(self) -> None:

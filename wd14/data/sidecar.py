@@ -100,7 +100,7 @@ class SidecarWriter:
                 if time.time() - temporary.lstat().st_mtime > _STALE_AFTER:
                     temporary.unlink()
 
-    def record(self, report: RowReport) -> None:
+    def report(self, row: RowReport) -> None:
         """Nothing: only text files are written."""
 
     def finish(self, tally: Tally, provenance: Mapping[str, Any]) -> str:  # noqa: ARG002 - the Sink protocol's

@@ -55,7 +55,7 @@ class Sink(Protocol):
         """Writes one row; returns the name of its file in the output."""
         ...
 
-    def record(self, report: RowReport) -> None:
+    def report(self, row: RowReport) -> None:
         """Notes what became of a row, written or not."""
         ...
 
@@ -156,14 +156,14 @@ class DatasetWriter:
         self._rows += 1
         return name
 
-    def record(self, report: RowReport) -> None:
+    def report(self, row: RowReport) -> None:
         """Writes a row of the report.
 
         Raises:
             OutputError: the report cannot be written.
         """
         with self._output_errors():
-            self._report.add(report)
+            self._report.add(row)
 
     def finish(self, tally: Tally, provenance: Mapping[str, Any]) -> str:
         """Completes the dataset and moves it to the first free name.

@@ -67,7 +67,7 @@ def write(place: Destination, rows: list[Prepared], **more: Any) -> Path:
         result = RowReport(
             number, prepared.row.input.source, Status.CAPTIONED, prepared.row.input.name, name, prepared.row.caption
         )
-        writer.record(result)
+        writer.report(result)
         tally.add(result, result.source)
     return Path(writer.finish(tally, {"made_by": "a test"}))
 
