@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -33,6 +33,9 @@ TagPairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(parse_pairs)]
 CategoryThresholds = Annotated[dict[str, float], BeforeValidator(parse_thresholds)]
 Threshold = Annotated[float, Field(ge=0, le=1)]
 Place = Literal["none", "first", "last"]
+
+#: Characters.
+_LONGEST_COLUMN_NAME = 100
 
 
 def _unescape(value: Any) -> Any:
@@ -62,8 +65,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("image_size", "profile"),
     ),
     "Dataset that comes out": (
-        *("output_dataset_name", "flatten_transparency", "include_scores", "caption_files", "caption_extension"),
-        "in_place",
+        *("output_dataset_name", "caption_column", "flatten_transparency", "include_scores", "caption_files"),
+        *("caption_extension", "in_place"),
     ),
     "Stored scores": ("cache", "cache_folder"),
 }
@@ -72,8 +75,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 class CaptionConfig(BaseModel):
     """What a user can set. Accepts the host's strings (`'0.35'`, `'True'`, `''`, `'None'`) and typed values alike.
 
-    An empty value or `'None'` is the parameter's default, or None where a parameter may be left empty. Keys that
-    are not parameters are ignored: the host's form sends other plugins' too.
+    An empty value, None or `'None'` is the parameter's default. Keys that are not parameters are ignored: the host's
+    form sends other plugins' too.
 
     Raises:
         ConfigError: values are not allowed.
@@ -87,8 +90,10 @@ class CaptionConfig(BaseModel):
     general_threshold: Threshold | None = _field(
         None, "General Threshold", "Threshold for general tags. Empty = the tag confidence threshold."
     )
-    character_threshold: Threshold | None = _field(
-        0.85, "Character Threshold", "Threshold for character tags. High by default: a wrong name is worse than none."
+    character_threshold: Threshold = _field(
+        0.85,
+        "Character Threshold",
+        "Threshold for character tags. Empty = 0.85: a wrong name is worse than none.",
     )
     generation_model: str = _field(
         DEFAULT_MODEL, "ONNX Model Variant", "The tagger. It is downloaded once, at its first use."
@@ -198,10 +203,13 @@ class CaptionConfig(BaseModel):
     )
 
     # Dataset that comes out
+    caption_column: str = _field(
+        "caption", "Caption Column", "Column of the captions in the new dataset. Trainers ask for its name."
+    )
     flatten_transparency: bool = _field(
         True,
         "Flatten Transparency",
-        "Save pictures with transparency or a palette as RGB PNG on white: Transformer Lab's preview needs it."
+        "Save pictures that Transformer Lab cannot show (with transparency, a palette or 16 bits) as RGB on white."
         " All others are copied byte for byte.",
     )
     include_scores: bool = _field(False, "Include Scores", "Add a column with each tag's score.")
@@ -248,6 +256,15 @@ class CaptionConfig(BaseModel):
             raise ValueError(f"expected text, got {shown(value)}, which holds a NUL")
         return value
 
+    @field_validator("caption_column", mode="after")
+    @classmethod
+    def _check_caption_column(cls, value: str) -> str:
+        # `datasets` reads columns that end in file_name as files.
+        is_taken = value in ("image", "scores") or value.endswith(("file_name", "file_names"))
+        if is_taken or not value.isprintable() or len(value) > _LONGEST_COLUMN_NAME:
+            raise ValueError(f"expected the name of a column, such as caption or text, got {shown(value)}")
+        return value
+
     @field_validator("cache_folder", mode="after")
     @classmethod
     def _check_home(cls, value: str) -> str:
@@ -292,7 +309,7 @@ class CaptionConfig(BaseModel):
 
 
 def _without_empty(config: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Hosts write "nothing" as `''`, `'None'` or null: it is the default, or None where None is allowed."""
+    """Hosts write "nothing" as `''`, `'None'` or null: it is the default."""
     known: dict[str, Any] = {}
     for key, value in values.items():
         field = config.model_fields.get(key)
@@ -302,6 +319,4 @@ def _without_empty(config: type[BaseModel], values: Mapping[str, Any]) -> dict[s
             value = value.strip()
         if value is not None and value not in ("", "None"):
             known[key] = value
-        elif type(None) in get_args(field.annotation):
-            known[key] = None
     return known

@@ -129,6 +129,7 @@ class Decoder:
         config = self._config
         picture = PictureFile(data, max_pixels=self._max_pixels)
         flatten = picture.needs_flattening and config.flatten_transparency and not config.in_place
+        as_png = False
         if not decoded.from_scores:
             self._on_model_needed()
         if flatten or not decoded.from_scores:
@@ -137,9 +138,10 @@ class Decoder:
                     image = picture.rgb(upright=config.exif_orientation)
                     decoded.array = prepare(image, self._spec, profile=config.profile, image_size=config.image_size)
                 if flatten:
-                    data = picture.flattened()
-                    decoded.notes.append("saved as RGB PNG on white")
+                    data, saved_as = picture.flattened()
+                    as_png = saved_as != picture.format
+                    decoded.notes.append(f"saved as RGB {'PNG ' if as_png else ''}on white")
         frames = picture.frames  # last: see there
         if frames > 1:
             decoded.notes.append(f"first of {frames} frames")
-        return PictureToSave(data, as_png=flatten)
+        return PictureToSave(data, as_png=as_png)

@@ -11,7 +11,9 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,11 +27,12 @@ from wd14.data.writer import DatasetWriter, OutputRow, Sink
 from wd14.errors import AllRowsFailedError, EmptySourceError, RowError
 from wd14.hosts.base import Host
 from wd14.hosts.local import LocalHost
+from wd14.messages import closing_lines, opening_lines, thresholds_in_words
 from wd14.model.files.find import ModelFiles, find_model
 from wd14.progress import ProgressMeter
 from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
-from wd14.text import count, duration, printable
+from wd14.text import count, printable
 from wd14.threads import BackgroundCall, Exhausted
 from wd14.types import DecodedRow, RowReport, Status, Summary
 
@@ -127,6 +130,7 @@ class _Job:
             total = "" if source.total is None else f", {count(source.total, 'picture')}"
             self.say(f"Dataset: {source.name}{total}")
             model = self._wait_for(finding)
+            self._say_all(opening_lines(config, model.labels, model.thresholds, config.model))
             sink = self._open_sink(source)
             stack.callback(sink.abandon)
             rows = stack.enter_context(ScoredRows(source, model, config, stop=stop, log=self.say, stage=sink.stage))
@@ -136,11 +140,24 @@ class _Job:
                 self.say(f"Note: {remark}")
             self._caption_all(rows, captioner, sink)
             self._check_any()
-            summary = self._tally.summary(seconds=self._seconds(), output=None, device=rows.device)
-            output = sink.finish(self._tally, self._provenance(source, model, summary))
-            summary = self._tally.summary(seconds=self._seconds(), output=output, device=rows.device)
-        self._say_end(summary)
+            summary = self._tally.summary(
+                seconds=self._seconds(),
+                output=None,
+                device=rows.device,
+                model=config.model,
+                thresholds=thresholds_in_words(config, model.labels, model.thresholds),
+                caption_column=config.caption_column,
+            )
+            output = sink.finish(summary, self._provenance(source, model, summary))
+            summary = replace(summary, seconds=self._seconds(), output=output)
+        self._say_all(closing_lines(summary))
+        if self._wanted not in (None, output):
+            self.say(f"{self._wanted} was there already and is untouched.")
         return summary
+
+    def _say_all(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.say(line)
 
     def _provenance(self, source: Source, model: ModelFiles, summary: Summary) -> dict[str, Any]:
         return provenance(
@@ -164,7 +181,11 @@ class _Job:
             )
         destination = self._host.destination(config, source.name)
         self._wanted = str(destination.parent / destination.name)
-        return DatasetWriter(destination, caption_files=config.caption_extension if config.caption_files else None)
+        return DatasetWriter(
+            destination,
+            caption_column=config.caption_column,
+            caption_files=config.caption_extension if config.caption_files else None,
+        )
 
     def _caption_all(self, scored: ScoredRows, captioner: Captioner, sink: Sink) -> None:
         self._tick()
@@ -185,12 +206,14 @@ class _Job:
     def _finish_row(self, row: DecodedRow, captioner: Captioner, sink: Sink) -> None:
         source_row = row.input
         caption = name = None
+        tags: list[str] = []
         status, reason = Status.FAILED, None
         try:
             made = captioner(row.result.require_scores(), source_row.caption)
             scores = tuple(made.scores().items()) if self._config.include_scores else None
             name = sink.add(OutputRow(input=source_row, caption=made.text, staged=row.staged, scores=scores))
             caption = made.text
+            tags = [tag for tag, _ in made.tags]
             status = Status.FROM_SCORES if row.from_scores else Status.CAPTIONED
         except RowError as error:
             if self._config.on_error == "stop":
@@ -203,7 +226,7 @@ class _Job:
             source_row.index, source_row.source, status, source_row.name, name, caption, reason, tuple(row.notes)
         )
         sink.report(report)
-        self._tally.add(report, source_row.label)
+        self._tally.add(report, source_row.label, tags)
 
     def end(self) -> None:
         """Tells what still runs in threads that the job is over, and says what they said."""
@@ -245,16 +268,3 @@ class _Job:
         if tally.failed == tally.done:
             reasons = "; ".join(f"{source}: {reason}" for source, reason in tally.failures[:3])
             raise AllRowsFailedError(f"none of {count(tally.done, 'picture')} could be captioned: {reasons}")
-
-    def _say_end(self, summary: Summary) -> None:
-        words = f"Captioned {summary.succeeded:,} of {count(summary.total, 'picture')} in {duration(summary.seconds)}"
-        if summary.from_scores:
-            words += f" ({summary.from_scores:,} from stored scores)"
-        self.say(words + f"; {summary.failed:,} failed.")
-        for source, reason in summary.failures:
-            self.say(f"  {source}: {reason}")
-        if summary.failed > len(summary.failures):
-            self.say(f"  … and {summary.failed - len(summary.failures):,} more, see .wd14/report.json")
-        if self._wanted not in (None, summary.output):
-            self.say(f"{self._wanted} was there already and is untouched.")
-        self.say(f"Result: {summary.output}")

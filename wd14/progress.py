@@ -35,13 +35,13 @@ class ProgressMeter:
 
 
 def progress_line(progress: Progress) -> str:
-    """`1,500 of 3,000 pictures (50%), 12.3 images/s, 2 min 02 s left, 2 failed`, without what is not known."""
+    """`1,500 of 3,000 pictures (50%), 12.3 pictures/s, 2 min 02 s left, 2 failed`, without what is not known."""
     line = (
         f"{progress.done:,} of {count(progress.total, 'picture')}" if progress.total else f"{progress.done:,} pictures"
     )
     if progress.fraction is not None:
         line += f" ({progress.fraction:.0%})"
-    line += f", {progress.images_per_second:.1f} images/s"
+    line += f", {progress.pictures_per_second:.1f} pictures/s"
     if progress.remaining_seconds is not None:
         line += f", {duration(progress.remaining_seconds)} left"
     if progress.failed:

@@ -113,7 +113,7 @@ class ScoredRows:
             log=self._log,
             stop=self._stop,
         )
-        self._log(f"Model: {self._config.model} ({len(tagger.labels):,} tags) on {tagger.device}")
+        self._log(f"The model runs on {tagger.device}.")
         return tagger
 
 

@@ -47,6 +47,7 @@ class InputRow:
     error: RowError | None = None  #: what the reader already found wrong with the row
     caption: str | None = None  #: the caption that the row came with, when the job asks for it
     columns: Mapping[str, Any] = field(default_factory=dict)  #: the source's other columns, when they are kept
+    folder: str = "train"  #: folder of the output that the row goes into: its split
 
     @property
     def label(self) -> str:
@@ -59,7 +60,7 @@ class PictureToSave:
     """A picture as the output is to hold it."""
 
     data: bytes
-    as_png: bool = False  #: it was encoded as PNG, whatever the row's name says
+    as_png: bool = False  #: it is PNG now, and its format was another: the name's extension must change
 
 
 @dataclass(eq=False, slots=True)
@@ -142,10 +143,10 @@ class RowReport:
     source: str  #: `InputRow.source`
     status: Status
     input: str  #: `InputRow.name`
-    name: str | None = None  #: file name in the output; None when the row failed
+    name: str | None = None  #: path in the output, `train/a.png`; None when the row failed
     caption: str | None = None
     reason: str | None = None  #: why it failed
-    notes: tuple[str, ...] = ()  #: what a person may want to know: "first of 12 frames", "saved as PNG on white"
+    notes: tuple[str, ...] = ()  #: what a person may want to know: "first of 12 frames", "saved as RGB on white"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ class Progress:
     total: int | None
     failed: int
     from_scores: int
-    images_per_second: float
+    pictures_per_second: float
     remaining_seconds: float | None
 
     @property
@@ -177,6 +178,11 @@ class Summary:
     output: str | None  #: where the result is: a folder or a dataset id; None when nothing was written
     failures: tuple[tuple[str, str], ...] = ()  #: the first few: (source, reason)
     device: str | None = None  #: what the model ran on; None when it was not needed
+    without_tags: int = 0  #: captions in which the model put no tag
+    frequent_tags: tuple[tuple[str, int], ...] = ()  #: the ten most frequent tags as captions have them, with counts
+    model: str = ""  #: the tagger's id or folder
+    thresholds: str = ""  #: in words: "general 0.35, character 0.85"
+    caption_column: str = "caption"  #: the output's column of captions
 
     @property
     def succeeded(self) -> int:
@@ -189,13 +195,14 @@ class Destination:
     """Where a dataset is to appear, and where it is built before that.
 
     `staging` and `parent` lie on one filesystem, so that the finished dataset moves into place in one rename.
-    `extra_files(name, rows)` are files of the host's own, written at the top of the dataset: {file name: text}.
+    `extra_files(name, summary, size)` are files of the host's own for the top of the dataset, {file name: text}: `name`
+    is the dataset's final name and `size` the bytes of its pictures.
     """
 
     parent: Path
     name: str
     staging: Path
-    extra_files: Callable[[str, int], Mapping[str, str]] | None = None
+    extra_files: Callable[[str, Summary, int], Mapping[str, str]] | None = None
 
 
 class Log(Protocol):

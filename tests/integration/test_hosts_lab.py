@@ -120,7 +120,7 @@ def test_a_job_runs_from_its_parameters_to_a_listed_dataset(workspace: Workspace
     assert done.data["completion_details"] == "captioned 5 of 5 images, 0 failed"
     score = done.data["score"]
     assert (score["images"], score["failed"]) == (5, 0)
-    assert score["images_per_second"] > 0
+    assert score["pictures_per_second"] > 0
     dataset_id = done.data["dataset_id"]
     assert dataset_id == ("7_my-captions" if CURRENT else "my-captions")
     folder = workspace.folder_of(dataset_id)
@@ -139,7 +139,7 @@ def test_a_job_runs_from_its_parameters_to_a_listed_dataset(workspace: Workspace
         assert done.data["generated_datasets"] == [dataset_id]
         assert done.data["current_metrics"]["images"] == 5
         assert done.data["current_metrics"]["failed"] == 0
-        assert done.data["current_metrics"]["images_per_second"] > 0
+        assert done.data["current_metrics"]["pictures_per_second"] > 0
     else:
         index = json.loads((folder / "index.json").read_text())
         assert index["json_data"]["generated"] is True

@@ -253,7 +253,7 @@ def test_progress_tells_how_far_how_fast_and_how_long(folder: Path, model: Path,
     assert (seen[-1].done, seen[-1].total, seen[-1].fraction) == (24, 24, 1.0)
     middle = [p for p in seen if 4 < p.done < 24]
     assert middle
-    assert all(p.images_per_second > 0 and (p.remaining_seconds or 0) > 0 for p in middle)
+    assert all(p.pictures_per_second > 0 and (p.remaining_seconds or 0) > 0 for p in middle)
     assert len(seen) < 24
 
 

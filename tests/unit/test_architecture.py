@@ -25,6 +25,7 @@ GROUND_FLOOR = {
     "threads",
     "stop",
     "progress",
+    "messages",
     "cache_folders",
     "images",
 }

@@ -134,7 +134,7 @@ def test_thresholds_fall_back_to_the_tag_threshold() -> None:
         return [config.threshold_for(name) for name in ("general", "character", "meta", "artist")]
 
     assert thresholds() == [0.2, 0.85, 0.2, 0.2]
-    assert thresholds(character_threshold=None, category_thresholds="meta=0.9") == [0.2, 0.2, 0.9, 0.2]
+    assert thresholds(character_threshold=0.2, category_thresholds="meta=0.9") == [0.2, 0.2, 0.9, 0.2]
     assert thresholds(general_threshold=0.0, character_threshold=0.5) == [0.0, 0.5, 0.2, 0.2]
     assert thresholds(general_threshold=0.4, category_thresholds="general=0.1, character=off") == [0.1, 2.0, 0.2, 0.2]
 

@@ -14,31 +14,31 @@ def at(meter: ProgressMeter, now: float, done: int, total: int | None = 100) -> 
 
 def test_counts_are_passed_on_and_nothing_is_known_at_the_beginning() -> None:
     first = at(ProgressMeter(), 10.0, 0)
-    assert first == Progress(0, 100, 1, 2, images_per_second=0.0, remaining_seconds=None)
+    assert first == Progress(0, 100, 1, 2, pictures_per_second=0.0, remaining_seconds=None)
 
 
 def test_rate_and_time_left_follow_from_the_last_half_minute() -> None:
     meter = ProgressMeter()
     at(meter, 0.0, 0)
-    assert at(meter, 5.0, 10).images_per_second == pytest.approx(2.0)
+    assert at(meter, 5.0, 10).pictures_per_second == pytest.approx(2.0)
     assert at(meter, 5.0, 10).remaining_seconds == pytest.approx(45.0)
     for second in range(6, 60):  # ten times slower from here on
         last = at(meter, float(second), 10 + (second - 5) // 5)
-    assert last.images_per_second == pytest.approx(0.2, rel=0.1)
+    assert last.pictures_per_second == pytest.approx(0.2, rel=0.1)
 
 
 def test_the_time_before_the_first_result_does_not_count() -> None:
     meter = ProgressMeter()
     for second in range(20):  # the model is being downloaded
         at(meter, float(second), 0)
-    assert at(meter, 20.0, 4).images_per_second == pytest.approx(4.0)
+    assert at(meter, 20.0, 4).pictures_per_second == pytest.approx(4.0)
 
 
 def test_without_a_total_there_is_a_rate_and_no_time_left() -> None:
     meter = ProgressMeter()
     at(meter, 0.0, 0, None)
     progress = at(meter, 2.0, 4, None)
-    assert (progress.images_per_second, progress.remaining_seconds) == (2.0, None)
+    assert (progress.pictures_per_second, progress.remaining_seconds) == (2.0, None)
 
 
 def test_more_rows_than_the_total_leave_no_time() -> None:

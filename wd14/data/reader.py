@@ -15,7 +15,7 @@ from wd14.data.sources.huggingface import HubDataset, HubId
 from wd14.data.sources.image_folder import ImageFolder, SinglePicture
 from wd14.data.sources.input_rows import CAPTION_COLUMNS, InputRowMaker
 from wd14.data.sources.metadata import MetadataFolder
-from wd14.data.sources.splits import choose_splits
+from wd14.data.sources.splits import choose_splits, split_of_folder, wants_all
 from wd14.data.sources.tables import is_saved_dataset, metadata_tables, saved_dataset, table_folder
 from wd14.data.sources.walk import METADATA_NAMES, TABLE_EXTENSIONS, is_archive, survey
 from wd14.data.sources.webdataset import WebDataset
@@ -119,7 +119,7 @@ def open_source(source: str | Path, config: CaptionConfig, *, log: Log | None = 
     splits = choose_splits(layout.splits, config.split)
     if layout.row_count(splits) == 0:
         raise EmptySourceError(f"{printable(str(source))} holds no row in its split {printable(', '.join(splits))}")
-    _log_unread_splits(layout, splits, log)
+    _log_splits(layout, splits, config, log)
     maker, needed_columns = _input_row_maker(layout, config, confinement, log)
     return Source(printable(name) or "dataset", layout, splits, maker, needed_columns)
 
@@ -199,7 +199,10 @@ def _open_file(name: str, confinement: Confinement, log: Log) -> Layout:
     )
 
 
-def _log_unread_splits(layout: Layout, splits: tuple[str, ...], log: Log) -> None:
+def _log_splits(layout: Layout, splits: tuple[str, ...], config: CaptionConfig, log: Log) -> None:
+    unusual = [printable(split) for split in splits if split_of_folder(split) is None]
+    if wants_all(config.split) and unusual:
+        log(f"Put into train, since readers know train, validation and test only: {', '.join(unusual)}")
     unread = [
         printable(split) if number is None else f"{printable(split)} ({number:,})"
         for split, number in layout.splits.items()
@@ -216,7 +219,8 @@ def _input_row_maker(
     """What makes the InputRows, and the columns that it needs."""
     image = _image_column(layout, config.image_field)
     others = {column.name: column for column in layout.columns if column.name != image}
-    caption = next((name for name in CAPTION_COLUMNS if name in others), None) if config.append_tags else None
+    wanted = (config.caption_column, *CAPTION_COLUMNS)
+    caption = next((name for name in wanted if name in others), None) if config.append_tags else None
     kept = _kept_columns(list(others.values()), log) if config.keep_columns else []
     maker = InputRowMaker(
         confinement,
@@ -225,6 +229,7 @@ def _input_row_maker(
         caption_extension=config.caption_extension if config.append_tags else None,
         separator=config.caption_separator,
         kept=kept,
+        keep_splits=wants_all(config.split),
     )
     return maker, {image, *kept, *([caption] if caption else [])}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,30 @@ from wd14.types import RowReport, Status, Summary
 
 #: Failures that a summary names; the report has all of them.
 NAMED_FAILURES = 10
+#: The most frequent tags that a summary names.
+_NAMED_TAGS = 10
 
 
 class Tally:
-    """Counts of a run, and its first failures."""
+    """Counts of a run, its first failures, and how frequent each tag is."""
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(Status, 0)
+        self._tags: Counter[str] = Counter()
+        self._without_tags = 0
         self.failures: list[tuple[str, str]] = []
 
-    def add(self, report: RowReport, label: str) -> None:
-        """Counts one row; `label` names it for a person."""
+    def add(self, report: RowReport, label: str, tags: Collection[str] = ()) -> None:
+        """Counts one row.
+
+        Args:
+            report: what became of it.
+            label: names it for a person.
+            tags: the model's tags in its caption, as written.
+        """
         self._counts[report.status] += 1
+        self._tags.update(tags)
+        self._without_tags += report.status is not Status.FAILED and not tags
         if report.status is Status.FAILED and len(self.failures) < NAMED_FAILURES:
             self.failures.append((label, report.reason or "unknown"))
 
@@ -46,8 +59,8 @@ class Tally:
         """All rows so far."""
         return sum(self._counts.values())
 
-    def summary(self, *, seconds: float, output: str | None, device: str | None) -> Summary:
-        """The run as a `Summary`."""
+    def summary(self, *, seconds: float, output: str | None, **more: Any) -> Summary:
+        """The run as a `Summary`; `more` are fields of it that are not counts."""
         return Summary(
             total=self.done,
             captioned=self.captioned,
@@ -56,7 +69,10 @@ class Tally:
             seconds=seconds,
             output=output,
             failures=tuple(self.failures),
-            device=device,
+            without_tags=self._without_tags,
+            # Of equally frequent tags the first in the alphabet, so that two runs say the same.
+            frequent_tags=tuple(sorted(self._tags.items(), key=lambda item: (-item[1], item[0]))[:_NAMED_TAGS]),
+            **more,
         )
 
 
@@ -84,13 +100,13 @@ class ReportWriter:
         self._file.write(self._separator + json.dumps(row))
         self._separator = ",\n"
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, summary: Summary) -> None:
         """Writes the summary and closes the file."""
         counts = {
-            "rows": tally.done,
-            "captioned": tally.captioned,
-            "captioned_from_scores": tally.from_scores,
-            "failed": tally.failed,
+            "rows": summary.total,
+            "captioned": summary.captioned,
+            "captioned_from_scores": summary.from_scores,
+            "failed": summary.failed,
         }
         self._file.write('\n],\n"summary": ' + json.dumps(counts) + "}\n")
         self.close()

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from wd14.data.output_names import check_caption_extension
-from wd14.data.report import Tally
 from wd14.data.writer import OutputRow, StagedPicture
 from wd14.errors import CaptionFileExistsError, ConfigError, OutputError, UnreadableImageError
-from wd14.types import InputRow, PictureToSave, RowReport
+from wd14.types import InputRow, PictureToSave, RowReport, Summary
 
 #: Extension of a text file that is being written.
 _TEMPORARY = ".wd14-caption"
@@ -103,7 +102,7 @@ class SidecarWriter:
     def report(self, row: RowReport) -> None:
         """Nothing: only text files are written."""
 
-    def finish(self, tally: Tally, provenance: Mapping[str, Any]) -> str:  # noqa: ARG002 - the Sink protocol's
+    def finish(self, summary: Summary, provenance: Mapping[str, Any]) -> str:  # noqa: ARG002 - the Sink protocol's
         """The folder that the text files are in."""
         return str(self._folder)
 

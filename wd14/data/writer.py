@@ -14,12 +14,12 @@ from typing import Any, Protocol
 
 from wd14.data.output_names import OutputNames, check_caption_extension, numbered_name
 from wd14.data.partial_folder import PartialFolder, clear_leftovers, write_new_file
-from wd14.data.report import ReportWriter, Tally, write_json
+from wd14.data.report import ReportWriter, write_json
 from wd14.errors import MissingImageError, OutputError
-from wd14.types import Destination, InputRow, PictureToSave, RowReport
+from wd14.types import Destination, InputRow, PictureToSave, RowReport, Summary
 
 #: Columns that the output has itself; a kept column of that name gets `_source` at its end.
-_OWN_COLUMNS = frozenset({"file_name", "caption", "scores"})
+_OWN_COLUMNS = frozenset({"file_name", "image", "scores"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class StagedPicture:
     """A picture that is in the output's folder already, under a temporary name."""
 
     path: str
-    as_png: bool  #: it was saved as PNG, whatever the row's name says
+    size: int  #: bytes
+    as_png: bool  #: `PictureToSave.as_png`
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,14 @@ class Sink(Protocol):
         ...
 
     def add(self, row: OutputRow) -> str:
-        """Writes one row; returns the name of its file in the output."""
+        """Writes one row; returns the path of its file in the output."""
         ...
 
     def report(self, row: RowReport) -> None:
         """Notes what became of a row, written or not."""
         ...
 
-    def finish(self, tally: Tally, provenance: Mapping[str, Any]) -> str:
+    def finish(self, summary: Summary, provenance: Mapping[str, Any]) -> str:
         """Completes the output; returns where it is."""
         ...
 
@@ -69,10 +70,14 @@ class Sink(Protocol):
 
 
 class DatasetWriter:
-    """Writes `metadata.jsonl`, the pictures and `.wd14/`, then moves the whole folder into place.
+    """Writes `train/metadata.jsonl`, the pictures beside it and `.wd14/`, then moves the whole folder into place.
+
+    Pictures lie in folders of splits and not at the top, where `datasets` would infer splits from their names
+    (`test1.png`, `train station.jpg`) and lose rows, and where the classic host's trainer finds none.
 
     Args:
         destination: where the dataset is built, and where it goes.
+        caption_column: the column of captions.
         caption_files: extension of a text file beside each picture; None = no text files.
 
     Raises:
@@ -80,12 +85,16 @@ class DatasetWriter:
         OutputError: the destination cannot be written to.
     """
 
-    def __init__(self, destination: Destination, *, caption_files: str | None = None) -> None:
+    def __init__(
+        self, destination: Destination, *, caption_column: str = "caption", caption_files: str | None = None
+    ) -> None:
         if caption_files is not None:
             check_caption_extension(caption_files)
         self._destination = destination
-        self._names = OutputNames(caption_files)
-        self._rows = 0
+        self._caption_column = caption_column
+        self._caption_files = caption_files
+        self._splits: dict[str, _SplitFolder] = {}
+        self._size = 0  # bytes of all pictures
         try:
             destination.staging.mkdir(parents=True, exist_ok=True)
             destination.parent.mkdir(parents=True, exist_ok=True)
@@ -99,17 +108,11 @@ class DatasetWriter:
         hidden = self._folder.path / ".wd14"
         self._staging = hidden / "staging"
         # As text for what is done for every row: building a Path costs more than the rename (benchmarks: rerun).
-        self._folder_prefix = os.path.join(self._folder.path, "")  # noqa: PTH118
         self._staging_prefix = os.path.join(self._staging, "")  # noqa: PTH118
         with contextlib.ExitStack() as undo:
             undo.callback(self._folder.remove)
             with self._output_errors():
                 self._staging.mkdir(parents=True)
-                # A lone surrogate, which no UTF-8 file can hold, becomes a question mark.
-                metadata = (self._folder.path / "metadata.jsonl").open(
-                    "w", encoding="utf-8", errors="replace", newline="\n"
-                )
-                self._metadata = undo.enter_context(metadata)
                 self._report = ReportWriter(hidden / "report.json")
             undo.pop_all()
 
@@ -121,7 +124,7 @@ class DatasetWriter:
         Raises:
             OutputError: the output cannot be written.
         """
-        staged = StagedPicture(f"{self._staging_prefix}{row.index}", picture.as_png)
+        staged = StagedPicture(f"{self._staging_prefix}{row.index}", len(picture.data), picture.as_png)
         with self._output_errors():
             write_new_file(staged.path, picture.data)
         return staged
@@ -141,20 +144,28 @@ class DatasetWriter:
         staged = row.staged
         if staged is None:
             raise MissingImageError("the row holds no image")
-        name, text_name = self._names.take(row.input.name, as_png=staged.as_png)
-        line: dict[str, Any] = {"file_name": name, "caption": row.caption}
+        split = self._split_folder(row.input.folder)
+        name, text_name = split.names.take(row.input.name, as_png=staged.as_png)
+        line: dict[str, Any] = {"file_name": name, self._caption_column: row.caption}
         for key, value in row.input.columns.items():
-            line[f"{key}_source" if key in _OWN_COLUMNS else key] = value
+            line[f"{key}_source" if key in _OWN_COLUMNS or key == self._caption_column else key] = value
         if row.scores is not None:
             # A list of pairs and not an object: readers would make a column of every tag.
             line["scores"] = [{"tag": tag, "score": score} for tag, score in row.scores]
         with self._output_errors():
-            os.rename(staged.path, self._folder_prefix + name)  # noqa: PTH104
+            os.rename(staged.path, split.prefix + name)  # noqa: PTH104
             if text_name is not None:
-                write_new_file(self._folder_prefix + text_name, (row.caption + "\n").encode("utf-8", "replace"))
-            self._metadata.write(_to_json(line) + "\n")
-        self._rows += 1
-        return name
+                write_new_file(split.prefix + text_name, (row.caption + "\n").encode("utf-8", "replace"))
+            split.metadata.write(_to_json(line) + "\n")
+        self._size += staged.size
+        return f"{row.input.folder}/{name}"
+
+    def _split_folder(self, name: str) -> _SplitFolder:
+        found = self._splits.get(name)
+        if found is None:
+            with self._output_errors():
+                found = self._splits[name] = _SplitFolder(self._folder.path / name, self._caption_files)
+        return found
 
     def report(self, row: RowReport) -> None:
         """Writes a row of the report.
@@ -165,7 +176,7 @@ class DatasetWriter:
         with self._output_errors():
             self._report.add(row)
 
-    def finish(self, tally: Tally, provenance: Mapping[str, Any]) -> str:
+    def finish(self, summary: Summary, provenance: Mapping[str, Any]) -> str:
         """Completes the dataset and moves it to the first free name.
 
         Returns:
@@ -175,29 +186,30 @@ class DatasetWriter:
             OutputError: it cannot be completed.
         """
         with self._output_errors():
-            self._report.finish(tally)
+            self._report.finish(summary)
             shutil.rmtree(self._staging)
             write_json(self._folder.path / ".wd14" / "provenance.json", provenance)
-            self._metadata.flush()
-            os.fsync(self._metadata.fileno())
-            self._metadata.close()
-            return str(self._move_into_place())
+            for split in self._splits.values():
+                split.metadata.flush()
+                os.fsync(split.metadata.fileno())
+                split.metadata.close()
+            return str(self._move_into_place(summary))
 
     def abandon(self) -> None:
         """Removes the folder that was being built; one that was moved into place is not there any more."""
-        for file in (self._metadata, self._report):
+        for close in (*(split.metadata.close for split in self._splits.values()), self._report.close):
             with contextlib.suppress(OSError):  # a full disk cannot take what is still buffered
-                file.close()
+                close()
         self._folder.remove()
 
-    def _move_into_place(self) -> Path:
+    def _move_into_place(self, summary: Summary) -> Path:
         for number in count(1):
             name = numbered_name(self._destination.name, number)
             place = self._destination.parent / name
             if not _is_free(place):
                 continue
             if self._destination.extra_files is not None:
-                for file_name, text in self._destination.extra_files(name, self._rows).items():
+                for file_name, text in self._destination.extra_files(name, summary, self._size).items():
                     (self._folder.path / file_name).write_text(text, encoding="utf-8", errors="replace")
             if self._folder.move_to(place):
                 break
@@ -210,6 +222,21 @@ class DatasetWriter:
         except OSError as error:
             place = self._destination.parent / self._destination.name
             raise OutputError(f"cannot write the dataset {place}: {error.strerror or error}") from error
+
+
+class _SplitFolder:
+    """A folder of the output: the pictures of a split, and their `metadata.jsonl`.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, path: Path, caption_files: str | None) -> None:
+        path.mkdir()
+        self.prefix = os.path.join(path, "")  # noqa: PTH118 - as text: see `DatasetWriter`
+        self.names = OutputNames(caption_files)
+        # A lone surrogate, which no UTF-8 file can hold, becomes a question mark.
+        self.metadata = (path / "metadata.jsonl").open("w", encoding="utf-8", errors="replace", newline="\n")
 
 
 #: `json.dumps` makes a new encoder in every call with other options than its defaults (benchmarks: rerun).

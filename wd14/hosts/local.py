@@ -11,6 +11,7 @@ from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
 from wd14.progress import LINE_EVERY, progress_line
 from wd14.stop import StopToken
+from wd14.text import printable
 from wd14.types import Destination, Progress, Summary
 
 if TYPE_CHECKING:
@@ -91,9 +92,10 @@ class LocalHost:
             self._next_line = now + LINE_EVERY
             self._say(progress_line(progress))
 
-    def finish(self, summary: Summary) -> None:  # noqa: ARG002 - the Host protocol's
-        """Removes the bar."""
+    def finish(self, summary: Summary) -> None:
+        """Removes the bar, and says where the result is."""
         self._close_bar()
+        self._say(f"Result: {printable(str(summary.output))}")
 
     def fail(self, error: BaseException) -> None:  # noqa: ARG002 - the caller gets the error itself
         """Removes the bar."""
@@ -103,7 +105,7 @@ class LocalHost:
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=progress.total, unit="image", dynamic_ncols=True, smoothing=0.1, leave=False)
+            self._bar = tqdm(total=progress.total, unit="picture", dynamic_ncols=True, smoothing=0.1, leave=False)
         if progress.failed:
             self._bar.set_postfix(failed=progress.failed, refresh=False)
         self._bar.update(progress.done - self._bar.n)

@@ -20,7 +20,7 @@ from wd14.hosts.base import Host
 from wd14.images.pillow_warnings import ignore_pillow_warnings
 from wd14.progress import LINE_EVERY, progress_line
 from wd14.stop import StopToken
-from wd14.text import printable
+from wd14.text import count, printable
 from wd14.types import Progress, Summary
 
 #: Keys under which a host may name the dataset to read.
@@ -173,17 +173,20 @@ def json_object(read: Callable[[], str]) -> dict[str, Any]:
 
 
 def success_message(summary: Summary) -> str:
-    """How a job went: `captioned 498 of 500 images, 2 failed`."""
-    return f"captioned {summary.succeeded} of {summary.total} images, {summary.failed} failed"
+    """How a job went: `captioned 498 of 500 pictures, 2 failed`."""
+    words = f"captioned {summary.succeeded:,} of {count(summary.total, 'picture')}"
+    return f"{words}, {summary.failed:,} failed" if summary.failed else words
 
 
 def stop_message(progress: Progress | None, *, stores_scores: bool) -> str:
     """What a stopped job leaves behind, in a line."""
     if progress is None or progress.done == 0:
-        return "Stopped before the first image was done. No dataset was written."
-    done = f"{progress.done} of {progress.total}" if progress.total else f"{progress.done}"
+        return "Stopped before the first picture was done. No dataset was written."
+    done = (
+        f"{progress.done:,} of {count(progress.total, 'picture')}" if progress.total else f"{progress.done:,} pictures"
+    )
     kept = " Their scores are kept: the next run goes on from there." if stores_scores else ""
-    return f"Stopped after {done} images. No dataset was written.{kept}"
+    return f"Stopped after {done}. No dataset was written.{kept}"
 
 
 def failure_reason(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile
 
 from wd14.errors import DamagedImageError, ImageTooLargeError, NotAnImageError, RowError
 from wd14.images.colour import on_white
-from wd14.images.flatten import flattened_png, needs_flattening
+from wd14.images.flatten import flattened, needs_flattening
 from wd14.images.formats import ANIMATED, FORMATS
 
 _ORIENTATION = 0x0112  # EXIF tag
@@ -43,7 +43,7 @@ class PictureFile:
         format: Pillow's name: "JPEG", "PNG", …
         size: width and height in pixels as stored, EXIF orientation not applied.
         mode: Pillow's name: "RGB", "P", "I;16", …
-        needs_flattening: whether the file has transparency or a palette.
+        needs_flattening: whether hosts cannot show it as it is, or it has transparency.
 
     Raises:
         NotAnImageError: empty, or of no format that can be opened.
@@ -99,14 +99,14 @@ class PictureFile:
             turn = _TURNS.get(_orientation(self._image)) if upright else None
             return rgb if turn is None else rgb.transpose(turn)
 
-    def flattened(self) -> bytes:
-        """The picture as an RGB PNG on white that looks the same in a viewer.
+    def flattened(self) -> tuple[bytes, str]:
+        """The picture as RGB on white that looks the same in a viewer, and the format that it is in now.
 
         Raises:
             RowError: as `rgb`.
         """
         with _errors_as_row_errors():
-            return flattened_png(self._rgb, self._image)
+            return flattened(self._rgb, self._image)
 
     @property
     def _image(self) -> ImageFile.ImageFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -261,6 +262,8 @@ class Tagger:
 
 def _onnxruntime() -> Any:
     """Imported late: a run from stored scores needs none of it."""
+    # Before the import: later, its telemetry has written to the home folder already (onnxruntime 1.32 on Linux).
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     return onnxruntime

@@ -43,7 +43,7 @@ def test_thresholds_are_compared_in_float32(caption_of: CaptionOf) -> None:
 @pytest.mark.parametrize(
     ("options", "caption"),
     [
-        ({"character_threshold": None}, "solo, cat, umbreon, pokemon, someone, highres"),
+        ({"character_threshold": 0.35}, "solo, cat, umbreon, pokemon, someone, highres"),
         ({}, "solo, cat, pokemon, someone, highres"),
         ({"thresh": 0.6}, ""),
         ({"thresh": 0.6, "general_threshold": 0.4}, "solo"),

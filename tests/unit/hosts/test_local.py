@@ -12,7 +12,7 @@ from wd14.hosts.local import LocalHost
 from wd14.stop import StopToken
 from wd14.types import Progress, Summary
 
-HALF = Progress(done=1500, total=3000, failed=2, from_scores=0, images_per_second=12.34, remaining_seconds=121.6)
+HALF = Progress(done=1500, total=3000, failed=2, from_scores=0, pictures_per_second=12.34, remaining_seconds=121.6)
 
 
 def host(tmp_path: Path, output: str | Path | None = None, **more: object) -> LocalHost:
@@ -46,8 +46,8 @@ def test_a_name_that_is_a_path_is_refused(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("progress", "line"),
     [
-        (HALF, "1,500 of 3,000 pictures (50%), 12.3 images/s, 2 min 02 s left, 2 failed"),
-        (Progress(7, None, 0, 0, 1.0, None), "7 pictures, 1.0 images/s"),
+        (HALF, "1,500 of 3,000 pictures (50%), 12.3 pictures/s, 2 min 02 s left, 2 failed"),
+        (Progress(7, None, 0, 0, 1.0, None), "7 pictures, 1.0 pictures/s"),
     ],
 )
 def test_progress_is_said_every_few_seconds(

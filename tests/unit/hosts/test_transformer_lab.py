@@ -30,7 +30,7 @@ from wd14.hosts.transformer_lab import (
 from wd14.types import Destination, Progress, Summary
 
 SUMMARY = Summary(total=500, captioned=400, from_scores=98, failed=2, seconds=1.0, output="x")
-HALF = Progress(done=12, total=500, failed=0, from_scores=0, images_per_second=1.0, remaining_seconds=None)
+HALF = Progress(done=12, total=500, failed=0, from_scores=0, pictures_per_second=1.0, remaining_seconds=None)
 
 
 class Recorder(TransformerLabHost):
@@ -96,7 +96,7 @@ def test_progress_is_shown_and_reported_now_and_then(monkeypatch: pytest.MonkeyP
         host.progress(Progress(done, 1000, 0, 0, 32.0, None))
     assert len(host.percents) == 32
     assert len(host.lines) == 3
-    assert host.lines[0] == "320 of 1,000 pictures (32%), 32.0 images/s"
+    assert host.lines[0] == "320 of 1,000 pictures (32%), 32.0 pictures/s"
     assert not host.stop.requested
 
 

@@ -43,6 +43,7 @@ class RawRow:
     name: str = ""  #: base name of the picture, where the picture's value does not tell it
     folder: Path | None = None  #: what relative paths in the row start from; None = the row may not name files
     may_be_absolute: bool = False  #: whether an absolute path into the dataset's own folder is allowed
+    split: str = "train"  #: the source's split that the row belongs to
 
 
 class Layout(ABC):

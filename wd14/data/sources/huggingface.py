@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wd14.data.sources.base import Column, Layout, RawRow
@@ -81,7 +81,7 @@ class HubDataset(Layout):
             number = 0
             try:
                 for values in _undecoded(self._streams[split], columns):
-                    yield RawRow(f"{self._repo} {printable(split)} row {number}", values)
+                    yield RawRow(f"{self._repo} {printable(split)} row {number}", values, split=split)
                     number += 1
             except _library_errors() as error:
                 raise SourceError(
@@ -171,7 +171,7 @@ def _fetch_row(row: RawRow) -> RawRow:
                 values[name] = {"bytes": _fetch(value["path"]), "path": value["path"]}
     except RowError as problem:
         error = problem
-    return RawRow(row.source, values, error)
+    return replace(row, values=values, error=error)
 
 
 def _fetch(url: str) -> bytes:

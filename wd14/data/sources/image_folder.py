@@ -31,7 +31,10 @@ class ImageFolder(Layout):
         for found in walk(self._confinement):
             if found.is_row and (not self._has_splits or found.split in splits):
                 name = found.relative.rstrip("/").rpartition("/")[2]
-                yield RawRow(printable(found.relative), {IMAGE_COLUMN: Path(found.path)}, found.error, name)
+                split = (self._has_splits and found.split) or "train"
+                yield RawRow(
+                    printable(found.relative), {IMAGE_COLUMN: Path(found.path)}, found.error, name, split=split
+                )
 
 
 class SinglePicture(Layout):

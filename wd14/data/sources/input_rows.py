@@ -10,6 +10,7 @@ from typing import Any
 from wd14.data.output_names import safe_name
 from wd14.data.sources.base import IMAGE_COLUMN, RawRow
 from wd14.data.sources.confinement import Confinement
+from wd14.data.sources.splits import output_folder
 from wd14.data.sources.values import as_json, decode_text, encodable, excerpt
 from wd14.errors import MissingImageError, NotAnImageError, RowError, UnreadableImageError
 from wd14.images.formats import is_picture, sniff_extension
@@ -33,6 +34,7 @@ class InputRowMaker:
         caption_extension: of caption files beside pictures; None = existing captions are not wanted.
         separator: joins a caption that is kept as a list of tags.
         kept: columns to copy into the output.
+        keep_splits: whether a row goes into the folder of its split, and not into train.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class InputRowMaker:
         caption_extension: str | None,
         separator: str,
         kept: Collection[str],
+        keep_splits: bool,
     ) -> None:
         self._confinement = confinement
         self._image = image
@@ -51,6 +54,7 @@ class InputRowMaker:
         self._caption_extension = caption_extension
         self._separator = separator
         self._kept = tuple(kept)
+        self._keep_splits = keep_splits
 
     def make(self, index: int, raw: RawRow) -> InputRow:
         """The InputRow; what is wrong with the row is its `error`."""
@@ -70,7 +74,8 @@ class InputRowMaker:
             except RowError as problem:
                 path, data, error = None, None, problem
         name = self._name(index, raw, data)
-        return InputRow(index, name, raw.source, path, data, error, caption, columns)
+        folder = output_folder(raw.split) if self._keep_splits else "train"
+        return InputRow(index, name, raw.source, path, data, error, caption, columns, folder)
 
     def _picture(self, raw: RawRow) -> tuple[Path | None, bytes | None]:
         """The picture's file, or its bytes."""

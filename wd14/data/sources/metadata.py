@@ -68,11 +68,11 @@ class MetadataFolder(Layout):
                 source = f"{printable(file.relative)} line {number}"
                 if isinstance(line, RowError):
                     yield RawRow(source, error=line)
-                elif file.split_of(line) in splits:
+                elif (split := file.split_of(line)) in splits:
                     values = {name: line[key] for key in line if (name := _column_name(key)) in columns}
                     if _FILE_NAME in line:  # even where there is also a column "image"
                         values[IMAGE_COLUMN] = line[_FILE_NAME]
-                    yield RawRow(source, values, folder=file.path.parent)
+                    yield RawRow(source, values, folder=file.path.parent, split=split)
 
 
 def _column_name(key: str) -> str:

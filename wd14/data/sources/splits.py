@@ -34,6 +34,16 @@ def split_of_file(relative: str) -> str | None:
     return next((split for word in words if (split := split_of_folder(word))), None)
 
 
+def output_folder(split: str) -> str:
+    """The folder of the output for a split: `datasets` knows train, validation and test, and no others by folder."""
+    return split_of_folder(split) or "train"
+
+
+def wants_all(wanted: str) -> bool:
+    """Whether the parameter Split asks for every split."""
+    return wanted.lower() == "all"
+
+
 def choose_splits(available: Mapping[str, int | None], wanted: str) -> tuple[str, ...]:
     """The splits to read: the one of that name (`val` means `validation`), or all.
 
@@ -43,7 +53,7 @@ def choose_splits(available: Mapping[str, int | None], wanted: str) -> tuple[str
         SplitNotFoundError: there is none of that name.
     """
     names = tuple(available)
-    if wanted.lower() == "all":
+    if wants_all(wanted):
         return names
     name = wanted or "train"
     found = [name] if name in names else [each for each in names if _same(each) == _same(name)]

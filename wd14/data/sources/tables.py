@@ -84,13 +84,16 @@ class Tables(Layout):
             names = {field.name: self._column_names.get(field.name, field.name) for field in file.schema}
             for rows in file.batches([key for key, name in names.items() if name in columns]):
                 if isinstance(rows, _LostRows):
+                    error = DamagedImageError(f"{shown}: {rows.reason}")
                     for _ in range(rows.count if 0 < rows.count <= most_rows else 1):
-                        yield RawRow(f"{shown} row {number}", error=DamagedImageError(f"{shown}: {rows.reason}"))
+                        yield RawRow(f"{shown} row {number}", error=error, split=table_file.split)
                         number += 1
                     continue
                 for row in rows:
                     values = {names[key]: value for key, value in row.items()}
-                    yield RawRow(f"{shown} row {number}", values, folder=folder, may_be_absolute=True)
+                    yield RawRow(
+                        f"{shown} row {number}", values, folder=folder, may_be_absolute=True, split=table_file.split
+                    )
                     number += 1
 
 

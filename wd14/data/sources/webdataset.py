@@ -67,7 +67,7 @@ class WebDataset(Layout):
         for relative, split in self._files:
             if split in splits:
                 for row in self._rows(relative):
-                    yield row.raw_row(printable(relative), columns)
+                    yield row.raw_row(printable(relative), columns, split)
 
     def _rows(self, relative: str) -> Iterator[_TarRow]:
         row = _TarRow("")
@@ -139,13 +139,13 @@ class _TarRow:
             return Column(name)
         return Column(name, "" if name == self.picture_column else "picture", can_be_json=False)
 
-    def raw_row(self, archive: str, columns: Collection[str]) -> RawRow:
+    def raw_row(self, archive: str, columns: Collection[str], split: str) -> RawRow:
         name = self.picture or self.key
         error = self.error
         if error is None and not self.picture:
             error = MissingImageError("the row has no member that is a picture")
         values = {name: value for name, value in self.values.items() if name in columns}
-        return RawRow(f"{archive}: {printable(name)}" if name else archive, values, error)
+        return RawRow(f"{archive}: {printable(name)}" if name else archive, values, error, split=split)
 
 
 def _visible_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

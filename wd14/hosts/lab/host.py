@@ -118,7 +118,7 @@ class LabHost(TransformerLabHost):
             "images": summary.succeeded,
             "failed": summary.failed,
             "from_scores": summary.from_scores,
-            "images_per_second": rate,
+            "pictures_per_second": rate,
         }
         self._report_success(success_message(summary), score)
         self.end_reported = True
@@ -127,14 +127,14 @@ class LabHost(TransformerLabHost):
         return self._datasets.open(name, self._folder / "source")
 
     def _report_progress(self, progress: Progress, *, percent: int) -> bool:
-        rate = round(progress.images_per_second, 3)
+        rate = round(progress.pictures_per_second, 3)
         self._try(lambda: self._update_progress(percent, progress.done, progress.failed, rate))
         data = self._try(lambda: result_of(self._lab.job.get_job_data()))
         return isinstance(data, Mapping) and bool(data.get("stop"))
 
     def _update_progress(self, percent: int, images: int, failed: int, rate: float) -> None:
         if "metrics" in inspect.signature(self._lab.update_progress).parameters:
-            metrics = {"images": images, "images_per_second": rate, "failed": failed}
+            metrics = {"images": images, "pictures_per_second": rate, "failed": failed}
             self._lab.update_progress(percent, metrics=metrics)
         else:
             self._lab.update_progress(percent)

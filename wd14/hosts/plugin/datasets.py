@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from wd14.hosts.transformer_lab import json_object, slug, unknown_dataset
+from wd14.messages import short_description
+from wd14.types import Summary
 
 
 def find_dataset(datasets: Path, name: str) -> str | Path:
@@ -31,13 +33,16 @@ def _folder_names(name: str) -> list[str]:
     return [each for each in (name, slug(name), hub) if each not in {"", ".", ".."} and Path(each).name == each]
 
 
-def registration(name: str, rows: int) -> Mapping[str, str]:
-    """The file that makes a folder one of the host's generated datasets: {file name: text}."""
+def registration(name: str, summary: Summary, size: int) -> Mapping[str, str]:
+    """The file that makes a folder one of the host's generated datasets: {file name: text}.
+
+    The page's card shows the description and the size, in bytes.
+    """
     index = {
         "dataset_id": name,
         "location": "local",
-        "description": "",
-        "size": -1,
-        "json_data": {"generated": True, "files": ["metadata.jsonl"], "sample_count": rows},
+        "description": short_description(summary),
+        "size": size,
+        "json_data": {"generated": True, "files": ["train/metadata.jsonl"], "sample_count": summary.succeeded},
     }
     return {"index.json": json.dumps(index, indent=2)}

@@ -20,7 +20,7 @@ from wd14.hosts.lab import host as lab_host
 from wd14.hosts.lab.host import LabHost, serve
 from wd14.types import Progress, Summary
 
-HALF = Progress(done=50, total=100, failed=2, from_scores=0, images_per_second=2.34567, remaining_seconds=1.0)
+HALF = Progress(done=50, total=100, failed=2, from_scores=0, pictures_per_second=2.34567, remaining_seconds=1.0)
 
 
 class Desk:
@@ -114,7 +114,7 @@ def test_progress_is_reported_with_metrics_about_once_a_second(desk: Desk, monke
         now[0] += 0.1
         desk.host.progress(HALF)
     assert len(desk.lab.reports) == 10
-    assert desk.lab.reports[0] == (49, {"images": 50, "images_per_second": 2.346, "failed": 2})
+    assert desk.lab.reports[0] == (49, {"images": 50, "pictures_per_second": 2.346, "failed": 2})
 
 
 def test_an_sdk_without_metrics_gets_the_percentage(desk: Desk) -> None:
@@ -169,8 +169,8 @@ def test_a_finished_job_has_its_dataset_report_and_score(desk: Desk) -> None:
     desk.host.finish(desk.write_output())
     assert desk.lab.artifacts == ["wd14_report.json"]
     assert (desk.workspace / "datasets" / "pics_captions" / "metadata.jsonl").is_file()
-    assert desk.lab.reports[-1] == (99, {"images": 5, "images_per_second": 2.5, "failed": 1})
-    score = {"images": 4, "failed": 1, "from_scores": 1, "images_per_second": 2.5}
+    assert desk.lab.reports[-1] == (99, {"images": 5, "pictures_per_second": 2.5, "failed": 1})
+    score = {"images": 4, "failed": 1, "from_scores": 1, "pictures_per_second": 2.5}
     assert desk.lab.ended == ("captioned 4 of 5 images, 1 failed", score)
     assert desk.host.end_reported
 

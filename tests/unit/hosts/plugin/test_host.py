@@ -40,7 +40,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 def at(done: int, total: int | None = 100) -> Progress:
-    return Progress(done, total, failed=0, from_scores=0, images_per_second=2.0, remaining_seconds=1.0)
+    return Progress(done, total, failed=0, from_scores=0, pictures_per_second=2.0, remaining_seconds=1.0)
 
 
 def test_progress_is_written_about_once_a_second(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,79 @@
+"""What a job says at its start, about what it runs with, and at its end, about what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from wd14.config import CaptionConfig
+from wd14.text import count, duration
+from wd14.types import UNUSED, Labels, Summary
+
+#: Parameters that the line about the model has.
+_SAID_WITH_THE_MODEL = frozenset(
+    {
+        *("generation_model", "custom_model", "device"),
+        *("thresh", "general_threshold", "character_threshold", "category_thresholds", "threshold_mode"),
+    }
+)
+
+
+def opening_lines(
+    config: CaptionConfig, labels: Labels, published: Mapping[str, float], model_name: str
+) -> Iterator[str]:
+    """The model, the thresholds, and every parameter that is not at its default."""
+    thresholds = thresholds_in_words(config, labels, published)
+    yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}. Device: {config.device}."
+    changed = [
+        f"{field.title} = {_in_words(value)}"
+        for key, field in CaptionConfig.model_fields.items()
+        if (value := getattr(config, key)) != field.default and key not in _SAID_WITH_THE_MODEL
+    ]
+    if changed:
+        yield f"Set: {'; '.join(changed)}."
+
+
+def thresholds_in_words(config: CaptionConfig, labels: Labels, published: Mapping[str, float]) -> str:
+    """`general 0.35, character 0.85`; in the other modes also where the thresholds come from."""
+    if config.threshold_mode == "mcut":
+        own = ", ".join(f"{category} {_threshold(value)}" for category, value in config.category_thresholds.items())
+        return f"{own}, the others by mcut" if own else "by mcut"
+    if config.threshold_mode == "model":
+        found = {**published, **config.category_thresholds}
+        return ", ".join(f"{category} {_threshold(value)}" for category, value in found.items()) + " (published)"
+    categories: list[str] = [each for each in ("general", "character") if each in labels.categories]
+    categories += [each for each in config.category_thresholds if each not in categories and each != UNUSED]
+    found = {category: config.threshold_for(category) for category in categories}
+    return ", ".join(f"{category} {_threshold(value)}" for category, value in found.items())
+
+
+def closing_lines(summary: Summary) -> Iterator[str]:
+    """How many pictures were captioned, and what a person wants to know of the captions."""
+    words = f"Captioned {summary.succeeded:,} of {count(summary.total, 'picture')} in {duration(summary.seconds)}"
+    if summary.from_scores:
+        words += f" ({summary.from_scores:,} from stored scores)"
+    yield words + (f"; {summary.failed:,} failed, each is named above." if summary.failed else ".")
+    if summary.frequent_tags:
+        listed = ", ".join(f"{tag} {number:,}" for tag, number in summary.frequent_tags)
+        yield f"Most frequent tags: {listed}"
+    if summary.without_tags:
+        yield f"Without any tag: {count(summary.without_tags, 'caption')}. A lower threshold gives more tags."
+
+
+def short_description(summary: Summary) -> str:
+    """The dataset in a line: `498 of 500 pictures, wd-vit-tagger-v3, general 0.35; most frequent: solo, 1girl`."""
+    model = summary.model.rstrip("/").rpartition("/")[2]
+    line = f"{summary.succeeded:,} of {count(summary.total, 'picture')}, {model}, {summary.thresholds}"
+    tags = ", ".join(tag for tag, _ in summary.frequent_tags[:5])
+    return f"{line}; most frequent: {tags}" if tags else line
+
+
+def _threshold(value: float) -> str:
+    return "off" if value > 1 else f"{value:g}"
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ", ".join(" -> ".join(each) if isinstance(each, tuple) else str(each) for each in value)
+    return repr(value) if isinstance(value, str) and value != value.strip() else str(value)
