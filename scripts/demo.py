@@ -50,7 +50,7 @@ def main() -> int:
             return error.exit_code
     output = Path(summary.output or "")
     print()
-    with (output / "metadata.jsonl").open(encoding="utf-8") as lines:
+    with (output / "train" / "metadata.jsonl").open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
             print(f"{printable(row['file_name'])}\n    {printable(row['caption'])}")

@@ -88,7 +88,7 @@ def test_an_option_must_be_written_out(photos: Path, capsys: pytest.CaptureFixtu
 
 def test_a_list_option_adds_up(cli: Run, photos: Path, tmp_path: Path) -> None:
     cli("caption", photos, "--output", "a", "--trigger-words", "one", "--trigger-words", "two, three", *BUILTIN)
-    assert '"caption": "one, two, three' in (tmp_path / "a" / "metadata.jsonl").read_text()
+    assert '"caption": "one, two, three' in (tmp_path / "a" / "train" / "metadata.jsonl").read_text()
 
 
 def _take_ctrl_c() -> None:
@@ -137,7 +137,7 @@ def test_a_terminal_that_knows_only_ascii_is_no_trouble(photos: Path, tmp_path: 
     said, complaints = process.communicate(timeout=60)
     assert (process.returncode, complaints) == (0, "")
     assert "kaputt" in said
-    assert (tmp_path / "out" / "猫 und Füße.png").is_file()
+    assert (tmp_path / "out" / "train" / "猫 und Füße.png").is_file()
 
 
 def test_a_reader_that_leaves_does_not_break_the_job(photos: Path, tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_warnings_of_pillow_are_not_shown(cli: Run, tmp_path: Path) -> None:
         image.getexif()
     done = cli("caption", "a.jpg", "--output", "out", *BUILTIN)
     assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "out" / "a.jpg").is_file()
+    assert (tmp_path / "out" / "train" / "a.jpg").is_file()
 
 
 def test_the_cache_says_which_model_its_scores_are_of(cli: Run, tmp_path: Path) -> None:

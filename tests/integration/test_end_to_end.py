@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ NAMES = ["astronaut.png", "camera.png", "china.jpg", "coffee.png", "rocket.jpg"]
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "metadata.jsonl").read_text("utf-8").splitlines()]
+    return [json.loads(line) for line in (folder / "train" / "metadata.jsonl").read_text("utf-8").splitlines()]
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -45,12 +46,47 @@ def test_photographs_become_a_dataset_that_datasets_reads(cli: Run, photos: Path
     assert [row["file_name"] for row in rows_of(tmp_path / "OUT")] == NAMES
     assert read["caption"][:] == [row["caption"] for row in rows_of(tmp_path / "OUT")]
     for name, row in zip(NAMES, read, strict=True):
-        assert (tmp_path / "OUT" / name).read_bytes() == (photos / name).read_bytes()
+        assert (tmp_path / "OUT" / "train" / name).read_bytes() == (photos / name).read_bytes()
         assert np.array_equal(np.asarray(row["image"]), np.asarray(Image.open(photos / name)))
     captions = {row["file_name"]: row["caption"].split(", ") for row in rows_of(tmp_path / "OUT")}
     assert {"monochrome", "greyscale"} <= set(captions["camera.png"])
     assert "greyscale" not in captions["astronaut.png"]
     assert "dark" in captions["rocket.jpg"]
+
+
+AWKWARD = [
+    "train station.jpg",
+    "test1.png",
+    "valid.png",
+    "COCO_train2014_1.jpg",
+    "eval-2.png",
+    "data-00000-of-00001.png",
+]
+
+
+def test_no_set_of_names_costs_a_row_or_a_caption(cli: Run, tmp_path: Path) -> None:
+    """In one flat folder `datasets` takes `test1.png` for the test split."""
+    (tmp_path / "odd").mkdir()
+    for number, name in enumerate(AWKWARD):
+        Image.new("RGB", (20 + number, 20), (40 * number, 0, 0)).save(tmp_path / "odd" / name)
+    cli("caption", "odd", "--output", "OUT", "--trigger-words", "mine", "--caption-column", "text", *BUILTIN)
+    read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "OUT"), cache_dir=str(tmp_path / "hf"))
+    assert list(read) == ["train"]
+    assert read["train"].column_names == ["image", "text"]
+    assert [image.width for image in read["train"]["image"]] == [20 + AWKWARD.index(name) for name in sorted(AWKWARD)]
+    assert all(text.startswith("mine, ") for text in read["train"]["text"])
+
+
+def test_splits_stay_apart_when_all_are_read(cli: Run, photos: Path, tmp_path: Path) -> None:
+    for split, names in (("val", NAMES[:2]), ("train", NAMES[2:])):
+        (tmp_path / "set" / split).mkdir(parents=True)
+        for name in names:
+            shutil.copy(photos / name, tmp_path / "set" / split)
+    cli("caption", "set", "--output", "OUT", "--split", "all", *BUILTIN)
+    read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "OUT"), cache_dir=str(tmp_path / "hf"))
+    assert {split: len(rows) for split, rows in read.items()} == {"train": 3, "validation": 2}
+    cli("caption", "set", "--output", "ONE", "--split", "val", *BUILTIN)
+    assert [row["file_name"] for row in rows_of(tmp_path / "ONE")] == NAMES[:2]
 
 
 def test_a_second_run_changes_nothing_and_says_where_it_wrote(cli: Run, photos: Path, tmp_path: Path) -> None:
@@ -118,7 +154,7 @@ def test_every_kind_of_source_gives_the_captions_of_the_folder(
     assert [caption for _, caption in found] == [caption for _, caption in expected]
     assert [Path(name).stem for name, _ in found] == [Path(name).stem for name, _ in expected]
     for name in NAMES:
-        same = [path for path in (tmp_path / "OUT").glob("*") if path.stem == Path(name).stem]
+        same = [path for path in (tmp_path / "OUT" / "train").glob("*") if path.stem == Path(name).stem]
         assert same[0].read_bytes() == (photos / name).read_bytes()
 
 
@@ -131,13 +167,13 @@ def test_pictures_with_transparency_are_saved_on_white(cli: Run, tmp_path: Path)
     cli("caption", folder, "--output", "flat", *BUILTIN)
     assert [row["file_name"] for row in rows_of(tmp_path / "flat")] == ["a.png", "b.png", "c.png"]
     for name in ("a.png", "b.png"):
-        with Image.open(tmp_path / "flat" / name) as image:
+        with Image.open(tmp_path / "flat" / "train" / name) as image:
             assert (image.mode, image.format) == ("RGB", "PNG")
-    assert Image.open(tmp_path / "flat" / "a.png").getpixel((5, 5)) == (255, 255, 255)
-    assert (tmp_path / "flat" / "c.png").read_bytes() == (folder / "c.png").read_bytes()
+    assert Image.open(tmp_path / "flat" / "train" / "a.png").getpixel((5, 5)) == (255, 255, 255)
+    assert (tmp_path / "flat" / "train" / "c.png").read_bytes() == (folder / "c.png").read_bytes()
     cli("caption", folder, "--output", "kept", "--no-flatten-transparency", *BUILTIN)
     for name in ("a.png", "b.gif"):
-        assert (tmp_path / "kept" / name).read_bytes() == (folder / name).read_bytes()
+        assert (tmp_path / "kept" / "train" / name).read_bytes() == (folder / name).read_bytes()
 
 
 def test_bad_pictures_fail_by_name_and_the_good_ones_come_out(cli: Run, photos: Path, tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_an_output_without_permission_is_said_before_any_work(scene: Scene) -> N
     assert failed.status == 1, failed.said
     assert "Permission denied" in failed.err
     assert "choose another output" in failed.err
-    assert "Model:" not in failed.out, "said before the model is opened"
+    assert "The model runs" not in failed.out, "said before the model is opened"
     assert tree(scene.source) == scene.before
 
 
@@ -189,9 +189,9 @@ def test_a_picture_that_changes_before_it_is_read_fails_alone(scene: Scene, chan
     wanted = {name for name in scene.expected if name.endswith(".png")}
     if change == "is another picture":
         assert kept == wanted
-        assert (scene.output / "04.png").read_bytes() == (scene.source / "02.png").read_bytes()
+        assert (scene.output / "train" / "04.png").read_bytes() == (scene.source / "02.png").read_bytes()
         return
-    assert kept == wanted - {"04.png"}, done.said
+    assert kept == wanted - {"train/04.png"}, done.said
     assert "Failed: 04.png: " in done.out
 
 
@@ -222,7 +222,7 @@ def test_a_picture_that_is_being_written_is_not_copied_half(scene: Scene) -> Non
             done = scene.run()
             injected()
             assert done.status == 0, done.said
-            copy = scene.output / "04.png"
+            copy = scene.output / "train" / "04.png"
             assert is_complete(scene.output)
             assert not copy.exists() or copy.read_bytes() == whole
             scene.clear(cache=False)

@@ -106,7 +106,7 @@ def test_pictures_that_the_model_cannot_score_fail_alone(scene: Scene, broken: o
     bright = scene.run("--custom-model", model, "--batch-size", batch)
     assert bright.status == 0, bright.said
     assert "12 of 12 pictures" in bright.out
-    captions = content(scene.output)["metadata.jsonl"]
+    captions = content(scene.output)["train/metadata.jsonl"]
     scene.clear()
     dark(scene, "03-dark.png", "zz-dark.png")
     done = scene.run("--custom-model", model, "--batch-size", batch)
@@ -114,7 +114,7 @@ def test_pictures_that_the_model_cannot_score_fail_alone(scene: Scene, broken: o
     assert done.status == 0, done.said
     assert "12 of 14 pictures" in done.out
     assert "Failed: 03-dark.png: " in done.out
-    assert content(scene.output)["metadata.jsonl"] == captions
+    assert content(scene.output)["train/metadata.jsonl"] == captions
     again = scene.run("--custom-model", model, "--batch-size", batch)
     assert again.status == 0, again.said
     assert "12 from stored scores" in again.out

@@ -40,7 +40,7 @@ def shell(photos: Path, folder: Path) -> list[str]:
         else:
             command += [f"--{option}", str(value)]
     subprocess.run(command, check=True, capture_output=True, cwd=folder)
-    return (folder / "out" / "metadata.jsonl").read_text("utf-8").splitlines()
+    return (folder / "out" / "train" / "metadata.jsonl").read_text("utf-8").splitlines()
 
 
 def plugin(photos: Path, folder: Path, *, strings: bool) -> list[str]:
@@ -50,7 +50,7 @@ def plugin(photos: Path, folder: Path, *, strings: bool) -> list[str]:
     extra = {"input_file": "no-such-file"} if strings else {}
     done = host.run({**OPTIONS, "dataset_name": "pics", "output_dataset_name": "out"}, **extra)
     assert done.shown.startswith("Success: "), done.output
-    return (host.datasets / "out" / "metadata.jsonl").read_text("utf-8").splitlines()
+    return (host.datasets / "out" / "train" / "metadata.jsonl").read_text("utf-8").splitlines()
 
 
 def task(photos: Path, folder: Path) -> list[str]:

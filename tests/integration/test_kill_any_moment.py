@@ -135,7 +135,7 @@ def test_kill_9_while_text_files_are_written_in_place(faults: Faults, tmp_path: 
 def _captions(scene: Scene) -> dict[str, str]:
     """Captions of an undisturbed run by the names of their pictures."""
     assert scene.run().status == 0
-    lines = (scene.output / "metadata.jsonl").read_text("utf-8").splitlines()
+    lines = (scene.output / "train" / "metadata.jsonl").read_text("utf-8").splitlines()
     shutil.rmtree(scene.output)
     return {row["file_name"]: row["caption"] for row in map(json.loads, lines)}
 

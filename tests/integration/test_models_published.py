@@ -120,7 +120,7 @@ def test_captions_of_every_interface(
     )
     summary = caption_dataset(pictures, config, output=tmp_path / "out")
     assert (summary.succeeded, summary.failed, summary.device) == (4, 0, "cpu")
-    lines = (Path(str(summary.output)) / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (Path(str(summary.output)) / "train" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
     found = {row["file_name"]: row["caption"] for row in map(json.loads, lines)}
     assert found == {name: published.caption(colour) for name, colour in COLOURS.items()}
     assert len(set(found.values())) == 4, "each colour has a caption of its own"

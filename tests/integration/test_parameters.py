@@ -126,6 +126,7 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "append_tags": ({"append_tags": "False"}, {"append_tags": "True"}),
     "exif_orientation": ({"exif_orientation": "True"}, {"exif_orientation": "False"}),
     "max_megapixels": ({"max_megapixels": "250"}, {"max_megapixels": "0.5"}),
+    "caption_column": ({"caption_column": ""}, {"caption_column": "text"}),
     "flatten_transparency": ({"flatten_transparency": "True"}, {"flatten_transparency": "False"}),
     "include_scores": ({"include_scores": "False"}, {"include_scores": "True"}),
     "caption_files": ({"caption_files": "False"}, {"caption_files": "True"}),
@@ -200,14 +201,14 @@ def test_quality_is_written_where_the_model_rates_it(
     rating_quality = [Tag("best quality", "Quality", 0.9), Tag("solo", "General", 0.9)]
     model = str(save_scripted_model(tmp_path / "rates", rating_quality))
     kinds = [run(folder, custom_model=model, quality=where) for where in ("none", "first", "last")]
-    assert len({kind["metadata.jsonl"] for kind in kinds}) == 3
+    assert len({kind["train/metadata.jsonl"] for kind in kinds}) == 3
 
 
 def test_a_bad_picture_is_left_out_or_ends_the_job(run: Callable[..., dict[str, str]], folder: Path) -> None:
     (folder / "d.png").write_text("no picture")
     skipped = run(folder, on_error="skip")
-    assert {"a.png", "b.jpg", "c.png"} <= set(skipped)
-    assert "d.png" not in skipped
+    assert {"train/a.png", "train/b.jpg", "train/c.png"} <= set(skipped)
+    assert "train/d.png" not in skipped
     assert run(folder, exit_code=1, on_error="stop") == {}
 
 
@@ -219,8 +220,8 @@ def test_the_output_is_named_as_the_user_says(
     values = {"custom_model": "builtin/colours", "cache": "False"}
     assert way(folder, values, None) == 0
     assert way(folder, {**values, "output_dataset_name": "mine"}, None) == 0
-    assert (tmp_path / "pictures_captions" / "metadata.jsonl").is_file()
-    assert (tmp_path / "mine" / "metadata.jsonl").is_file()
+    assert (tmp_path / "pictures_captions" / "train" / "metadata.jsonl").is_file()
+    assert (tmp_path / "mine" / "train" / "metadata.jsonl").is_file()
 
 
 def test_implications_come_from_the_users_table(
@@ -237,8 +238,8 @@ def test_links_out_of_the_dataset_are_followed_when_asked(
     outside = tmp_path / "outside.png"
     Image.new("RGB", (30, 30)).save(outside)
     (folder / "link.png").symlink_to(outside)
-    assert "link.png" not in run(folder)
-    assert "link.png" in run(folder, follow_symlinks="True")
+    assert "train/link.png" not in run(folder)
+    assert "train/link.png" in run(folder, follow_symlinks="True")
 
 
 @pytest.mark.parametrize(("given", "sizes"), [("1", {1}), ("3", {3}), ("2", {2, 1})])

@@ -44,7 +44,7 @@ def caption(faults: Faults, model: Path, *words: str | Path) -> Outcome:
 
 
 def names(dataset: Path) -> list[str]:
-    lines = (dataset / "metadata.jsonl").read_text("utf-8").splitlines()
+    lines = (dataset / "train" / "metadata.jsonl").read_text("utf-8").splitlines()
     return [json.loads(line)["file_name"] for line in lines]
 
 
@@ -236,7 +236,7 @@ def test_sources_and_outputs_of_odd_names(faults: Faults, model: Path, tmp_path:
         assert names(tmp_path / f"out{number}") == ["a.png"]
     odd = caption(faults, model, "--output", f"{tmp_path}/sub/../odd/", "--", f"{tmp_path}/plain")
     assert odd.status == 0, odd.said
-    assert (tmp_path / "odd" / "metadata.jsonl").exists()
+    assert (tmp_path / "odd" / "train" / "metadata.jsonl").exists()
 
 
 def test_a_home_that_nobody_has_is_said(faults: Faults, model: Path, tmp_path: Path) -> None:

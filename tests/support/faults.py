@@ -227,11 +227,12 @@ def content(dataset: Path) -> dict[str, str]:
 
 def is_complete(dataset: Path) -> bool:
     """Whether a folder is a whole dataset: every line's picture is there, every picture has a line, a report."""
-    lines = (dataset / "metadata.jsonl").read_text("utf-8").splitlines()
+    train = dataset / "train"
+    lines = (train / "metadata.jsonl").read_text("utf-8").splitlines()
     names = {json.loads(line)["file_name"] for line in lines}
     report = json.loads((dataset / ".wd14" / "report.json").read_text("utf-8"))
-    others = {"metadata.jsonl", ".wd14", *(path.name for path in dataset.glob("*.txt"))}
-    pictures = {path.name for path in dataset.iterdir()} - others
+    others = {"metadata.jsonl", *(path.name for path in train.glob("*.txt"))}
+    pictures = {path.name for path in train.iterdir()} - others
     json.loads((dataset / ".wd14" / "provenance.json").read_text("utf-8"))
     return names == pictures and len(lines) == report["summary"]["rows"] - report["summary"]["failed"]
 

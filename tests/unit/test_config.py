@@ -161,3 +161,9 @@ def test_the_users_own_model_and_folder_win() -> None:
     assert CaptionConfig(custom_model="a/b").model == "a/b"
     assert CaptionConfig().cache_path is None
     assert CaptionConfig(cache_folder="/x/y").cache_path == Path("/x/y")
+
+
+@pytest.mark.parametrize("name", ["image", "file_name", "mask_file_name", "file_names", "scores", "a\nb", "x" * 101])
+def test_names_that_a_caption_column_cannot_have(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"Caption Column \(caption_column\): expected the name of a column"):
+        CaptionConfig(caption_column=name)

@@ -16,11 +16,23 @@ from wd14.types import InputRow
 
 
 def make(
-    value: Any, folder: Path | None = None, *, caption: str = "caption", separator: str = ", ", **more: Any
+    value: Any,
+    folder: Path | None = None,
+    *,
+    caption: str = "caption",
+    separator: str = ", ",
+    keep_splits: bool = False,
+    **more: Any,
 ) -> InputRow:
     confinement = None if folder is None else Confinement(folder, follow_symlinks=False)
     maker = InputRowMaker(
-        confinement, image="image", caption=caption, caption_extension=".txt", separator=separator, kept=["kept"]
+        confinement,
+        image="image",
+        caption=caption,
+        caption_extension=".txt",
+        separator=separator,
+        kept=["kept"],
+        keep_splits=keep_splits,
     )
     values = {"image": value, **more.pop("values", {})}
     return maker.make(7, RawRow("row 7", values, folder=folder and folder.resolve(), **more))
@@ -49,7 +61,9 @@ def test_bytes_win_over_a_path(value: Any) -> None:
 def test_a_row_without_a_folder_names_no_files(tmp_path: Path) -> None:
     put(tmp_path / "a.png")
     confinement = Confinement(tmp_path, follow_symlinks=False)
-    maker = InputRowMaker(confinement, image="image", caption=None, caption_extension=None, separator=",", kept=())
+    maker = InputRowMaker(
+        confinement, image="image", caption=None, caption_extension=None, separator=",", kept=(), keep_splits=False
+    )
     assert isinstance(maker.make(0, RawRow("row", {"image": str(tmp_path / "a.png")})).error, UnreadableImageError)
 
 
@@ -113,9 +127,19 @@ def test_a_caption_file_that_cannot_be_read_fails_the_row(tmp_path: Path) -> Non
 
 
 def test_captions_that_are_not_wanted_are_not_read() -> None:
-    maker = InputRowMaker(None, image="image", caption="text", caption_extension=None, separator=",", kept=())
+    maker = InputRowMaker(
+        None, image="image", caption="text", caption_extension=None, separator=",", kept=(), keep_splits=False
+    )
     assert maker.make(0, RawRow("row", {"image": b"x", "text": "old"})).caption is None
 
 
 def test_kept_columns() -> None:
     assert make(b"x", values={"kept": float("nan"), "other": 1}).columns == {"kept": None}
+
+
+@pytest.mark.parametrize(
+    ("split", "folder"), [("train", "train"), ("test", "test"), ("val", "validation"), ("extra", "train")]
+)
+def test_a_row_goes_into_the_folder_of_its_split_where_splits_are_kept(split: str, folder: str) -> None:
+    assert make(b"x", split=split, keep_splits=True).folder == folder
+    assert make(b"x", split=split).folder == "train"

@@ -20,7 +20,8 @@ def test_every_row_is_in_the_report_and_in_the_counts(tmp_path: Path) -> None:
     for result in results:
         report.add(result)
         tally.add(result, result.source)
-    report.finish(tally)
+    summary = tally.summary(seconds=1.0, output="out", device="cpu")
+    report.finish(summary)
     assert json.loads((tmp_path / "report.json").read_text("utf-8")) == {
         "rows": [
             {
@@ -41,13 +42,12 @@ def test_every_row_is_in_the_report_and_in_the_counts(tmp_path: Path) -> None:
         ],
         "summary": {"rows": 3, "captioned": 1, "captioned_from_scores": 1, "failed": 1},
     }
-    summary = tally.summary(seconds=1.0, output="out", device="cpu")
     assert (summary.total, summary.succeeded, summary.failed) == (3, 2, 1)
     assert summary.failures == (("b\udcff\n.png", "the file is empty"),)
 
 
 def test_an_empty_report_is_a_report_too(tmp_path: Path) -> None:
-    ReportWriter(tmp_path / "report.json").finish(Tally())
+    ReportWriter(tmp_path / "report.json").finish(Tally().summary(seconds=0, output=None))
     assert json.loads((tmp_path / "report.json").read_text("utf-8"))["rows"] == []
 
 
@@ -57,3 +57,15 @@ def test_a_million_failures_are_counted_and_a_few_named() -> None:
         tally.add(RowReport(number, f"{number}", Status.FAILED, "a.png", reason="x"), "a.png")
     assert tally.failed == 100
     assert len(tally.failures) == NAMED_FAILURES
+
+
+def test_the_most_frequent_tags_and_the_captions_without_any() -> None:
+    tally = Tally()
+    for number, tags in enumerate([["solo", "smile"], ["solo", "hat"], []]):
+        tally.add(RowReport(number, "a.png", Status.CAPTIONED, "a.png"), "a.png", tags)
+    tally.add(RowReport(3, "b.png", Status.FAILED, "b.png", reason="x"), "b.png")
+    tally.add(RowReport(4, "c.png", Status.FROM_SCORES, "c.png"), "c.png", [f"tag_{n}" for n in range(20)])
+    summary = tally.summary(seconds=1.0, output="out")
+    assert summary.without_tags == 1
+    assert len(summary.frequent_tags) == 10
+    assert summary.frequent_tags[:3] == (("solo", 2), ("hat", 1), ("smile", 1))

@@ -25,7 +25,7 @@ def test_only_text_files_are_written(tmp_path: Path) -> None:
     picture.write_bytes(b"picture")
     writer = SidecarWriter(tmp_path, extension=".txt", replace=False)
     assert writer.add(row(picture, "solo, 猫")) == "a.b.txt"
-    assert writer.finish(Tally(), {}) == str(tmp_path)
+    assert writer.finish(Tally().summary(seconds=0, output=None), {}) == str(tmp_path)
     assert (picture.parent / "a.b.txt").read_bytes() == "solo, 猫\n".encode()
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.b.png", "a.b.txt", "sub"]
 

@@ -18,7 +18,7 @@ from wd14.data.report import Tally
 from wd14.data.writer import DatasetWriter, OutputRow
 from wd14.errors import ConfigError, MissingImageError, OutputError
 from wd14.images.reading import read_picture
-from wd14.types import Destination, InputRow, PictureToSave, RowReport, Status
+from wd14.types import Destination, InputRow, PictureToSave, RowReport, Status, Summary
 
 
 @pytest.fixture
@@ -47,9 +47,8 @@ _indices = itertools.count()
 
 def row(path: Path | None, caption: str = "a, b", **more: Any) -> Prepared:
     name = more.pop("name", path.name if path else "x.png")
-    source_row = InputRow(
-        next(_indices), name, name, path=path, data=more.pop("data", None), columns=more.pop("columns", {})
-    )
+    rest = {key: more.pop(key) for key in ("data", "columns", "folder") if key in more}
+    source_row = InputRow(next(_indices), name, name, path=path, **rest)
     png = more.pop("png", None)
     picture = PictureToSave(read_picture(source_row)) if png is None else PictureToSave(png, as_png=True)
     return Prepared(OutputRow(source_row, caption, **more), picture)
@@ -69,11 +68,11 @@ def write(place: Destination, rows: list[Prepared], **more: Any) -> Path:
         )
         writer.report(result)
         tally.add(result, result.source)
-    return Path(writer.finish(tally, {"made_by": "a test"}))
+    return Path(writer.finish(tally.summary(seconds=0, output=None), {"made_by": "a test"}))
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "metadata.jsonl").read_text("utf-8").splitlines()]
+    return [json.loads(line) for line in (folder / "train" / "metadata.jsonl").read_text("utf-8").splitlines()]
 
 
 def test_the_dataset_is_complete_and_byte_for_byte(tmp_path: Path, pictures: Path) -> None:
@@ -81,12 +80,13 @@ def test_the_dataset_is_complete_and_byte_for_byte(tmp_path: Path, pictures: Pat
     assert place == tmp_path / "sets" / "out"
     assert lines(place) == [{"file_name": "b.png", "caption": "ö, 猫"}, {"file_name": "a.png", "caption": "x"}]
     for name in ("a.png", "b.png"):
-        assert (place / name).read_bytes() == (pictures / name).read_bytes()
+        assert (place / "train" / name).read_bytes() == (pictures / name).read_bytes()
     report = json.loads((place / ".wd14" / "report.json").read_text("utf-8"))
-    assert [row["output"] for row in report["rows"]] == ["b.png", "a.png"]
+    assert [row["output"] for row in report["rows"]] == ["train/b.png", "train/a.png"]
     assert report["summary"] == {"rows": 2, "captioned": 2, "captioned_from_scores": 0, "failed": 0}
     assert json.loads((place / ".wd14" / "provenance.json").read_text("utf-8")) == {"made_by": "a test"}
-    assert sorted(path.name for path in place.iterdir()) == [".wd14", "a.png", "b.png", "metadata.jsonl"]
+    assert sorted(path.name for path in place.iterdir()) == [".wd14", "train"]
+    assert sorted(path.name for path in (place / "train").iterdir()) == ["a.png", "b.png", "metadata.jsonl"]
     assert sorted(path.name for path in (place / ".wd14").iterdir()) == ["provenance.json", "report.json"]
     assert [path.name for path in (tmp_path / "sets").iterdir()] == ["out"]
 
@@ -131,14 +131,14 @@ def test_a_place_that_is_taken_is_not_even_tried(
 def test_a_name_taken_while_the_job_ran_is_not_touched_either(tmp_path: Path, pictures: Path) -> None:
     """Taken at the last moment: the host's files are asked for right before the folder moves."""
 
-    def files(name: str, rows: int) -> dict[str, str]:
+    def files(name: str, summary: Summary, size: int) -> dict[str, str]:
         (tmp_path / "sets" / "out").mkdir(exist_ok=True)
         (tmp_path / "sets" / "out" / "mine").touch()
-        return {"index.json": f"{name} {rows}"}
+        return {"index.json": f"{name} {summary.succeeded} {size}"}
 
     place = write(destination(tmp_path, extra_files=files), [row(pictures / "a.png")])
     assert place.name == "out-2"
-    assert (place / "index.json").read_text() == "out-2 1"
+    assert (place / "index.json").read_text() == f"out-2 1 {(pictures / 'a.png').stat().st_size}"
     assert [path.name for path in (tmp_path / "sets" / "out").iterdir()] == ["mine"]
 
 
@@ -152,20 +152,37 @@ def test_names_are_those_that_the_pictures_have_or_the_next_free_ones(tmp_path: 
     rows = [row(None, name="a.gif", data=b"GIF", png=b"PNG"), row(None, name="a.png", data=b"other")]
     place = write(destination(tmp_path), rows)
     assert [line["file_name"] for line in lines(place)] == ["a.png", "a-2.png"]
-    assert (place / "a.png").read_bytes() == b"PNG"
-    assert (place / "a-2.png").read_bytes() == b"other"
+    assert (place / "train" / "a.png").read_bytes() == b"PNG"
+    assert (place / "train" / "a-2.png").read_bytes() == b"other"
+
+
+def test_rows_of_other_splits_lie_in_folders_of_their_own(tmp_path: Path) -> None:
+    rows = [
+        row(None, caption, data=caption.encode(), folder=folder)
+        for folder, caption in (("train", "one"), ("test", "two"), ("train", "three"))
+    ]
+    place = write(destination(tmp_path), rows)
+    assert sorted(path.name for path in place.iterdir()) == [".wd14", "test", "train"]
+    for folder, captions in (("train", ["one", "three"]), ("test", ["two"])):
+        metadata = (place / folder / "metadata.jsonl").read_text("utf-8").splitlines()
+        assert [json.loads(line)["caption"] for line in metadata] == captions
+    assert (place / "test" / "x.png").read_bytes() == b"two"
+    report = json.loads((place / ".wd14" / "report.json").read_text("utf-8"))
+    assert [each["output"] for each in report["rows"]] == ["train/x.png", "test/x.png", "train/x-2.png"]
 
 
 def test_kept_columns_and_scores_stand_beside_the_caption(tmp_path: Path) -> None:
-    columns = {"label": 3, "caption": "as it was", "file_name": "z"}
-    place = write(destination(tmp_path), [row(None, "solo", data=b"x", columns=columns, scores=(("solo", 0.5),))])
-    assert lines(place) == [
+    columns = {"label": 3, "text": "as it was", "caption": "kept", "file_name": "z", "image": "i"}
+    rows = [row(None, "solo", data=b"x", columns=columns, scores=(("solo", 0.5),))]
+    assert lines(write(destination(tmp_path), rows, caption_column="text")) == [
         {
             "file_name": "x.png",
-            "caption": "solo",
+            "text": "solo",
             "label": 3,
-            "caption_source": "as it was",
+            "text_source": "as it was",
+            "caption": "kept",
             "file_name_source": "z",
+            "image_source": "i",
             "scores": [{"tag": "solo", "score": 0.5}],
         }
     ]
@@ -175,14 +192,14 @@ def test_caption_files_are_kohyas(tmp_path: Path) -> None:
     rows = [row(None, "one", data=b"1", name="a.png"), row(None, "two", data=b"2", name="a.jpg")]
     place = write(destination(tmp_path), rows, caption_files=".txt")
     assert [line["file_name"] for line in lines(place)] == ["a.png", "a-2.jpg"]
-    assert (place / "a.txt").read_bytes() == b"one\n"
-    assert (place / "a-2.txt").read_bytes() == b"two\n"
+    assert (place / "train" / "a.txt").read_bytes() == b"one\n"
+    assert (place / "train" / "a-2.txt").read_bytes() == b"two\n"
 
 
 def test_text_that_utf8_cannot_hold_costs_no_row(tmp_path: Path) -> None:
     place = write(destination(tmp_path), [row(None, "猫\ud800", data=b"1", name="a.png")], caption_files=".txt")
-    assert (place / "a.txt").read_text("utf-8") == "猫?\n"
-    assert (place / "metadata.jsonl").read_text("utf-8") == '{"file_name": "a.png", "caption": "猫?"}\n'
+    assert (place / "train" / "a.txt").read_text("utf-8") == "猫?\n"
+    assert (place / "train" / "metadata.jsonl").read_text("utf-8") == '{"file_name": "a.png", "caption": "猫?"}\n'
 
 
 def test_caption_files_need_an_extension_of_text_files(tmp_path: Path) -> None:
@@ -194,7 +211,7 @@ def test_what_was_scored_is_what_is_written(tmp_path: Path, pictures: Path) -> N
     """A picture that changes after it was read: the caption goes with the bytes that were read."""
     prepared, before = row(pictures / "a.png"), (pictures / "a.png").read_bytes()
     (pictures / "a.png").write_bytes(b"another")
-    assert (write(destination(tmp_path), [prepared]) / "a.png").read_bytes() == before
+    assert (write(destination(tmp_path), [prepared]) / "train" / "a.png").read_bytes() == before
 
 
 def test_a_discarded_picture_takes_no_room(tmp_path: Path, pictures: Path) -> None:
@@ -257,7 +274,7 @@ def test_files_have_ordinary_permissions(tmp_path: Path, pictures: Path) -> None
     mask = os.umask(0)
     os.umask(mask)
     place = write(destination(tmp_path), [row(pictures / "a.png")])
-    assert stat.S_IMODE((place / "a.png").stat().st_mode) == 0o666 & ~mask
+    assert stat.S_IMODE((place / "train" / "a.png").stat().st_mode) == 0o666 & ~mask
     assert stat.S_IMODE(place.stat().st_mode) == 0o777 & ~mask
 
 
@@ -276,7 +293,7 @@ def test_what_a_killed_run_left_is_cleared_and_a_living_one_is_not(tmp_path: Pat
     DatasetWriter(destination(tmp_path, "next")).abandon()
     left = {path.name.split("-")[0] for path in (tmp_path / "sets").iterdir()}
     assert left == {".alive", ".other.wd14"}
-    assert Path(alive.finish(Tally(), {})).name == "alive"
+    assert Path(alive.finish(Tally().summary(seconds=0, output=None), {})).name == "alive"
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:

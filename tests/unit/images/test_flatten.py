@@ -17,7 +17,10 @@ WHITE = (255, 255, 255)
 
 
 def flattened(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(PictureFile(data, max_pixels=MEGA).flattened()))
+    encoded, kind = PictureFile(data, max_pixels=MEGA).flattened()
+    image = Image.open(io.BytesIO(encoded))
+    assert image.format == kind
+    return image
 
 
 class TestNeedsFlattening:
@@ -31,6 +34,12 @@ class TestNeedsFlattening:
             (Image.new("P", (2, 2)), "PNG", True),
             (Image.new("P", (2, 2)), "GIF", True),
             (Image.new("CMYK", (2, 2)), "JPEG", False),
+            (Image.new("1", (2, 2)), "PNG", False),
+            (Image.new("YCbCr", (2, 2)), "TIFF", False),
+            (Image.new("I;16", (2, 2)), "PNG", True),
+            (Image.new("I", (2, 2)), "TIFF", True),
+            (Image.new("F", (2, 2)), "TIFF", True),
+            (Image.new("LAB", (2, 2)), "TIFF", True),
         ],
     )
     def test_modes(self, image: Image.Image, kind: str, expected: bool) -> None:
@@ -46,6 +55,25 @@ class TestFlatten:
         image = Image.new("RGBA", (1, 1), (200, 100, 0, 51))
         flat = flattened(encode(image))
         assert (flat.format, flat.mode, flat.getpixel((0, 0))) == ("PNG", "RGB", (244, 224, 204))
+
+    @pytest.mark.parametrize(
+        ("mode", "kind", "kept"),
+        [
+            *(("RGBA", "PNG", "PNG"), ("RGBA", "WEBP", "WEBP"), ("LA", "TIFF", "TIFF"), ("I;16", "TIFF", "TIFF")),
+            *(("F", "TIFF", "TIFF"), ("LAB", "TIFF", "TIFF"), ("P", "GIF", "PNG"), ("P", "BMP", "PNG")),
+        ],
+    )
+    def test_keeps_its_format_where_that_holds_rgb(self, mode: str, kind: str, kept: str) -> None:
+        flat = flattened(encode(Image.new(mode, (3, 2)), kind))
+        assert (flat.format, flat.mode, flat.size) == (kept, "RGB", (3, 2))
+        flat.save(io.BytesIO(), "JPEG")  # as hosts show it
+
+    @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+    def test_loses_nothing(self, kind: str) -> None:
+        noise = Image.effect_noise((40, 30), 90)
+        image = Image.merge("RGBA", (noise, noise.rotate(90, expand=False), noise, Image.new("L", noise.size, 255)))
+        more = {"lossless": True} if kind == "WEBP" else {}
+        assert flattened(encode(image, kind, **more)).tobytes() == image.convert("RGB").tobytes()
 
     def test_looks_the_same_in_a_viewer(self) -> None:
         profile = b"\x00" * 16 + b"RGB " + b"\x00" * 108
@@ -69,7 +97,7 @@ class TestFlatten:
         data = encode(Image.new("RGBA", (3, 1)), "TIFF", exif=with_orientation(6))
         flat = flattened(data)
         assert flat.size == (1, 3)
-        assert not dict(flat.getexif()), "the directory of a TIFF says nothing true about a PNG"
+        assert flat.getexif().get(0x0112, 1) == 1
 
     def test_damaged_exif_data_are_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(_: Any) -> None:

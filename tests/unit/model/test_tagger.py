@@ -336,3 +336,18 @@ def test_importing_the_tagger_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("chosen", "used"), [(None, "1"), ("0", "0")])
+def test_telemetry_of_onnxruntime_is_off_unless_the_user_chose(tmp_path: Path, chosen: str | None, used: str) -> None:
+    """Off before the import: afterwards it has written to the home folder already."""
+    env = {"HOME": str(tmp_path / "home"), "WD14_CACHE": str(tmp_path / "cache"), "PATH": "/usr/bin:/bin"}
+    env |= {} if chosen is None else {"ORT_DISABLE_TELEMETRY": chosen}
+    code = (
+        "import os; from wd14 import Tagger; Tagger.load('builtin/colours'); print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    (tmp_path / "home").mkdir()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.strip() == used
+    if chosen is None:
+        assert list((tmp_path / "home").iterdir()) == []
