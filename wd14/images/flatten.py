@@ -17,7 +17,7 @@ _SHOWN_MODES = frozenset(("1", "L", "RGB", "RGBX", "CMYK", "YCbCr"))
 #: Formats that hold RGB without loss, with Pillow's options for it: such a picture keeps its format and its name.
 _KEPT_FORMATS: Mapping[str, Mapping[str, Any]] = {
     "PNG": {},
-    "WEBP": {
+    "WEBP": {"lossless": True, "quality": 20, "method": 1},  # a third of the full effort's time, and as small
         "lossless": True,
         "quality": 0,
         "method": 0,
