@@ -120,7 +120,7 @@ choose_gpu_build() {
     if [ "$cuda" -lt 12 ]; then
       say "The GPU is not used: its driver is for CUDA $cuda, and 12 or newer is needed. Everything works on the CPU."
       return
-    elif [ "$cuda" -eq 12 ]; then build="onnxruntime-gpu>=1.21,<1.27"
+    elif [ "$cuda" -eq 12 ]; then build="onnxruntime-gpu>=1.21,<1.27" # newer ones are for CUDA 13
     else cuda=13; build="onnxruntime-gpu>=1.27"
     fi
     provider=CUDAExecutionProvider; why="the newest for CUDA $cuda ($why)"
@@ -156,7 +156,7 @@ use_gpu_build() {
   esac
   name="${build%%[=<>~! @[]*}"
   folder="$("$PYTHON" -c 'import onnxruntime as o; print(o.__path__[0])')"
-  cp -R "$folder" "$TEMPORARY/usual" || {
+  cp -Rp "$folder" "$TEMPORARY/usual" || {
     say "The GPU is not used: the usual build cannot be kept in $TEMPORARY. Everything works on the CPU."; return; }
   try_gpu_build
   if [ -z "$problem" ]; then
