@@ -3,12 +3,18 @@
 # Installed packages keep their versions, except pyarrow 19.0.0 in the plugin's own environment. A second run changes
 # nothing. Works with bash 3.2 (macOS).
 #
+# Where the active Python is too old, all goes into an environment of a newer one, in .venv-wd14. The file .python then
+# holds the path of the interpreter that can start main.py; it is there only when `python` cannot:
+#
+#   "$(cat .python 2>/dev/null || echo python)" main.py --task
+#
 #   WD14_ONNXRUNTIME   the package to use for the GPU, such as onnxruntime-migraphx==1.23.2; "cpu" = none
 #   WD14_SETUP_PAUSE   seconds between two tries of an installation (default 5)
 
 set -u
 cd "$(dirname "$0")" || exit 1
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+export ORT_DISABLE_TELEMETRY="${ORT_DISABLE_TELEMETRY:-1}" # onnxruntime 1.32 leaves files in the home folder without it
 
 # import name : what to install for it (a test compares them with pyproject.toml)
 NEEDED="datasets:datasets>=3.6
@@ -24,6 +30,7 @@ NEEDED_BY_HOST="lab:transformerlab==0.0.45
 jinja2:jinja2
 requests:requests
 transformers:transformers>=4.57,<5"
+NEEDED_BY_TASK="lab:transformerlab>=0.0.45"
 
 say() { printf '%s\n' "wd14_captioner: $*"; }
 
@@ -63,6 +70,9 @@ for line in sys.argv[1].splitlines():
 PYTHON_END
 }
 
+# Notes the versions of all that is installed: constraints for an installation that must not move them.
+hold() { pip_ freeze 2>/dev/null | grep '^[A-Za-z0-9._-]*==' > "$TEMPORARY/held"; }
+
 # Installs what is missing of $1, with all that is installed held at its version; leaves in $missing what is missing
 # still.
 provide() {
@@ -70,9 +80,9 @@ provide() {
   [ -n "$missing" ] || return 0
   say "Installing what is missing:"
   printf '%s\n' "$missing"
-  pip_ freeze 2>/dev/null | grep '^[A-Za-z0-9._-]*==' > "$HELD"
+  hold
   # shellcheck disable=SC2046
-  install --constraint "$HELD" $(printf '%s\n' "$missing" | cut -d' ' -f1)
+  install --constraint "$TEMPORARY/held" $(printf '%s\n' "$missing" | cut -d' ' -f1)
   missing="$(missing_of "$1")"
   [ -z "$missing" ]
 }
@@ -87,49 +97,111 @@ onnxruntime() {
   "$PYTHON" -c 'import onnxruntime as o; print(o.__version__, *o.get_available_providers())' 2>/dev/null
 }
 
-# Sets the package that this machine's GPU wants, and the provider that it brings; empty = the usual build.
+# The CUDA libraries that onnxruntime finds neither in NVIDIA's packages nor in the system.
+not_found() {
+  "$PYTHON" -c 'import onnxruntime as o; o.preload_dlls()' 2>/dev/null |
+    sed -n 's/^Failed to load \([^/:]*\):.*/\1/p' | paste -s -d ' ' -
+}
+
+# Sets the build that this machine's GPU wants (empty = the usual one), why, and the provider that it brings. Of a build
+# for NVIDIA also $cuda_here: the CUDA of NVIDIA's packages in this environment (PyTorch brings them), or empty.
 choose_gpu_build() {
-  build=""; provider=""
   [ "$(uname -s)" = Linux ] || return # on macOS the usual build has CoreML
-  local smi; smi="$(command -v nvidia-smi || echo /usr/lib/wsl/lib/nvidia-smi)"
+  local smi cuda driver; smi="$(command -v nvidia-smi || echo /usr/lib/wsl/lib/nvidia-smi)"
   if "$smi" -L 2>/dev/null | grep -q '^GPU '; then
-    build="onnxruntime-gpu==$1"; provider=CUDAExecutionProvider
+    driver="$("$smi" 2>/dev/null | sed -n 's/.*CUDA [A-Za-z ]*Version: *\([0-9][0-9]*\).*/\1/p' | head -n 1)"
+    cuda="${driver:-12}"; why="the NVIDIA driver"
+    if is_installed nvidia-cuda-runtime || is_installed nvidia-cuda-runtime-cu13; then cuda_here=13
+    elif is_installed nvidia-cuda-runtime-cu12; then cuda_here=12
+    fi
+    if [ -n "$cuda_here" ] && [ "$cuda_here" -le "${driver:-13}" ]; then
+      cuda="$cuda_here"; why="the libraries in this environment"
+    fi
+    if [ "$cuda" -lt 12 ]; then
+      say "The GPU is not used: its driver is for CUDA $cuda, and 12 or newer is needed. Everything works on the CPU."
+      return
+    elif [ "$cuda" -eq 12 ]; then build="onnxruntime-gpu>=1.21,<1.27" # newer ones are for CUDA 13
+    else cuda=13; build="onnxruntime-gpu>=1.27"
+    fi
+    provider=CUDAExecutionProvider; why="the newest for CUDA $cuda ($why)"
   elif [ -e "${WD14_KFD:-/dev/kfd}" ]; then
-    build="onnxruntime-migraphx==$1"; provider=MIGraphXExecutionProvider
+    build="onnxruntime-migraphx>=1.21"; provider=MIGraphXExecutionProvider; why="the newest for AMD GPUs"
   fi
 }
 
-# A GPU build has the same module and, at the same version, the same API: it is laid over the usual one, whose entry
-# stays, so no version changes. Where it does not work the usual build is put back, and the CPU does the work.
-use_gpu_build() {
-  local build provider before version
-  before="$(onnxruntime)"; version="${before%% *}"
-  choose_gpu_build "$version"
-  case "${WD14_ONNXRUNTIME:-}" in
-    "") case "$before" in *"${provider:-}"*) return ;; esac ;;
-    cpu) return ;;
-    *) build="$WD14_ONNXRUNTIME"; provider=ExecutionProvider
-       is_installed "$build" && return ;;
-  esac
-  say "Installing $build for the GPU."
-  if pip_ install --no-deps --force-reinstall "$build"; then
-    case "$(onnxruntime)" in *"$provider"*) return ;; esac
-    say "$build does not work here."
-    PIP_YES=1 pip_ uninstall "${build%%[=<>~! @]*}"
+# Installs $build, and NVIDIA's libraries where neither the environment nor the system has any; else sets $problem.
+try_gpu_build() {
+  pip_ install --no-deps --force-reinstall "$build" || { problem="cannot be installed"; return; }
+  case "$(onnxruntime)" in *"$provider"*) ;; *) problem="does not work here"; return ;; esac
+  [ "$provider" = CUDAExecutionProvider ] || return 0
+  if [ -z "$cuda_here" ] && [ -n "$(not_found)" ]; then
+    hold
+    install --constraint "$TEMPORARY/held" "${name}[cuda,cudnn]" && why="$why, with NVIDIA's libraries"
   fi
-  [ "$(onnxruntime)" = "$before" ] || pip_ install --no-deps --force-reinstall "onnxruntime==$version"
-  say "The GPU is not used: $build cannot be used on this machine. Everything works on the CPU."
-  say "Another build can be named: WD14_ONNXRUNTIME=${build%%==*}==1.23.2 bash setup.sh"
+  problem="$(not_found)"; problem="${problem:+does not find $problem}"
+}
+
+# A GPU build has the same module and API, often at another version. It is laid over the usual build, whose entry stays,
+# so no version changes; what is left of the usual build's files is not loaded. Where the GPU build does not work, those
+# files are put back, and the CPU does the work.
+use_gpu_build() {
+  local build="${WD14_ONNXRUNTIME:-}" provider=ExecutionProvider why="named in WD14_ONNXRUNTIME"
+  local cuda_here="" problem="" before folder name
+  before="$(onnxruntime)"
+  case "$build" in
+    cpu) return ;;
+    "") provider=""; choose_gpu_build
+        case "$before" in *"$provider"*) return ;; esac ;;
+    *) is_installed "$build" && return ;;
+  esac
+  name="${build%%[=<>~! @[]*}"
+  folder="$("$PYTHON" -c 'import onnxruntime as o; print(o.__path__[0])')"
+  cp -Rp "$folder" "$TEMPORARY/usual" || {
+    say "The GPU is not used: the usual build cannot be kept in $TEMPORARY. Everything works on the CPU."; return; }
+  try_gpu_build
+  if [ -z "$problem" ]; then
+    before="$(onnxruntime)"; say "GPU: $name ${before%% *}, $why."; return
+  fi
+  is_installed "$name" && PIP_YES=1 pip_ uninstall "$name"
+  rm -rf "$folder" && mv "$TEMPORARY/usual" "$folder"
+  say "The GPU is not used: $build, $why, $problem. Everything works on the CPU."
+  say "Another build can be named: WD14_ONNXRUNTIME=$name==1.23.2 bash setup.sh"
+}
+
+# The plugin's own environment in the classic host, which starts jobs with it.
+in_plugin_venv() { [ -f venv/bin/python ] && [ "${VIRTUAL_ENV:-}" -ef venv ]; }
+
+new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+# Makes an environment of a newer Python beside this file, and sets PYTHON to it.
+make_environment() {
+  local newer pip=""
+  command -v uv >/dev/null && pip=--without-pip
+  PYTHON="$PWD/.venv-wd14/bin/python"
+  new_enough "$PYTHON" && return
+  for newer in python3.14 python3.13 python3.12 python3.11; do
+    new_enough "$newer" && "$newer" -m venv --clear ${pip:+"$pip"} .venv-wd14 && return
+  done
+  command -v uv >/dev/null && uv venv --clear --python 3.12 .venv-wd14 </dev/null
 }
 
 PYTHON="${VIRTUAL_ENV:-}/bin/python"
 [ -x "$PYTHON" ] || PYTHON="$(command -v python3 || command -v python)" || { say "There is no Python here."; exit 1; }
-"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-  say "$PYTHON is $("$PYTHON" -V 2>&1), and 3.11 or newer is needed."; exit 1; }
-HELD="$(mktemp "${TMPDIR:-/tmp}/wd14-held.XXXXXX")" || exit 1
-trap 'rm -f "$HELD"' EXIT
+ACTIVE="$PYTHON"
+TEMPORARY="$(mktemp -d "${TMPDIR:-/tmp}/wd14-setup.XXXXXX")" || exit 1
+trap 'rm -rf "$TEMPORARY"' EXIT
 
-if [ -f venv/bin/python ] && [ "${VIRTUAL_ENV:-}" -ef venv ]; then # the plugin's own environment in the classic host
+if ! new_enough "$PYTHON"; then
+  too_old="$PYTHON is $("$PYTHON" -V 2>&1), and 3.11 or newer is needed"
+  in_plugin_venv || make_environment || PYTHON="$ACTIVE"
+  [ "$PYTHON" != "$ACTIVE" ] || {
+    say "$too_old: choose an image or environment with a newer Python, or one with uv and a network."; exit 1; }
+  say "$too_old: using $("$PYTHON" -V 2>&1) in .venv-wd14."
+  NEEDED="$NEEDED
+$NEEDED_BY_TASK"
+fi
+
+if in_plugin_venv; then
   # All in one go, for versions that fit each other; where that fails, ours alone (below).
   provide "$NEEDED_BY_HOST
 $NEEDED" || {
@@ -150,4 +222,7 @@ provide "$NEEDED" || {
 use_gpu_build
 
 "$PYTHON" -c 'import wd14.pipeline' || { say "The plugin's folder is not complete: install the plugin again."; exit 1; }
+if [ "$PYTHON" = "$ACTIVE" ] && command -v python >/dev/null; then rm -f .python
+else printf '%s\n' "$PYTHON" > .python
+fi
 say "Ready: onnxruntime $(onnxruntime)"
