@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from PIL import Image, ImageFile
@@ -131,7 +131,7 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         if row.name not in Image.OPEN:
             Image.init()
         factory, accept = Image.OPEN.get(row.name, (None, None))
-        accepted = accept(data[:16]) if accept else factory is not None
+        accepted = _looks_right(accept, data) if accept else factory is not None
         if factory is None or isinstance(accepted, str):  # this Pillow was built without it
             if kind := row.extension_of(data):
                 raise NotAnImageError(f"it is {kind[1:].upper()}, which cannot be opened here: convert it to PNG")
@@ -145,6 +145,14 @@ def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
             _check_size(image.size, max_pixels)
             return image
     raise NotAnImageError(_what_instead(data))
+
+
+def _looks_right(accept: Callable[[bytes], bool | str], data: bytes) -> bool | str:
+    """What a format's plugin says of a file's first bytes; some expect more of them than a short file has."""
+    try:
+        return accept(data[:16])
+    except (IndexError, TypeError, struct.error):
+        return False
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

@@ -191,6 +191,7 @@ class TestBadFiles:
         [
             (b"", "empty"),
             (b"just a text named .png\n", "not an image"),
+            (b"no", "not an image"),
             (b"\x00" * 4000, "not an image"),
             (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
             (b"\n<!DOCTYPE html><title>404</title>", "web page"),
