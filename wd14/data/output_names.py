@@ -131,9 +131,9 @@ def check_caption_extension(extension: str) -> None:
         ConfigError: it is one of these.
     """
     is_safe = extension.isprintable() and not _FORBIDDEN.search(extension)
-    is_extension = extension.startswith(".") and 2 <= len(extension) <= 32 and extension[-1] not in ". "
+    is_extension = extension.startswith(".") and len(extension) <= 32 and extension[-1] not in ". "
     if not (is_safe and is_extension) or is_picture("a" + extension):
         raise ConfigError(
-            f"Caption File Ending (caption_extension) is {extension!r}; expected an extension of text files, such as"
+            f"Caption File Extension (caption_extension) is {extension!r}; expected an extension of text files, such as"
             " .txt"
         )
