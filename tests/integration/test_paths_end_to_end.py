@@ -219,7 +219,7 @@ def test_text_files_cannot_be_named_like_pictures_or_lead_elsewhere(
         assert (tmp_path / "src" / "a.txt").exists()
         return
     assert refused.status == 2, refused.said
-    assert "Caption File Ending" in refused.err
+    assert "Caption File Extension" in refused.err
     assert tree(tmp_path / "src") == before
 
 
