@@ -114,6 +114,7 @@ def test_several_archives_are_folders_of_their_names(tmp_path: Path) -> None:
     pack(splits / "test.zip", {"2.png": photo("PNG"), "3.png": photo("PNG")})
     assert read(splits).names == ["1.png"]
     assert read(splits, split="test").names == ["2.png", "3.png"]
+    assert read(pack(tmp_path / ".hidden.zip", {"1.png": photo("PNG")})).names == ["1.png"]
     (splits / "train.zip").unlink()
     assert read(splits, split="test").total == 2, "one archive named as a split is that split"
 
@@ -164,17 +165,30 @@ def test_a_path_that_no_folder_could_hold_refuses_the_archive(tmp_path: Path, na
         read(path)
 
 
-def test_links_are_no_pictures_and_lead_nowhere(tmp_path: Path) -> None:
-    secret = put(tmp_path / "secret.png")
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("a.png", photo("PNG"))
+@pytest.fixture
+def with_link(tmp_path: Path) -> Path:
+    """An archive with a picture and a link that leads out."""
+    path = pack(tmp_path / "a.zip", {"a.png": photo("PNG")})
+    link = zipfile.ZipInfo("l.png")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(link, str(put(tmp_path / "secret.png")))
+    return path
+
+
+def test_a_link_is_no_picture(with_link: Path) -> None:
+    assert read(with_link, follow_symlinks=True).failed == {
+        "l.png": "UnreadableImageError: l.png is a link in the archive, not a file"
+    }
+
+
+def test_rows_lead_nowhere_else(with_link: Path) -> None:
+    secret = with_link.with_name("secret.png")
+    with zipfile.ZipFile(with_link, "a") as archive:
         lines = [json.dumps({"file_name": name}) for name in ("l.png", str(secret), "d")]
         archive.writestr("metadata.jsonl", "\n".join(lines))
         archive.writestr("d/x.png", photo("PNG"))
-        link = zipfile.ZipInfo("l.png")
-        link.external_attr = (stat.S_IFLNK | 0o777) << 16
-        archive.writestr(link, str(secret))
-    seen = read(tmp_path / "a.zip", follow_symlinks=True)
+    seen = read(with_link)
     assert list(seen.failed.values()) == [
         "UnreadableImageError: l.png is a link in the archive, not a file",
         f"UnreadableImageError: {secret} is an absolute path; a row must name a file by its relative path",
