@@ -142,7 +142,15 @@ def make_tar(photos: Path, place: Path) -> Path:
     return place / "set.tar"
 
 
-@pytest.mark.parametrize("make", [make_parquet, make_saved, make_metadata, make_tar])
+def make_zip(photos: Path, place: Path) -> Path:
+    """As the host's page leaves an upload of a packed folder."""
+    (place / "dataset").mkdir()
+    shutil.make_archive(str(place / "dataset" / "photos"), "zip", place, photos.name)
+    (place / "dataset" / "index.json").write_text("{}")
+    return place / "dataset"
+
+
+@pytest.mark.parametrize("make", [make_parquet, make_saved, make_metadata, make_tar, make_zip])
 def test_every_kind_of_source_gives_the_captions_of_the_folder(
     cli: Run, photos: Path, tmp_path: Path, make: Any
 ) -> None:
@@ -268,3 +276,22 @@ def test_a_python_user_has_the_same(photos: Path, tmp_path: Path) -> None:
     assert (summary.total, summary.succeeded, summary.failed) == (5, 5, 0)
     assert summary.output == str(tmp_path / "OUT")
     assert all(row["caption"].startswith("general") for row in rows_of(tmp_path / "OUT"))
+
+
+def test_an_archive_with_captions_and_bad_members(cli: Run, photos: Path, tmp_path: Path) -> None:
+    (photos / "camera.txt").write_text("by hand")
+    (photos / "d_cut.jpg").write_bytes((photos / "rocket.jpg").read_bytes()[:2000])
+    packed = shutil.make_archive(str(tmp_path / "set"), "zip", photos)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    done = cli("caption", packed, "--append-tags", "--output", "OUT", *BUILTIN)
+    assert done.returncode == 0
+    assert "Captioned 5 of 6 pictures" in done.stdout
+    assert "d_cut.jpg: the file is cut short" in done.stdout
+    captions = {row["file_name"]: row["caption"] for row in rows_of(tmp_path / "OUT")}
+    assert captions["camera.png"] == "by hand, monochrome, greyscale"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*before, "OUT"])
+    Path(packed).write_bytes(Path(packed).read_bytes()[:-100])
+    done = cli("caption", packed, *BUILTIN)
+    assert done.returncode == 1
+    assert "set.zip: it is no zip archive, or is cut short" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -508,10 +510,66 @@ def test_something_else_answers(hub: FakeHub, pinned: ModelDescription) -> None:
 # ── No hub, no room, no patience ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_nobody_listens(pinned: ModelDescription, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(DownloadError, match=r"the hub cannot be reached.*Check the network"):
-        find_model(PINNED)
+NO_NETWORK = {
+    "refused": {"HF_ENDPOINT": "http://127.0.0.1:9"},
+    "no such host": {"HF_ENDPOINT": "http://hub.invalid"},
+    "the proxy is off": {"HF_ENDPOINT": "https://hub.invalid", "HTTPS_PROXY": "http://127.0.0.1:9"},
+    "no such proxy": {"HF_ENDPOINT": "https://hub.invalid", "HTTPS_PROXY": "http://proxy.invalid:3128"},
+}
+
+
+@pytest.mark.parametrize("model", [PINNED, OPEN])
+@pytest.mark.parametrize("env", NO_NETWORK.values(), ids=NO_NETWORK)
+def test_without_a_network_one_reason_is_said_at_once(
+    cache: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, env: dict[str, str], model: str
+) -> None:
+    know(monkeypatch, described(files))
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    started = time.monotonic()
+    lines: list[str] = []
+    with pytest.raises(DownloadError) as caught:
+        find_model(model, log=lines.append)
+    assert time.monotonic() - started < 10
+    assert lines == [], "nothing is tried again"
+    reasons = re.findall(r"the hub cannot be reached|the proxy refused the connection", str(caught.value))
+    assert len(reasons) == 1
+    assert "Check the network, the proxy (HTTPS_PROXY)" in str(caught.value)
+
+
+def test_a_proxy_that_refuses_is_asked_once(
+    cache: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    know(monkeypatch, described(files))
+    with running_hub() as proxy:  # answers CONNECT as it answers every method that it does not know
+        monkeypatch.setenv("HF_ENDPOINT", "https://hub.invalid")
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        lines: list[str] = []
+        with pytest.raises(DownloadError, match="the proxy refused the connection"):
+            find_model(PINNED, log=lines.append)
+    assert lines == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse what a full queue cannot take")
+def test_a_firewall_that_swallows_everything(
+    cache: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client waits its time for each of the hub's addresses; all together get no more than one."""
+    know(monkeypatch, described(files))
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1)
+    with contextlib.ExitStack() as sockets:
+        wall = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):  # fill the queue of a server that accepts nobody
+            caller = sockets.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(wall.getsockname())
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", wall.getsockname())] * 12
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+        monkeypatch.setenv("HF_ENDPOINT", f"http://hub.invalid:{wall.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(DownloadError, match="the hub did not answer in time"):
+            find_model(PINNED)
+        assert time.monotonic() - started < 6
 
 
 def test_offline_says_what_to_fetch_and_where_to_put_it(

@@ -36,8 +36,8 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="folder of pictures, imagefolder, Parquet or Arrow file, webdataset tar, folder of save_to_disk,"
-        " or id of a dataset on the Hugging Face hub",
+        help="folder of pictures, imagefolder, a .zip of these, Parquet or Arrow file, webdataset tar, folder of"
+        " save_to_disk, or id of a dataset on the Hugging Face hub",
     )
     parser.add_argument("--output", metavar="DIR", help="folder of the result (default: SOURCE's name and _captions)")
     for heading, keys in GROUPS.items():

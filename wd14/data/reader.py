@@ -17,8 +17,9 @@ from wd14.data.sources.input_rows import CAPTION_COLUMNS, InputRowMaker
 from wd14.data.sources.metadata import MetadataFolder
 from wd14.data.sources.splits import choose_splits, split_of_folder, wants_all
 from wd14.data.sources.tables import is_saved_dataset, metadata_tables, saved_dataset, table_folder
-from wd14.data.sources.walk import METADATA_NAMES, TABLE_EXTENSIONS, is_archive, survey
+from wd14.data.sources.walk import METADATA_NAMES, TABLE_EXTENSIONS, ZIP_EXTENSION, Survey, is_archive, survey
 from wd14.data.sources.webdataset import WebDataset
+from wd14.data.sources.zip_files import ZipFiles
 from wd14.errors import ColumnNotFoundError, EmptySourceError, SourceError, SourceNotFoundError
 from wd14.images.formats import extension, is_picture
 from wd14.text import count, printable
@@ -85,8 +86,8 @@ def open_source(source: str | Path, config: CaptionConfig, *, log: Log | None = 
 
     Args:
         source: a folder of pictures (with metadata files or without), of Parquet or Arrow files, of tar archives, or
-            written by `save_to_disk`; such a file or one picture; or a dataset id of the hub
-            (`owner/name`, `owner/name@revision:configuration`).
+            written by `save_to_disk`; such a file or one picture; a zip archive of a folder of pictures, or a folder of
+            such archives; or a dataset id of the hub (`owner/name`, `owner/name@revision:configuration`).
         config: `image_field`, `split`, `keep_columns`, `append_tags`, `caption_extension`, `caption_separator` and
             `follow_symlinks` count.
         log: is told what is left out, and why.
@@ -120,7 +121,7 @@ def open_source(source: str | Path, config: CaptionConfig, *, log: Log | None = 
     if layout.row_count(splits) == 0:
         raise EmptySourceError(f"{printable(str(source))} holds no row in its split {printable(', '.join(splits))}")
     _log_splits(layout, splits, config, log)
-    maker, needed_columns = _input_row_maker(layout, config, confinement, log)
+    maker, needed_columns = _input_row_maker(layout, config, layout.confinement or confinement, log)
     return Source(printable(name) or "dataset", layout, splits, maker, needed_columns)
 
 
@@ -165,16 +166,41 @@ def _open_folder(confinement: Confinement, config: CaptionConfig, log: Log) -> L
         if not found.pictures or any(column.name == config.image_field for column in tables.columns):
             return tables
         _log_left_out(found.tables, "table", log)
-    others = found.describe_others()
     if found.pictures:
-        if found.archives:
-            _log_left_out(found.archives, "archive", log)
-        if others:
-            log(f"Left out: {others}")
-        return ImageFolder(confinement, found)
+        return _pictures(confinement, found, log)
     if found.archives:
+        if found.zips:
+            _log_left_out(found.zips, "archive", log)
         return WebDataset(root, found.archives)
+    if found.zips:
+        return _open_zips(root, found.zips, log)
+    others = found.describe_others()
     raise EmptySourceError(f"{root} holds no picture" + (f", only {others}" if others else ""))
+
+
+def _pictures(confinement: Confinement, found: Survey, log: Log) -> ImageFolder:
+    if archives := found.archives + found.zips:
+        _log_left_out(archives, "archive", log)
+    if others := found.describe_others():
+        log(f"Left out: {others}")
+    return ImageFolder(confinement, found)
+
+
+def _open_zips(folder: Path, archives: list[str], log: Log) -> Layout:
+    """The pictures in zip archives, with their metadata files; tables and archives in them are not read."""
+    files = ZipFiles(folder, archives)
+    found = survey(files, log)
+    metadata = [name for name in found.metadata if not name.endswith(".parquet")]
+    if metadata:
+        return MetadataFolder(files, metadata, log)
+    if found.pictures:
+        if tables := found.metadata + found.tables:
+            _log_left_out(tables, "table", log)
+        return _pictures(files, found, log)
+    shown = printable(", ".join(archives[:3]))
+    inner = [*found.metadata, *found.tables, *found.archives, *found.zips]
+    only = f"; what it holds (such as {printable(inner[0])}) is read when you unpack it" if inner else ""
+    raise EmptySourceError(f"{shown} holds no picture{only}")
 
 
 def _log_left_out(files: list[str], noun: str, log: Log) -> None:
@@ -189,13 +215,15 @@ def _open_file(name: str, confinement: Confinement, log: Log) -> Layout:
         return metadata_tables(confinement.root, [name])
     if is_archive(name):
         return WebDataset(confinement.root, [name])
+    if extension(name) == ZIP_EXTENSION:
+        return _open_zips(confinement.root, [name], log)
     if extension(name) in (".jsonl", ".csv"):
         return MetadataFolder(confinement, [name], log, is_whole_folder=False)
     if is_picture(name):
         return SinglePicture(path)
     raise SourceError(
         f"{printable(str(path))} is not a dataset:"
-        " expected a picture, .parquet, .arrow, .tar, .jsonl or .csv, or a folder"
+        " expected a picture, .parquet, .arrow, .tar, .zip, .jsonl or .csv, or a folder"
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wd14.data.sources.confinement import Confinement
 from wd14.errors import RowError
 from wd14.text import printable
 
@@ -53,11 +54,13 @@ class Layout(ABC):
         splits: number of rows of each split, None where counting would mean reading; never empty.
         columns: the columns there are, the picture's included.
         rows_of_no_split: rows that come with every split: lines that cannot be read.
+        confinement: where the files that its rows name are; None = where the source itself is.
     """
 
     splits: Mapping[str, int | None]
     columns: Sequence[Column]
     rows_of_no_split: int = 0
+    confinement: Confinement | None = None
 
     @abstractmethod
     def rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[RawRow]:

@@ -1,4 +1,4 @@
-"""Which files of a dataset may be opened: those inside its folder."""
+"""Which files of a dataset there are, and which may be opened: those inside its folder."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import re
 import stat
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from wd14.data.sources.values import excerpt
 from wd14.errors import MissingImageError, UnreadableImageError
 from wd14.text import printable
 
-_ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
+ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
+
+#: Added to the name of anything but a file or folder (a link, a pipe). No name contains it, and sorting ignores it.
+IRREGULAR = "\0"
 
 
 class Confinement:
@@ -33,6 +37,38 @@ class Confinement:
         # Rows next to each other mostly share their folder (benchmarks: rerun).
         self._real_folder = lru_cache(maxsize=64)(os.path.realpath)
 
+    def listing(self, folder: str) -> list[str]:
+        """The names in a folder, in any order: those of folders end in "/", those of links and pipes in IRREGULAR.
+
+        Raises:
+            OSError: it cannot be listed.
+        """
+        with os.scandir(folder) as found:
+            return [each.name + _mark(each) for each in found]
+
+    def exists(self, path: str | Path) -> bool:
+        """Whether there is anything of that path, which may still be no file."""
+        try:
+            return os.path.lexists(path)
+        except ValueError:  # no path can hold a NUL
+            return False
+
+    def open(self, path: Path) -> BinaryIO:
+        """The bytes of a file that may be opened.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return path.open("rb")
+
+    def picture(self, path: Path) -> tuple[Path | None, bytes | None]:
+        """Where the bytes of a picture that may be opened are: a file of its own, or here.
+
+        Raises:
+            RowError: it cannot be read.
+        """
+        return path, None
+
     def contains(self, path: Path) -> bool:
         """Whether a path, with links resolved, lies inside the dataset."""
         return os.path.join(os.path.realpath(path), "").startswith(self._inside)  # noqa: PTH118
@@ -48,13 +84,13 @@ class Confinement:
         if "://" in text or text[:5].lower() == "data:":
             raise UnreadableImageError(f"{shown} is a URL; a row must name a file of the dataset")
         slashed = text.replace("\\", "/")
-        is_absolute = _ABSOLUTE.match(slashed) is not None
+        is_absolute = ABSOLUTE.match(slashed) is not None
         if is_absolute and not (may_be_absolute or self.follow_symlinks):
             raise UnreadableImageError(f"{shown} is an absolute path; a row must name a file by its relative path")
         if ".." in slashed.split("/") and not (is_absolute and self.follow_symlinks):
             raise UnreadableImageError(f"{shown} leads out of the dataset's folder with '..'; such paths are not read")
         path = folder / text  # an absolute path replaces the folder
-        if slashed != text and not _exists(path):  # written on Windows
+        if slashed != text and not self.exists(path):  # written on Windows
             path = folder / slashed
         return self._checked(path, shown)
 
@@ -95,8 +131,10 @@ class Confinement:
         )
 
 
-def _exists(path: Path) -> bool:
+def _mark(found: os.DirEntry[str]) -> str:
     try:
-        return os.path.lexists(path)
-    except ValueError:
-        return False
+        if found.is_dir():
+            return "/"
+        return "" if found.is_file(follow_symlinks=False) else IRREGULAR
+    except OSError:  # a link in a loop
+        return IRREGULAR

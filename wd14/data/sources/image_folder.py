@@ -21,14 +21,14 @@ class ImageFolder(Layout):
     columns = (Column(IMAGE_COLUMN),)
 
     def __init__(self, confinement: Confinement, found: Survey) -> None:
-        self._confinement = confinement
+        self.confinement: Confinement = confinement
         self._has_splits = None not in found.pictures
         counts = found.pictures if self._has_splits else {"train": found.pictures.total()}
         self.splits = in_usual_order({str(split): number for split, number in counts.items()})
 
     def rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[RawRow]:  # noqa: ARG002
         """The pictures; what may not be opened is a row with an error."""
-        for found in walk(self._confinement):
+        for found in walk(self.confinement):
             if found.is_row and (not self._has_splits or found.split in splits):
                 name = found.relative.rstrip("/").rpartition("/")[2]
                 split = (self._has_splits and found.split) or "train"

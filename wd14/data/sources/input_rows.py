@@ -74,6 +74,11 @@ class InputRowMaker:
             except RowError as problem:
                 path, data, error = None, None, problem
         name = self._name(index, raw, data)
+        if path is not None and self._confinement is not None:
+            try:
+                path, data = self._confinement.picture(path)
+            except RowError as problem:
+                path, error = None, problem
         folder = output_folder(raw.split) if self._keep_splits else "train"
         return InputRow(index, name, raw.source, path, data, error, caption, columns, folder)
 
@@ -129,13 +134,15 @@ class InputRowMaker:
             return None
         # As text: this is done for every row, and Path.with_suffix refuses names such as "a.".
         beside = os.path.splitext(picture)[0] + self._caption_extension  # noqa: PTH122
-        if not os.path.lexists(beside):
+        if not self._confinement.exists(beside):
             return None
         try:
             path = self._confinement.found_file(Path(beside))
-            if path.stat().st_size > _LARGEST_CAPTION_FILE:
+            with self._confinement.open(path) as file:
+                data = file.read(_LARGEST_CAPTION_FILE + 1)
+            if len(data) > _LARGEST_CAPTION_FILE:
                 raise UnreadableImageError("it is over 1 MiB")
-            return decode_text(path.read_bytes()).strip() or None
+            return decode_text(data).strip() or None
         except (OSError, RowError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error
             name = printable(os.path.basename(beside))  # noqa: PTH119

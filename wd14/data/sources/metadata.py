@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import posixpath
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from wd14.data.sources.base import IMAGE_COLUMN, Column, Layout, RawRow
 from wd14.data.sources.confinement import Confinement
@@ -43,7 +44,8 @@ class MetadataFolder(Layout):
     def __init__(
         self, confinement: Confinement, files: Sequence[str], log: Log, *, is_whole_folder: bool = True
     ) -> None:
-        self._files = [_MetadataFile(confinement.root, relative) for relative in _one_per_folder(files, log)]
+        self.confinement = confinement
+        self._files = [_MetadataFile(confinement, relative) for relative in _one_per_folder(files, log)]
         names: dict[str, None] = {}
         counts: Counter[str] = Counter()
         listed: set[str] = set()
@@ -107,12 +109,12 @@ def _log_unlisted(confinement: Confinement, listed: set[str], log: Log) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _MetadataFile:
-    root: Path
+    confinement: Confinement
     relative: str
 
     @property
     def path(self) -> Path:
-        return self.root / self.relative
+        return self.confinement.root / self.relative
 
     def lines(self) -> Iterator[tuple[int, Line]]:
         """Each line with its number, from 1.
@@ -122,7 +124,8 @@ class _MetadataFile:
         """
         read = _csv_lines if self.relative.endswith(".csv") else _json_lines
         try:
-            yield from read(self.path)
+            with self.confinement.open(self.path) as file:
+                yield from read(file, printable(self.path.name))
         except OSError as error:
             raise SourceError(f"{printable(self.relative)} cannot be read: {error.strerror or error}") from error
 
@@ -140,27 +143,26 @@ class _MetadataFile:
                 yield posixpath.normpath(posixpath.join(posixpath.dirname(self.relative), value.replace("\\", "/")))
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Line]]:
-    with path.open("rb") as file:
-        number = 0
-        while text := file.readline(_LONGEST_LINE):
-            number += 1
-            if number == 1:
-                text = text.removeprefix(b"\xef\xbb\xbf")  # the byte order mark that some editors write
-                _check_is_json_lines(text, path)
-            if len(text) == _LONGEST_LINE and not text.endswith(b"\n"):
-                while (rest := file.readline(_LONGEST_LINE)) and not rest.endswith(b"\n"):
-                    pass
-                yield number, _bad_line(number, "is longer than 16 MiB")
-            elif text.strip():
-                yield number, _parse_json_line(number, text)
+def _json_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, Line]]:
+    number = 0
+    while text := file.readline(_LONGEST_LINE):
+        number += 1
+        if number == 1:
+            text = text.removeprefix(b"\xef\xbb\xbf")  # the byte order mark that some editors write
+            _check_is_json_lines(text, name)
+        if len(text) == _LONGEST_LINE and not text.endswith(b"\n"):
+            while (rest := file.readline(_LONGEST_LINE)) and not rest.endswith(b"\n"):
+                pass
+            yield number, _bad_line(number, "is longer than 16 MiB")
+        elif text.strip():
+            yield number, _parse_json_line(number, text)
 
 
-def _check_is_json_lines(first_line: bytes, path: Path) -> None:
+def _check_is_json_lines(first_line: bytes, name: str) -> None:
     if first_line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SourceError(f"{printable(path.name)} is UTF-16: save it as UTF-8")
+        raise SourceError(f"{name} is UTF-16: save it as UTF-8")
     if first_line.lstrip().startswith(b"["):
-        raise SourceError(f"{printable(path.name)} is one JSON list: expected JSON Lines, one object per line")
+        raise SourceError(f"{name} is one JSON list: expected JSON Lines, one object per line")
 
 
 def _parse_json_line(number: int, text: bytes) -> Line:
@@ -177,10 +179,10 @@ def _parse_json_line(number: int, text: bytes) -> Line:
     return line
 
 
-def _csv_lines(path: Path) -> Iterator[tuple[int, Line]]:
+def _csv_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, Line]]:
     # Bytes that are not UTF-8 become surrogates, so that one bad line does not end the file.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, delimiter=_delimiter(file, path), strict=True)
+    with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        reader = csv.reader(text, delimiter=_delimiter(text, name), strict=True)
         header: list[str] = []
         while True:
             try:
@@ -206,12 +208,12 @@ def _parse_csv_line(number: int, header: list[str], fields: list[str]) -> Line:
     return dict(zip(header, fields, strict=False))
 
 
-def _delimiter(file: TextIO, path: Path) -> str:
+def _delimiter(file: TextIO, name: str) -> str:
     """What separates the header's fields: a comma, or the semicolon or tab of other spreadsheets."""
     header = file.readline(_LONGEST_LINE)
     file.seek(0)
     if header.startswith("\udcff\udcfe"):
-        raise SourceError(f"{printable(path.name)} is UTF-16: save it as UTF-8")
+        raise SourceError(f"{name} is UTF-16: save it as UTF-8")
     return max(",;\t", key=header.count)
 
 

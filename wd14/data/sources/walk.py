@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wd14.data.sources.confinement import Confinement
+from wd14.data.sources.confinement import IRREGULAR, Confinement
 from wd14.data.sources.splits import split_of_folder
 from wd14.data.sources.values import read_json_object
 from wd14.errors import RowError, SourceError, UnreadableImageError
@@ -20,6 +20,7 @@ from wd14.types import Log
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 TABLE_EXTENSIONS = frozenset({".parquet", ".arrow"})
 _ARCHIVE_EXTENSIONS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+ZIP_EXTENSION = ".zip"
 #: Files that belong beside pictures: captions, and what trainers and hosts leave there.
 _COMPANION_EXTENSIONS = frozenset(
     {".txt", ".caption", ".json", ".jsonl", ".csv", ".md", ".npz", ".ini", ".db", ".yaml", ".toml", ""}
@@ -77,8 +78,6 @@ class LimitedLog:
                 self._log(f"… and {number - 5:,} more {kind}")
 
 
-#: Added to the name of anything but a file or folder (a link, a pipe). No name contains it, and sorting ignores it.
-_IRREGULAR = "\0"
 #: Between the names of a listing. No name contains it, and a folder's "/" before it is not mistaken for a part of it.
 _SEPARATOR = "/\0"
 
@@ -101,7 +100,7 @@ def walk(confinement: Confinement, log: LimitedLog | None = None) -> Iterator[Fo
     """
     root = confinement.root
     entered: set[tuple[int, int]] = set()  # folders outside, behind links
-    stack = [_OpenFolder("", _listing(os.fspath(root)))]
+    stack = [_OpenFolder("", _listing(confinement, os.fspath(root)))]
     while stack:
         folder = stack[-1]
         name = next(folder.names, None)
@@ -114,23 +113,22 @@ def walk(confinement: Confinement, log: LimitedLog | None = None) -> Iterator[Fo
         relative = folder.prefix + name
         path = os.path.join(root, relative)  # noqa: PTH118 - a Path a file costs more than the listing
         if not name.endswith("/"):
-            found = _irregular_file(relative[:-1], path[:-1], confinement) if name.endswith(_IRREGULAR) else None
+            found = _irregular_file(relative[:-1], path[:-1], confinement) if name.endswith(IRREGULAR) else None
             found = found or FoundFile(relative, path)
             folder.pictures += found.is_row
             yield found
         elif _may_enter(Path(path), printable(relative), confinement, entered, log):
             try:
-                stack.append(_OpenFolder(relative, _listing(path)))
+                stack.append(_OpenFolder(relative, _listing(confinement, path)))
             except OSError as error:
                 folder.pictures += 1
                 reason = f"the folder cannot be read: {error.strerror or error}"
                 yield FoundFile(relative, path, UnreadableImageError(reason))
 
 
-def _listing(path: str) -> Iterator[str]:
+def _listing(confinement: Confinement, path: str) -> Iterator[str]:
     """Names in a folder, sorted; folders end in "/", so the order is that of whole relative paths."""
-    with os.scandir(path) as found:
-        names = [each.name + _mark(each) for each in found if not is_hidden(each.name)]
+    names = [name for name in confinement.listing(path) if not is_hidden(name.rstrip("/" + IRREGULAR))]
     names.sort()
     return _split(_SEPARATOR.join(names))
 
@@ -143,15 +141,6 @@ def _split(names: str) -> Iterator[str]:
         end = len(names) if end < 0 else end
         yield names[start:end]
         start = end + len(_SEPARATOR)
-
-
-def _mark(found: os.DirEntry[str]) -> str:
-    try:
-        if found.is_dir():
-            return "/"
-        return "" if found.is_file(follow_symlinks=False) else _IRREGULAR
-    except OSError:  # a link in a loop
-        return _IRREGULAR
 
 
 def _irregular_file(relative: str, path: str, confinement: Confinement) -> FoundFile:
@@ -216,10 +205,11 @@ class Survey:
     metadata: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     archives: list[str] = field(default_factory=list)
+    zips: list[str] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)  #: other files by their extension
 
     def describe_others(self) -> str:
-        """`3 other files (.mp4 2, .zip 1)`, or nothing."""
+        """`3 other files (.mp4 2, .pdf 1)`, or nothing."""
         if not self.others:
             return ""
         listed = ", ".join(f"{printable(each)} {number:,}" for each, number in self.others.most_common(5))
@@ -248,6 +238,8 @@ def survey(confinement: Confinement, log: Log) -> Survey:
             result.tables.append(found.relative)
         elif is_archive(name):
             result.archives.append(found.relative)
+        elif kind == ZIP_EXTENSION:
+            result.zips.append(found.relative)
         elif kind not in _COMPANION_EXTENSIONS and len(result.others) < 1000:
             result.others[kind] += 1
     limited.end()

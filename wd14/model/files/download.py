@@ -140,12 +140,22 @@ def _download(file: RemoteFile, by_hand: str, log: Log, stop: StopToken) -> Path
 
 
 def _watched(file: RemoteFile, log: Log, stop: StopToken, *, start_over: bool) -> Path:
-    """Lets the client work in a thread, which a stop leaves behind: no client that waits for a server can be woken."""
+    """Lets the client work in a thread, which a stop leaves behind: no client that waits for a server can be woken.
+
+    Raises:
+        TimeoutError: the hub has not answered within HF_HUB_ETAG_TIMEOUT. The client waits that long for each of the
+            hub's dozen addresses, and longer for a silent name server; behind a firewall that makes minutes.
+    """
+    from huggingface_hub import constants
+
     progress = _Progress(file, log)
+    patience = time.monotonic() + constants.HF_HUB_ETAG_TIMEOUT + 1.0
     call = BackgroundCall(lambda: _call_client(file, progress, start_over=start_over), "wd14-download")
     call.start()
     while not call.wait(_LOOK):
         stop.check()
+        if progress.asking and time.monotonic() > patience:
+            raise TimeoutError("the hub did not answer")
         progress.look()
     return call.result()
 
@@ -157,7 +167,9 @@ def _call_client(file: RemoteFile, progress: _Progress, *, start_over: bool) -> 
     if cached(file) is None and not constants.HF_HUB_OFFLINE:
         # Asked first: where nothing answers, the new client itself goes on asking for minutes.
         url = hf_hub_url(file.repo, file.path, **place)
+        progress.asking = True
         found = get_hf_file_metadata(url, library_name=_CLIENT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        progress.asking = False
         progress.total = found.size
     return Path(hf_hub_download(file.repo, file.path, **place, library_name=_CLIENT, force_download=start_over))
 
@@ -168,6 +180,7 @@ class _Progress:
     def __init__(self, file: RemoteFile, log: Log) -> None:
         from huggingface_hub import constants
 
+        self.asking = False  #: whether the hub has still to answer for the first time
         self.total: int | None = None  #: bytes, once the hub has said
         self._file = file
         self._log = log
