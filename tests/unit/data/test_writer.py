@@ -134,12 +134,17 @@ def test_a_name_taken_while_the_job_ran_is_not_touched_either(tmp_path: Path, pi
     def files(name: str, summary: Summary, size: int) -> dict[str, str]:
         (tmp_path / "sets" / "out").mkdir(exist_ok=True)
         (tmp_path / "sets" / "out" / "mine").touch()
-        return {"index.json": f"{name} {summary.succeeded} {size}"}
+        return {"index.json": f"{name} {summary.succeeded} {size} \ud800"}
 
     place = write(destination(tmp_path, extra_files=files), [row(pictures / "a.png")])
     assert place.name == "out-2"
-    assert (place / "index.json").read_text() == f"out-2 1 {(pictures / 'a.png').stat().st_size}"
+    assert (place / "index.json").read_text() == f"out-2 1 {(pictures / 'a.png').stat().st_size} ?"
     assert [path.name for path in (tmp_path / "sets" / "out").iterdir()] == ["mine"]
+
+
+def test_folders_on_the_way_are_made(tmp_path: Path, pictures: Path) -> None:
+    place = Destination(parent=tmp_path / "a" / "b", name="out", staging=tmp_path / "c" / "d")
+    assert lines(write(place, [row(pictures / "a.png")]))[0]["file_name"] == "a.png"
 
 
 def test_an_empty_folder_is_taken_over(tmp_path: Path, pictures: Path) -> None:
