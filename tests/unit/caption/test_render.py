@@ -80,3 +80,7 @@ def test_appending_with_other_separators(caption_of: CaptionOf, separator: str, 
     picture = {"general": {"a": 0.9, "c": 0.9}}
     caption = caption_of(picture, existing=existing, append_tags=True, caption_separator=separator)
     assert caption.text == separator.join("bac")
+
+
+def test_scores_have_four_digits(caption_of: CaptionOf) -> None:
+    assert caption_of({"general": {"solo": 0.654321}}).scores() == {"solo": 0.6543}

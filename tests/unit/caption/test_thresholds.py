@@ -52,6 +52,7 @@ def test_thresholds_are_compared_in_float32(caption_of: CaptionOf) -> None:
         ({"category_thresholds": "copyright=0.6, meta=off"}, "solo, cat, someone"),
         ({"category_thresholds": "general=off, character=0.2"}, "umbreon, pokemon, someone, highres"),
         ({"rating": "first", "quality": "last", "thresh": 0.6}, "general, best_quality"),
+        ({"rating": "first", "category_thresholds": "rating=0.6", "thresh": 0.6}, "general"),
         ({"rating": "first", "category_thresholds": "rating=0.7"}, "solo, cat, pokemon, someone, highres"),
     ],
 )
