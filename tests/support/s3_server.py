@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,13 +31,17 @@ class Bucket:
     """
 
     def __init__(self, home: Path, port: str, name: str) -> None:
-        import boto3
+        import boto3  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
         config, credentials = home / "aws-config", home / "aws-credentials"
-        config.write_text(f"[profile transformerlab-s3]\nregion = us-east-1\nendpoint_url = http://127.0.0.1:{port}\n")
-        credentials.write_text("[transformerlab-s3]\naws_access_key_id = x\naws_secret_access_key = x\n")
+        # The SDK names a profile of its own; older ones name none.
+        place = f"region = us-east-1\nendpoint_url = http://127.0.0.1:{port}\n"
+        keys = "aws_access_key_id = x\naws_secret_access_key = x\n"
+        config.write_text(f"[default]\n{place}[profile transformerlab-s3]\n{place}")
+        credentials.write_text(f"[default]\n{keys}[transformerlab-s3]\n{keys}")
         self.env = {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
         self.env |= {"AWS_EC2_METADATA_DISABLED": "true", "TFL_STORAGE_URI": f"s3://{name}"}
+        self.env["TFL_REMOTE_STORAGE_ENABLED"] = "true"
         self.name = name
         self._client: Any = boto3.client(
             "s3",
@@ -47,25 +52,27 @@ class Bucket:
         )
         self._client.create_bucket(Bucket=name)
 
-    def put(self, key: str, data: bytes) -> None:
-        self._client.put_object(Bucket=self.name, Key=key, Body=data)
+    def fill(self, folder: Path) -> None:
+        """Makes the bucket hold what a folder holds."""
+        for file in folder.rglob("*"):
+            if file.is_file():
+                key = file.relative_to(folder).as_posix()
+                self._client.put_object(Bucket=self.name, Key=key, Body=file.read_bytes())
 
-    def get(self, key: str) -> bytes:
-        content: bytes = self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
-        return content
-
-    def keys(self, prefix: str) -> list[str]:
-        """Keys that begin so."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
-        return sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
+    def copy_to(self, folder: Path) -> None:
+        """Makes a folder hold what the bucket holds."""
+        shutil.rmtree(folder)
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name):
+            for item in page.get("Contents", ()):
+                file = folder / item["Key"]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                self._client.download_file(self.name, item["Key"], str(file))
 
     def refuse(self, ending: str) -> None:
         """From now on no object may be written whose key ends so."""
         resource = f"arn:aws:s3:::{self.name}/*{ending}"
         rule = f'{{"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "{resource}"}}'
-        self._client.put_bucket_policy(
-            Bucket=self.name, Policy=f'{{"Version": "2012-10-17", "Statement": [{rule}]}}'
-        )
+        self._client.put_bucket_policy(Bucket=self.name, Policy=f'{{"Version": "2012-10-17", "Statement": [{rule}]}}')
 
 
 @contextmanager

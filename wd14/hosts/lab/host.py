@@ -234,7 +234,7 @@ def _closing_lines(place: str, caption_column: str) -> list[str]:
     advice = f"For the Diffusion LoRA trainer: dataset = {place}"
     if caption_column != _TRAINERS_COLUMN:
         advice += (
-            f". It reads captions from the column {_TRAINERS_COLUMN} only, and here they are in {caption_column}: run"
-            f" this task again with Caption Column (caption_column) = {_TRAINERS_COLUMN}, or it trains without captions."
+            f". It reads captions from a column {_TRAINERS_COLUMN} only, and here they are in {caption_column}: run"
+            f" this task again with Caption Column (caption_column) = {_TRAINERS_COLUMN}, or it trains without."
         )
     return [printable(line) for line in (f"Result: the dataset {name}, listed with this job.", advice)]
