@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -23,8 +22,8 @@ _SIDE = 300
 _GAP = 12
 _FONT_SIZE = 14
 _TEXT_LINE = 17
-#: Lines of text below a picture: its name and its caption.
-_TEXT_LINES = 8
+#: Lines of a caption.
+_MOST_LINES = 12
 
 #: Larger pictures are left out: the sheet is not worth their memory.
 _MAX_PIXELS = 100_000_000
@@ -55,32 +54,39 @@ def save_contact_sheet(folder: Path, rows: int, caption_column: str, target: Pat
         JobStoppedError: the job is to stop.
         OSError: the file cannot be written.
     """
-    shown = list(islice(rows_of(folder), 0, None, max(1, -(-rows // _PICTURES))))
-    line_height = _SIDE + _TEXT_LINES * _TEXT_LINE + _GAP
-    size = (_IN_A_LINE * (_SIDE + _GAP) + _GAP, -(-len(shown) // _IN_A_LINE) * line_height + _GAP)
-    sheet = Image.new("RGB", size, "white")
     font = ImageFont.load_default(_FONT_SIZE)
-    for number, (picture, row) in enumerate(shown):
-        stop.check()
-        left = _GAP + number % _IN_A_LINE * (_SIDE + _GAP)
-        top = _GAP + number // _IN_A_LINE * line_height
-        _draw(sheet, (left, top), picture, row[caption_column], font)
+    shown = {number * rows // _PICTURES for number in range(_PICTURES)}
+    cells = []
+    for number, (picture, row) in enumerate(rows_of(folder)):
+        if number in shown:
+            stop.check()
+            cells.append(_cell(picture, row[caption_column], font))
+    lines = [cells[first : first + _IN_A_LINE] for first in range(0, len(cells), _IN_A_LINE)]
+    heights = [max(cell.height for cell in line) + 2 * _GAP for line in lines]
+    sheet = Image.new("RGB", (_IN_A_LINE * (_SIDE + _GAP) + _GAP, sum(heights) + _GAP), "white")
+    top = _GAP
+    for line, height in zip(lines, heights, strict=True):
+        for number, cell in enumerate(line):
+            sheet.paste(cell, (_GAP + number * (_SIDE + _GAP), top))
+        top += height
     sheet.save(target, format="PNG")
 
 
-def _draw(sheet: Image.Image, corner: tuple[int, int], picture: Path, caption: str, font: Font) -> None:
-    left, top = corner
-    drawing = ImageDraw.Draw(sheet)
+def _cell(picture: Path, caption: str, font: Font) -> Image.Image:
+    """A picture with its name and its caption below."""
     try:
         image = PictureFile(picture.read_bytes(), max_pixels=_MAX_PIXELS).rgb(upright=True)
         image.thumbnail((_SIDE, _SIDE))
-        sheet.paste(image, (left + (_SIDE - image.width) // 2, top + _SIDE - image.height))
+        note = picture.name
     except (OSError, RowError) as error:
-        drawing.text((left, top + _SIDE - _TEXT_LINE), _fitting(f"Not shown: {error}", font), "gray", font)
-    top += _SIDE + 3
-    drawing.text((left, top), _fitting(printable(picture.name), font), "gray", font)
-    for number, line in enumerate(_wrapped(printable(" ".join(caption.split())), font), start=1):
-        drawing.text((left, top + number * _TEXT_LINE), line, "black", font)
+        image, note = Image.new("RGB", (_SIDE, _SIDE), "lightgray"), f"{picture.name}: {error}"
+    lines = _wrapped(printable(" ".join(caption.split())), font)
+    cell = Image.new("RGB", (_SIDE, image.height + _TEXT_LINE * (len(lines) + 1) + 3), "white")
+    cell.paste(image, ((_SIDE - image.width) // 2, 0))
+    drawing = ImageDraw.Draw(cell)
+    for number, line in enumerate([_fitting(printable(note), font), *lines]):
+        drawing.text((0, image.height + 3 + number * _TEXT_LINE), line, "black" if number else "gray", font)
+    return cell
 
 
 def _wrapped(text: str, font: Font) -> list[str]:
@@ -90,7 +96,7 @@ def _wrapped(text: str, font: Font) -> list[str]:
         longer = f"{lines[-1]} {word}".lstrip()
         if not lines[-1] or font.getlength(longer) <= _SIDE:
             lines[-1] = longer
-        elif len(lines) < _TEXT_LINES - 2:
+        elif len(lines) < _MOST_LINES:
             lines.append(word)
         else:
             lines[-1] = " ".join([lines[-1], *words[number:]])
