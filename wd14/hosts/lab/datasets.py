@@ -97,7 +97,7 @@ class WorkspaceDatasets:
                 place = self._register_folder(folder)
             else:
                 place = self._register_rows(folder.name, rows)
-                # With metadata at the top, readers look for the pictures beside it.
+                # The rows are in the folders of splits, beside their pictures.
                 self._storage.remove(f"{place}/metadata.jsonl")
             self._storage.upload(folder, place, self._stop)
         except Exception as error:

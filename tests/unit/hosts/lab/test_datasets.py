@@ -143,7 +143,7 @@ def test_a_dataset_is_saved_under_the_first_free_name(desk: Desk, tmp_path: Path
         desk.add(name)
     saved = Path(desk.datasets.save(make_output(tmp_path), 1))
     assert saved == desk.folder / ("captions_3" if takes_folders else "captions-3")
-    # No metadata at the top: with one there, readers look for the pictures beside it.
+    # No metadata at the top, where the host's trainers would look for the pictures beside it.
     assert sorted(path.name for path in saved.iterdir()) == [".wd14", "train"]
     assert (saved / ".wd14" / "report.json").is_file()
     assert json.loads((saved / "train" / "metadata.jsonl").read_text()) == {"file_name": "a.png", "caption": "red"}
