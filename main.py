@@ -9,6 +9,11 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wd14.hosts.base import Host
+    from wd14.types import Summary
 
 
 def main() -> None:
@@ -35,15 +40,21 @@ def _entry_point() -> Callable[[], None]:
         from wd14.cli.main import main as run_command
 
         return lambda: sys.exit(run_command())
+    if host == "lab":
+        from wd14.hosts.lab.host import serve as serve_task
+
+        return lambda: serve_task(_run_job)
+    from wd14.hosts.plugin.host import serve as serve_plugin
     from wd14.pipeline import run_job
 
-    if host == "plugin":
-        from wd14.hosts.plugin.host import serve as serve_plugin
+    return lambda: serve_plugin(run_job)
 
-        return lambda: serve_plugin(run_job)
-    from wd14.hosts.lab.host import serve as serve_task
 
-    return lambda: serve_task(run_job)
+def _run_job(host: Host) -> Summary:
+    """Imports the pipeline only now, when a signal that stops the job is already obeyed."""
+    from wd14.pipeline import run_job
+
+    return run_job(host)
 
 
 def _import_own_package() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import wd14
+from scripts.task_yaml import parameters_yaml
 from wd14.config import GROUPS, CaptionConfig
 from wd14.hosts.transformer_lab import NOT_ON_A_HOST
 from wd14.model.files.registry import MODELS
@@ -108,13 +109,8 @@ def index_json() -> str:
 
 
 def task_yaml(before: str) -> str:
-    """task.yaml with its parameters made anew; JSON's values are YAML's."""
-    lines = ["  # A dataset of the workspace, a folder's path, or a hub id (owner/name).", '  dataset_name: ""']
-    for key in parameters():
-        default = CaptionConfig.model_fields[key].default
-        value = "" if default in (None, (), {}) else default
-        lines.append(f"  {key}: {json.dumps(value)}")
-    return _with_end(before, _TASK_PARAMETERS, "\n".join(lines) + "\n")
+    """task.yaml with its parameters made anew."""
+    return _with_end(before, _TASK_PARAMETERS, parameters_yaml())
 
 
 def info_md(before: str) -> str:

@@ -70,17 +70,17 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 def stopped_by_signals(stop: StopToken) -> Iterator[None]:
     """Ctrl-C, SIGTERM and SIGHUP ask for a stop instead of ending the process wherever it is.
 
-    A second Ctrl-C raises KeyboardInterrupt, as it always does. A signal that is ignored (SIGHUP under nohup) stays
-    so. The earlier handlers are restored afterwards. Python delivers signals to the main thread only; in any other
-    nothing is changed.
+    A second Ctrl-C raises KeyboardInterrupt, as it always does. A second SIGTERM or SIGHUP is ignored until the process
+    has ended, also after the block: hosts send several, and one that arrives while the interpreter shuts down would
+    make a stopped job a crashed one. A signal that is ignored (SIGHUP under nohup) stays so. The other handlers are
+    restored afterwards. Python delivers signals to the main thread only; in any other nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def request(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_IGN)
         stop.request(f"the process was asked to end ({signal.Signals(number).name})")
 
     taken = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
@@ -89,4 +89,5 @@ def stopped_by_signals(stop: StopToken) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
+from itertools import count
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -32,7 +33,11 @@ class SynchronousStorage:
         return [path.lstrip("/") for path in found] if self.scheme else found  # buckets answer without the scheme
 
     def rm_tree(self, place: str) -> None:
-        shutil.rmtree(self._plain(place))
+        plain = self._plain(place)
+        if plain.is_file():
+            plain.unlink()
+        else:
+            shutil.rmtree(plain)
 
     def open(self, place: str, mode: str = "r", **more: Any) -> Any:
         path = self._plain(place)
@@ -103,6 +108,12 @@ class Job:
     async def get_job_data(self) -> dict[str, Any]:
         return self.data
 
+    async def update_job_data_field(self, key: str, value: Any) -> None:
+        self.data[key] = value
+
+    async def set_error_message(self, message: str) -> None:
+        self.data["error_msg"] = message
+
     async def update_status(self, status: str) -> None:
         self.status = status
 
@@ -121,7 +132,7 @@ class Lab:
         self.experiment: str | None = None
         self.reports: list[tuple[int, dict[str, Any]]] = []
         self.lines: list[str] = []
-        self.artifacts: list[str] = []
+        self.artifacts: list[tuple[str, str | None]] = []
         self.ended: tuple[str, Any] | None = None
         self.failures = 0  #: how many of the next calls fail
 
@@ -141,6 +152,7 @@ class Lab:
         self.reports.append((percent, metrics))
 
     def save_dataset(self, frame: Any, dataset_id: str, *, is_image: bool) -> str:
+        """Of the SDKs that take no folders."""
         assert is_image
         folder = self._datasets / dataset_id
         if folder.exists():
@@ -149,10 +161,14 @@ class Lab:
         frame.to_json(folder / "metadata.jsonl", orient="records", lines=True)
         return str(folder / "metadata.jsonl")
 
-    def save_artifact(self, path: str, name: str) -> None:
+    def save_artifact(self, path: str, name: str, type: str | None = None) -> str:  # noqa: A002 - the SDK's name
         self._fail_now_and_then()
-        assert Path(path).is_file()
-        self.artifacts.append(name)
+        if type != "dataset":
+            assert Path(path).is_file()
+            self.artifacts.append((name, type))
+            return path
+        folders = (self._datasets / (name if number == 1 else f"{name}_{number}") for number in count(1))
+        return str(shutil.copytree(path, next(folder for folder in folders if not folder.exists())))
 
     def finish(self, message: str, score: dict[str, float]) -> None:
         self._fail_now_and_then()

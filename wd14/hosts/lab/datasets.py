@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import re
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,19 @@ from wd14.stop import StopToken
 from wd14.types import Log
 
 
+@dataclass(frozen=True, slots=True)
+class FoundDataset:
+    """A dataset that this machine can read: a folder, a file or a hub id."""
+
+    source: str | Path
+    #: The workspace's name of it, without a version; None where it is no dataset of the workspace.
+    name: str | None = None
+
+
 class WorkspaceDatasets:
     """The registry of datasets in the workspace.
+
+    A dataset of the registry is a folder, or a group: a folder with its versions `v1`, `v2`, … in it.
 
     Args:
         lab: the SDK's facade `lab.lab`.
@@ -22,17 +35,21 @@ class WorkspaceDatasets:
         place: the folder of all datasets.
         stop: ends downloads and uploads.
         log: shows a line in the job's output.
+        takes_folders: whether the SDK saves a folder as a dataset (from 0.0.80 on).
     """
 
-    def __init__(self, lab: Any, storage: Storage, place: str, stop: StopToken, log: Log) -> None:
+    def __init__(
+        self, lab: Any, storage: Storage, place: str, stop: StopToken, log: Log, *, takes_folders: bool
+    ) -> None:
         self._lab = lab
         self._storage = storage
         self._place = place
         self._stop = stop
         self._log = log
+        self._takes_folders = takes_folders
 
-    def open(self, name: str, downloads: Path) -> str | Path:
-        """A dataset as this machine can read it: a folder, a file or a hub id.
+    def open(self, name: str, downloads: Path) -> FoundDataset:
+        """A dataset as this machine can read it.
 
         Args:
             name: a dataset of the workspace, a version of it (`name/v2`), a path of this machine or a hub id.
@@ -41,34 +58,47 @@ class WorkspaceDatasets:
         Raises:
             SourceNotFoundError: there is none of that name.
         """
-        place = self._find(name)
-        if place is not None:
+        stored = self._find(name)
+        if stored is not None:
+            group = re.sub(r"/v\d+$", "", stored)
+            place = f"{self._place}/{stored}"
             index = json_object(lambda: self._storage.read_text(f"{place}/index.json"))
             if index.get("location") == "huggingface":
-                return str(index.get("dataset_id") or name)
-            return self._download(place, downloads / (slug(name) or "dataset")) if "://" in place else Path(place)
+                return FoundDataset(str(index.get("dataset_id") or name), group)
+            return FoundDataset(
+                self._download(place, downloads / group) if "://" in place else Path(place),
+                group,
+            )
         path = Path(name).expanduser()
         if path.exists():
-            return path
+            return FoundDataset(path)
         if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-            return name
+            return FoundDataset(name)
         advice = " A folder's path, or a hub id owner/name, works too."
         raise unknown_dataset(name, self._storage.names(self._place), advice)
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, rows: int) -> str:
         """Registers a dataset under the first free name and brings its files to where the SDK keeps it.
+
+        Args:
+            folder: the dataset, with `.wd14/` and folders of splits in it; its files may be moved away.
+            rows: number of its pictures.
+
+        Returns:
+            Where it is: a folder or a URL.
 
         Raises:
             OutputError: the workspace did not take it; nothing of it is left.
             JobStoppedError: the job is to stop; nothing of it is left.
         """
-        import pandas as pd
-
-        with (folder / "metadata.jsonl").open(encoding="utf-8") as file:
-            frame = pd.DataFrame([json.loads(line) for line in file])
         place = None
         try:
-            place = self._register(frame, folder.name).rsplit("/", 1)[0]
+            if self._takes_folders:
+                place = self._register_folder(folder)
+            else:
+                place = self._register_rows(folder.name, rows)
+                # The rows are in the folders of splits, beside their pictures.
+                self._storage.remove(f"{place}/metadata.jsonl")
             self._storage.upload(folder, place, self._stop)
         except Exception as error:
             if place is not None:
@@ -76,31 +106,63 @@ class WorkspaceDatasets:
             if isinstance(error, JobStoppedError):
                 raise
             raise OutputError(f"the workspace did not take the dataset: {failure_reason(error)}") from error
+        return place
 
     def _find(self, name: str) -> str | None:
-        """Where a dataset, or a version of it, is kept; the newest version when none is named."""
+        """A dataset's folder in the registry: of a group the version that was named, or else the one to read."""
         parts = [part for part in name.split("/") if part]
         if not parts or len(parts) > 2 or any(part in {".", ".."} for part in parts) or name.startswith("/"):
             return None
         for stored in ("/".join(parts), "_".join(parts), slug(name)):
-            place = f"{self._place}/{stored}"
-            if stored and self._storage.is_dir(place):
-                names = self._storage.names(place)
-                versions = [int(each[1:]) for each in names if each[:1] == "v" and each[1:].isdigit()]
-                return f"{place}/v{max(versions)}" if versions and "index.json" not in names else place
+            if stored and self._storage.is_dir(f"{self._place}/{stored}"):
+                version = self._version_to_read(stored)
+                return f"{stored}/{version}" if version else stored
         return None
+
+    def _version_to_read(self, group: str) -> str | None:
+        """A group's newest version that is not a result of ours, which the user may have saved as a version of it."""
+        numbers = [int(name[1:]) for name in self._storage.names(f"{self._place}/{group}") if _is_version(name)]
+        versions = [f"v{number}" for number in sorted(numbers, reverse=True)]
+        if not versions:
+            return None
+        chosen = next((each for each in versions if not self._is_result(f"{group}/{each}")), versions[0])
+        left_out = versions[: versions.index(chosen)]
+        why = f"the newest that is not a result of this captioner ({', '.join(left_out)})" if left_out else "the newest"
+        self._log(f"Version of {group}: {chosen}, {why}.")
+        return chosen
+
+    def _is_result(self, stored: str) -> bool:
+        place = f"{self._place}/{stored}"
+        if json_object(lambda: self._storage.read_text(f"{place}/.wd14/provenance.json")):
+            return True
+        about = json_object(lambda: self._storage.read_text(f"{place}/index.json")).get("json_data")
+        return isinstance(about, dict) and about.get("generated") is True
 
     def _download(self, place: str, folder: Path) -> Path:
         self._log(f"Downloading the dataset from {place}")
         self._storage.download(place, folder, self._stop)
         return folder
 
-    def _register(self, frame: Any, name: str) -> str:
-        """Has the SDK save the dataset's metadata; returns where."""
+    def _register_folder(self, folder: Path) -> str:
+        """Has the SDK save a folder with the hidden files only; returns where.
+
+        It copies file by file, and cannot be stopped: pictures are brought there by `Storage`.
+        """
+        hidden = folder.parent / f".{folder.name}"
+        hidden.mkdir()
+        shutil.move(folder / ".wd14", hidden)
+        return str(self._lab.save_artifact(str(hidden), name=folder.name, type="dataset"))
+
+    def _register_rows(self, name: str, rows: int) -> str:
+        """Has an older SDK save a `metadata.jsonl` of so many rows; returns the folder that it is in."""
+        import pandas as pd
+
         number = 1
         while True:
             try:
-                return str(self._lab.save_dataset(frame, name if number == 1 else f"{name}-{number}", is_image=True))
+                unique = name if number == 1 else f"{name}-{number}"
+                saved = str(self._lab.save_dataset(pd.DataFrame(index=range(rows)), unique, is_image=True))
+                return saved.rsplit("/", 1)[0]
             except FileExistsError:
                 number += 1
 
@@ -109,3 +171,7 @@ class WorkspaceDatasets:
             self._storage.remove(place)
         except Exception as error:  # noqa: BLE001 - the SDK raises what its storage raises; the job's reason counts more
             self._log(f"The unfinished dataset {place} could not be removed ({failure_reason(error)}).")
+
+
+def _is_version(name: str) -> bool:
+    return re.fullmatch(r"v\d+", name) is not None

@@ -8,11 +8,13 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 from wd14.config import CaptionConfig
 from wd14.hosts.base import Host
+from wd14.hosts.lab.artifacts import save_artifacts
 from wd14.hosts.lab.datasets import WorkspaceDatasets
 from wd14.hosts.lab.storage import Storage, result_of
 from wd14.hosts.transformer_lab import (
@@ -24,6 +26,7 @@ from wd14.hosts.transformer_lab import (
     success_message,
 )
 from wd14.stop import stopped_by_signals
+from wd14.text import printable
 from wd14.types import Destination, Progress, Summary
 
 T = TypeVar("T")
@@ -35,6 +38,15 @@ _REPORT_EVERY_REMOTE = 4.0
 _TRIES = 3
 _PAUSE = 2.0
 
+#: From this version on the SDK saves a folder as a dataset.
+_TAKES_FOLDERS = (0, 0, 80)
+
+#: Keys of which a parameter's description in task.yaml has at least one: so does the host's own page know it.
+_DESCRIPTION_KEYS = frozenset({"type", "default", "min", "max", "options", "enum"})
+
+#: The column of captions that the trainer of the host's gallery reads, which its form does not let one change.
+_TRAINERS_COLUMN = "text"
+
 
 def serve(run_job: Callable[[Host], Summary]) -> None:
     """Runs the job of the task that this process is.
@@ -42,35 +54,34 @@ def serve(run_job: Callable[[Host], Summary]) -> None:
     Raises:
         SystemExit: the job failed; the host has its reason.
     """
-    from lab import lab  # type: ignore[import-not-found,import-untyped,unused-ignore]
-
-    host = LabHost(lab)
+    host = LabHost()
     with stopped_by_signals(host.stop), contextlib.closing(host):
         run_and_report(host, run_job)
 
 
 class LabHost(TransformerLabHost):
-    """The host as the pipeline sees it.
-
-    Args:
-        lab: the SDK's facade `lab.lab`.
-    """
+    """The host as the pipeline sees it."""
 
     report_every = 1.0
     no_dataset_message = "No dataset is named: set the task's parameter dataset_name."
 
-    def __init__(self, lab: Any) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._lab = lab
+        self._lab: Any = None
         self._cleanup = contextlib.ExitStack()
         self._complained = False
+        self._source_name: str | None = None
 
     def begin(self) -> None:
-        """Takes the host's job, or makes one where no host started this process."""
-        from lab import dirs, storage  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        """Takes the host's job, or makes one where no host started this process.
 
+        The SDK is imported here, which takes seconds: signals are obeyed by now.
+        """
+        from lab import dirs, lab, storage  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+        self._lab = lab
         experiment = os.environ.get("_TFL_EXPERIMENT_ID")
-        self._lab.init(**({"experiment_id": experiment} if experiment else {}))
+        lab.init(**({"experiment_id": experiment} if experiment else {}))
         self._values = self._parameters()
         remote = "://" in str(result_of(dirs.get_workspace_dir()))
         if remote:
@@ -80,7 +91,12 @@ class LabHost(TransformerLabHost):
         temporary = tempfile.TemporaryDirectory(prefix="wd14-", dir=parent, ignore_cleanup_errors=True)
         self._folder = Path(self._cleanup.enter_context(temporary))
         self._datasets = WorkspaceDatasets(
-            self._lab, Storage(storage), str(result_of(dirs.get_datasets_dir())), self.stop, self.log
+            lab,
+            Storage(storage),
+            str(result_of(dirs.get_datasets_dir())),
+            self.stop,
+            self.log,
+            takes_folders=_sdk_version() >= _TAKES_FOLDERS,
         )
 
     def close(self) -> None:
@@ -93,7 +109,8 @@ class LabHost(TransformerLabHost):
         Raises:
             ConfigError: the user's name cannot be a dataset's name.
         """
-        return Destination(self._folder / "done", output_name(config, source_name), staging=self._folder)
+        name = output_name(config, self._source_name or source_name)
+        return Destination(self._folder / "done", name, staging=self._folder)
 
     def log(self, line: str) -> None:
         """Shows a line in the job's output, without the temporary folder's path."""
@@ -103,20 +120,26 @@ class LabHost(TransformerLabHost):
             say(line)  # since 0.0.53 `log` writes to a file only, and the host shows stdout as well
 
     def finish(self, summary: Summary) -> None:
-        """Saves the dataset and the report, and says how the job went.
+        """Saves the dataset and what the page shows beside it, and says how the job went.
 
         Raises:
+            JobStoppedError: the job is to stop.
             OutputError: the workspace did not take the dataset.
         """
         if summary.output is not None:
             folder = Path(summary.output)
-            self._save_report(folder / ".wd14" / "report.json")
-            self._datasets.save(folder)
+            save_artifacts(self._lab, folder, summary, self.stop, self.log)
+            place = self._datasets.save(folder, summary.succeeded)
+            for line in _closing_lines(place, summary.caption_column):
+                self.log(line)
         rate = round(summary.total / summary.seconds if summary.seconds else 0.0, 3)
         self._try(lambda: self._update_progress(99, summary.total, summary.failed, rate))
+        # The page shows the first as `captioned: 498`, the others when one points at it: a number of pictures says
+        # what it is, a share of them ("Score: 0.996") would not.
         score = {
-            "images": summary.succeeded,
+            "captioned": summary.succeeded,
             "failed": summary.failed,
+            "without_tags": summary.without_tags,
             "from_scores": summary.from_scores,
             "pictures_per_second": rate,
         }
@@ -124,7 +147,9 @@ class LabHost(TransformerLabHost):
         self.end_reported = True
 
     def _find_source(self, name: str) -> str | Path:
-        return self._datasets.open(name, self._folder / "source")
+        found = self._datasets.open(name, self._folder / "source")
+        self._source_name = found.name
+        return found.source
 
     def _report_progress(self, progress: Progress, *, percent: int) -> bool:
         rate = round(progress.pictures_per_second, 3)
@@ -132,9 +157,9 @@ class LabHost(TransformerLabHost):
         data = self._try(lambda: result_of(self._lab.job.get_job_data()))
         return isinstance(data, Mapping) and bool(data.get("stop"))
 
-    def _update_progress(self, percent: int, images: int, failed: int, rate: float) -> None:
+    def _update_progress(self, percent: int, pictures: int, failed: int, rate: float) -> None:
         if "metrics" in inspect.signature(self._lab.update_progress).parameters:
-            metrics = {"images": images, "pictures_per_second": rate, "failed": failed}
+            metrics = {"pictures": pictures, "pictures_per_second": rate, "failed": failed}
             self._lab.update_progress(percent, metrics=metrics)
         else:
             self._lab.update_progress(percent)
@@ -152,25 +177,35 @@ class LabHost(TransformerLabHost):
                 return
 
     def _report_failure(self, message: str, *, stopped: bool) -> None:
+        if self._lab is None:
+            return
         try:
-            self._lab.error(message)
             if stopped:
-                result_of(self._lab.job.update_status("STOPPED"))
+                self._report_stop(message)
+            else:
+                # The list of jobs shows this, and not the message that `error` takes. First: an ended job is cached.
+                result_of(self._lab.job.set_error_message(message))
+                self._lab.error(message)
         except Exception as error:  # noqa: BLE001 - the SDK raises what its storage raises; stdout has the reason
             say(f"The host's storage did not answer ({failure_reason(error)}): it does not show how the job ended.")
 
-    def _save_report(self, report: Path) -> None:
-        try:
-            self._lab.save_artifact(str(report), name="wd14_report.json")
-        except Exception as error:  # noqa: BLE001 - the SDK raises what its storage raises; the dataset has the report
-            self.log(f"The report could not be saved as an artifact ({failure_reason(error)}); the dataset has it too.")
+    def _report_stop(self, message: str) -> None:
+        """Not with the SDK's `error`, which would make the job FAILED for a moment, and have users notified of it."""
+        job, now = self._lab.job, time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        for key, value in {"completion_status": "failed", "completion_details": message, "end_time": now}.items():
+            result_of(job.update_job_data_field(key, value))
+        result_of(job.update_status("STOPPED"))
 
     def _parameters(self) -> Mapping[str, Any]:
-        """The task's parameters; older hosts keep them under `config` or at the top of the job's data."""
+        """The task's parameters; older hosts keep them under `config` or at the top of the job's data.
+
+        A job that is started by a request to the API and not by a form has the descriptions of task.yaml as values.
+        """
         data = result_of(self._lab.job.get_job_data()) or {}
         found = (data.get(key) for key in ("config", "parameters"))
         config, parameters = (each if isinstance(each, Mapping) else {} for each in found)
-        return parameters or {**data, **config}
+        values = parameters or {**data, **config}
+        return {key: _default_of(value) for key, value in values.items()}
 
     def _try(self, action: Callable[[], T]) -> T | None:
         """Does something that the job can do without: a storage that fails for a moment must not end it."""
@@ -181,3 +216,25 @@ class LabHost(TransformerLabHost):
                 self._complained = True
                 say(f"The host's storage did not answer ({failure_reason(error)}); the job goes on.")
             return None
+
+
+def _default_of(value: Any) -> Any:
+    """A parameter's default, where its value is its description in task.yaml."""
+    described = isinstance(value, Mapping) and not _DESCRIPTION_KEYS.isdisjoint(value)
+    return value.get("default") if described else value
+
+
+def _sdk_version() -> tuple[int, ...]:
+    return tuple(int(part) for part in version("transformerlab").split(".")[:3] if part.isdigit())
+
+
+def _closing_lines(place: str, caption_column: str) -> list[str]:
+    """The dataset as the page calls it, and what to type into the trainer of the host's gallery."""
+    name = place.rstrip("/").rpartition("/")[2]
+    advice = f"For the Diffusion LoRA trainer: dataset = {place}"
+    if caption_column != _TRAINERS_COLUMN:
+        advice += (
+            f". It reads captions from a column {_TRAINERS_COLUMN} only, and here they are in {caption_column}: run"
+            f" this task again with Caption Column (caption_column) = {_TRAINERS_COLUMN}, or it trains without."
+        )
+    return [printable(line) for line in (f"Result: the dataset {name}, listed with this job.", advice)]

@@ -64,7 +64,7 @@ class Storage:
         return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in result_of(self._sdk.ls(place)))
 
     def remove(self, place: str) -> None:
-        """Removes a folder and what is in it."""
+        """Removes a file, or a folder and what is in it."""
         result_of(self._sdk.rm_tree(place))
 
     def download(self, place: str, folder: Path, stop: StopToken) -> None:

@@ -26,18 +26,26 @@ class Desk:
         self.lab = Lab(self.folder, {})
         place = scheme + str(self.folder).lstrip("/") if scheme else str(self.folder)
         storage = Storage(sdk or SynchronousStorage(scheme))
-        self.datasets = WorkspaceDatasets(self.lab, storage, place, self.stop, self.lines.append)
+        self.takes_folders = True
+        self._more = (storage, place, self.stop, self.lines.append)
 
-    def add(self, name: str, index: object = None) -> Path:
+    @property
+    def datasets(self) -> WorkspaceDatasets:
+        return WorkspaceDatasets(self.lab, *self._more, takes_folders=self.takes_folders)
+
+    def add(self, name: str, index: object = None, *, made_by_us: bool = False) -> Path:
         folder = self.folder / name
         folder.mkdir(parents=True)
         (folder / "a.png").write_bytes(b"picture")
+        if made_by_us:
+            (folder / ".wd14").mkdir()
+            (folder / ".wd14" / "provenance.json").write_text('{"made_by": "wd14-captioner 1.0"}')
         if index is not None:
             (folder / "index.json").write_text(json.dumps(index))
         return folder
 
     def open(self, name: str) -> str | Path:
-        return self.datasets.open(name, self.downloads)
+        return self.datasets.open(name, self.downloads).source
 
 
 @pytest.fixture
@@ -47,30 +55,45 @@ def desk(tmp_path: Path) -> Desk:
 
 def make_output(home: Path) -> Path:
     folder = home / "done" / "captions"
-    (folder / ".wd14").mkdir(parents=True)
-    (folder / "a.png").write_bytes(b"picture")
+    for hidden in (".wd14", "train"):
+        (folder / hidden).mkdir(parents=True)
+    (folder / "train" / "a.png").write_bytes(b"picture")
     (folder / ".wd14" / "report.json").write_text("{}")
-    (folder / "metadata.jsonl").write_text('{"file_name": "a.png", "caption": "red"}\n')
+    (folder / "train" / "metadata.jsonl").write_text('{"file_name": "a.png", "caption": "red"}\n')
     return folder
 
 
 @pytest.mark.parametrize(
-    ("name", "folder"),
+    ("name", "folder", "title"),
     [
-        ("my-pics", "my-pics"),
-        ("My Pics", "my-pics"),
-        ("owner/name", "owner_name"),
-        ("group", "group/v10"),  # 10 is newer than 9
-        ("group/v9", "group/v9"),
-        ("versions-and-index", "versions-and-index"),
+        ("my-pics", "my-pics", "my-pics"),
+        ("My Pics", "my-pics", "my-pics"),
+        ("owner/name", "owner_name", "owner_name"),
+        ("group", "group/v10", "group"),  # 10 is newer than 9
+        ("group/v9", "group/v9", "group"),
+        ("group-and-index", "group-and-index/v1", "group-and-index"),  # the host's preview adds the index
     ],
 )
-def test_a_name_means_a_folder_of_the_workspace(desk: Desk, name: str, folder: str) -> None:
-    for each in ("my-pics", "owner_name", "group/v9", "group/v10", "group/vx"):
+def test_a_name_means_a_folder_of_the_workspace(desk: Desk, name: str, folder: str, title: str) -> None:
+    for each in ("my-pics", "owner_name", "group/v9", "group/v10", "group/vx", "group-and-index/v1"):
         desk.add(each)
-    desk.add("versions-and-index", {"location": "local"})
-    desk.add("versions-and-index/v1")
-    assert desk.open(name) == desk.folder / folder
+    (desk.folder / "group-and-index" / "index.json").write_text('{"location": "local"}')
+    found = desk.datasets.open(name, desk.downloads)
+    assert found.source == desk.folder / folder
+    assert found.name == title  # the result is named after it
+
+
+def test_a_result_that_was_saved_as_a_version_is_not_the_groups_source(desk: Desk) -> None:
+    desk.add("group/v1")
+    desk.add("group/v2")
+    desk.add("group/v3", made_by_us=True)
+    desk.add("group/v4", {"location": "local", "json_data": {"generated": True}})
+    assert desk.open("group") == desk.folder / "group" / "v2"
+    assert desk.lines == ["Version of group: v2, the newest that is not a result of this captioner (v4, v3)."]
+    assert desk.open("group/v3") == desk.folder / "group" / "v3"  # named all the same, it is meant
+    desk.add("results/v1", made_by_us=True)
+    desk.add("results/v2", made_by_us=True)
+    assert desk.open("results") == desk.folder / "results" / "v2"
 
 
 def test_a_dataset_of_the_hub_is_its_id(desk: Desk) -> None:
@@ -108,18 +131,22 @@ def test_a_dataset_in_a_bucket_is_downloaded(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "s3://")
     desk.add("group/v1")
     folder = desk.open("group/v1")
-    assert folder == desk.downloads / "groupv1"
+    assert folder == desk.downloads / "group"
     assert [path.name for path in folder.iterdir()] == ["a.png"]
     assert desk.lines == [f"Downloading the dataset from s3://{str(desk.folder)[1:]}/group/v1"]
 
 
-def test_a_dataset_is_saved_under_the_first_free_name(desk: Desk, tmp_path: Path) -> None:
-    for name in ("captions", "captions-2"):
+@pytest.mark.parametrize("takes_folders", [True, False])
+def test_a_dataset_is_saved_under_the_first_free_name(desk: Desk, tmp_path: Path, takes_folders: bool) -> None:
+    desk.takes_folders = takes_folders
+    for name in ("captions", "captions-2", "captions_2"):
         desk.add(name)
-    desk.datasets.save(make_output(tmp_path))
-    saved = desk.folder / "captions-3"
-    assert sorted(path.name for path in saved.iterdir()) == [".wd14", "a.png", "metadata.jsonl"]
-    assert json.loads((saved / "metadata.jsonl").read_text()) == {"file_name": "a.png", "caption": "red"}
+    saved = Path(desk.datasets.save(make_output(tmp_path), 1))
+    assert saved == desk.folder / ("captions_3" if takes_folders else "captions-3")
+    # No metadata at the top, where the host's trainers would look for the pictures beside it.
+    assert sorted(path.name for path in saved.iterdir()) == [".wd14", "train"]
+    assert (saved / ".wd14" / "report.json").is_file()
+    assert json.loads((saved / "train" / "metadata.jsonl").read_text()) == {"file_name": "a.png", "caption": "red"}
     assert [path.name for path in (desk.folder / "captions").iterdir()] == ["a.png"]
 
 
@@ -131,15 +158,15 @@ def test_of_a_dataset_that_is_not_saved_nothing_is_left(tmp_path: Path, stopped:
 
     desk = Desk(tmp_path, "s3://", Full("s3://"))
     # The SDK's place is on the disk in this stand-in; make it the bucket's.
-    save = desk.lab.save_dataset
-    desk.lab.save_dataset = lambda *a, **k: "s3://" + save(*a, **k)[1:]  # type: ignore[method-assign]
+    save = desk.lab.save_artifact
+    desk.lab.save_artifact = lambda *a, **k: "s3://" + save(*a, **k)[1:]  # type: ignore[method-assign]
     if stopped:
         desk.stop.request()
     error, words = (
         (JobStoppedError, "stopped") if stopped else (OutputError, "did not take the dataset: The disk is full")
     )
     with pytest.raises(error, match=words):
-        desk.datasets.save(make_output(tmp_path))
+        desk.datasets.save(make_output(tmp_path), 1)
     assert list(desk.folder.iterdir()) == []
 
 
@@ -150,6 +177,6 @@ def test_a_rest_that_cannot_be_removed_is_said(desk: Desk, tmp_path: Path, monke
     monkeypatch.setattr(SynchronousStorage, "rm_tree", locked)
     desk.stop.request()
     with pytest.raises(JobStoppedError):
-        desk.datasets.save(make_output(tmp_path))
+        desk.datasets.save(make_output(tmp_path), 1)
     (line,) = desk.lines
     assert "captions could not be removed (OSError: locked)" in line

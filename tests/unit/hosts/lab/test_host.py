@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.support import lab_sdk
 from wd14.config import CaptionConfig
@@ -31,14 +33,17 @@ class Desk:
         monkeypatch.setattr(lab_host, "_PAUSE", 0.0)
         self.workspace = home / "workspace"
         self.lab = lab_sdk.install(monkeypatch, self.workspace, data)
-        self.host = LabHost(self.lab)
+        self.host = LabHost()
 
     def write_output(self) -> Summary:
         place = self.host.destination(CaptionConfig(), "pics")
         folder = place.parent / place.name
-        (folder / ".wd14").mkdir(parents=True)
+        for each in (".wd14", "train"):
+            (folder / each).mkdir(parents=True)
         (folder / ".wd14" / "report.json").write_text("{}")
-        (folder / "metadata.jsonl").write_text(json.dumps({"file_name": "a.png", "caption": "red"}) + "\n")
+        Image.new("RGB", (40, 30), "red").save(folder / "train" / "a.png")
+        row = {"file_name": "a.png", "caption": "red"}
+        (folder / "train" / "metadata.jsonl").write_text(json.dumps(row) + "\n")
         return Summary(total=5, captioned=3, from_scores=1, failed=1, seconds=2.0, output=str(folder))
 
 
@@ -56,11 +61,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         ({"parameters": {"thresh": "0.1"}, "config": {"thresh": "0.2"}, "thresh": "0.3"}, "0.1"),
         ({"config": {"thresh": "0.2"}, "thresh": "0.3"}, "0.2"),
         ({"parameters": {}, "config": "text", "thresh": "0.3"}, "0.3"),
+        # A job that is started by a request to the API: the descriptions of task.yaml.
+        ({"parameters": {"thresh": {"type": "float", "default": 0.4, "min": 0}}}, 0.4),
+        ({"parameters": {"thresh": {"type": "float", "title": "Threshold"}}}, None),
         ({}, None),
     ],
 )
 def test_parameters_are_found_where_hosts_keep_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: dict[str, Any], thresh: str | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: dict[str, Any], thresh: str | float | None
 ) -> None:
     desk = Desk(tmp_path, monkeypatch, data)
     desk.host.begin()
@@ -114,7 +122,7 @@ def test_progress_is_reported_with_metrics_about_once_a_second(desk: Desk, monke
         now[0] += 0.1
         desk.host.progress(HALF)
     assert len(desk.lab.reports) == 10
-    assert desk.lab.reports[0] == (49, {"images": 50, "pictures_per_second": 2.346, "failed": 2})
+    assert desk.lab.reports[0] == (49, {"pictures": 50, "pictures_per_second": 2.346, "failed": 2})
 
 
 def test_an_sdk_without_metrics_gets_the_percentage(desk: Desk) -> None:
@@ -133,15 +141,18 @@ def test_the_stop_flag_stops_the_job(desk: Desk, capsys: pytest.CaptureFixture[s
     assert desk.host.stop.reason == "stopped from the host"
     desk.host.fail(JobStoppedError("stopped from the host"))
     assert desk.lab.job.status == "STOPPED"
-    message = "Stopped after 50 of 100 images. No dataset was written. Their scores are kept: the next run goes on from"
-    assert desk.lab.ended is not None
-    assert desk.lab.ended[0].startswith(message)
+    message = (
+        "Stopped after 50 of 100 pictures. No dataset was written. Their scores are kept: the next run goes on from"
+    )
+    assert desk.lab.job.data["completion_details"].startswith(message)
+    assert desk.lab.ended is None  # `error` would make it FAILED for a moment
     assert capsys.readouterr().out.startswith(message)
 
 
 def test_a_failure_is_reported(desk: Desk) -> None:
     desk.host.fail(OutputError("cannot write"))
     assert desk.lab.ended == ("cannot write", None)
+    assert desk.lab.job.data["error_msg"] == "cannot write"  # what the list of jobs shows
     assert desk.lab.job.status == "FAILED"
 
 
@@ -165,14 +176,28 @@ def test_a_storage_that_fails_for_a_moment_does_not_end_the_job(desk: Desk, caps
     assert capsys.readouterr().out.count("503 Slow Down") == 1
 
 
-def test_a_finished_job_has_its_dataset_report_and_score(desk: Desk) -> None:
+def test_a_finished_job_has_its_dataset_and_what_the_page_shows(desk: Desk) -> None:
     desk.host.finish(desk.write_output())
-    assert desk.lab.artifacts == ["wd14_report.json"]
-    assert (desk.workspace / "datasets" / "pics_captions" / "metadata.jsonl").is_file()
-    assert desk.lab.reports[-1] == (99, {"images": 5, "pictures_per_second": 2.5, "failed": 1})
-    score = {"images": 4, "failed": 1, "from_scores": 1, "pictures_per_second": 2.5}
-    assert desk.lab.ended == ("captioned 4 of 5 images, 1 failed", score)
+    assert desk.lab.artifacts == [("contact_sheet.png", None), ("captions.csv", "evals"), ("wd14_report.json", None)]
+    saved = desk.workspace / "datasets" / "pics_captions"
+    assert (saved / "train" / "metadata.jsonl").is_file()
+    assert desk.lab.reports[-1] == (99, {"pictures": 5, "pictures_per_second": 2.5, "failed": 1})
+    score = {"captioned": 4, "failed": 1, "without_tags": 0, "from_scores": 1, "pictures_per_second": 2.5}
+    assert desk.lab.ended == ("captioned 4 of 5 pictures, 1 failed", score)
+    assert next(iter(desk.lab.ended[1])) == "captioned"  # the page shows the first one
     assert desk.host.end_reported
+    assert desk.lab.lines[0] == "Result: the dataset pics_captions, listed with this job."
+    assert desk.lab.lines[1].startswith(f"For the Diffusion LoRA trainer: dataset = {saved}. It reads captions from")
+    assert "Caption Column (caption_column) = text" in desk.lab.lines[1]
+
+
+def test_captions_in_the_trainers_column_need_no_advice(desk: Desk) -> None:
+    summary = desk.write_output()
+    row = {"file_name": "a.png", "text": "red"}
+    (Path(summary.output or "") / "train" / "metadata.jsonl").write_text(json.dumps(row) + "\n")
+    desk.host.finish(replace(summary, caption_column="text"))
+    assert desk.lab.lines[1].endswith("pics_captions")
+    assert len(desk.lab.artifacts) == 3
 
 
 def test_the_end_is_reported_again_where_the_storage_did_not_answer(desk: Desk) -> None:
@@ -186,11 +211,11 @@ def test_the_end_is_reported_again_where_the_storage_did_not_answer(desk: Desk) 
     assert not desk.host.end_reported
 
 
-def test_a_report_that_cannot_be_saved_does_not_fail_the_job(desk: Desk) -> None:
+def test_an_artifact_that_cannot_be_saved_does_not_fail_the_job(desk: Desk) -> None:
     desk.lab.failures = 1
     desk.host.finish(desk.write_output())
-    assert desk.lab.artifacts == []
-    assert "could not be saved as an artifact" in desk.lab.lines[0]
+    assert [name for name, _ in desk.lab.artifacts] == ["captions.csv", "wd14_report.json"]
+    assert desk.lab.lines[0] == ("The contact sheet could not be saved as an artifact (RuntimeError: 503 Slow Down).")
     assert desk.lab.ended is not None
 
 
@@ -201,6 +226,10 @@ def test_sigterm_stops_the_job_and_the_process_ends_well(desk: Desk) -> None:
         raise AssertionError
 
     desk.host.close()
-    serve(run_job)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        serve(run_job)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert desk.lab.job.status == "STOPPED"
     assert list((desk.workspace / "temp").iterdir()) == []

@@ -1,0 +1,66 @@
+"""What the page shows of a finished job beside its dataset: a contact sheet, the table of captions, the report."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from wd14.errors import JobStoppedError
+from wd14.hosts.lab.contact_sheet import rows_of, save_contact_sheet
+from wd14.hosts.transformer_lab import failure_reason
+from wd14.stop import StopToken
+from wd14.types import Log, Summary
+
+#: The page loads the whole table and draws every row of it.
+_MOST_ROWS = 2000
+
+
+def save_artifacts(lab: Any, folder: Path, summary: Summary, stop: StopToken, log: Log) -> None:
+    """Saves them; what cannot be saved is said, and the job goes on: the dataset has it all.
+
+    Args:
+        lab: the SDK's facade `lab.lab`.
+        folder: the dataset that the job has written. Files are made beside it.
+        summary: how the job went.
+        stop: ends the drawing of the contact sheet.
+        log: shows a line in the job's output.
+
+    Raises:
+        JobStoppedError: the job is to stop.
+    """
+    report = folder / ".wd14" / "report.json"
+    sheet, table = folder.parent / "contact_sheet.png", folder.parent / "captions.csv"
+
+    def save_sheet() -> None:
+        save_contact_sheet(folder, summary.succeeded, summary.caption_column, sheet, stop)
+        lab.save_artifact(str(sheet), name=sheet.name)
+
+    def save_table() -> None:
+        _write_table(folder, summary.caption_column, table)
+        # As a file: the SDKs differ in which data frames they take. It gets the button "Eval Results".
+        lab.save_artifact(str(table), name=table.name, type="evals")
+
+    actions: dict[str, Callable[[], Any]] = {
+        "contact sheet": save_sheet,
+        "table of captions": save_table,
+        "report": lambda: lab.save_artifact(str(report), name="wd14_report.json"),
+    }
+    for what, save in actions.items():
+        try:
+            save()
+        except JobStoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the SDK raises what its storage raises
+            log(f"The {what} could not be saved as an artifact ({failure_reason(error)}).")
+
+
+def _write_table(folder: Path, caption_column: str, target: Path) -> None:
+    with target.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["picture", "caption"])
+        for picture, row in islice(rows_of(folder), _MOST_ROWS):
+            # A line of the file for each row: the page's reader does not know line ends inside a value.
+            writer.writerow([picture.relative_to(folder).as_posix(), " ".join(row[caption_column].split())])
