@@ -29,7 +29,7 @@ def short_reason(text: str) -> str:
         return "View Output has the reason."
     if len(sentence) <= LONGEST_REASON:
         return sentence
-    return sentence[:LONGEST_REASON].rpartition(" ")[0].rstrip(" ,;:(") + " …"
+    return sentence[: LONGEST_REASON - 1].rpartition(" ")[0].rstrip(" ,;:(") + " …"
 
 
 def _last_part(path: re.Match[str]) -> str:
