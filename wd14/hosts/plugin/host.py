@@ -85,7 +85,7 @@ class PluginHost(TransformerLabHost):
             raise HostError(f"the plugin needs a workspace on a disk; the host's is {self._workspace}")
         named = {key: self._values.get(key) for key in ("template_name", "model_name")}
         self._record.note(start_time=_time(), **named)
-        if self._record.look(0):
+        if self._record.stop_pressed():
             raise JobStoppedError("stopped from the host")
 
     def destination(self, config: CaptionConfig, source_name: str) -> Destination:

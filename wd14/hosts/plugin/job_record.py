@@ -35,10 +35,14 @@ class JobRecord:
         """Writes the percentage and fields of the job's data, all at once."""
         self._write(self._read_or_restore(), progress, fields)
 
+    def stop_pressed(self) -> bool:
+        """Whether the stop flag is set."""
+        return _has_stop_flag(self._read_or_restore())
+
     def look(self, progress: float, **fields: Any) -> bool:
         """Shows the percentage and fields of the job's data, now and then; returns whether the stop flag is set."""
         record = self._read_or_restore()
-        stopped = bool(record.get("job_data", {}).get("stop"))
+        stopped = _has_stop_flag(record)
         now = time.monotonic()
         if record and not stopped and now >= self._next_show and (progress, fields) != self._shown:
             self._shown = (progress, fields)
@@ -94,3 +98,7 @@ class JobRecord:
         if not self._complained:
             self._complained = True
             say(f"The job's record could not be used for a moment ({problem}); the job goes on.")
+
+
+def _has_stop_flag(record: Mapping[str, Any]) -> bool:
+    return bool(record.get("job_data", {}).get("stop"))
