@@ -76,8 +76,10 @@ def _report_missing_package(error: ImportError) -> None:
         return
     from transformerlab.sdk.v1.generate import tlab_gen  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
+    from wd14.hosts.short_reason import short_reason
+
     tlab_gen.add_job_data("completion_status", "failed")
-    tlab_gen.add_job_data("completion_details", message)
+    tlab_gen.add_job_data("completion_details", short_reason(message))
 
 
 if __name__ == "__main__":

@@ -48,27 +48,28 @@ def _field(default: Any, title: str, help_text: str, **bounds: Any) -> Any:
     return Field(default, title=title, description=help_text, **bounds)
 
 
-#: Headings under which the command line's help and info.md show the parameters.
+#: Headings under which the panel, the command line's help and info.md show the parameters. What most people set comes
+#: first.
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Model": ("generation_model", "custom_model", "device", "batch_size", "max_data_loader_n_workers"),
-    "Which tags": (
-        *("thresh", "general_threshold", "character_threshold", "category_thresholds", "threshold_mode", "max_tags"),
-        *("undesired_tags", "remove_implied_tags", "implications"),
+    "Essentials": (
+        *("generation_model", "custom_model", "thresh", "general_threshold", "character_threshold"),
+        *("trigger_words", "undesired_tags", "remove_underscore", "escape_parentheses"),
     ),
+    "Which tags": ("threshold_mode", "category_thresholds", "max_tags", "remove_implied_tags", "implications"),
     "How they are written": (
-        *("trigger_words", "always_first_tags", "remove_underscore", "escape_parentheses", "caption_separator"),
-        *("tag_order", "character_tags_first", "character_tag_expand", "tag_replacement", "rating", "quality"),
-        "append_tags",
+        *("always_first_tags", "tag_replacement", "tag_order", "character_tags_first", "character_tag_expand"),
+        *("rating", "quality", "caption_separator", "append_tags", "caption_extension"),
     ),
     "Dataset that goes in": (
-        *("image_field", "split", "keep_columns", "follow_symlinks", "exif_orientation", "max_megapixels", "on_error"),
-        *("image_size", "profile"),
+        *("image_field", "split", "keep_columns", "exif_orientation", "max_megapixels", "on_error", "follow_symlinks"),
     ),
     "Dataset that comes out": (
-        *("output_dataset_name", "caption_column", "flatten_transparency", "include_scores", "caption_files"),
-        *("caption_extension", "in_place"),
+        *("output_dataset_name", "caption_column", "flatten_transparency", "include_scores"),
+        *("caption_files", "in_place"),
     ),
-    "Stored scores": ("cache", "cache_folder"),
+    "How it runs": (
+        *("device", "batch_size", "max_data_loader_n_workers", "image_size", "profile", "cache", "cache_folder"),
+    ),
 }
 
 

@@ -34,11 +34,16 @@ class ProgressMeter:
         return (after - before) / (last - then) if last > then else 0.0
 
 
+def done_in_words(progress: Progress) -> str:
+    """`1,500 of 3,000 pictures`, or `1,500 pictures` while the total is not known."""
+    if progress.total:
+        return f"{progress.done:,} of {count(progress.total, 'picture')}"
+    return count(progress.done, "picture")
+
+
 def progress_line(progress: Progress) -> str:
     """`1,500 of 3,000 pictures (50%), 12.3 pictures/s, 2 min 02 s left, 2 failed`, without what is not known."""
-    line = (
-        f"{progress.done:,} of {count(progress.total, 'picture')}" if progress.total else f"{progress.done:,} pictures"
-    )
+    line = done_in_words(progress)
     if progress.fraction is not None:
         line += f" ({progress.fraction:.0%})"
     line += f", {progress.pictures_per_second:.1f} pictures/s"

@@ -71,7 +71,7 @@ def test_a_queued_job_ends_under_generated_datasets(host: ClassicHost, photos: P
     host.register(host.datasets / "my-pics")
     before = fingerprint(host.datasets / "my-pics")
     done = host.run({**CONFIG, "output_dataset_name": "My Captions"})
-    assert done.shown == "Success: captioned 5 of 5 images, 0 failed"
+    assert done.shown == "Success: captioned 5 of 5 pictures"
     assert (done.status, done.progress, done.returncode) == ("COMPLETE", 100, 0)
     assert done.data["dataset_id"] == "my-captions"
     assert host.generated() == ["my-captions"]
@@ -81,6 +81,10 @@ def test_a_queued_job_ends_under_generated_datasets(host: ClassicHost, photos: P
     index = json.loads((host.datasets / "my-captions" / "index.json").read_text("utf-8"))
     assert index["location"] == "local"
     assert index["json_data"]["sample_count"] == 5
+    assert done.data["generator"] == "colours, general 0.35"
+    last = done.output.splitlines()[-2:]
+    assert last[0] == "\x1b[1;32mResult: the dataset my-captions (Datasets > Generated Datasets)\x1b[0m"
+    assert "set Caption Column to caption" in last[1]
     assert {"start_time", "end_time", "template_name"} <= set(done.data)
     for words in ("Dataset: my-pics, 5 pictures", "Model: builtin/colours", "on cpu", "Captioned 5 of 5 pictures"):
         assert words in done.output
@@ -95,7 +99,7 @@ def test_names_that_are_taken_are_left_alone(host: ClassicHost) -> None:
     for wanted, got in [("", "my-pics_captions-2"), ("My  Pics!", "my-pics-2"), ("../my-pics", "my-pics-3")]:
         before = fingerprint(source)
         done = host.run({**CONFIG, "output_dataset_name": wanted})
-        assert done.shown == "Success: captioned 3 of 3 images, 0 failed"
+        assert done.shown == "Success: captioned 3 of 3 pictures"
         assert done.data["dataset_id"] == got
         assert fingerprint(source) == before
     assert fingerprint(host.datasets / "my-pics_captions") == first
@@ -106,9 +110,9 @@ def test_a_bad_picture_fails_alone(host: ClassicHost) -> None:
     source = add_pictures(host, 4)
     (source / "p00002.png").write_bytes(b"<html>not a picture</html>")
     done = host.run(CONFIG)
-    assert done.shown == "Success: captioned 3 of 4 images, 1 failed"
+    assert done.shown == "Success: captioned 3 of 4 pictures, 1 failed"
     assert "line 3" in done.output  # of metadata.jsonl
-    assert "a web page, not an image" in done.output
+    assert done.output.count("a web page, not an image") == 1
     assert sorted(host.captions("my-pics_captions")) == ["p00000.png", "p00001.png", "p00003.png"]
 
 
@@ -132,7 +136,7 @@ def test_the_executions_tab_tells_why_a_job_failed(host: ClassicHost, change: di
     done = host.run({**CONFIG, **change})
     assert done.shown.startswith("Failure: ")
     assert reason in done.shown
-    assert done.shown.removeprefix("Failure: ") in done.output
+    assert done.output.count(done.shown.removeprefix("Failure: ")) == 1
     assert done.returncode == 1
     assert "Traceback" not in done.output
     assert "end_time" in done.data
@@ -150,11 +154,16 @@ def test_values_of_other_forms_and_nones_do_no_harm(host: ClassicHost) -> None:
         "batch_size": None,
         "tag_order": "",
         "in_place": True,
+        "caption_files": "True",
+        "section_how_it_runs": None,
+        "generation_type": "scratch",
         "note": "--x",
     }
     done = host.run({**CONFIG, **leaked})
-    assert done.shown == "Success: captioned 2 of 2 images, 0 failed"
-    assert not list((host.datasets / "my-pics").glob("*.txt"))
+    assert done.shown == "Success: captioned 2 of 2 pictures"
+    assert not list(host.datasets.rglob("*.txt"))
+    for title in ("In Place", "Caption Files"):
+        assert done.output.count(f"{title} is left at its default here: ") == 1
 
 
 def test_a_dataset_of_the_hub_is_handed_on_by_its_id(host: ClassicHost) -> None:
@@ -173,16 +182,19 @@ def test_stop_is_obeyed_and_the_scores_are_kept(host: ClassicHost, tmp_path: Pat
     job = host.queue(slow)
     job.wait_for("Model: ")
     time.sleep(1)
+    running = json.loads(job.record.read_text("utf-8"))["job_data"]
     job.stop()
     pressed = time.monotonic()
     done = job.wait()
     assert time.monotonic() - pressed < 4  # 2 s for the job, and what the interpreter takes to end on a busy machine
     assert done.shown == "Stopped"
     assert done.data["completion_details"].startswith("Stopped after ")
+    assert "pictures" in running["generator"]
+    assert done.data["generator"].endswith(" of 160 pictures")
     assert host.generated() == []
     assert left_in_temp(host) == []
     again = host.run(slow)
-    assert again.shown == "Success: captioned 160 of 160 images, 0 failed"
+    assert again.shown == "Success: captioned 160 of 160 pictures"
     kept = int(again.output.partition(" from stored scores")[0].rpartition("(")[2])
     assert kept > 0
 
@@ -203,7 +215,7 @@ def test_a_record_that_was_wiped_is_restored(host: ClassicHost, tmp_path: Path) 
     job.wait_for("Model: ")
     job.record.write_text('{"progress": 3}', "utf-8")  # as two writers at once leave it
     done = job.wait()
-    assert done.shown == "Success: captioned 50 of 50 images, 0 failed"
+    assert done.shown == "Success: captioned 50 of 50 pictures"
     assert done.data["config"] == config
     assert json.loads(job.record.read_text("utf-8"))["type"] == "GENERATE"
 
@@ -214,7 +226,7 @@ def test_a_module_of_the_same_name_in_the_host_is_not_taken_for_ours(host: Class
     others.mkdir(parents=True)
     (others / "__init__.py").write_text("raise RuntimeError('the wrong wd14')\n")
     done = host.run(CONFIG, env=python_path(others.parent))
-    assert done.shown == "Success: captioned 1 of 1 images, 0 failed"
+    assert done.shown == "Success: captioned 1 of 1 picture"
 
 
 def test_a_missing_package_is_named(host: ClassicHost) -> None:
@@ -234,5 +246,5 @@ def test_output_is_plain_whatever_the_locale(host: ClassicHost) -> None:
     (source / "p00000.png").rename(source / "Ünï 日本 \N{RIGHT-TO-LEFT OVERRIDE}.png")
     (source / "böse.png").write_bytes(b"no picture")
     done = host.run(CONFIG, env={"PYTHONIOENCODING": "ascii"})
-    assert done.shown == "Success: captioned 1 of 2 images, 1 failed"
+    assert done.shown == "Success: captioned 1 of 2 pictures, 1 failed"
     assert "b\\xf6se.png" in done.output

@@ -144,7 +144,7 @@ class ClassicHost:
 
     def captions(self, dataset_id: str) -> dict[str, str]:
         """Captions of a dataset by picture, as the host's preview reads them."""
-        lines = (self.datasets / dataset_id / "metadata.jsonl").read_text("utf-8").splitlines()
-        rows = [json.loads(line) for line in lines]
-        assert all((self.datasets / dataset_id / row["file_name"]).is_file() for row in rows)
+        folder = self.datasets / dataset_id / "train"
+        rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text("utf-8").splitlines()]
+        assert all((folder / row["file_name"]).is_file() for row in rows)
         return {row["file_name"]: row["caption"] for row in rows}

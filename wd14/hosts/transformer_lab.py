@@ -18,7 +18,7 @@ from wd14.config import CaptionConfig
 from wd14.errors import CaptionerError, ConfigError, JobStoppedError, SourceNotFoundError
 from wd14.hosts.base import Host
 from wd14.images.pillow_warnings import ignore_pillow_warnings
-from wd14.progress import LINE_EVERY, progress_line
+from wd14.progress import LINE_EVERY, done_in_words, progress_line
 from wd14.stop import StopToken
 from wd14.text import count, printable
 from wd14.types import Progress, Summary
@@ -26,8 +26,8 @@ from wd14.types import Progress, Summary
 #: Keys under which a host may name the dataset to read.
 DATASET_KEYS = ("dataset_name", "dataset", "dataset_id")
 
-#: Parameters that a host ignores: a job must not write into the user's source dataset.
-NOT_ON_A_HOST = frozenset({"in_place"})
+#: Parameters that are left at their defaults on every host, and why.
+NOT_ON_A_HOST: Mapping[str, str] = {"in_place": "a job does not write into the dataset that it reads"}
 
 #: Characters of the longest slug; with a job's number and `-2` added it is still a valid file name everywhere.
 _LONGEST_SLUG = 120
@@ -38,7 +38,10 @@ class TransformerLabHost(Host, ABC):
 
     Attributes:
         end_reported: whether the server knows how the job ended.
+        left_out: parameters that are left at their defaults on this host, and why.
     """
+
+    left_out: Mapping[str, str] = NOT_ON_A_HOST
 
     #: Seconds between two reports of progress to the server.
     report_every: float
@@ -59,8 +62,12 @@ class TransformerLabHost(Host, ABC):
         """Tells the server that the job runs."""
 
     def settings(self) -> Mapping[str, Any]:
-        """The job's parameters."""
-        return {key: value for key, value in self._values.items() if key not in NOT_ON_A_HOST}
+        """The job's parameters without those that this host leaves out; says so when one of them was set."""
+        for key in self.left_out.keys() & self._values.keys():
+            if _is_set(key, self._values[key]):
+                title = CaptionConfig.model_fields[key].title
+                self.log(f"{title} is left at its default here: {self.left_out[key]}.")
+        return {key: value for key, value in self._values.items() if key not in self.left_out}
 
     def source(self, config: CaptionConfig) -> str | Path:
         """The dataset that the user chose.
@@ -95,10 +102,16 @@ class TransformerLabHost(Host, ABC):
             message = stop_message(self._last_progress, stores_scores=self._stores_scores)
         else:
             message = failure_reason(error)
-        say(message if stopped else f"Failed: {message}")
+        self._show(message if stopped else f"Failed: {message}")
         if not stopped and not isinstance(error, CaptionerError):
-            say("".join(traceback.format_exception(error)))  # a bug report needs it, and the hosts hide stderr
+            # A bug report needs it, and the hosts hide stderr.
+            for line in "".join(traceback.format_exception(error)).splitlines():
+                self._show(printable(line))
         self._report_failure(message, stopped=stopped)
+
+    def _show(self, line: str) -> None:
+        """Writes a line to the job's output; nothing in it can act on a terminal."""
+        say(line)
 
     @abstractmethod
     def _find_source(self, name: str) -> str | Path:
@@ -128,6 +141,14 @@ def run_and_report(host: TransformerLabHost, run_job: Callable[[Host], Summary])
             host.fail(error)
         if not isinstance(error, JobStoppedError | KeyboardInterrupt):
             raise SystemExit(1) from error
+
+
+def _is_set(key: str, value: Any) -> bool:
+    """Whether a parameter's value, as a host sends it, is another than the default."""
+    try:
+        return CaptionConfig.from_values({key: value}) != CaptionConfig()
+    except ConfigError:
+        return True
 
 
 def slug(name: str) -> str:
@@ -182,11 +203,8 @@ def stop_message(progress: Progress | None, *, stores_scores: bool) -> str:
     """What a stopped job leaves behind, in a line."""
     if progress is None or progress.done == 0:
         return "Stopped before the first picture was done. No dataset was written."
-    done = (
-        f"{progress.done:,} of {count(progress.total, 'picture')}" if progress.total else f"{progress.done:,} pictures"
-    )
     kept = " Their scores are kept: the next run goes on from there." if stores_scores else ""
-    return f"Stopped after {done}. No dataset was written.{kept}"
+    return f"Stopped after {done_in_words(progress)}. No dataset was written.{kept}"
 
 
 def failure_reason(error: BaseException) -> str:
@@ -198,7 +216,7 @@ def failure_reason(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "Out of memory: lower Batch Size and Max Dataloader Workers, or close other programs."
     if isinstance(error, ImportError):
-        return f"A Python package cannot be imported ({error}): install the plugin again."
+        return f"A Python package cannot be imported ({_one_line(error)}): install the plugin again."
     return f"{type(error).__name__}: {_one_line(error)}"
 
 

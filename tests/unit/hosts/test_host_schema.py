@@ -42,6 +42,7 @@ RULES: dict[str, Any] = {
         "parameters": {"type": "object"},
         "parameters_ui": {"type": "object"},
         "_dataset": {"const": True},
+        "_dataset_display_message": _TEXT,
     },
 }
 #: Options of the harness and the SDK: their parsers take any beginning of a name for the name.
@@ -67,7 +68,7 @@ def test_no_parameter_begins_like_an_option_of_the_host() -> None:
     """argparse would take the parameter for an abbreviation of the option and swallow it."""
     swallowed = [
         (key, option)
-        for key in CaptionConfig.model_fields
+        for key in (*CaptionConfig.model_fields, *INDEX["parameters"])
         for option in OPTIONS
         if option.startswith(key) and option != key
     ]

@@ -83,8 +83,12 @@ def test_the_dataset_may_have_several_keys(key: str) -> None:
     assert Recorder(**{"dataset_name": "", key: " pics "}).source(CaptionConfig()) == "pics"
 
 
-def test_a_job_never_writes_into_its_source() -> None:
-    assert Recorder(in_place="True", thresh="0.5").settings() == {"thresh": "0.5"}
+@pytest.mark.parametrize(("value", "said"), [("True", 1), (True, 1), ("what", 1), ("False", 0), (False, 0), ("", 0)])
+def test_a_job_never_writes_into_its_source_and_says_so(value: object, said: int) -> None:
+    host = Recorder(in_place=value, thresh="0.5")
+    assert host.settings() == {"thresh": "0.5"}
+    words = "In Place is left at its default here: a job does not write into the dataset that it reads."
+    assert host.lines == [words] * said
 
 
 def test_progress_is_shown_and_reported_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,15 +282,15 @@ def test_a_json_object_of_a_file_that_is_not_there_is_empty(tmp_path: Path) -> N
 
 
 def test_messages_say_how_a_job_ended() -> None:
-    assert success_message(SUMMARY) == "captioned 498 of 500 images, 2 failed"
-    stopped = "Stopped after 12 of 500 images. No dataset was written."
+    assert success_message(SUMMARY) == "captioned 498 of 500 pictures, 2 failed"
+    stopped = "Stopped after 12 of 500 pictures. No dataset was written."
     assert stop_message(HALF, stores_scores=False) == stopped
     assert (
         stop_message(HALF, stores_scores=True) == f"{stopped} Their scores are kept: the next run goes on from there."
     )
     nothing = Progress(0, None, 0, 0, 0.0, None)
     for progress in (None, nothing):
-        assert stop_message(progress, stores_scores=True).startswith("Stopped before the first image was done.")
+        assert stop_message(progress, stores_scores=True).startswith("Stopped before the first picture was done.")
 
 
 @pytest.mark.parametrize(

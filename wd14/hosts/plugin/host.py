@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,22 @@ from wd14.hosts.base import Host
 from wd14.hosts.plugin.arguments import job_values, sdk_arguments
 from wd14.hosts.plugin.datasets import find_dataset, registration
 from wd14.hosts.plugin.job_record import JobRecord
-from wd14.hosts.transformer_lab import TransformerLabHost, output_name, run_and_report, say, success_message
+from wd14.hosts.short_reason import short_reason
+from wd14.hosts.transformer_lab import (
+    NOT_ON_A_HOST,
+    TransformerLabHost,
+    output_name,
+    run_and_report,
+    say,
+    success_message,
+)
+from wd14.progress import done_in_words
 from wd14.stop import stopped_by_signals
 from wd14.types import Destination, Progress, Summary
+
+#: How a line begins -> the colour that it has in View Output, which is a terminal.
+_COLOURS = {"Failed: ": "\x1b[31m", "Result: ": "\x1b[1;32m"}
+_PLAIN = "\x1b[0m"
 
 
 def serve(run_job: Callable[[Host], Summary]) -> None:
@@ -48,7 +61,11 @@ class PluginHost(TransformerLabHost):
         workspace: the host's workspace folder.
     """
 
-    report_every = 0.9  # more often, and writes of the server to the job's record get lost
+    report_every = 0.9  # how often a stop is looked for
+    left_out: Mapping[str, str] = {
+        **NOT_ON_A_HOST,
+        "caption_files": "text files beside the pictures break Transformer Lab's preview and its caption editor",
+    }
     no_dataset_message = "No dataset is chosen: open the task, choose one in its Dataset tab, and queue it again."
 
     def __init__(self, sdk: Any, argv: Sequence[str], workspace: str) -> None:
@@ -66,10 +83,9 @@ class PluginHost(TransformerLabHost):
         """
         if not self._workspace.is_dir():
             raise HostError(f"the plugin needs a workspace on a disk; the host's is {self._workspace}")
-        self._record.note("start_time", _time())
-        for key in ("template_name", "model_name"):
-            self._record.note(key, self._values.get(key))
-        if self._record.look(0):
+        named = {key: self._values.get(key) for key in ("template_name", "model_name")}
+        self._record.note(start_time=_time(), **named)
+        if self._record.stop_pressed():
             raise JobStoppedError("stopped from the host")
 
     def destination(self, config: CaptionConfig, source_name: str) -> Destination:
@@ -87,31 +103,60 @@ class PluginHost(TransformerLabHost):
 
     def log(self, line: str) -> None:
         """Shows a line in the job's output."""
-        say(line)
+        self._show(line)
 
     def finish(self, summary: Summary) -> None:
-        """Names the new dataset in the record, for the preview, and says how the job went."""
+        """Names the new dataset in the output and in the record, and says how the job went."""
+        written: dict[str, str] = {}
         if summary.output is not None:
-            self._record.note("dataset_id", Path(summary.output).name)
+            written["dataset_id"] = Path(summary.output).name
+            self.log(f"Result: the dataset {written['dataset_id']} (Datasets > Generated Datasets)")
+            self.log(
+                f"To train on it: set Caption Column to {summary.caption_column} in the trainer's task."
+                " With another name there, Transformer Lab's trainers train without captions."
+            )
         self.end_reported = True
-        self._note_end("success", success_message(summary))
-        self._record.set_progress(100)
+        ran = f"{summary.model.rstrip('/').rpartition('/')[2]}, {summary.thresholds}"
+        self._note_end("success", success_message(summary), progress=100, generator=ran, **written)
+
+    def _show(self, line: str) -> None:
+        colour = next((code for start, code in _COLOURS.items() if line.startswith(start)), "")
+        say(f"{colour}{line}{_PLAIN}" if colour else line)
 
     def _find_source(self, name: str) -> str | Path:
         return find_dataset(self._workspace / "datasets", name)
 
-    def _report_progress(self, progress: Progress, *, percent: int) -> bool:  # noqa: ARG002 - see the base
-        return self._record.look(percent)
+    def _report_progress(self, progress: Progress, *, percent: int) -> bool:  # noqa: ARG002 - the page shows tenths
+        left = progress.remaining_seconds
+        return self._record.look(
+            round(99 * (progress.fraction or 0.0), 1),
+            generator=_live_line(progress),
+            # The page would show a 0 as a digit of its own.
+            estimated_time_remaining=None if left is None else max(1, round(left)),
+        )
 
     def _report_failure(self, message: str, *, stopped: bool) -> None:
-        self._note_end("failed", message)
+        done = {} if self._last_progress is None else {"generator": done_in_words(self._last_progress)}
+        self._note_end("failed", message if stopped else short_reason(message), **done)
         if stopped:
             self._record.set_status("STOPPED")
 
-    def _note_end(self, status: str, details: str) -> None:
-        self._record.note("completion_status", status)
-        self._record.note("completion_details", details)
-        self._record.note("end_time", _time())
+    def _note_end(self, status: str, details: str, **more: Any) -> None:
+        self._record.note(
+            completion_status=status,
+            completion_details=details,
+            end_time=_time(),
+            estimated_time_remaining=None,
+            **more,
+        )
+
+
+def _live_line(progress: Progress) -> str:
+    """`1,500 of 3,000 pictures, 12.3 pictures/s, 2 failed`, for the column Generation."""
+    line = done_in_words(progress)
+    if progress.pictures_per_second:
+        line += f", {progress.pictures_per_second:.1f} pictures/s"
+    return f"{line}, {progress.failed:,} failed" if progress.failed else line
 
 
 def _device(path: Path) -> int:

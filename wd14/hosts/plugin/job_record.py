@@ -13,6 +13,9 @@ from wd14.hosts.transformer_lab import say
 _RECORD_PATIENCE = 2.0
 _RECORD_PAUSE = 0.05
 
+#: Seconds between two writes of progress. The page reads the record as often, and every write is a risk to it.
+_SHOW_EVERY = 1.9
+
 
 class JobRecord:
     """The job's record, read and written through the host's SDK without harm to what the server writes to it.
@@ -24,36 +27,46 @@ class JobRecord:
     def __init__(self, sdk: Any) -> None:
         self._sdk = sdk
         self._last_complete: dict[str, Any] = {}
-        self._shown_percent: int | None = None
+        self._shown: tuple[float, dict[str, Any]] | None = None
+        self._next_show = 0.0
         self._complained = False
 
-    def note(self, key: str, value: Any) -> None:
-        """Writes a field of the job's data."""
-        self._read_or_restore()
-        self._try(lambda: self._sdk.add_job_data(key, value))
+    def note(self, *, progress: float | None = None, **fields: Any) -> None:
+        """Writes the percentage and fields of the job's data, all at once."""
+        self._write(self._read_or_restore(), progress, fields)
 
-    def look(self, percent: int) -> bool:
-        """Shows the percentage if it changed; returns whether the stop flag is set."""
-        data = self._read_or_restore().get("job_data")
-        if percent != self._shown_percent:
-            self.set_progress(percent)
-        return isinstance(data, Mapping) and bool(data.get("stop"))
+    def stop_pressed(self) -> bool:
+        """Whether the stop flag is set."""
+        return _has_stop_flag(self._read_or_restore())
 
-    def set_progress(self, percent: int) -> None:
-        """Shows the percentage. (The SDK's `progress_update` would also call a finished job stopped.)"""
-        self._shown_percent = percent
-        self._try(lambda: self._sdk.job.update_progress(percent))
+    def look(self, progress: float, **fields: Any) -> bool:
+        """Shows the percentage and fields of the job's data, now and then; returns whether the stop flag is set."""
+        record = self._read_or_restore()
+        stopped = _has_stop_flag(record)
+        now = time.monotonic()
+        if record and not stopped and now >= self._next_show and (progress, fields) != self._shown:
+            self._shown = (progress, fields)
+            self._next_show = now + _SHOW_EVERY
+            self._write(record, progress, fields)
+        return stopped
 
     def set_status(self, status: str) -> None:
         """Sets the job's state, such as STOPPED."""
         self._try(lambda: self._sdk.job.update_status(status))
+
+    def _write(self, record: Mapping[str, Any], progress: float | None, fields: Mapping[str, Any]) -> None:
+        """Writes a record that was read a moment ago. The SDK's own setters would read and write it once a field."""
+        new = {**record, "job_data": {**record.get("job_data", {}), **fields}}
+        if progress is not None:
+            new["progress"] = progress
+        self._try(lambda: self._sdk.job._set_json_data(new))
 
     def _read_or_restore(self) -> Mapping[str, Any]:
         """The record; one that stays incomplete is replaced by what was last read of it."""
         deadline = time.monotonic() + _RECORD_PATIENCE
         while True:
             found = self._read()
-            if "job_data" in found and "status" in found:  # the host makes every job with both
+            if isinstance(found.get("job_data"), Mapping) and "status" in found:  # the host makes every job with both
                 self._last_complete = copy.deepcopy(found)
                 return found
             if time.monotonic() >= deadline:
@@ -61,10 +74,11 @@ class JobRecord:
             time.sleep(_RECORD_PAUSE)
         if self._last_complete:
             self._complain("it was lost and is restored as it was last read")
-            self._restore(found.get("job_data"))
-        else:
-            self._complain("it cannot be read")
-        return self._last_complete
+            newer = found.get("job_data")  # written since it was lost, such as the stop flag
+            self._write(self._last_complete, found.get("progress"), newer if isinstance(newer, Mapping) else {})
+            return self._read() or self._last_complete
+        self._complain("it cannot be read")
+        return {}
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -72,17 +86,6 @@ class JobRecord:
         except (OSError, ValueError):
             return {}
         return record if isinstance(record, dict) else {}
-
-    def _restore(self, newer: object) -> None:
-        """Writes the last complete record; data written since it was lost, such as the stop flag, is kept."""
-        job, record = self._sdk.job, self._last_complete
-        record["job_data"] = {**record["job_data"], **(newer if isinstance(newer, Mapping) else {})}
-        self._try(lambda: job.set_job_data(record["job_data"]))
-        self._try(lambda: job.update_status(record["status"]))
-        if record.get("type"):
-            self._try(lambda: job.set_type(record["type"]))
-        if record.get("experiment_id"):
-            self._try(lambda: job.set_experiment(record["experiment_id"]))
 
     def _try(self, write: Callable[[], object]) -> None:
         """Does one write; a record that cannot be written must not end the job."""
@@ -95,3 +98,7 @@ class JobRecord:
         if not self._complained:
             self._complained = True
             say(f"The job's record could not be used for a moment ({problem}); the job goes on.")
+
+
+def _has_stop_flag(record: Mapping[str, Any]) -> bool:
+    return bool(record.get("job_data", {}).get("stop"))

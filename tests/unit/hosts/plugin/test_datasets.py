@@ -9,6 +9,7 @@ import pytest
 
 from wd14.errors import SourceNotFoundError
 from wd14.hosts.plugin.datasets import find_dataset, registration
+from wd14.types import Summary
 
 
 @pytest.fixture
@@ -55,12 +56,22 @@ def test_a_workspace_without_datasets(tmp_path: Path) -> None:
 
 
 def test_the_host_lists_what_is_registered_as_generated() -> None:
-    ((name, text),) = registration("pics_captions-2", 3).items()
+    summary = Summary(
+        total=4,
+        captioned=2,
+        from_scores=1,
+        failed=1,
+        seconds=1.0,
+        output="x",
+        model="owner/tagger",
+        thresholds="by mcut",
+    )
+    ((name, text),) = registration("pics_captions-2", summary, 1234).items()
     assert name == "index.json"
     assert json.loads(text) == {
         "dataset_id": "pics_captions-2",
         "location": "local",
-        "description": "",
-        "size": -1,
-        "json_data": {"generated": True, "files": ["metadata.jsonl"], "sample_count": 3},
+        "description": "3 of 4 pictures, tagger, by mcut",
+        "size": 1234,
+        "json_data": {"generated": True, "files": ["train/metadata.jsonl"], "sample_count": 3},
     }

@@ -25,15 +25,34 @@ class Desk(Workspace):
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(sys, "argv", ["harness", *command_line({})])
     monkeypatch.setattr("wd14.hosts.plugin.job_record._RECORD_PATIENCE", 0.1)
+    monkeypatch.setattr("wd14.hosts.plugin.job_record._SHOW_EVERY", 0.0)
     return Desk(tmp_path)
 
 
-def test_a_percentage_that_stands_still_is_not_written_again(desk: Desk) -> None:
-    desk.job.look(50)
-    assert desk.record["progress"] == 50
+def test_several_fields_are_one_write(desk: Desk) -> None:
+    before = desk.sdk.job.writes
+    desk.job.look(12.5, generator="1 of 8 pictures", estimated_time_remaining=7)
+    assert desk.sdk.job.writes == before + 1
+    assert desk.record["progress"] == 12.5
+    assert desk.data == {"config": {"a": 1}, "generator": "1 of 8 pictures", "estimated_time_remaining": 7}
+    desk.job.note(progress=100, completion_status="success", completion_details="done")
+    assert desk.sdk.job.writes == before + 2
+    assert (desk.record["progress"], desk.data["completion_details"]) == (100, "done")
+    assert desk.record["id"] == "1"
+
+
+def test_what_stands_still_is_not_written_again(desk: Desk) -> None:
+    desk.job.look(50, generator="x")
     before = desk.sdk.job.writes
     for _ in range(20):
-        desk.job.look(50)
+        desk.job.look(50, generator="x")
+    assert desk.sdk.job.writes == before
+
+
+def test_nothing_is_shown_once_stop_is_pressed(desk: Desk) -> None:
+    desk.press_stop()
+    before = desk.sdk.job.writes
+    assert desk.job.look(50) is True
     assert desk.sdk.job.writes == before
 
 
@@ -70,7 +89,7 @@ def test_a_stop_pressed_after_the_record_was_lost_is_seen(desk: Desk) -> None:
 def test_a_lost_record_is_restored_before_the_end_is_noted(desk: Desk, torn: str) -> None:
     desk.job.look(1)
     desk.record_file.write_text(torn)
-    desk.job.note("completion_status", "success")
+    desk.job.note(completion_status="success")
     assert desk.data == {"config": {"a": 1}, "completion_status": "success"}
     assert (desk.record["status"], desk.record["type"], desk.record["experiment_id"]) == (
         "RUNNING",
@@ -93,7 +112,7 @@ def test_a_record_that_cannot_be_written_does_not_end_the_job(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tests.support.classic_sdk.Job._set_json_data", full)
-    desk.job.note("start_time", "now")
+    desk.job.note(start_time="now")
     desk.job.look(10)
     desk.job.set_status("STOPPED")
     assert capsys.readouterr().out.count("No space left") == 1
