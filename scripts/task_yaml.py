@@ -12,7 +12,7 @@ from wd14.model.files.registry import MODELS
 
 #: Parameters that the form does not offer. A job may write into the usual cache folder and nowhere else: the local
 #: provider's sandbox refuses other places, and elsewhere the machine is gone after the job.
-NOT_OFFERED = NOT_ON_A_HOST | {"cache_folder"}
+NOT_OFFERED = NOT_ON_A_HOST.keys() | {"cache_folder"}
 
 #: The dataset to read is no parameter of the config: the classic host has a tab of its own for it.
 _DATASET = {"type": "string", "default": "", "title": "Dataset", "required": True, "ui_widget": "lab_dataset_select"}

@@ -217,7 +217,9 @@ class CaptionConfig(BaseModel):
     caption_files: bool = _field(
         False, "Caption Files", "Also write a text file with the caption beside each picture, as kohya does."
     )
-    caption_extension: str = _field(".txt", "Caption File Extension", "Extension of the caption files.")
+    caption_extension: str = _field(
+        ".txt", "Caption File Extension", "Extension of text files with captions, those that are read and written."
+    )
     in_place: bool = _field(
         False,
         "In Place",
