@@ -42,6 +42,8 @@ def save_artifacts(lab: Any, folder: Path, summary: Summary, stop: StopToken, lo
         _write_table(folder, summary.caption_column, table)
         # As a file: the SDKs differ in which data frames they take. It gets the button "Eval Results".
         lab.save_artifact(str(table), name=table.name, type="evals")
+        if summary.succeeded > _MOST_ROWS:
+            log(f"The table of captions has the first {_MOST_ROWS:,}; the dataset has all.")
 
     actions: dict[str, Callable[[], Any]] = {
         "contact sheet": save_sheet,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ class FoundDataset:
 class WorkspaceDatasets:
     """The registry of datasets in the workspace.
 
-    A dataset of the registry is a folder, or a group: a folder with its versions `v1`, `v2`, … in it.
+    A dataset of the registry is a folder of pictures, or a group: a folder with its versions `v1`, `v2`, … in it. It is
+    both when a result was saved as a version of the pictures that it was made from.
 
     Args:
         lab: the SDK's facade `lab.lab`.
@@ -65,10 +67,7 @@ class WorkspaceDatasets:
             index = json_object(lambda: self._storage.read_text(f"{place}/index.json"))
             if index.get("location") == "huggingface":
                 return FoundDataset(str(index.get("dataset_id") or name), group)
-            return FoundDataset(
-                self._download(place, downloads / group) if "://" in place else Path(place),
-                group,
-            )
+            return FoundDataset(self._bring(place, downloads / group), group)
         path = Path(name).expanduser()
         if path.exists():
             return FoundDataset(path)
@@ -120,12 +119,16 @@ class WorkspaceDatasets:
         return None
 
     def _version_to_read(self, group: str) -> str | None:
-        """A group's newest version that is not a result of ours, which the user may have saved as a version of it."""
-        numbers = [int(name[1:]) for name in self._storage.names(f"{self._place}/{group}") if _is_version(name)]
-        versions = [f"v{number}" for number in sorted(numbers, reverse=True)]
+        """A group's newest version that is not a result of ours; None where the pictures beside them are to be read."""
+        names = self._storage.names(f"{self._place}/{group}")
+        versions = sorted(filter(_is_version, names), key=lambda name: int(name[1:]), reverse=True)
         if not versions:
             return None
-        chosen = next((each for each in versions if not self._is_result(f"{group}/{each}")), versions[0])
+        chosen = next((each for each in versions if not self._is_result(f"{group}/{each}")), None)
+        if chosen is None and set(names) - {*versions, "index.json"}:
+            self._log(f"Of {group}, its versions are left out: they are results of this captioner.")
+            return None
+        chosen = chosen or versions[0]
         left_out = versions[: versions.index(chosen)]
         why = f"the newest that is not a result of this captioner ({', '.join(left_out)})" if left_out else "the newest"
         self._log(f"Version of {group}: {chosen}, {why}.")
@@ -138,9 +141,18 @@ class WorkspaceDatasets:
         about = json_object(lambda: self._storage.read_text(f"{place}/index.json")).get("json_data")
         return isinstance(about, dict) and about.get("generated") is True
 
-    def _download(self, place: str, folder: Path) -> Path:
-        self._log(f"Downloading the dataset from {place}")
-        self._storage.download(place, folder, self._stop)
+    def _bring(self, place: str, folder: Path) -> Path:
+        """A dataset where this machine can read it, without versions in it: its own folder, or else a copy."""
+        versions = list(filter(_is_version, self._storage.names(place)))
+        if "://" in place:
+            self._log(f"Downloading the dataset from {place}")
+            self._storage.download(place, folder, self._stop, without=versions)
+            return folder
+        if not versions:
+            return Path(place)
+        # Links stay links: the reader refuses those that lead out of the dataset.
+        leave_out = lambda here, _: versions if here == place else []  # noqa: E731
+        shutil.copytree(place, folder, symlinks=True, ignore=leave_out, copy_function=_link)
         return folder
 
     def _register_folder(self, folder: Path) -> str:
@@ -175,3 +187,10 @@ class WorkspaceDatasets:
 
 def _is_version(name: str) -> bool:
     return re.fullmatch(r"v\d+", name) is not None
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # not on every filesystem
+        shutil.copyfile(source, target)

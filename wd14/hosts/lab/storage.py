@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import shutil
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -67,8 +67,14 @@ class Storage:
         """Removes a file, or a folder and what is in it."""
         result_of(self._sdk.rm_tree(place))
 
-    def download(self, place: str, folder: Path, stop: StopToken) -> None:
+    def download(self, place: str, folder: Path, stop: StopToken, without: Collection[str] = ()) -> None:
         """Copies a folder of the workspace to `folder` on this machine.
+
+        Args:
+            place: the folder.
+            folder: where its files go.
+            stop: ends it, between files.
+            without: names in the folder that are left out.
 
         Raises:
             JobStoppedError: the job is to stop; checked between files.
@@ -78,6 +84,8 @@ class Storage:
         for found in result_of(self._sdk.find(place)):  # a bucket's paths come without the `s3://`
             name = str(found).removeprefix(f"{scheme}://").removeprefix(root).strip("/")
             target = folder / name
+            if name.partition("/")[0] in without:
+                continue
             if not target.resolve().is_relative_to(folder.resolve()):
                 continue  # a key such as `a/../../b` leads out of the folder
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -96,6 +96,21 @@ def test_a_result_that_was_saved_as_a_version_is_not_the_groups_source(desk: Des
     assert desk.open("results") == desk.folder / "results" / "v2"
 
 
+@pytest.mark.parametrize("scheme", ["", "s3://"])
+def test_pictures_beside_their_results_are_read_without_them(tmp_path: Path, scheme: str) -> None:
+    """`lab dataset upload` makes a flat dataset; the page can save a result as a version of it."""
+    desk = Desk(tmp_path, scheme)
+    (desk.add("pics", {"location": "local"}) / "sub").mkdir()
+    (desk.folder / "pics" / "sub" / "b.png").write_bytes(b"picture")
+    desk.add("pics/v1", made_by_us=True)
+    found = desk.datasets.open("pics", desk.downloads)
+    files = sorted(path.relative_to(found.source).as_posix() for path in Path(found.source).rglob("*.png"))
+    assert files == ["a.png", "sub/b.png"]
+    assert (Path(found.source).name, found.name) == ("pics", "pics")
+    assert (desk.folder / "pics" / "v1" / "a.png").is_file()
+    assert "Of pics, its versions are left out: they are results of this captioner." in desk.lines
+
+
 def test_a_dataset_of_the_hub_is_its_id(desk: Desk) -> None:
     desk.add("owner_name", {"dataset_id": "owner/name", "location": "huggingface"})
     assert desk.open("owner_name") == "owner/name"
