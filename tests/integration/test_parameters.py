@@ -61,8 +61,7 @@ def by_command_line(source: Path, values: dict[str, str], output: Path | None) -
 
 
 def as_a_host_sends_it(source: Path, values: dict[str, str], output: Path | None) -> int:
-    """Every parameter of the panel as a string, with another plugin's among them."""
-    assert set(values) <= set(PANEL)
+    """Every parameter of the panel as a string, with another plugin's among them, and others of a saved task."""
     panel = {key: str(schema.get("default")) for key, schema in PANEL.items()}
     host = LocalHost(source, {**panel, **values, "temperature": "0.7"}, output, say=lambda _: None)
     try:

@@ -64,7 +64,10 @@ class TestFlatten:
         ],
     )
     def test_keeps_its_format_where_that_holds_rgb(self, mode: str, kind: str, kept: str) -> None:
-        flat = flattened(encode(Image.new(mode, (3, 2)), kind))
+        image = Image.new(mode, (3, 2))
+        if mode == "P":
+            image.putpalette([0, 0, 0, 255, 0, 0])
+        flat = flattened(encode(image, kind))
         assert (flat.format, flat.mode, flat.size) == (kept, "RGB", (3, 2))
         flat.save(io.BytesIO(), "JPEG")  # as hosts show it
 
