@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from tests.support import tally
 
 #: What `--quick` leaves out: whole jobs, fuzzing, scripts.
 NOT_QUICK = (
-    *("integration/", "unit/benchmarks/", "unit/hosts/test_setup.py", "unit/hosts/test_choice.py"),
-    *("unit/images/test_opening_fuzz.py", "unit/test_config_fuzz.py", "unit/model/test_builtin_model.py"),
+    *("integration/", "unit/benchmarks/", "unit/hosts/test_setup", "unit/hosts/test_main.py"),
+    *("unit/images/test_fuzz.py", "unit/test_config_fuzz.py", "unit/model/test_builtin_model"),
 )
 
 
@@ -41,6 +42,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("counts")
         for what, number in counts.items():
             terminalreporter.line(f"{what}: {number:,}")
+
+
+@pytest.fixture(autouse=True)
+def _own_signals() -> Iterator[None]:
+    """Signal handlers are put back: a job that got SIGTERM ignores it to the end of its process, here pytest's."""
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
