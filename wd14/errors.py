@@ -141,7 +141,7 @@ class StoreError(CaptionerError):
 
 
 class AllRowsFailedError(CaptionerError):
-    """Not one picture could be captioned; the message has the first reasons."""
+    """Not one picture could be captioned; the message has the first reason."""
 
 
 class HostError(CaptionerError):

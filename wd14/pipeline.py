@@ -266,5 +266,7 @@ class _Job:
         if tally.done == 0:
             raise EmptySourceError("the dataset holds no pictures")
         if tally.failed == tally.done:
-            reasons = "; ".join(f"{source}: {reason}" for source, reason in tally.failures[:3])
-            raise AllRowsFailedError(f"none of {count(tally.done, 'picture')} could be captioned: {reasons}")
+            source, reason = tally.failures[0]  # the others were said when they failed
+            raise AllRowsFailedError(
+                f"none of {count(tally.done, 'picture')} could be captioned; the first: {source}: {reason}"
+            )

@@ -229,7 +229,7 @@ def test_a_job_with_nothing_to_show_fails(model: Path, tmp_path: Path) -> None:
         job(place, model, tmp_path / "out")
     for number in range(5):
         (place / f"{number}.png").write_text("no picture")
-    with pytest.raises(AllRowsFailedError, match=r"none of 5 pictures could be captioned: 0\.png"):
+    with pytest.raises(AllRowsFailedError, match=r"none of 5 pictures could be captioned; the first: 0\.png"):
         job(place, model, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
