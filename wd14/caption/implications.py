@@ -44,8 +44,6 @@ _MISNOMERS = frozenset(
     """.split()  # noqa: SIM905 - so many quoted words are hard to read
 )
 
-_HEADINGS = (["tag", "implied"], ["tag", "implied tag"], ["antecedent_name", "consequent_name"])
-
 
 class Implications:
     """Which tags of a model imply which others.
@@ -54,7 +52,7 @@ class Implications:
         labels: the model's tags.
         by_words: whether a tag implies what its last words name.
         table: CSV file of more implications, a line each, `tag,implied tag`, in any spelling. They are followed over
-            several steps, also over tags that the model does not have. "" = none.
+            several steps, also over tags that the model does not have; so a heading does no harm. "" = none.
 
     Raises:
         ConfigError: the table cannot be read; the message names the line.
@@ -118,7 +116,7 @@ def _read_table(path: Path) -> Iterator[tuple[str, str]]:
             rows = csv.reader(file, strict=True)
             for row in rows:
                 columns = [column.strip() for column in row]
-                if not any(columns) or (rows.line_num == 1 and [column.lower() for column in columns] in _HEADINGS):
+                if not any(columns):
                     continue
                 if len(columns) != 2 or not all(columns):
                     raise ConfigError(
