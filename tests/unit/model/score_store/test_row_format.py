@@ -15,7 +15,7 @@ PICTURE = bytes(range(32))
 def test_chosen_scores_come_back(tags: int, share: float) -> None:
     """At two thirds both layouts are equally long, and only one of them may be meant."""
     scores = np.linspace(0.02, 0.98, tags, dtype=np.float32)
-    chosen = np.arange(tags) < round(share * tags)
+    chosen = np.arange(tags) >= tags - round(share * tags)  # the last one needs the largest index
     packed = pack(scores, PICTURE, chosen)
     assert len(packed) <= 4 + 4 * tags
     found = unpack(packed, PICTURE, tags)
