@@ -181,7 +181,6 @@ class ScoreStore:
             StoreError: the store cannot be written.
         """
         with self._lock:
-            self._pending.clear()
             return self._required().clear()
 
     def _required(self) -> ScoreDatabase:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from wd14.errors import StoreError
+from wd14.model.score_store.database import set_aside
 from wd14.model.score_store.row_format import floor, rating_mask
 from wd14.model.score_store.store import ScoreStore
 from wd14.types import FloatArray, Labels
@@ -150,6 +151,31 @@ class TestDamage:
         assert len(log) == 1
         with ScoreStore.open(filled.parent) as store:
             assert store.view("model", "kohya", LABELS).get(sha("new")) is not None
+
+    def test_damage_that_comes_again_ends_the_store_for_this_run(self, filled: Path, log: Lines) -> None:
+        """A disk that damages what it is given must not fill itself with files set aside."""
+        with ScoreStore.open(filled.parent, log=log) as store:
+            for number in range(3):
+                if store.reason is None:
+                    store.view("model", "kohya", LABELS).put((sha(i), some_scores(i)) for i in range(ROWS))
+                    store.flush()
+                    with sqlite3.connect(filled) as sql:
+                        sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    sql.close()
+                    content = bytearray(filled.read_bytes())
+                    content[4096:] = b"\xff" * (len(content) - 4096)
+                    filled.write_bytes(content)
+                store.view("model", "kohya", LABELS).get(sha(number))
+            assert store.reason is not None
+        assert len(list(filled.parent.glob("*.corrupt-*"))) <= 3, "one database: at most its three files"
+        assert len(log) == 2
+
+    def test_files_that_are_set_aside_in_one_second_are_all_kept(self, tmp_path: Path) -> None:
+        kept = set()
+        for number in range(3):
+            (tmp_path / "scores.sqlite").write_text(str(number))
+            kept.add(set_aside(tmp_path / "scores.sqlite"))
+        assert {path.read_text() for path in kept} == {"0", "1", "2"}
 
     @pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
     def test_a_truncated_log_loses_its_last_rows_only(self, tmp_path: Path, log: Lines, share: float) -> None:
