@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import wd14
+from scripts.parameters import choices_of, kind_of
 from wd14.config import GROUPS, CaptionConfig
 from wd14.hosts.plugin.host import PluginHost
-from wd14.model.files.registry import MODELS
 
 #: Files of the plugin folder. The host copies the whole folder; the list is for people.
 _FILES = ["main.py", "setup.sh", "info.md", "task.yaml", "wd14"]
@@ -128,17 +128,15 @@ def _widget(key: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parameter(key: str, schema: dict[str, Any]) -> dict[str, Any]:
     field = CaptionConfig.model_fields[key]
-    kind = next(kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null")
+    kind = kind_of(schema)
     # Lists, pairs and maps are written as text in the panel.
     result: dict[str, Any] = {
         "title": field.title,
         "type": kind["type"] if kind["type"] in {"number", "integer", "boolean"} else "string",
     }
     result |= {bound: kind[bound] for bound in _BOUNDS if bound in kind}
-    if key == "generation_model":
-        result["enum"] = [model.id for model in MODELS]
-    elif "enum" in kind:
-        result["enum"] = kind["enum"]
+    if choices := choices_of(key, kind):
+        result["enum"] = choices
     if field.default is not None:
         result["default"] = field.default if kind["type"] not in {"array", "object"} else ""
     if key in {"image_field", "thresh"}:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scripts.parameters import choices_of, kind_of
 from wd14.config import CaptionConfig
 from wd14.hosts.transformer_lab import NOT_ON_A_HOST
-from wd14.model.files.registry import MODELS
 
 #: Parameters that the form does not offer. A job may write into the usual cache folder and nowhere else: the local
 #: provider's sandbox refuses other places, and elsewhere the machine is gone after the job.
@@ -39,12 +39,11 @@ def _lines() -> Iterator[str]:
 
 def _description(key: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     field = CaptionConfig.model_fields[key]
-    kind = next(kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null")
+    kind = kind_of(schema)
     # Lists, pairs and maps are written as text. With no default the host's command line sends 0 for an empty number.
     default = "" if field.default in (None, (), {}) else field.default
     result: dict[str, Any] = {"type": _TYPES.get(kind["type"], "string"), "default": default, "title": field.title}
-    options = [model.id for model in MODELS] if key == "generation_model" else kind.get("enum")
-    if options:
+    if options := choices_of(key, kind):
         result |= {"type": "enum", "options": options, "ui_widget": "select"}
     elif result["type"] == "bool":
         result["ui_widget"] = "switch"

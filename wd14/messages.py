@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from wd14.config import CaptionConfig
-from wd14.text import count, duration
+from wd14.text import count, duration, share
 from wd14.types import UNUSED, Labels, Summary
 
 #: Parameters that the line about the model has.
@@ -48,7 +48,7 @@ def thresholds_in_words(config: CaptionConfig, labels: Labels, published: Mappin
 
 def closing_lines(summary: Summary) -> Iterator[str]:
     """How many pictures were captioned, and what a person wants to know of the captions."""
-    words = f"Captioned {summary.succeeded:,} of {count(summary.total, 'picture')} in {duration(summary.seconds)}"
+    words = f"Captioned {share(summary.succeeded, summary.total, 'picture')} in {duration(summary.seconds)}"
     if summary.from_scores:
         words += f" ({summary.from_scores:,} from stored scores)"
     yield words + (f"; {summary.failed:,} failed, each is named above." if summary.failed else ".")
@@ -59,10 +59,14 @@ def closing_lines(summary: Summary) -> Iterator[str]:
         yield f"Without any tag: {count(summary.without_tags, 'caption')}. A lower threshold gives more tags."
 
 
+def made_with(summary: Summary) -> str:
+    """The model, without its owner or folder, and the thresholds: `wd-vit-tagger-v3, general 0.35`."""
+    return f"{summary.model.rstrip('/').rpartition('/')[2]}, {summary.thresholds}"
+
+
 def short_description(summary: Summary) -> str:
     """The dataset in a line: `498 of 500 pictures, wd-vit-tagger-v3, general 0.35; most frequent: solo, 1girl`."""
-    model = summary.model.rstrip("/").rpartition("/")[2]
-    line = f"{summary.succeeded:,} of {count(summary.total, 'picture')}, {model}, {summary.thresholds}"
+    line = f"{share(summary.succeeded, summary.total, 'picture')}, {made_with(summary)}"
     tags = ", ".join(tag for tag, _ in summary.frequent_tags[:5])
     return f"{line}; most frequent: {tags}" if tags else line
 

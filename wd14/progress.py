@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wd14.text import count, duration
+from wd14.text import count, duration, share
 from wd14.types import Progress
 
 #: Seconds between two lines of progress, where no bar is shown.
@@ -37,7 +37,7 @@ class ProgressMeter:
 def done_in_words(progress: Progress) -> str:
     """`1,500 of 3,000 pictures`, or `1,500 pictures` while the total is not known."""
     if progress.total:
-        return f"{progress.done:,} of {count(progress.total, 'picture')}"
+        return share(progress.done, progress.total, "picture")
     return count(progress.done, "picture")
 
 

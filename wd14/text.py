@@ -33,3 +33,8 @@ def duration(seconds: float) -> str:
 def count(number: int, noun: str) -> str:
     """`1 picture`, `2 pictures`, `12,000 pictures`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def share(number: int, total: int, noun: str) -> str:
+    """`1 of 1 picture`, `498 of 1,500 pictures`."""
+    return f"{number:,} of {count(total, noun)}"

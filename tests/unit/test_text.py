@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wd14.text import count, duration, printable
+from wd14.text import count, duration, printable, share
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,7 @@ def test_durations_read_well(seconds: float, shown: str) -> None:
 
 def test_counts_read_well() -> None:
     assert [count(n, "picture") for n in (0, 1, 12000)] == ["0 pictures", "1 picture", "12,000 pictures"]
+
+
+def test_a_share_of_a_count() -> None:
+    assert (share(1, 1, "picture"), share(1498, 1500, "picture")) == ("1 of 1 picture", "1,498 of 1,500 pictures")

@@ -20,7 +20,7 @@ from wd14.hosts.base import Host
 from wd14.images.pillow_warnings import ignore_pillow_warnings
 from wd14.progress import LINE_EVERY, done_in_words, progress_line
 from wd14.stop import StopToken
-from wd14.text import count, printable
+from wd14.text import printable, share
 from wd14.types import Progress, Summary
 
 #: Keys under which a host may name the dataset to read.
@@ -195,7 +195,7 @@ def json_object(read: Callable[[], str]) -> dict[str, Any]:
 
 def success_message(summary: Summary) -> str:
     """How a job went: `captioned 498 of 500 pictures, 2 failed`."""
-    words = f"captioned {summary.succeeded:,} of {count(summary.total, 'picture')}"
+    words = f"captioned {share(summary.succeeded, summary.total, 'picture')}"
     return f"{words}, {summary.failed:,} failed" if summary.failed else words
 
 

@@ -24,10 +24,10 @@ from wd14.errors import (
     UnreadableImageError,
 )
 from wd14.images.formats import extension, is_picture
+from wd14.images.reading import MAX_BYTES
 from wd14.text import printable
 
-#: Bytes. A member is held in memory as a whole, and its header can claim any size.
-_LARGEST_PICTURE = 1 << 30
+#: Bytes. A member is held in memory as a whole, and its header can claim any size; for pictures see `MAX_BYTES`.
 _LARGEST_TEXT = 16 << 20
 _TEXT_EXTENSIONS = frozenset({".txt", ".caption", ".cls", ".json"})
 #: Rows that are read to learn the columns.
@@ -111,7 +111,7 @@ class _TarRow:
         if is_picture(base):
             self.has_members = True
             try:
-                value: Any = {"bytes": _read(archive, member, _LARGEST_PICTURE), "path": base}
+                value: Any = {"bytes": _read(archive, member, MAX_BYTES), "path": base}
             except RowError as problem:
                 value = problem
             self.values[name] = value

@@ -27,6 +27,7 @@ from wd14.hosts.transformer_lab import (
     say,
     success_message,
 )
+from wd14.messages import made_with
 from wd14.progress import done_in_words
 from wd14.stop import stopped_by_signals
 from wd14.types import Destination, Progress, Summary
@@ -116,8 +117,7 @@ class PluginHost(TransformerLabHost):
                 " With another name there, Transformer Lab's trainers train without captions."
             )
         self.end_reported = True
-        ran = f"{summary.model.rstrip('/').rpartition('/')[2]}, {summary.thresholds}"
-        self._note_end("success", success_message(summary), progress=100, generator=ran, **written)
+        self._note_end("success", success_message(summary), progress=100, generator=made_with(summary), **written)
 
     def _show(self, line: str) -> None:
         colour = next((code for start, code in _COLOURS.items() if line.startswith(start)), "")
