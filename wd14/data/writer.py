@@ -18,7 +18,7 @@ from wd14.data.report import ReportWriter, write_json
 from wd14.errors import MissingImageError, OutputError
 from wd14.types import Destination, InputRow, PictureToSave, RowReport, Summary
 
-#: Columns that the output has itself; a kept column of that name gets `_source` at its end.
+#: Columns that the output has itself, beside the captions; a kept column of that name gets `_source` at its end.
 _OWN_COLUMNS = frozenset({"file_name", "image", "scores"})
 
 
@@ -92,6 +92,7 @@ class DatasetWriter:
             check_caption_extension(caption_files)
         self._destination = destination
         self._caption_column = caption_column
+        self._own_columns = _OWN_COLUMNS | {caption_column}
         self._caption_files = caption_files
         self._splits: dict[str, _SplitFolder] = {}
         self._size = 0  # bytes of all pictures
@@ -148,7 +149,7 @@ class DatasetWriter:
         name, text_name = split.names.take(row.input.name, as_png=staged.as_png)
         line: dict[str, Any] = {"file_name": name, self._caption_column: row.caption}
         for key, value in row.input.columns.items():
-            line[f"{key}_source" if key in _OWN_COLUMNS or key == self._caption_column else key] = value
+            line[f"{key}_source" if key in self._own_columns else key] = value
         if row.scores is not None:
             # A list of pairs and not an object: readers would make a column of every tag.
             line["scores"] = [{"tag": tag, "score": score} for tag, score in row.scores]
