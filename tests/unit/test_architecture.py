@@ -27,6 +27,7 @@ GROUND_FLOOR = {
     "progress",
     "messages",
     "cache_folders",
+    "regular_files",
     "images",
 }
 #: Do not know of each other: what passes between them is in `types`.

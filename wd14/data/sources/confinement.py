@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from wd14.data.sources.values import excerpt
 from wd14.errors import MissingImageError, UnreadableImageError
+from wd14.regular_files import kind_of, open_file
 from wd14.text import printable
 
 ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
@@ -59,7 +60,7 @@ class Confinement:
         Raises:
             OSError: it cannot be read.
         """
-        return path.open("rb")
+        return open_file(path)
 
     def picture(self, path: Path) -> tuple[Path | None, bytes | None]:
         """Where the bytes of a picture that may be opened are: a file of its own, or here.
@@ -114,8 +115,7 @@ class Confinement:
             reason = getattr(error, "strerror", None) or error
             raise UnreadableImageError(f"{shown} cannot be read: {reason}") from error
         if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
-            raise UnreadableImageError(f"{shown} is {kind}, not a file")
+            raise UnreadableImageError(f"{shown} is {kind_of(mode)}, not a file")
         return path
 
     def _check_inside(self, path: Path, shown: str) -> None:

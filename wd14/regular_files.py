@@ -1,0 +1,99 @@
+"""The one door to files of others: only regular files are opened, and small ones are read up to a limit.
+
+Opening a pipe would wait for a writer, a device has no end, and a file with a hole has any size that it claims.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+#: Opening a pipe does not wait for a writer. (O_BINARY exists on Windows only, where text is the default.)
+_WITHOUT_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class RefusedFileError(OSError):
+    """A file is there and is not read. `strerror` says why, as it does for the system's own errors."""
+
+    number = errno.EINVAL
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(self.number, reason)
+        self.reason = reason
+
+
+class NotRegularFileError(RefusedFileError):
+    """A folder, pipe, socket or device, where a file was expected."""
+
+
+class FileTooLargeError(RefusedFileError):
+    """A file has more bytes than it may have."""
+
+    number = errno.EFBIG
+
+
+class GrowingFileError(RefusedFileError):
+    """A file became longer while it was read."""
+
+    number = errno.EBUSY
+
+
+def open_file(path: str | Path) -> BinaryIO:
+    """Opens a regular file to read its bytes.
+
+    Raises:
+        NotRegularFileError: it is something else.
+        OSError: it cannot be opened.
+    """
+    handle = _open(path)
+    try:
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_file(path: str | Path, largest: int) -> bytes:
+    """All bytes of a regular file, in one read where the system can.
+
+    Args:
+        path: the file.
+        largest: bytes that it may have.
+
+    Raises:
+        NotRegularFileError: it is something else.
+        FileTooLargeError: it has more than `largest` bytes; nothing was read.
+        GrowingFileError: it became longer meanwhile.
+        OSError: it cannot be read.
+    """
+    handle = _open(path)
+    try:
+        size = os.fstat(handle).st_size
+        if size > largest:
+            raise FileTooLargeError(f"the file has {size:,} bytes; the limit is {largest:,}")
+        # One byte more than the file has, to see whether it grows.
+        data = os.read(handle, size + 1)
+        while len(data) < size and (more := os.read(handle, size + 1 - len(data))):
+            data += more
+    finally:
+        os.close(handle)
+    if len(data) > size:
+        raise GrowingFileError("the file is still growing: wait until it is complete")
+    return data
+
+
+def _open(path: str | Path) -> int:
+    handle = os.open(path, _WITHOUT_WAITING)
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return handle
+    os.close(handle)
+    raise NotRegularFileError(f"it is {kind_of(mode)}, not a file")
+
+
+def kind_of(mode: int) -> str:
+    """What something is that is no regular file, by its `st_mode`."""
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
