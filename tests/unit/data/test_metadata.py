@@ -170,6 +170,15 @@ def test_file_name_wins_over_a_column_called_image(tmp_path: Path) -> None:
     assert (seen.names, seen.columns) == (["a.png"], ("image", "_file_name"))
 
 
+def test_a_mask_of_its_own_beside_the_name_of_a_mask(tmp_path: Path) -> None:
+    put(tmp_path / "a.png")
+    line = {"file_name": "a.png", "mask_file_name": "a.png", "mask": 7, "image_file_name": "x"}
+    lines(tmp_path / "metadata.jsonl", line)
+    seen = read(tmp_path, keep_columns=True)
+    assert (seen.names, seen.failed) == (["a.png"], {})
+    assert seen.rows[0].columns == {"mask_file_name": "a.png", "mask": 7, "image_file_name": "x"}
+
+
 def test_a_line_that_is_too_long_is_one_failed_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "_LONGEST_LINE", 100)
     put(tmp_path / "a.png")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from wd14.data.sources.base import IMAGE_COLUMN, Column, Layout, RawRow
+from wd14.data.sources.base import FILE_NAME, IMAGE_COLUMN, Column, Layout, RawRow, column_names
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.splits import in_usual_order, split_of_folder
 from wd14.data.sources.walk import walk
@@ -20,7 +20,6 @@ from wd14.errors import RowError, SourceError, UnreadableImageError
 from wd14.text import count, printable
 from wd14.types import Log
 
-_FILE_NAME = "file_name"
 _LONGEST_LINE = 16 << 20  #: bytes
 
 #: A line's values by their keys, or what is wrong with the line.
@@ -58,7 +57,8 @@ class MetadataFolder(Layout):
                 counts[file.split_of(line)] += 1
                 if is_whole_folder:
                     listed.update(file.pictures_of(line))
-        self.columns = tuple(Column(name) for name in dict.fromkeys(map(_column_name, names)))
+        self._names = column_names(names)
+        self.columns = tuple(Column(name) for name in dict.fromkeys(self._names.values()))
         self.splits = in_usual_order(dict(counts)) or {"train": 0}
         if is_whole_folder:
             _log_unlisted(confinement, listed, log)
@@ -71,16 +71,10 @@ class MetadataFolder(Layout):
                 if isinstance(line, RowError):
                     yield RawRow(source, error=line)
                 elif (split := file.split_of(line)) in splits:
-                    values = {name: line[key] for key in line if (name := _column_name(key)) in columns}
-                    if _FILE_NAME in line:  # even where there is also a column "image"
-                        values[IMAGE_COLUMN] = line[_FILE_NAME]
+                    values = {self._names[key]: line[key] for key in line if self._names.get(key) in columns}
+                    if FILE_NAME in line:  # even where there is also a column "image"
+                        values[IMAGE_COLUMN] = line[FILE_NAME]
                     yield RawRow(source, values, folder=file.path.parent, split=split)
-
-
-def _column_name(key: str) -> str:
-    if key == _FILE_NAME:
-        return IMAGE_COLUMN
-    return key.removesuffix("_" + _FILE_NAME) or key
 
 
 def _one_per_folder(files: Sequence[str], log: Log) -> list[str]:
@@ -139,7 +133,7 @@ class _MetadataFile:
     def pictures_of(self, line: dict[str, Any]) -> Iterator[str]:
         """The files that a line names, relative to the dataset's folder."""
         for key, value in line.items():
-            if (key == IMAGE_COLUMN or _column_name(key) != key) and isinstance(value, str):
+            if (key == IMAGE_COLUMN or key.endswith(FILE_NAME)) and isinstance(value, str):
                 yield posixpath.normpath(posixpath.join(posixpath.dirname(self.relative), value.replace("\\", "/")))
 
 
