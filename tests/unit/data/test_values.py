@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from wd14.data.sources.values import as_json, decode_text, encodable, excerpt, first_line, read_json_object
-from wd14.errors import SourceError
+from wd14.errors import SourceError, UnreadableImageError
 
 
 @pytest.mark.parametrize("data", ["ö".encode(), "\ufefföx"[:2].encode(), "ö".encode("utf-16"), b"\xfe\xff\x00\xf6"])
@@ -53,3 +55,27 @@ def test_what_messages_show() -> None:
     assert excerpt("x" * 1000) == "x" * 200 + "…"
     assert first_line(ValueError("one\ntwo")) == "one"
     assert encodable("ö\udc80") == "ö?"
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_a_value_that_is_nested_too_deeply(kind: type) -> None:
+    value: Any = 1
+    for level in range(100_000):
+        value = [value] if kind is list else {"x": value}
+        if level == 99:
+            json.dumps(as_json(value))
+    with pytest.raises(UnreadableImageError, match="more than 100 levels"):
+        as_json(value)
+    while isinstance(value, (list, dict)):  # freed level by level
+        value = value[0] if isinstance(value, list) else value["x"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_description_that_is_no_file_or_a_hole(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(SourceError, match="not a file"):
+        read_json_object(tmp_path / "pipe.json")
+    with (tmp_path / "hole.json").open("wb") as file:
+        file.truncate(6 << 30)
+    with pytest.raises(SourceError, match="the limit is"):
+        read_json_object(tmp_path / "hole.json")
