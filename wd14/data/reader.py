@@ -32,7 +32,7 @@ from wd14.images.formats import extension, is_picture
 from wd14.text import count, printable
 from wd14.types import InputRow, Log
 
-#: Columns that a message names.
+#: Columns or splits that a message names.
 _MOST_LISTED = 50
 
 
@@ -141,7 +141,7 @@ def open_source(source: str | Path, config: CaptionConfig, *, log: Log | None = 
             raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
     splits = choose_splits(layout.splits, config.split)
     if layout.row_count(splits) == 0:
-        raise EmptySourceError(f"{printable(str(source))} holds no row in its split {printable(', '.join(splits))}")
+        raise EmptySourceError(f"{printable(str(source))} holds no row in its split {_some(splits)}")
     _log_splits(layout, splits, config, log)
     maker, needed_columns = _input_row_maker(layout, config, layout.confinement or confinement, log)
     return Source(printable(name) or "dataset", layout, splits, maker, needed_columns)
@@ -252,15 +252,14 @@ def _open_file(name: str, confinement: Confinement, log: Log) -> Layout:
 def _log_splits(layout: Layout, splits: tuple[str, ...], config: CaptionConfig, log: Log) -> None:
     unusual = [printable(split) for split in splits if split_of_folder(split) is None]
     if wants_all(config.split) and unusual:
-        log(f"Put into train, since readers know train, validation and test only: {', '.join(unusual)}")
+        log(f"Put into train, since readers know train, validation and test only: {_some(unusual)}")
     unread = [
         printable(split) if number is None else f"{printable(split)} ({number:,})"
         for split, number in layout.splits.items()
         if split not in splits
     ]
     if unread:
-        read = printable(", ".join(splits))
-        log(f"Reading the split {read}; not read: {', '.join(unread)} (split=all reads every one)")
+        log(f"Reading the split {_some(splits)}; not read: {_some(unread)} (split=all reads every one)")
 
 
 def _input_row_maker(
@@ -285,7 +284,7 @@ def _input_row_maker(
 
 
 def _image_column(layout: Layout, name: str) -> str:
-    listed = _listed(layout.columns)
+    listed = _some(layout.columns)
     column = next((column for column in layout.columns if column.name == name), None)
     if column is None:
         raise ColumnNotFoundError(f"Image Field (image_field) is {name!r}; the source has the columns: {listed}")
@@ -297,15 +296,15 @@ def _image_column(layout: Layout, name: str) -> str:
     return name
 
 
-def _listed(columns: Sequence[Column]) -> str:
-    """The names of columns for a message; a dataset may have a million."""
-    more = [f"… ({len(columns):,} columns)"] if len(columns) > _MOST_LISTED else []
-    return ", ".join([*(excerpt(str(column)) for column in columns[:_MOST_LISTED]), *more]) or "none"
+def _some(names: Sequence[object]) -> str:
+    """The first of some columns or splits, for a message: a dataset may have a million."""
+    more = [f"… ({len(names):,} in all)"] if len(names) > _MOST_LISTED else []
+    return ", ".join([*(excerpt(str(name)) for name in names[:_MOST_LISTED]), *more]) or "none"
 
 
 def _kept_columns(others: list[Column], log: Log) -> list[str]:
     # A second name of the picture (webdataset's `jpg`) has no type; it is not worth a line.
     binary = [column for column in others if not column.can_be_json and column.type]
     if binary:
-        log(f"Not kept, since they hold bytes: {_listed(binary)}")
+        log(f"Not kept, since they hold bytes: {_some(binary)}")
     return [column.name for column in others if column.can_be_json]

@@ -142,6 +142,6 @@ def test_a_value_nested_very_deep_fails_its_own_row(tmp_path: Path, name: str) -
 def test_a_message_names_some_of_a_million_columns(tmp_path: Path) -> None:
     line = {f"column {number}" + "x" * 1000: 1 for number in range(1000)}
     (tmp_path / "rows.jsonl").write_text(json.dumps(line) + "\n")
-    with pytest.raises(ColumnNotFoundError, match=r"column 0x.*\(1,000 columns\)") as caught:
+    with pytest.raises(ColumnNotFoundError, match=r"column 0x.*\(1,000 in all\)") as caught:
         read(tmp_path / "rows.jsonl")
     assert len(str(caught.value)) < 15_000

@@ -42,7 +42,9 @@ def read_json_object(path: Path, read: Callable[[Path, int], bytes] = read_file)
     """
     try:
         value = json.loads(read(path, _LARGEST_JSON_FILE))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"{path} cannot be read: {first_line(error)}") from error
     if not isinstance(value, dict):
         raise SourceError(f"{path}: expected a JSON object, got {type(value).__name__}")
