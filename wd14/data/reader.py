@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from wd14.config import CaptionConfig
-from wd14.data.sources.base import Column, Layout, RawRow
+from wd14.data.sources.base import MOST_COLUMNS, Column, Layout, RawRow
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.huggingface import HubDataset, HubId
 from wd14.data.sources.image_folder import ImageFolder, SinglePicture
@@ -307,4 +307,7 @@ def _kept_columns(others: list[Column], log: Log) -> list[str]:
     binary = [column for column in others if not column.can_be_json and column.type]
     if binary:
         log(f"Not kept, since they hold bytes: {_some(binary)}")
-    return [column.name for column in others if column.can_be_json]
+    kept = [column.name for column in others if column.can_be_json]
+    if len(kept) > MOST_COLUMNS:
+        log(f"Not kept: {count(len(kept) - MOST_COLUMNS, 'column')} after the first {MOST_COLUMNS:,}")
+    return kept[:MOST_COLUMNS]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.sources import put, read
 from tests.support.tally import tally
+from wd14.data import reader
 from wd14.data.sources import metadata
 from wd14.errors import CaptionerError, ColumnNotFoundError, EmptySourceError, RowError, SourceError
 
@@ -212,13 +213,15 @@ def test_a_hole_in_a_metadata_file_ends_the_reading_of_it(tmp_path: Path, name: 
 
 
 def test_columns_and_splits_without_end_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metadata, "_MOST_COLUMNS", 3)
+    monkeypatch.setattr(metadata, "_MOST_NAMES", 5)
+    monkeypatch.setattr(reader, "MOST_COLUMNS", 2)
     put(tmp_path / "a.png")
     rows = ({"file_name": "a.png", "split": f"split {number}", f"key {number}": 1} for number in range(200))
     lines(tmp_path / "metadata.jsonl", *rows)
     seen = read(tmp_path, keep_columns=True)
-    assert seen.columns == ("image", "split", "key 0")
-    assert seen.log[0] == "Left out: columns after the first 3"
+    assert seen.columns == ("image", "split", "key 0", "key 1", "key 2")
+    assert "Not kept: 2 columns after the first 2" in seen.log
+    assert seen.rows[0].columns == {"split": "split 0", "key 0": 1}
     assert max(map(len, seen.log)) < 2000
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from wd14.data.sources.values import as_json, decode_text, encodable, excerpt, first_line, read_json_object
@@ -30,7 +31,7 @@ def test_bytes_that_are_no_text() -> None:
     ("value", "expected"),
     [
         *((None, None), (True, True), (3, 3), (1.5, 1.5), (float("nan"), None), (float("-inf"), None)),
-        *(("猫", "猫"), ("\ud800", "?"), (b"x", None), (Decimal("1.50"), "1.50")),
+        *((np.float16(1.5), 1.5), ("猫", "猫"), ("\ud800", "?"), (b"x", None), (Decimal("1.50"), "1.50")),
         (datetime.datetime(2026, 1, 2, 3, tzinfo=datetime.UTC), "2026-01-02T03:00:00+00:00"),
         *((datetime.date(2026, 1, 2), "2026-01-02"), (datetime.time(3, 4), "03:04:00")),
         ({"a": {1: float("nan")}, "b": b"x", "\ud800": (1, b"y")}, {"a": {"1": None}, "?": [1, None]}),

@@ -17,6 +17,8 @@ from wd14.text import printable
 IMAGE_COLUMN = "image"
 #: The column of a metadata file that names the picture.
 FILE_NAME = "file_name"
+#: Columns that are kept, beside the picture.
+MOST_COLUMNS = 10_000
 
 
 def column_names(keys: Collection[str]) -> dict[str, str]:

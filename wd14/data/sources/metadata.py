@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TextIO
 
-from wd14.data.sources.base import FILE_NAME, IMAGE_COLUMN, Column, Layout, RawRow, column_names
+from wd14.data.sources.base import FILE_NAME, IMAGE_COLUMN, MOST_COLUMNS, Column, Layout, RawRow, column_names
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.splits import in_usual_order, split_of_folder
 from wd14.data.sources.walk import walk
@@ -25,8 +25,8 @@ from wd14.types import Log
 _LONGEST_LINE = 16 << 20
 #: How many times that is skipped to find a line's end. A file with a hole may have terabytes of one line.
 _MOST_SKIPPED = 16
-#: Columns that are known by name.
-_MOST_COLUMNS = 10_000
+#: Columns that are known by name: enough to find the picture among them. Lines may name others without end.
+_MOST_NAMES = 10 * MOST_COLUMNS
 
 #: A line's values by their keys, or what is wrong with the line.
 Line = dict[str, Any] | RowError
@@ -60,12 +60,11 @@ class MetadataFolder(Layout):
                     self.rows_of_no_split += 1
                     continue
                 if not names.keys() >= line.keys():
-                    names.update(dict.fromkeys(islice(line, max(0, _MOST_COLUMNS - len(names)))))
+                    more = (key for key in line if key not in names)
+                    names.update(dict.fromkeys(list(islice(more, _MOST_NAMES - len(names)))))
                 counts[file.split_of(line)] += 1
                 if is_whole_folder:
                     listed.update(file.pictures_of(line))
-        if len(names) >= _MOST_COLUMNS:
-            log(f"Left out: columns after the first {_MOST_COLUMNS:,}")
         self._names = column_names(names)
         self.columns = tuple(Column(name) for name in dict.fromkeys(self._names.values()))
         self.splits = in_usual_order(dict(counts)) or {"train": 0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
 
@@ -92,9 +93,10 @@ class _GroupSize:
     @classmethod
     def of(cls, group: Any, columns: Sequence[str]) -> _GroupSize:
         packed = unpacked = repeated = 0
+        wanted = set(columns)
         for index in range(group.num_columns):
             chunk = group.column(index)
-            if not any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in columns):
+            if wanted.isdisjoint(accumulate(chunk.path_in_schema.split("."), "{}.{}".format)):
                 continue
             packed += chunk.total_compressed_size
             unpacked += chunk.total_uncompressed_size
@@ -166,9 +168,9 @@ class ArrowFile:
 
     def _mapped_rows(self, columns: Sequence[str], first: int) -> Iterator[Row]:
         """Rows from the one numbered `first` on, until _MAPPED_BYTES are read."""
-        seen = 0
+        seen, places = 0, _places(self.schema)
         for batch in self._record_batches():
-            chosen = batch.select([self.schema.names.index(name) for name in columns])
+            chosen = batch.select([places[name] for name in columns])
             # Arrow trusts its files: with wrong offsets in one, it would read any memory, and crash.
             chosen.validate(full=True)
             for start in range(min(first, chosen.num_rows), chosen.num_rows, _ROWS_AT_ONCE):
@@ -180,10 +182,15 @@ class ArrowFile:
             first = max(0, first - chosen.num_rows)
 
 
+def _places(schema: Any) -> dict[str, int]:
+    """The first place of each column's name."""
+    return {name: place for place, name in reversed(list(enumerate(schema.names)))}
+
+
 def _rows(batch: Any, columns: Sequence[str]) -> Iterator[Row]:
     """The rows of a batch; of two columns of one name the first counts."""
-    names = batch.schema.names
-    cells = [(name, batch.column(names.index(name))) for name in columns]
+    places = _places(batch.schema)
+    cells = [(name, batch.column(places[name])) for name in columns]
     doubtful = [column for _, column in cells if _may_be_large(column)]
     for index in range(batch.num_rows):
         try:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +60,10 @@ def as_json(value: Any, levels: int = _MOST_LEVELS) -> Any:
     """
     if value is None or isinstance(value, (bool, int)):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
     if isinstance(value, str):
         return encodable(value)
+    if isinstance(value, Real):  # NumPy's small floats too, which are no `float`
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, (Mapping, list, tuple)) and levels == 0:
         raise UnreadableImageError(
             f"a column that is kept has more than {_MOST_LEVELS} levels of lists and objects in each other"
