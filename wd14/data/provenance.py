@@ -12,6 +12,8 @@ import wd14
 from wd14.config import CaptionConfig
 from wd14.types import Summary
 
+#: Begins `made_by`, by which a result is recognised.
+MADE_BY = "wd14-captioner"
 #: Packages whose version can change a result.
 _PACKAGES = ("onnxruntime", "numpy", "pillow", "datasets", "huggingface_hub")
 
@@ -26,7 +28,7 @@ def provenance(config: CaptionConfig, summary: Summary, *, source: str, model: M
         model: what identifies the tagger: id, identity, thresholds.
     """
     return {
-        "made_by": f"wd14-captioner {wd14.__version__}",
+        "made_by": f"{MADE_BY} {wd14.__version__}",
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": source,
         "model": dict(model) | {"device": summary.device},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from wd14.config import CaptionConfig
-from wd14.data.sources.base import Column, Layout
+from wd14.data.sources.base import MOST_COLUMNS, Column, Layout, RawRow
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.huggingface import HubDataset, HubId
 from wd14.data.sources.image_folder import ImageFolder, SinglePicture
@@ -17,13 +17,23 @@ from wd14.data.sources.input_rows import CAPTION_COLUMNS, InputRowMaker
 from wd14.data.sources.metadata import MetadataFolder
 from wd14.data.sources.splits import choose_splits, split_of_folder, wants_all
 from wd14.data.sources.tables import is_saved_dataset, metadata_tables, saved_dataset, table_folder
+from wd14.data.sources.values import excerpt, first_line
 from wd14.data.sources.walk import METADATA_NAMES, TABLE_EXTENSIONS, ZIP_EXTENSION, Survey, is_archive, survey
 from wd14.data.sources.webdataset import WebDataset
 from wd14.data.sources.zip_files import ZipFiles
-from wd14.errors import ColumnNotFoundError, EmptySourceError, SourceError, SourceNotFoundError
+from wd14.errors import (
+    ColumnNotFoundError,
+    EmptySourceError,
+    SourceError,
+    SourceNotFoundError,
+    UnreadableImageError,
+)
 from wd14.images.formats import extension, is_picture
 from wd14.text import count, printable
 from wd14.types import InputRow, Log
+
+#: Columns or splits that a message names.
+_MOST_LISTED = 50
 
 
 class Source:
@@ -62,9 +72,21 @@ class Source:
         for index, raw in enumerate(self._layout.rows(self._splits, self._needed_columns)):
             if self._closed.is_set():
                 return
-            yield self._maker.make(index, raw)
+            yield self._make(index, raw)
         if index < 0:
             raise EmptySourceError(f"{self.name} holds no row")
+
+    def _make(self, index: int, raw: RawRow) -> InputRow:
+        """The InputRow; whatever a row holds, it fails at most itself."""
+        try:
+            return self._maker.make(index, raw)
+        except MemoryError:
+            problem = "there is not enough memory for it"
+        except Exception as error:  # noqa: BLE001 - see above
+            problem = f"{type(error).__name__}: {first_line(error)}"
+        return InputRow(
+            index, f"{index:06d}", raw.source, error=UnreadableImageError(f"the row cannot be read: {problem}")
+        )
 
     def close(self) -> None:
         """Closes all files. An iteration in another thread ends at its next row."""
@@ -119,7 +141,7 @@ def open_source(source: str | Path, config: CaptionConfig, *, log: Log | None = 
             raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
     splits = choose_splits(layout.splits, config.split)
     if layout.row_count(splits) == 0:
-        raise EmptySourceError(f"{printable(str(source))} holds no row in its split {printable(', '.join(splits))}")
+        raise EmptySourceError(f"{printable(str(source))} holds no row in its split {_some(splits)}")
     _log_splits(layout, splits, config, log)
     maker, needed_columns = _input_row_maker(layout, config, layout.confinement or confinement, log)
     return Source(printable(name) or "dataset", layout, splits, maker, needed_columns)
@@ -230,15 +252,14 @@ def _open_file(name: str, confinement: Confinement, log: Log) -> Layout:
 def _log_splits(layout: Layout, splits: tuple[str, ...], config: CaptionConfig, log: Log) -> None:
     unusual = [printable(split) for split in splits if split_of_folder(split) is None]
     if wants_all(config.split) and unusual:
-        log(f"Put into train, since readers know train, validation and test only: {', '.join(unusual)}")
+        log(f"Put into train, since readers know train, validation and test only: {_some(unusual)}")
     unread = [
         printable(split) if number is None else f"{printable(split)} ({number:,})"
         for split, number in layout.splits.items()
         if split not in splits
     ]
     if unread:
-        read = printable(", ".join(splits))
-        log(f"Reading the split {read}; not read: {', '.join(unread)} (split=all reads every one)")
+        log(f"Reading the split {_some(splits)}; not read: {_some(unread)} (split=all reads every one)")
 
 
 def _input_row_maker(
@@ -263,7 +284,7 @@ def _input_row_maker(
 
 
 def _image_column(layout: Layout, name: str) -> str:
-    listed = ", ".join(str(column) for column in layout.columns) or "none"
+    listed = _some(layout.columns)
     column = next((column for column in layout.columns if column.name == name), None)
     if column is None:
         raise ColumnNotFoundError(f"Image Field (image_field) is {name!r}; the source has the columns: {listed}")
@@ -275,9 +296,18 @@ def _image_column(layout: Layout, name: str) -> str:
     return name
 
 
+def _some(names: Sequence[object]) -> str:
+    """The first of some columns or splits, for a message: a dataset may have a million."""
+    more = [f"… ({len(names):,} in all)"] if len(names) > _MOST_LISTED else []
+    return ", ".join([*(excerpt(str(name)) for name in names[:_MOST_LISTED]), *more]) or "none"
+
+
 def _kept_columns(others: list[Column], log: Log) -> list[str]:
     # A second name of the picture (webdataset's `jpg`) has no type; it is not worth a line.
-    binary = [str(column) for column in others if not column.can_be_json and column.type]
+    binary = [column for column in others if not column.can_be_json and column.type]
     if binary:
-        log(f"Not kept, since they hold bytes: {', '.join(binary)}")
-    return [column.name for column in others if column.can_be_json]
+        log(f"Not kept, since they hold bytes: {_some(binary)}")
+    kept = [column.name for column in others if column.can_be_json]
+    if len(kept) > MOST_COLUMNS:
+        log(f"Not kept: {count(len(kept) - MOST_COLUMNS, 'column')} after the first {MOST_COLUMNS:,}")
+    return kept[:MOST_COLUMNS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from wd14.data.sources import huggingface
 from wd14.data.sources.huggingface import HubDataset, HubId
-from wd14.errors import MissingImageError, RowError, SourceError, UnreadableImageError
+from wd14.errors import ImageTooLargeError, MissingImageError, RowError, SourceError, UnreadableImageError
 
 
 @pytest.mark.parametrize(
@@ -147,6 +148,22 @@ def test_a_picture_that_cannot_be_fetched_fails_alone(
     bad, good = hub_dataset(monkeypatch, *files(1), {"image": b"x"}).rows(["train"], ["image"])
     assert isinstance(bad.error, error)
     assert good.error is None
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_picture_that_is_too_large_to_be_fetched(monkeypatch: pytest.MonkeyPatch, is_declared: bool) -> None:
+    monkeypatch.setattr(huggingface, "_LARGEST_FETCHED", 1000)
+
+    class Remote(io.BytesIO):
+        size = 10**12 if is_declared else None
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert size == 1001
+            return super().read(size)
+
+    monkeypatch.setattr("fsspec.open", lambda *_: Remote(bytes(5000)))
+    (row,) = hub_dataset(monkeypatch, *files(1)).rows(["train"], ["image"])
+    assert isinstance(row.error, ImageTooLargeError)
 
 
 class Declared(Stream):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.sources import put, read
 from tests.support.tally import tally
+from wd14.data import reader
 from wd14.data.sources import metadata
 from wd14.errors import CaptionerError, ColumnNotFoundError, EmptySourceError, RowError, SourceError
 
@@ -170,6 +171,15 @@ def test_file_name_wins_over_a_column_called_image(tmp_path: Path) -> None:
     assert (seen.names, seen.columns) == (["a.png"], ("image", "_file_name"))
 
 
+def test_a_mask_of_its_own_beside_the_name_of_a_mask(tmp_path: Path) -> None:
+    put(tmp_path / "a.png")
+    line = {"file_name": "a.png", "mask_file_name": "a.png", "mask": 7, "image_file_name": "x"}
+    lines(tmp_path / "metadata.jsonl", line)
+    seen = read(tmp_path, keep_columns=True)
+    assert (seen.names, seen.failed) == (["a.png"], {})
+    assert seen.rows[0].columns == {"mask_file_name": "a.png", "mask": 7, "image_file_name": "x"}
+
+
 def test_a_line_that_is_too_long_is_one_failed_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "_LONGEST_LINE", 100)
     put(tmp_path / "a.png")
@@ -178,6 +188,41 @@ def test_a_line_that_is_too_long_is_one_failed_row(tmp_path: Path, monkeypatch: 
     assert seen.sources == ["metadata.jsonl line 1", "metadata.jsonl line 2"]
     assert "longer than" in seen.failed["metadata.jsonl line 1"]
     assert seen.rows[1].error is None
+
+
+def test_a_row_of_csv_that_is_too_long_is_one_failed_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "_LONGEST_LINE", 100)
+    put(tmp_path / "a.png")
+    many_lines = 'a.png,"' + "x\n" * 90 + '"\n'
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.png," + "x" * 500 + "\na.png,one\n" + many_lines)
+    seen = read(tmp_path, append_tags=True)
+    assert "longer than" in seen.failed["metadata.csv line 2"]
+    assert (seen.captions[1], seen.rows[1].source) == ("one", "metadata.csv line 3")
+    assert "longer than" in str(seen.rows[2].error)
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])
+def test_a_hole_in_a_metadata_file_ends_the_reading_of_it(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "a.png")
+    with (tmp_path / name).open("wb") as file:
+        file.write(b'{"file_name": "a.png"}\n' if name.endswith("l") else b"file_name\na.png\n")
+        file.truncate(1 << 40)
+    seen = read(tmp_path)
+    assert [row.error is None for row in seen.rows] == [True, False]
+    assert "what comes after it is not read" in str(seen.rows[1].error)
+
+
+def test_columns_and_splits_without_end_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "_MOST_NAMES", 5)
+    monkeypatch.setattr(reader, "MOST_COLUMNS", 2)
+    put(tmp_path / "a.png")
+    rows = ({"file_name": "a.png", "split": f"split {number}", f"key {number}": 1} for number in range(200))
+    lines(tmp_path / "metadata.jsonl", *rows)
+    seen = read(tmp_path, keep_columns=True)
+    assert seen.columns == ("image", "split", "key 0", "key 1", "key 2")
+    assert "Not kept: 2 columns after the first 2" in seen.log
+    assert seen.rows[0].columns == {"split": "split 0", "key 0": 1}
+    assert max(map(len, seen.log)) < 2000
 
 
 def test_metadata_of_something_else(tmp_path: Path) -> None:

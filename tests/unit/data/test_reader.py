@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +14,8 @@ import pytest
 from tests.support.sources import photo, put, read
 from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
+from wd14.data.sources.base import RawRow
+from wd14.data.sources.input_rows import InputRowMaker
 from wd14.errors import ColumnNotFoundError, EmptySourceError, SourceNotFoundError
 from wd14.types import InputRow
 
@@ -97,3 +101,47 @@ def test_close_ends_an_iteration_in_another_thread(tmp_path: Path) -> None:
     source._maker.make = close_meanwhile  # type: ignore[method-assign, assignment]
     assert len(list(source)) == 1
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("problem", [RecursionError("too deep"), OverflowError("too big"), MemoryError()])
+def test_whatever_a_row_does_it_fails_at_most_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    for name in ("a.png", "b.png"):
+        put(tmp_path / name)
+    make = InputRowMaker.make
+
+    def fail_first(self: InputRowMaker, index: int, raw: RawRow) -> InputRow:
+        if index == 0:
+            raise problem
+        return make(self, index, raw)
+
+    monkeypatch.setattr(InputRowMaker, "make", fail_first)
+    assert list(read(tmp_path).failed) == ["a.png"]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.tar"])
+def test_a_value_nested_very_deep_fails_its_own_row(tmp_path: Path, name: str) -> None:
+    deep = "[" * 600 + "]" * 600
+    put(tmp_path / "a.jpg")
+    path = tmp_path / name
+    if name == "rows.jsonl":
+        path.write_text(f'{{"file_name": "a.jpg", "x": {deep}}}\n{{"file_name": "a.jpg", "x": [1]}}\n')
+    else:
+        members = {"a.jpg": photo(), "a.json": f'{{"x": {deep}}}'.encode(), "b.jpg": photo()}
+        with tarfile.open(path, "w") as archive:
+            for member, data in members.items():
+                info = tarfile.TarInfo(member)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+    seen = read(path, keep_columns=True)
+    assert [row.error is not None for row in seen.rows] == [True, False]
+    assert "levels" in str(seen.rows[0].error)
+
+
+def test_a_message_names_some_of_a_million_columns(tmp_path: Path) -> None:
+    line = {f"column {number}" + "x" * 1000: 1 for number in range(1000)}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(line) + "\n")
+    with pytest.raises(ColumnNotFoundError, match=r"column 0x.*\(1,000 in all\)") as caught:
+        read(tmp_path / "rows.jsonl")
+    assert len(str(caught.value)) < 15_000

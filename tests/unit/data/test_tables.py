@@ -17,7 +17,7 @@ import pytest
 from tests.support.sources import photo, put, read
 from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
-from wd14.data.sources import tables
+from wd14.data.sources import table_files, tables
 from wd14.errors import ColumnNotFoundError, SourceError, SplitNotFoundError
 from wd14.images.reading import read_picture
 
@@ -141,7 +141,7 @@ def test_a_damaged_file_may_claim_any_number_of_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, claimed: int, rows: int
 ) -> None:
     write(tmp_path / "a.parquet", {"image": [b"x"]})
-    monkeypatch.setattr(tables._ParquetFile, "batches", lambda *_: iter([tables._LostRows(claimed, "damaged")]))
+    monkeypatch.setattr(table_files.ParquetFile, "rows", lambda *_: iter([table_files.LostRows(claimed, "damaged")]))
     table = tables.table_folder(tmp_path, ["a.parquet"])
     assert len(list(table.rows(["train"], ["image"]))) == rows
 
@@ -339,3 +339,96 @@ def test_a_parquet_file_that_a_newer_version_wrote() -> None:
     assert [row.columns["n"] for row in seen.rows] == [1, 2, 3]
     assert [row.columns["tags"] for row in seen.rows] == [["x"], [], None]
     assert all(read_picture(row).startswith(b"\xff\xd8\xff") for row in seen.rows)
+
+
+def test_a_table_with_pictures_of_its_own_keeps_them_beside_a_column_file_name(tmp_path: Path) -> None:
+    names = ["0.jpg", "gone.jpg"]
+    image_first = write(tmp_path / "a" / "rows.parquet", {"image": pictures(2), "file_name": names})
+    name_first = write(tmp_path / "b" / "rows.parquet", {"file_name": names, "image": pictures(2)})
+    metadata = write(tmp_path / "c" / "metadata.parquet", {"image": pictures(2), "file_name": names})
+    for path in (image_first, image_first.parent, name_first, metadata, metadata.parent):
+        seen = read(path, keep_columns=True)
+        assert (seen.failed, [read_picture(row) for row in seen.rows]) == ({}, [photo("JPEG", 0), photo("JPEG", 1)])
+        assert [row.columns for row in seen.rows] == [{"file_name": name} for name in names]
+
+
+def test_the_picture_of_a_table_whose_column_image_has_none(tmp_path: Path) -> None:
+    put(tmp_path / "0.jpg")
+    columns = {"image": [7], "file_name": ["0.jpg"]}
+    assert read(write(tmp_path / "rows.parquet", columns)).names == ["0.jpg"]
+    columns = {"image": ["not a file"], "file_name": ["0.jpg"], "mask_file_name": ["0.jpg"]}
+    path = write(tmp_path / "metadata.parquet", columns)
+    assert (read(path).names, read(path, image_field="mask").names) == (["0.jpg"], ["0.jpg"])
+
+
+@pytest.mark.parametrize("extension", [".parquet", ".arrow"])
+def test_of_two_columns_of_one_name_the_first_counts(tmp_path: Path, extension: str) -> None:
+    table = pa.table([pa.array([photo()]), pa.array([b"other"]), pa.array([1])], names=["image", "image", "n"])
+    path = tmp_path / f"rows{extension}"
+    if extension == ".parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.ipc.new_stream(str(path), table.schema) as writer:
+            writer.write_table(table)
+    seen = read(path, keep_columns=True)
+    assert (read_picture(seen.rows[0]), seen.columns, seen.rows[0].columns) == (photo(), ("image", "n"), {"n": 1})
+
+
+def repeated(value: Any, times: int) -> pa.DictionaryArray:
+    """A column that holds one value, and says how often it appears."""
+    return pa.DictionaryArray.from_arrays(pa.array([0] * times, pa.int32()), pa.array([value]))
+
+
+#: Lives as long as any memory that was taken from it.
+MEASURED = pa.proxy_memory_pool(pa.default_memory_pool())
+
+
+def test_a_value_that_is_stored_once_is_not_in_memory_for_many_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 4 << 20
+    monkeypatch.setattr(table_files, "_BYTES_AT_ONCE", size)
+    table = pa.table({"image": repeated(b"x" * size, 64)})
+    pq.write_table(table, tmp_path / "a.parquet", dictionary_pagesize_limit=1 << 30, store_schema=False)
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(MEASURED)
+    try:
+        with open_source(tmp_path / "a.parquet", CaptionConfig()) as source:
+            assert sum(row.error is None for row in source) == 64
+    finally:
+        pa.set_memory_pool(before)
+    assert MEASURED.max_memory() < 8 * size
+
+
+@pytest.mark.parametrize("extension", [".parquet", ".arrow"])
+def test_a_row_that_is_small_in_the_file_and_huge_in_memory_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str
+) -> None:
+    monkeypatch.setattr(table_files, "_LARGEST_ROW", 1 << 20)
+    tags = pa.ListArray.from_arrays(pa.array([0, 1000, 1001], pa.int32()), repeated("x" * 2000, 1001))
+    none = pa.ListArray.from_arrays(pa.array([0, 1, 100_000], pa.int32()), pa.nulls(100_000))
+    path = tmp_path / f"a{extension}"
+    for column, failed in ((tags, 0), (none, 1)):
+        table = pa.table({"image": [photo()] * 2, "more": column})
+        if extension == ".parquet":
+            pq.write_table(table, path)
+        else:
+            with pa.ipc.new_stream(str(path), table.schema) as writer:
+                writer.write_table(table)
+        assert list(read(path, keep_columns=True).failed) == [f"a{extension} row {failed}"]
+
+
+def test_a_row_group_that_is_almost_nothing_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_files, "MAX_BYTES", 0)
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": [bytes(1 << 20)]}), path, compression="zstd", use_dictionary=False)
+    assert "over 100 times its own" in read(path).failed["a.parquet row 0"]
+
+
+def test_a_value_that_python_cannot_hold_fails_its_own_row(tmp_path: Path) -> None:
+    columns = {"image": [photo()] * 3, "when": pa.array([0, 2**50, 1], pa.timestamp("ms"))}
+    path = write(tmp_path / "rows.parquet", columns)
+    assert list(read(path, keep_columns=True).failed) == ["rows.parquet row 1"]
+    zones = {"image": [photo()], "when": pa.array([0], pa.timestamp("s", "Nowhere/At_All"))}
+    assert len(read(write(path, zones), keep_columns=True).failed) == 1
+    assert read(path).failed == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,16 +46,62 @@ def test_a_link_to_the_folder_above_ends(tmp_path: Path) -> None:
     assert found(tmp_path / "data", follow=True) == ["a.png", "up/data/a.png"]
 
 
-def test_the_result_of_an_earlier_run_on_the_folder_is_left_out(tmp_path: Path) -> None:
-    put(tmp_path / "a.png")
-    for name, source in (("mine", tmp_path.name), ("others", "another"), ("broken", None)):
-        put(tmp_path / name / "b.png")
-        (tmp_path / name / ".wd14").mkdir()
-        text = "{" if source is None else json.dumps({"source": source})
-        (tmp_path / name / ".wd14" / "provenance.json").write_text(text)
+def put_result(folder: Path, *splits: str, made_by: Any = "wd14-captioner 1.0.0") -> None:
+    """A result of an earlier run; one of 1.0 has no folders of splits."""
+    for place in [folder / split for split in splits] or [folder]:
+        put(place / "old.png")
+        (place / "metadata.jsonl").write_text('{"file_name": "old.png", "caption": "old"}\n')
+    (folder / ".wd14").mkdir()
+    (folder / ".wd14" / "provenance.json").write_text(json.dumps({"made_by": made_by, "source": "another name"}))
+    (folder / ".wd14" / "report.json").write_text("{}")
+
+
+def test_results_of_earlier_runs_beside_new_pictures_are_left_out(tmp_path: Path) -> None:
+    put(tmp_path / "new.png")
+    put_result(tmp_path / "of 1.0")
+    put_result(tmp_path / "sub" / "result", "train", "test")
     seen = read(tmp_path)
-    assert seen.sources == ["a.png", "broken/b.png", "others/b.png"]
-    assert seen.log == ["mine/ is the result of an earlier run on this folder: left out"]
+    assert seen.sources == ["new.png"]
+    assert seen.log == [
+        "of 1.0/ is the result of an earlier run: left out",
+        "sub/result/ is the result of an earlier run: left out",
+    ]
+    packed = shutil.make_archive(str(tmp_path.parent / "packed"), "zip", tmp_path)
+    assert (read(packed).sources, read(packed).log) == (seen.sources, seen.log)
+
+
+@pytest.mark.parametrize("text", [None, "{", "[1]", '{"made_by": 7}', '{"source": "x"}', '{"made_by": "another tool"}'])
+def test_what_is_no_proof_of_a_result(tmp_path: Path, text: str | None) -> None:
+    put(tmp_path / "a.png")
+    put(tmp_path / "sub" / "b.png")
+    (tmp_path / "sub" / ".wd14").mkdir()
+    (tmp_path / "sub" / ".wd14" / "report.json").write_text("{}")
+    if text is not None:
+        (tmp_path / "sub" / ".wd14" / "provenance.json").write_text(text)
+    assert read(tmp_path).sources == ["a.png", "sub/b.png"]
+
+
+def test_a_result_is_a_source_itself_and_so_are_several(tmp_path: Path) -> None:
+    put_result(tmp_path / "flat")
+    put_result(tmp_path / "all", "train", "test")
+    assert read(tmp_path / "flat", append_tags=True).captions == ["old"]
+    assert read(tmp_path / "all", split="all").total == 2
+    assert [row.folder for row in read(tmp_path / "all", split="all").rows] == ["test", "train"]
+    (tmp_path / "notes.mp4").touch()
+    seen = read(tmp_path)
+    assert (seen.total, seen.log[0]) == (3, "There are only results of earlier runs here: they are read")
+
+
+@posix
+def test_a_pipe_or_a_hole_in_place_of_the_proof_does_not_hang(tmp_path: Path) -> None:
+    put(tmp_path / "a.png")
+    for name in ("pipe", "hole"):
+        (tmp_path / name / ".wd14").mkdir(parents=True)
+        put(tmp_path / name / "b.png")
+    os.mkfifo(tmp_path / "pipe" / ".wd14" / "provenance.json")
+    with (tmp_path / "hole" / ".wd14" / "provenance.json").open("wb") as file:
+        file.truncate(6 << 30)
+    assert read(tmp_path).sources == ["a.png", "hole/b.png", "pipe/b.png"]
 
 
 def test_a_folder_that_cannot_be_listed_is_a_failed_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.sources import photo, read
-from wd14.data.sources import webdataset
+from wd14.data.sources import tar_stream, webdataset
+from wd14.data.sources.tar_stream import TarStream
 from wd14.errors import SourceError
 from wd14.images.reading import read_picture
 
@@ -74,8 +75,8 @@ def test_what_members_mean(tmp_path: Path) -> None:
 def test_members_are_not_collected(tmp_path: Path) -> None:
     """`tarfile` keeps a list of all members, which would grow with the archive."""
     pack(tmp_path / "a.tar", rows(50))
-    with tarfile.open(tmp_path / "a.tar") as archive:
-        lengths = [len(archive.__dict__["members"]) for _ in webdataset._visible_members(archive)]
+    with TarStream(tmp_path / "a.tar") as stream, tarfile.TarFile(fileobj=stream) as archive:  # type: ignore[arg-type]
+        lengths = [len(archive.__dict__["members"]) for _ in webdataset._visible_members(archive, stream)]
     assert lengths == [0] * 150
 
 
@@ -154,3 +155,71 @@ def test_a_claimed_size_costs_no_memory(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) + photo())
     seen = read(tmp_path / "a.tar")
     assert all(row.error is not None for row in seen.rows)
+
+
+def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """A member's header; a size that the field cannot hold in octal digits is written as GNU tar does."""
+    member = tarfile.TarInfo(name)
+    raw = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    raw[124:136] = (size % 256**12 | 0x80 << 88 if size >= 0 else size % 256**12).to_bytes(12, "big")
+    raw[156:157] = kind
+    raw[148:156] = b"%06o\0 " % (sum(raw[:148]) + sum(b" " * 8) + sum(raw[156:512]))
+    return bytes(raw)
+
+
+def pax_headers(count: int) -> bytes:
+    headers = (tarfile.TarInfo.create_pax_global_header({f"key{n}": "x" * 5000}) for n in range(count))
+    return b"".join(headers)
+
+
+def sparse_header() -> bytes:
+    """Of a file with more holes than it has blocks: each block of the list says that another one follows."""
+    raw = bytearray(header("b.jpg", 0, tarfile.GNUTYPE_SPARSE))
+    raw[482] = 1
+    raw[148:156] = b"%06o\0 " % (sum(raw[:148]) + sum(b" " * 8) + sum(raw[156:512]))
+    return bytes(raw) + (bytes(504) + b"\x01" + bytes(7)) * 5000
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        *(header("x", 4 << 30, kind) for kind in (b"L", b"K", b"x", b"g", b"X")),
+        *(header("b.jpg", size) for size in (-512, -1024, -(10**9), 2**85)),
+        *(header("x", -512, kind) for kind in (b"L", b"x")),
+        (header("x", 512, b"L") + b"y" * 512) * 600,
+        pax_headers(200),
+        sparse_header(),
+    ],
+    ids=lambda raw: f"{raw[156:157].decode()}{len(raw)}-{raw[124:136].hex()}",
+)
+def test_headers_that_claim_too_much(tmp_path: Path, hostile: bytes) -> None:
+    first = header("a.jpg", len(photo())) + photo() + b"\0" * (-len(photo()) % 512)
+    with (tmp_path / "a.tar").open("wb") as file:
+        file.write(first + hostile)
+        file.truncate(5 << 30)  # a hole, in which a long name or anything else may end
+    seen = read(tmp_path / "a.tar")
+    assert read_picture(seen.rows[0]) == photo()
+    assert seen.rows[-1].error is not None
+    assert 2 <= len(seen.rows) <= 3
+
+
+def test_the_members_of_a_row_are_bounded_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(photo())
+    monkeypatch.setattr(webdataset, "_LARGEST_ROW", 2 * size)
+    monkeypatch.setattr(webdataset, "_LARGEST_TEXT", 10)
+    pictures = {f"a.{n}.jpg": photo() for n in range(4)}
+    texts = {"c.jpg": photo(), "c.txt": b"x" * 6, "c.cls": b"x" * 6}
+    seen = read(pack(tmp_path / "a.tar", {**pictures, "b.jpg": photo(), **texts}))
+    assert (seen.names, list(seen.failed)) == (["a.0.jpg", "b.jpg", "c.jpg"], ["a.tar: c.jpg"])
+    assert "over" in read(tmp_path / "a.tar", image_field="3.jpg").failed["a.tar: a.0.jpg"]
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+def test_a_compressed_archive_that_is_almost_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setattr(tar_stream, "MAX_BYTES", 0)
+    members = {"a.jpg": photo(), "b.bin": bytes(50 << 20), "c.jpg": photo()}
+    seen = read(pack(tmp_path / "a.tar.x", members, mode).rename(tmp_path / "a.tar.gz"))
+    assert (seen.names[0], len(seen.rows)) == ("a.jpg", 2)
+    assert "100 times its own" in str(seen.rows[1].error)

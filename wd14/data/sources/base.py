@@ -15,6 +15,23 @@ from wd14.text import printable
 #: The picture's column where the source itself does not name it: pictures in folders, `file_name` in metadata files,
 #: members of tar archives.
 IMAGE_COLUMN = "image"
+#: The column of a metadata file that names the picture.
+FILE_NAME = "file_name"
+#: Columns that are kept, beside the picture.
+MOST_COLUMNS = 10_000
+
+
+def column_names(keys: Collection[str]) -> dict[str, str]:
+    """What the columns of a metadata file are called, by their keys in it, as `datasets` calls them.
+
+    `file_name` is `image`, and `mask_file_name` is `mask` unless there is another `mask`.
+    """
+    names: dict[str, str] = {}
+    for key in keys:
+        name = IMAGE_COLUMN if key == FILE_NAME else key.removesuffix(f"_{FILE_NAME}") or key
+        is_taken = name != key and key != FILE_NAME and (name in keys or (name == IMAGE_COLUMN and FILE_NAME in keys))
+        names[key] = key if is_taken else name
+    return names
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from wd14.data.sources.values import excerpt
 from wd14.errors import MissingImageError, UnreadableImageError
-from wd14.regular_files import kind_of, open_file
+from wd14.regular_files import kind_of, open_file, read_file
 from wd14.text import printable
 
 ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
@@ -26,7 +26,12 @@ class Confinement:
     Args:
         root: the dataset's folder.
         follow_symlinks: allow links and absolute paths to lead out of it.
+
+    Attributes:
+        reads_results: whether results of this captioner that lie in the folder are part of the dataset.
     """
+
+    reads_results = False
 
     def __init__(self, root: Path, *, follow_symlinks: bool) -> None:
         self.root = root.resolve()
@@ -61,6 +66,14 @@ class Confinement:
             OSError: it cannot be read.
         """
         return open_file(path)
+
+    def read(self, path: Path, largest: int) -> bytes:
+        """All bytes of a small file that may be opened.
+
+        Raises:
+            OSError: it cannot be read, or has more than `largest` bytes.
+        """
+        return read_file(path, largest)
 
     def picture(self, path: Path) -> tuple[Path | None, bytes | None]:
         """Where the bytes of a picture that may be opened are: a file of its own, or here.

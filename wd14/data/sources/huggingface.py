@@ -11,7 +11,14 @@ from typing import Any
 from wd14.data.sources.base import Column, Layout, RawRow
 from wd14.data.sources.splits import in_usual_order
 from wd14.data.sources.values import excerpt
-from wd14.errors import MissingImageError, RowError, SourceError, SourceNotFoundError, UnreadableImageError
+from wd14.errors import (
+    ImageTooLargeError,
+    MissingImageError,
+    RowError,
+    SourceError,
+    SourceNotFoundError,
+    UnreadableImageError,
+)
 from wd14.text import printable
 from wd14.threads import OrderedMap
 
@@ -22,6 +29,8 @@ _ID = re.compile(
 )
 #: Protocols that a picture's URL may consist of. Not `file`: a dataset must not name files of this machine.
 _PROTOCOLS = frozenset({"hf", "zip", "tar"})
+#: Bytes of a picture that is fetched over the network: several are in memory at once.
+_LARGEST_FETCHED = 256 << 20
 #: Pictures that are fetched at once where each is a file of its own.
 _FETCHERS = 8
 
@@ -187,9 +196,20 @@ def _fetch(url: str) -> bytes:
         raise UnreadableImageError(f"{excerpt(url)} is not a file of the dataset")
     try:
         with fsspec.open(url, "rb") as file:
-            data: bytes = file.read()
+            _check_size(getattr(file, "size", None))
+            data: bytes = file.read(_LARGEST_FETCHED + 1)
+            _check_size(len(data))
+    except RowError:
+        raise
     except FileNotFoundError as error:
         raise MissingImageError(f"{excerpt(url)} is not on the hub") from error
-    except _library_errors() as error:
+    except MemoryError as error:
+        raise ImageTooLargeError("there is not enough memory to fetch it") from error
+    except Exception as error:
         raise UnreadableImageError(f"{excerpt(url)} cannot be fetched: {_reason(error)}") from error
     return data
+
+
+def _check_size(size: object) -> None:
+    if isinstance(size, int) and size > _LARGEST_FETCHED:
+        raise ImageTooLargeError(f"{size:,} bytes, over the limit of {_LARGEST_FETCHED:,} for what is fetched")

@@ -9,10 +9,11 @@ import posixpath
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, Self, TextIO
 
-from wd14.data.sources.base import IMAGE_COLUMN, Column, Layout, RawRow
+from wd14.data.sources.base import FILE_NAME, IMAGE_COLUMN, MOST_COLUMNS, Column, Layout, RawRow, column_names
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.splits import in_usual_order, split_of_folder
 from wd14.data.sources.walk import walk
@@ -20,8 +21,12 @@ from wd14.errors import RowError, SourceError, UnreadableImageError
 from wd14.text import count, printable
 from wd14.types import Log
 
-_FILE_NAME = "file_name"
-_LONGEST_LINE = 16 << 20  #: bytes
+#: Bytes of a line; in CSV, characters of a line and of a row, which may have many.
+_LONGEST_LINE = 16 << 20
+#: How many times that is skipped to find a line's end. A file with a hole may have terabytes of one line.
+_MOST_SKIPPED = 16
+#: Columns that are known by name: enough to find the picture among them. Lines may name others without end.
+_MOST_NAMES = 10 * MOST_COLUMNS
 
 #: A line's values by their keys, or what is wrong with the line.
 Line = dict[str, Any] | RowError
@@ -54,11 +59,14 @@ class MetadataFolder(Layout):
                 if isinstance(line, RowError):
                     self.rows_of_no_split += 1
                     continue
-                names.update(dict.fromkeys(line))
+                if not names.keys() >= line.keys():
+                    more = (key for key in line if key not in names)
+                    names.update(dict.fromkeys(list(islice(more, _MOST_NAMES - len(names)))))
                 counts[file.split_of(line)] += 1
                 if is_whole_folder:
                     listed.update(file.pictures_of(line))
-        self.columns = tuple(Column(name) for name in dict.fromkeys(map(_column_name, names)))
+        self._names = column_names(names)
+        self.columns = tuple(Column(name) for name in dict.fromkeys(self._names.values()))
         self.splits = in_usual_order(dict(counts)) or {"train": 0}
         if is_whole_folder:
             _log_unlisted(confinement, listed, log)
@@ -71,16 +79,10 @@ class MetadataFolder(Layout):
                 if isinstance(line, RowError):
                     yield RawRow(source, error=line)
                 elif (split := file.split_of(line)) in splits:
-                    values = {name: line[key] for key in line if (name := _column_name(key)) in columns}
-                    if _FILE_NAME in line:  # even where there is also a column "image"
-                        values[IMAGE_COLUMN] = line[_FILE_NAME]
+                    values = {self._names[key]: line[key] for key in line if self._names.get(key) in columns}
+                    if FILE_NAME in line:  # even where there is also a column "image"
+                        values[IMAGE_COLUMN] = line[FILE_NAME]
                     yield RawRow(source, values, folder=file.path.parent, split=split)
-
-
-def _column_name(key: str) -> str:
-    if key == _FILE_NAME:
-        return IMAGE_COLUMN
-    return key.removesuffix("_" + _FILE_NAME) or key
 
 
 def _one_per_folder(files: Sequence[str], log: Log) -> list[str]:
@@ -139,7 +141,7 @@ class _MetadataFile:
     def pictures_of(self, line: dict[str, Any]) -> Iterator[str]:
         """The files that a line names, relative to the dataset's folder."""
         for key, value in line.items():
-            if (key == IMAGE_COLUMN or _column_name(key) != key) and isinstance(value, str):
+            if (key == IMAGE_COLUMN or key.endswith(FILE_NAME)) and isinstance(value, str):
                 yield posixpath.normpath(posixpath.join(posixpath.dirname(self.relative), value.replace("\\", "/")))
 
 
@@ -151,11 +153,25 @@ def _json_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, Line]]:
             text = text.removeprefix(b"\xef\xbb\xbf")  # the byte order mark that some editors write
             _check_is_json_lines(text, name)
         if len(text) == _LONGEST_LINE and not text.endswith(b"\n"):
-            while (rest := file.readline(_LONGEST_LINE)) and not rest.endswith(b"\n"):
-                pass
-            yield number, _bad_line(number, "is longer than 16 MiB")
+            is_over = _skip_line(file)
+            yield number, _bad_line(number, "is longer than 16 MiB" + ("" if is_over else _NOT_READ))
+            if not is_over:
+                return
         elif text.strip():
             yield number, _parse_json_line(number, text)
+
+
+def _skip_line(file: BinaryIO | TextIO) -> bool:
+    """Goes to the next line; returns False where that is too far away."""
+    for _ in range(_MOST_SKIPPED):
+        rest = file.readline(_LONGEST_LINE)
+        if len(rest) < _LONGEST_LINE or rest[-1:] in ("\n", b"\n"):
+            return True
+    return False
+
+
+#: Ends the reason of a line after which nothing is read.
+_NOT_READ = ", and does not end: what comes after it is not read"
 
 
 def _check_is_json_lines(first_line: bytes, name: str) -> None:
@@ -182,22 +198,54 @@ def _parse_json_line(number: int, text: bytes) -> Line:
 def _csv_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, Line]]:
     # Bytes that are not UTF-8 become surrogates, so that one bad line does not end the file.
     with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-        reader = csv.reader(text, delimiter=_delimiter(text, name), strict=True)
+        delimiter = _delimiter(text, name)
+        lines = _CsvLines(text)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         header: list[str] = []
-        while True:
+        while not lines.are_lost:
+            lines.begin_row()
             try:
                 fields = next(reader, None)
             except csv.Error as error:
-                yield reader.line_num, _bad_line(reader.line_num, f"is not CSV: {error}")
+                yield lines.number, _bad_line(lines.number, f"is not CSV: {error}")
                 continue
             if fields is None:
                 return
             if not any(fields):
                 continue
             if header:
-                yield reader.line_num, _parse_csv_line(reader.line_num, header, fields)
+                yield lines.number, _parse_csv_line(lines.number, header, fields)
             else:
                 header = [name.strip() for name in fields]
+
+
+class _CsvLines:
+    """The lines of a CSV file, for `csv.reader`."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._left = _LONGEST_LINE  # characters that the row may still have
+        self.number = 0  #: of the last line
+        self.are_lost = False  #: whether what comes now is not read
+
+    def begin_row(self) -> None:
+        """Says that a row begins with the next line."""
+        self._left = _LONGEST_LINE
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(_LONGEST_LINE)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._left -= len(line)
+        is_cut = len(line) == _LONGEST_LINE and not line.endswith(("\n", "\r"))
+        if self._left >= 0 and not is_cut:
+            return line
+        self.are_lost = is_cut and not _skip_line(self._file)
+        raise csv.Error("it is longer than 16 MiB" + (_NOT_READ if self.are_lost else ""))
 
 
 def _parse_csv_line(number: int, header: list[str], fields: list[str]) -> Line:

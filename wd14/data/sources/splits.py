@@ -18,6 +18,9 @@ _SPLIT_OF_WORD = {word: split for split, words in _SPLIT_WORDS.items() for word 
 _SHARD = re.compile(r"(?P<split>\w+(?:\.\w+)*)-\d{5}-of-\d{5}")
 _BETWEEN_WORDS = re.compile(r"[-._ 0-9]+")
 
+#: Splits that a message names: a dataset may give each row one of its own.
+_MOST_LISTED = 20
+
 
 def split_of_folder(name: str) -> str | None:
     """The split that a folder of this name holds: `val` -> `validation`; None when it names none."""
@@ -58,7 +61,7 @@ def choose_splits(available: Mapping[str, int | None], wanted: str) -> tuple[str
     name = wanted or "train"
     found = [name] if name in names else [each for each in names if _same(each) == _same(name)]
     if not found and wanted:
-        listed = ", ".join(printable(each) for each in names)
+        listed = ", ".join(printable(each) for each in names[:_MOST_LISTED]) + (", …" if names[_MOST_LISTED:] else "")
         raise SplitNotFoundError(f"Split (split) is {wanted!r}; the source has: {listed} (or all)")
     return ((found or names)[0],)
 

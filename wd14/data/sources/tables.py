@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from wd14.data.sources.base import IMAGE_COLUMN, Column, Layout, RawRow
+from wd14.data.sources.base import FILE_NAME, IMAGE_COLUMN, Column, Layout, RawRow, column_names
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.splits import in_usual_order, split_of_file
+from wd14.data.sources.table_files import ArrowFile, LostRows, ParquetFile
 from wd14.data.sources.values import first_line, read_json_object
+from wd14.data.sources.walk import METADATA_NAMES
 from wd14.errors import DamagedImageError, RowError, SourceError
 from wd14.text import printable
-
-#: Rows in memory at once: pictures of a few MB each add up.
-_ROWS_AT_ONCE = 16
-#: Bytes of an Arrow file that are read before it is mapped anew: what was read stays in memory while it is mapped.
-_MAPPED_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class TableFile:
     split: str
 
     @contextmanager
-    def open(self) -> Iterator[_ParquetFile | _ArrowFile]:
+    def open(self) -> Iterator[ParquetFile | ArrowFile]:
         """The open file; an error inside the block is one of the file as a whole.
 
         Raises:
@@ -39,7 +36,7 @@ class TableFile:
         import pyarrow as pa
 
         try:
-            with _ArrowFile(self.path) if self.path.suffix.lower() == ".arrow" else _ParquetFile(self.path) as file:
+            with ArrowFile(self.path) if self.path.suffix.lower() == ".arrow" else ParquetFile(self.path) as file:
                 yield file
         except (pa.ArrowException, OSError, ValueError) as error:
             raise SourceError(f"{printable(self.relative)} cannot be read: {first_line(error)}") from error
@@ -50,22 +47,23 @@ class Tables(Layout):
 
     Args:
         files: at least one.
-        column_names: what columns are called here, where that differs from their name in the files.
+        file_names: whether a column `file_name` is the picture, where the files have no pictures of their own.
 
     Raises:
         SourceError: a file cannot be read; the message names it.
     """
 
-    def __init__(self, files: Sequence[TableFile], column_names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, files: Sequence[TableFile], *, file_names: bool = False) -> None:
         self._files = files
-        self._column_names = dict(column_names or {})
+        self._file_names = file_names
         counts: dict[str, int | None] = {}
         columns: dict[str, Column] = {}
         for table_file in files:
             with table_file.open() as file:
+                names = self._names(table_file, file.schema)
                 for field in file.schema:
-                    name = self._column_names.get(field.name, field.name)
-                    columns.setdefault(name, _column(name, field.type))
+                    if field.name in names:
+                        columns.setdefault(names[field.name], _column(names[field.name], field.type))
                 counts[table_file.split] = (counts.get(table_file.split) or 0) + file.row_count
         self.columns = tuple(columns.values())
         self.splits = in_usual_order(counts)
@@ -81,20 +79,49 @@ class Tables(Layout):
         # A damaged file may claim any number of rows. A row takes a byte at least.
         most_rows = table_file.path.stat().st_size
         with table_file.open() as file:
-            names = {field.name: self._column_names.get(field.name, field.name) for field in file.schema}
-            for rows in file.batches([key for key, name in names.items() if name in columns]):
-                if isinstance(rows, _LostRows):
-                    error = DamagedImageError(f"{shown}: {rows.reason}")
-                    for _ in range(rows.count if 0 < rows.count <= most_rows else 1):
-                        yield RawRow(f"{shown} row {number}", error=error, split=table_file.split)
-                        number += 1
-                    continue
-                for row in rows:
+            names = self._names(table_file, file.schema)
+            for row in file.rows([key for key, name in names.items() if name in columns]):
+                errors: list[RowError | None] = [None]
+                values: dict[str, Any] = {}
+                if isinstance(row, LostRows):
+                    lost = row.count if 0 < row.count <= most_rows else 1
+                    errors = [DamagedImageError(f"{shown}: {row.reason}")] * lost
+                elif isinstance(row, RowError):
+                    errors = [row]
+                else:
                     values = {names[key]: value for key, value in row.items()}
+                for error in errors:
                     yield RawRow(
-                        f"{shown} row {number}", values, folder=folder, may_be_absolute=True, split=table_file.split
+                        f"{shown} row {number}",
+                        values,
+                        error,
+                        folder=folder,
+                        may_be_absolute=True,
+                        split=table_file.split,
                     )
                     number += 1
+
+    def _names(self, table_file: TableFile, schema: Any) -> dict[str, str]:
+        """What the columns of a file are called here, by their name in it."""
+        keys = list(dict.fromkeys(schema.names))
+        is_metadata = self._file_names and table_file.path.name in METADATA_NAMES
+        names = column_names(keys) if is_metadata else {key: key for key in keys}
+        if self._file_names and FILE_NAME in names:
+            if _has_pictures(schema, is_metadata=is_metadata):
+                names[FILE_NAME] = FILE_NAME
+            else:
+                names.pop(IMAGE_COLUMN, None)
+                names[FILE_NAME] = IMAGE_COLUMN
+        return names
+
+
+def _has_pictures(schema: Any, *, is_metadata: bool) -> bool:
+    """Whether a table with a column `file_name` has its pictures in the column `image` all the same.
+
+    In a metadata file, text in `image` is one more column: such a file names its pictures by `file_name`.
+    """
+    column = next((_column(field.name, field.type) for field in schema if field.name == IMAGE_COLUMN), None)
+    return column is not None and column.can_hold_images and not (is_metadata and column.can_be_json)
 
 
 def _column(name: str, kind: Any) -> Column:
@@ -108,121 +135,6 @@ def _column(name: str, kind: Any) -> Column:
     return Column(name, str(kind), can_hold_images, can_be_json="binary" not in str(kind))
 
 
-@dataclass(frozen=True, slots=True)
-class _LostRows:
-    """Rows in a damaged part of a file."""
-
-    count: int
-    reason: str
-
-
-class _ParquetFile:
-    """An open Parquet file."""
-
-    def __init__(self, path: Path) -> None:
-        import pyarrow.parquet as pq
-
-        # With a buffer, and not by whole column chunks: a row group of a thousand pictures may have a gigabyte.
-        self._file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
-        self.schema = self._file.schema_arrow
-        self.row_count: int = self._file.metadata.num_rows
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close(force=True)
-
-    def batches(self, columns: list[str]) -> Iterator[list[dict[str, Any]] | _LostRows]:
-        """A few rows at a time; a damaged row group loses its rows from the damage on."""
-        import pyarrow as pa
-
-        for group in range(self._file.num_row_groups):
-            left = self._file.metadata.row_group(group).num_rows
-            try:
-                for batch in self._file.iter_batches(
-                    _ROWS_AT_ONCE, row_groups=[group], columns=columns, use_threads=False
-                ):
-                    rows = batch.to_pylist()
-                    left -= len(rows)
-                    yield rows
-            except (pa.ArrowException, OSError, ValueError) as error:
-                yield _LostRows(left, f"row group {group} is damaged: {first_line(error)}")
-
-
-class _ArrowFile:
-    """An open Arrow IPC file or stream, mapped: a record batch holds a hundred pictures or more."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with path.open("rb") as file:
-            self._is_stream = file.read(6) != b"ARROW1"
-        self._map()
-        try:
-            self.schema = self._reader().schema
-            self.row_count = 0
-            for batch in self._record_batches():
-                batch.validate()
-                self.row_count += batch.num_rows
-        except BaseException:
-            self._file.close()
-            raise
-
-    def _map(self) -> None:
-        import pyarrow as pa
-
-        self._file = pa.memory_map(str(self._path))
-
-    def _reader(self) -> Any:
-        import pyarrow as pa
-
-        self._file.seek(0)
-        return pa.ipc.open_stream(self._file) if self._is_stream else pa.ipc.open_file(self._file)
-
-    def _record_batches(self) -> Iterator[Any]:
-        reader = self._reader()
-        if self._is_stream:
-            yield from reader
-        else:
-            yield from map(reader.get_batch, range(reader.num_record_batches))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def batches(self, columns: list[str]) -> Iterator[list[dict[str, Any]] | _LostRows]:
-        """A few rows at a time; damage loses the rest of the file."""
-        import pyarrow as pa
-
-        done = 0
-        try:
-            while done < self.row_count:
-                for rows in self._mapped_rows(columns, done):
-                    done += len(rows)
-                    yield rows
-                self._file.close()
-                self._map()
-        except (pa.ArrowException, OSError, ValueError) as error:
-            yield _LostRows(self.row_count - done, f"the rest is damaged: {first_line(error)}")
-
-    def _mapped_rows(self, columns: list[str], first: int) -> Iterator[list[dict[str, Any]]]:
-        """Rows from the one numbered `first` on, until _MAPPED_BYTES are read."""
-        seen = 0
-        for batch in self._record_batches():
-            chosen = batch.select(columns)
-            # Arrow trusts its files: with wrong offsets in one, it would read any memory, and crash.
-            chosen.validate(full=True)
-            for start in range(min(first, chosen.num_rows), chosen.num_rows, _ROWS_AT_ONCE):
-                rows = chosen.slice(start, _ROWS_AT_ONCE)
-                seen += rows.nbytes
-                yield rows.to_pylist()
-                if seen > _MAPPED_BYTES:
-                    return
-            first = max(0, first - chosen.num_rows)
-
-
 def table_folder(root: Path, relative: Sequence[str]) -> Tables:
     """The table files of a folder; a file's name or folder says its split, train where it does not."""
     return Tables(_table_files(root, relative))
@@ -230,7 +142,7 @@ def table_folder(root: Path, relative: Sequence[str]) -> Tables:
 
 def metadata_tables(root: Path, relative: Sequence[str]) -> Tables:
     """`metadata.parquet` files, whose `file_name` is the picture; also any table that is given by its own path."""
-    return Tables(_table_files(root, relative), {"file_name": IMAGE_COLUMN})
+    return Tables(_table_files(root, relative), file_names=True)
 
 
 def _table_files(root: Path, relative: Sequence[str]) -> list[TableFile]:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from wd14.errors import SourceError
+from wd14.errors import SourceError, UnreadableImageError
+from wd14.regular_files import read_file
 from wd14.text import printable
+
+#: Bytes of a JSON file that describes a dataset: a hundred thousand files are named in 10 MB.
+_LARGEST_JSON_FILE = 16 << 20
+#: Lists and objects in each other; readers and writers of JSON call themselves for each.
+_MOST_LEVELS = 100
 
 
 def decode_text(data: bytes) -> str:
@@ -24,33 +31,47 @@ def decode_text(data: bytes) -> str:
     return data.decode("utf-8-sig")
 
 
-def read_json_object(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path, read: Callable[[Path, int], bytes] = read_file) -> dict[str, Any]:
     """The object in a small JSON file.
+
+    Args:
+        path: the file.
+        read: gives the bytes of a file of a limited size.
 
     Raises:
         SourceError: the file cannot be read, or holds something else.
     """
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        value = json.loads(read(path, _LARGEST_JSON_FILE))
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"{path} cannot be read: {first_line(error)}") from error
     if not isinstance(value, dict):
         raise SourceError(f"{path}: expected a JSON object, got {type(value).__name__}")
     return value
 
 
-def as_json(value: Any) -> Any:
-    """A value that JSON can hold: dates as ISO text, NaN and bytes as null, what JSON does not know as its text."""
+def as_json(value: Any, levels: int = _MOST_LEVELS) -> Any:
+    """A value that JSON can hold: dates as ISO text, NaN and bytes as null, what JSON does not know as its text.
+
+    Raises:
+        UnreadableImageError: it has more levels of lists and objects in each other.
+    """
     if value is None or isinstance(value, (bool, int)):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
     if isinstance(value, str):
         return encodable(value)
+    if isinstance(value, Real):  # NumPy's small floats too, which are no `float`
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, (Mapping, list, tuple)) and levels == 0:
+        raise UnreadableImageError(
+            f"a column that is kept has more than {_MOST_LEVELS} levels of lists and objects in each other"
+        )
     if isinstance(value, Mapping):
-        return {encodable(str(key)): as_json(item) for key, item in value.items() if not _is_binary(item)}
+        return {encodable(str(key)): as_json(item, levels - 1) for key, item in value.items() if not _is_binary(item)}
     if isinstance(value, (list, tuple)):
-        return [as_json(item) for item in value]
+        return [as_json(item, levels - 1) for item in value]
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     return None if _is_binary(value) else encodable(str(value))

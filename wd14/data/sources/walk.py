@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wd14.data.provenance import MADE_BY
 from wd14.data.sources.confinement import IRREGULAR, Confinement
 from wd14.data.sources.splits import split_of_folder
 from wd14.data.sources.values import read_json_object
@@ -27,6 +28,9 @@ _COMPANION_EXTENSIONS = frozenset(
 )
 #: Folders that systems and devices put beside pictures: macOS in archives, Synology's thumbnails.
 _SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
+
+#: Lines about results of earlier runs, for `LimitedLog`.
+_RESULTS = "earlier results"
 
 
 def is_hidden(name: str) -> bool:
@@ -70,6 +74,10 @@ class LimitedLog:
         self._counts[kind] += 1
         if self._counts[kind] <= 5:
             self._log(line)
+
+    def number(self, kind: str) -> int:
+        """How many lines of a kind there were."""
+        return self._counts[kind]
 
     def end(self) -> None:
         """Says how many lines were left out."""
@@ -155,8 +163,8 @@ def _irregular_file(relative: str, path: str, confinement: Confinement) -> Found
 def _may_enter(
     folder: Path, shown: str, confinement: Confinement, entered: set[tuple[int, int]], log: LimitedLog | None
 ) -> bool:
-    if _is_result_of(confinement.root, folder):
-        why_not, kind = "is the result of an earlier run on this folder: left out", "earlier results"
+    if not confinement.reads_results and _is_result(confinement, folder):
+        why_not, kind = "is the result of an earlier run: left out", _RESULTS
     elif not folder.is_symlink():
         return True
     elif confinement.contains(folder):
@@ -176,12 +184,13 @@ def _may_enter(
     return False
 
 
-def _is_result_of(root: Path, folder: Path) -> bool:
-    """Whether a folder is the output of an earlier run on the dataset, written inside it."""
+def _is_result(confinement: Confinement, folder: Path) -> bool:
+    """Whether a folder is the output of an earlier run, of this version or 1.0."""
     try:
-        return read_json_object(folder / ".wd14" / "provenance.json").get("source") == root.name
+        made_by = read_json_object(folder / ".wd14" / "provenance.json", confinement.read).get("made_by")
     except SourceError:
         return False
+    return isinstance(made_by, str) and made_by.partition(" ")[0] == MADE_BY
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -208,6 +217,11 @@ class Survey:
     zips: list[str] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)  #: other files by their extension
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that holds rows."""
+        return not (self.pictures or self.metadata or self.tables or self.archives or self.zips)
+
     def describe_others(self) -> str:
         """`3 other files (.mp4 2, .pdf 1)`, or nothing."""
         if not self.others:
@@ -217,13 +231,29 @@ class Survey:
 
 
 def survey(confinement: Confinement, log: Log) -> Survey:
-    """Looks a folder over once, and says which links and special files are not read.
+    """Looks a folder over, and says which links, special files and earlier results are not read.
+
+    A folder with nothing but results is a dataset of them: they are read.
 
     Raises:
         OSError: the folder itself cannot be listed.
     """
+    lines: list[str] = []
+    limited = LimitedLog(lines.append)
+    result = _survey(confinement, limited)
+    if result.is_empty and limited.number(_RESULTS):
+        confinement.reads_results = True
+        lines = ["There are only results of earlier runs here: they are read"]
+        limited = LimitedLog(lines.append)
+        result = _survey(confinement, limited)
+    limited.end()
+    for line in lines:
+        log(line)
+    return result
+
+
+def _survey(confinement: Confinement, limited: LimitedLog) -> Survey:
     result = Survey()
-    limited = LimitedLog(log)
     for found in walk(confinement, limited):
         name = found.relative.rpartition("/")[2]
         kind = extension(name)
@@ -242,5 +272,4 @@ def survey(confinement: Confinement, log: Log) -> Survey:
             result.zips.append(found.relative)
         elif kind not in _COMPANION_EXTENSIONS and len(result.others) < 1000:
             result.others[kind] += 1
-    limited.end()
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tarfile
 import zlib
@@ -13,6 +14,7 @@ from typing import Any
 
 from wd14.data.sources.base import IMAGE_COLUMN, Column, Layout, RawRow
 from wd14.data.sources.splits import in_usual_order, split_of_file
+from wd14.data.sources.tar_stream import TarStream
 from wd14.data.sources.values import decode_text, first_line
 from wd14.data.sources.walk import is_hidden
 from wd14.errors import (
@@ -27,13 +29,21 @@ from wd14.images.formats import extension, is_picture
 from wd14.images.reading import MAX_BYTES
 from wd14.text import printable
 
-#: Bytes. A member is held in memory as a whole, and its header can claim any size; for pictures see `MAX_BYTES`.
+#: Bytes of the text of a row, and of all its members. They are held in memory, and a header can claim any size.
 _LARGEST_TEXT = 16 << 20
+_LARGEST_ROW = MAX_BYTES
+_MOST_MEMBERS_OF_A_ROW = 1000
+#: Headers that count for all members after them; `tarfile` collects them.
+_MOST_GLOBAL_HEADERS = 100
 _TEXT_EXTENSIONS = frozenset({".txt", ".caption", ".cls", ".json"})
 #: Rows that are read to learn the columns.
 _ROWS_TO_LEARN_FROM = 9
 
-_DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error, LZMAError)
+#: What `tarfile` and the decompressors raise for damaged bytes, and for numbers and chains of headers beyond measure.
+_DAMAGE = (
+    *(tarfile.TarError, OSError, EOFError, zlib.error, LZMAError),
+    *(ValueError, OverflowError, LookupError, RecursionError, MemoryError),
+)
 
 
 class _NotAnArchiveError(UnreadableImageError):
@@ -71,21 +81,23 @@ class WebDataset(Layout):
 
     def _rows(self, relative: str) -> Iterator[_TarRow]:
         row = _TarRow("")
-        try:
-            archive = tarfile.open(self._root / relative, "r:*")  # noqa: SIM115 - closed below; its errors differ
-        except _DAMAGE:
-            yield _TarRow("", error=_NotAnArchiveError("it is not a tar archive, or not a whole one"))
-            return
-        with archive:
+        with contextlib.ExitStack() as opened:
             try:
-                for member in _visible_members(archive):
+                stream = opened.enter_context(TarStream(self._root / relative))
+                archive = opened.enter_context(tarfile.TarFile(fileobj=stream))  # type: ignore[arg-type]
+            except _DAMAGE as error:
+                problem = f"it is not a tar archive, or not a whole one ({first_line(error)})"
+                yield _TarRow("", error=_NotAnArchiveError(problem))
+                return
+            try:
+                for member in _visible_members(archive, stream):
                     key, name = _split_name(member.name)
                     if row.key != key:
                         if row.has_members:
                             yield row
                         row = _TarRow(key)
-                    row.add(archive, member, name)
-                _check_end(archive)
+                    row.add(stream, member, name)
+                _check_end(stream)
             except _DAMAGE as error:
                 if row.has_picture:
                     yield row
@@ -104,14 +116,17 @@ class _TarRow:
     error: RowError | None = None
     has_members: bool = False  #: whether any member belongs to a row; a README does not
     has_picture: bool = False  #: whether a picture was read to its end
+    _members: int = 0
+    _size: int = 0  # bytes of all members
+    _text_size: int = 0
 
-    def add(self, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> None:
+    def add(self, stream: TarStream, member: tarfile.TarInfo, name: str) -> None:
         """Reads a member into the column `name`, unless it is something else than a picture or text."""
         base = member.name.rpartition("/")[2]
         if is_picture(base):
             self.has_members = True
             try:
-                value: Any = {"bytes": _read(archive, member, MAX_BYTES), "path": base}
+                value: Any = {"bytes": self._read(stream, member, MAX_BYTES), "path": base}
             except RowError as problem:
                 value = problem
             self.values[name] = value
@@ -122,9 +137,24 @@ class _TarRow:
         elif extension(base) in _TEXT_EXTENSIONS:
             self.has_members = True
             try:
-                self._add_text(decode_text(_read(archive, member, _LARGEST_TEXT)), name)
+                data = self._read(stream, member, _LARGEST_TEXT - self._text_size)
+                self._text_size += len(data)
+                self._add_text(decode_text(data), name)
             except (RowError, ValueError, RecursionError) as problem:
                 self.error = self.error or UnreadableImageError(f"{printable(member.name)}: {printable(str(problem))}")
+
+    def _read(self, stream: TarStream, member: tarfile.TarInfo, largest: int) -> bytes:
+        if not member.isreg() or member.issparse():
+            raise UnreadableImageError("it is a link, a device or a sparse file in the archive, not a file")
+        if member.size > largest:
+            raise ImageTooLargeError(f"{member.size:,} bytes, over the limit of {largest:,}")
+        self._members += 1
+        self._size += member.size
+        if self._size > _LARGEST_ROW or self._members > _MOST_MEMBERS_OF_A_ROW:
+            raise ImageTooLargeError(
+                f"the row has over {_LARGEST_ROW:,} bytes, or over {_MOST_MEMBERS_OF_A_ROW:,} files"
+            )
+        return stream.read_member(member)
 
     def _add_text(self, text: str, name: str) -> None:
         if name.rpartition(".")[2] == "json":
@@ -148,12 +178,20 @@ class _TarRow:
         return RawRow(f"{archive}: {printable(name)}" if name else archive, values, error, split=split)
 
 
-def _visible_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    for member in archive:
-        archive.members.clear()  # type: ignore[attr-defined]  # tarfile's list of all members would grow without end
+def _visible_members(archive: tarfile.TarFile, stream: TarStream) -> Iterator[tarfile.TarInfo]:
+    while member := _next_member(archive, stream):
         parts = set(member.name.split("/")) - {".", ".."}
         if not member.isdir() and not any(is_hidden(part) for part in parts):
             yield member
+
+
+def _next_member(archive: tarfile.TarFile, stream: TarStream) -> tarfile.TarInfo | None:
+    stream.begin_header()
+    member = archive.next()
+    archive.members.clear()  # type: ignore[attr-defined]  # tarfile's list of all members would grow without end
+    if len(archive.pax_headers) > _MOST_GLOBAL_HEADERS:
+        raise tarfile.ReadError(f"it has over {_MOST_GLOBAL_HEADERS} global headers")
+    return member
 
 
 def _split_name(name: str) -> tuple[str, str]:
@@ -163,29 +201,12 @@ def _split_name(name: str) -> tuple[str, str]:
     return folder + slash + key, rest.lower()
 
 
-def _read(archive: tarfile.TarFile, member: tarfile.TarInfo, largest: int) -> bytes:
-    if not member.isreg():
-        raise UnreadableImageError("it is a link or a device in the archive, not a file")
-    if member.size > largest:
-        raise ImageTooLargeError(f"{member.size:,} bytes, over the limit of {largest:,}")
-    file = archive.extractfile(member)
-    if file is None:
-        raise UnreadableImageError("it is not a file in the archive")
-    with file:
-        data = file.read()
-    if len(data) != member.size:
-        raise tarfile.ReadError("unexpected end of data")
-    return data
-
-
-def _check_end(archive: tarfile.TarFile) -> None:
+def _check_end(stream: TarStream) -> None:
     """`tarfile` takes a damaged header for the end of the archive; the real end is a block of zeros.
 
     Raises:
         TarError: the archive does not end there.
     """
-    stream: Any = archive.fileobj
-    stream.seek(archive.offset)
-    block = stream.read(tarfile.BLOCKSIZE)
+    block = stream.last_block
     if len(block) < tarfile.BLOCKSIZE or any(block):
         raise tarfile.ReadError("its end is missing")

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from wd14.data.sources.confinement import ABSOLUTE, IRREGULAR, Confinement
 from wd14.data.sources.splits import split_of_folder
@@ -27,6 +27,7 @@ from wd14.errors import (
     UnreadableImageError,
 )
 from wd14.images.reading import MAX_BYTES
+from wd14.regular_files import open_file
 from wd14.text import printable
 
 #: Files and folders in all archives together.
@@ -88,8 +89,16 @@ class ZipFiles(Confinement):
         Raises:
             OSError: it cannot be read, or has more than 256 MiB.
         """
+        return io.BytesIO(self.read(path, _LARGEST_TEXT))
+
+    def read(self, path: Path, largest: int) -> bytes:
+        """The bytes of a small member.
+
+        Raises:
+            OSError: it cannot be read, or has more than `largest` bytes.
+        """
         try:
-            return io.BytesIO(self._member(path, path.name).read(_LARGEST_TEXT))
+            return self._member(path, path.name).read(largest)
         except RowError as error:
             raise OSError(str(error)) from error
 
@@ -169,7 +178,7 @@ class _Member:
         return data
 
     def _packed(self) -> bytes:
-        with self.archive.open("rb") as file:
+        with open_file(self.archive) as file:
             file.seek(self.offset)
             signature, *lengths = _HEADER.unpack(file.read(_HEADER.size))
             if signature != b"PK\3\4":
@@ -268,7 +277,8 @@ def _directory(path: Path) -> list[zipfile.ZipInfo]:
         SourceError: it has none, or one that breaks a limit.
     """
     try:
-        with _DirectoryReader(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
+        raw = cast("io.BufferedReader", open_file(path)).detach()
+        with _DirectoryReader(raw) as file, zipfile.ZipFile(file) as archive:
             size, members = path.stat().st_size, archive.infolist()
     except _BROKEN as error:
         reason = first_line(error)

@@ -1,0 +1,238 @@
+"""An open Parquet or Arrow file. One row at a time becomes Python values, and only when they fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Self
+
+from wd14.data.sources.values import first_line
+from wd14.errors import ImageTooLargeError, RowError, UnreadableImageError
+from wd14.images.reading import MAX_BYTES
+from wd14.regular_files import open_file
+
+#: Rows that are decoded at once, and bytes that they may have: pictures of a few MB each add up.
+_ROWS_AT_ONCE = 16
+_BYTES_AT_ONCE = 256 << 20
+#: Bytes of an Arrow file that are read before it is mapped anew: what was read stays in memory while it is mapped.
+_MAPPED_BYTES = 64 << 20
+#: The columns that are read may have so many times the bytes that they take in the file, and a picture more.
+_MOST_INFLATION = 100
+#: Bytes of a row's values as Python holds them: the largest picture, and as much text as anyone keeps beside it.
+_LARGEST_ROW = MAX_BYTES + (64 << 20)
+#: A column of fewer bytes cannot become a row that is too large, unless its type repeats values.
+_SMALL = 1 << 20
+#: About what a Python object takes, beside the bytes that it holds.
+_OBJECT = 32
+
+#: A row's values by their columns, or what is wrong with it.
+Row = dict[str, Any] | RowError
+
+
+@dataclass(frozen=True, slots=True)
+class LostRows:
+    """Rows in a part of a file that is not read."""
+
+    count: int
+    reason: str
+
+
+class ParquetFile:
+    """An open Parquet file."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow.parquet as pq
+
+        open_file(path).close()  # refuses what is no regular file; pyarrow opens it by its path
+        # With a buffer, and not by whole column chunks: a row group of a thousand pictures may have a gigabyte.
+        self._file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
+        self.schema = self._file.schema_arrow
+        self.row_count: int = self._file.metadata.num_rows
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close(force=True)
+
+    def rows(self, columns: Sequence[str]) -> Iterator[Row | LostRows]:
+        """The rows; a damaged row group loses its rows from the damage on."""
+        import pyarrow as pa
+
+        for group in range(self._file.num_row_groups):
+            left = self._file.metadata.row_group(group).num_rows
+            size = _GroupSize.of(self._file.metadata.row_group(group), columns)
+            if size.unpacked > _MOST_INFLATION * size.packed + MAX_BYTES:
+                yield LostRows(
+                    left,
+                    f"row group {group} would have {size.unpacked:,} bytes unpacked,"
+                    f" over {_MOST_INFLATION} times its own {size.packed:,}",
+                )
+                continue
+            try:
+                for batch in self._file.iter_batches(
+                    size.rows_at_once(), row_groups=[group], columns=list(columns), use_threads=False
+                ):
+                    for row in _rows(batch, columns):
+                        left -= 1
+                        yield row
+            except (pa.ArrowException, OSError, ValueError) as error:
+                yield LostRows(left, f"row group {group} is damaged: {first_line(error)}")
+
+
+@dataclass(frozen=True, slots=True)
+class _GroupSize:
+    """Bytes of some columns of a row group, as the file declares them."""
+
+    packed: int
+    unpacked: int
+    repeated: int  #: most that values which are stored once, and repeated by their number, can have together
+
+    @classmethod
+    def of(cls, group: Any, columns: Sequence[str]) -> _GroupSize:
+        packed = unpacked = repeated = 0
+        wanted = set(columns)
+        for index in range(group.num_columns):
+            chunk = group.column(index)
+            if wanted.isdisjoint(accumulate(chunk.path_in_schema.split("."), "{}.{}".format)):
+                continue
+            packed += chunk.total_compressed_size
+            unpacked += chunk.total_uncompressed_size
+            if chunk.dictionary_page_offset is not None:
+                data_pages = chunk.total_compressed_size - (chunk.data_page_offset - chunk.dictionary_page_offset)
+                repeated += max(0, chunk.total_uncompressed_size - max(0, data_pages))
+        return cls(packed, unpacked, repeated)
+
+    def rows_at_once(self) -> int:
+        return max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, self.repeated)))
+
+
+class ArrowFile:
+    """An open Arrow IPC file or stream, mapped: a record batch holds a hundred pictures or more."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with open_file(path) as file:
+            self._is_stream = file.read(6) != b"ARROW1"
+        self._map()
+        try:
+            self.schema = self._reader().schema
+            self.row_count = 0
+            for batch in self._record_batches():
+                batch.validate()
+                self.row_count += batch.num_rows
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _map(self) -> None:
+        import pyarrow as pa
+
+        self._file = pa.memory_map(str(self._path))
+
+    def _reader(self) -> Any:
+        import pyarrow as pa
+
+        self._file.seek(0)
+        return pa.ipc.open_stream(self._file) if self._is_stream else pa.ipc.open_file(self._file)
+
+    def _record_batches(self) -> Iterator[Any]:
+        reader = self._reader()
+        if self._is_stream:
+            yield from reader
+        else:
+            yield from map(reader.get_batch, range(reader.num_record_batches))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def rows(self, columns: Sequence[str]) -> Iterator[Row | LostRows]:
+        """The rows; damage loses the rest of the file."""
+        import pyarrow as pa
+
+        done = 0
+        try:
+            while done < self.row_count:
+                for row in self._mapped_rows(columns, done):
+                    done += 1
+                    yield row
+                self._file.close()
+                self._map()
+        except (pa.ArrowException, OSError, ValueError) as error:
+            yield LostRows(self.row_count - done, f"the rest is damaged: {first_line(error)}")
+
+    def _mapped_rows(self, columns: Sequence[str], first: int) -> Iterator[Row]:
+        """Rows from the one numbered `first` on, until _MAPPED_BYTES are read."""
+        seen, places = 0, _places(self.schema)
+        for batch in self._record_batches():
+            chosen = batch.select([places[name] for name in columns])
+            # Arrow trusts its files: with wrong offsets in one, it would read any memory, and crash.
+            chosen.validate(full=True)
+            for start in range(min(first, chosen.num_rows), chosen.num_rows, _ROWS_AT_ONCE):
+                rows = chosen.slice(start, _ROWS_AT_ONCE)
+                seen += rows.nbytes
+                yield from _rows(rows, columns)
+                if seen > _MAPPED_BYTES:
+                    return
+            first = max(0, first - chosen.num_rows)
+
+
+def _places(schema: Any) -> dict[str, int]:
+    """The first place of each column's name."""
+    return {name: place for place, name in reversed(list(enumerate(schema.names)))}
+
+
+def _rows(batch: Any, columns: Sequence[str]) -> Iterator[Row]:
+    """The rows of a batch; of two columns of one name the first counts."""
+    places = _places(batch.schema)
+    cells = [(name, batch.column(places[name])) for name in columns]
+    doubtful = [column for _, column in cells if _may_be_large(column)]
+    for index in range(batch.num_rows):
+        try:
+            if sum(_size(column.slice(index, 1)) for column in doubtful) > _LARGEST_ROW:
+                yield ImageTooLargeError(f"the row has over {_LARGEST_ROW:,} bytes")
+                continue
+            row: Row = {name: column[index].as_py() for name, column in cells}
+        except MemoryError:
+            row = ImageTooLargeError("there is not enough memory for the row")
+        except Exception as error:  # noqa: BLE001 - a date or text that Python cannot hold fails its row, and no other
+            row = UnreadableImageError(f"a value cannot be read: {type(error).__name__}: {first_line(error)}")
+        yield row
+
+
+def _may_be_large(column: Any) -> bool:
+    """Whether a row of a column is to be measured: it may have more than its share of the column's bytes, or all."""
+    kind = str(column.type)
+    if not any(word in kind for word in ("list", "map")):
+        return bool(column.nbytes > _LARGEST_ROW)
+    return column.nbytes > _SMALL or any(word in kind for word in ("dictionary", "run_end_encoded", "view", "null"))
+
+
+def _size(array: Any) -> int:
+    """About the bytes that an array's values take in Python; never much less."""
+    import pyarrow as pa
+
+    kind, objects = array.type, _OBJECT * len(array)
+    if isinstance(kind, pa.BaseExtensionType):
+        return _size(array.storage)
+    if pa.types.is_dictionary(kind):
+        return objects + _size_of_repeated(array)
+    if "view" in str(kind) or "run_end_encoded" in str(kind):  # any part of the buffers may count many times
+        return objects + len(array) * int(array.get_total_buffer_size())
+    if pa.types.is_struct(kind):
+        return objects + sum(map(_size, array.flatten()))
+    if pa.types.is_nested(kind) and not pa.types.is_union(kind):
+        return objects + _size(array.flatten())
+    return objects + int(array.nbytes)
+
+
+def _size_of_repeated(array: Any) -> int:
+    """The bytes of a dictionary array's values, each counted as often as it appears."""
+    appearing = array.indices.value_counts()
+    values, counts = array.dictionary.take(appearing.field("values")), appearing.field("counts").to_pylist()
+    return sum(number * int(values.slice(index, 1).nbytes) for index, number in enumerate(counts))
