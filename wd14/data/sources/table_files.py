@@ -8,6 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
 
+from wd14.data.sources.arrow_messages import check_messages
 from wd14.data.sources.values import first_line
 from wd14.errors import ImageTooLargeError, RowError, UnreadableImageError
 from wd14.images.reading import MAX_BYTES
@@ -118,6 +119,7 @@ class ArrowFile:
             self._is_stream = file.read(6) != b"ARROW1"
         self._map()
         try:
+            check_messages(self._file, is_stream=self._is_stream)
             self.schema = self._reader().schema
             self.row_count = 0
             for batch in self._record_batches():
