@@ -422,7 +422,7 @@ def test_a_row_group_that_is_almost_nothing_is_not_unpacked(tmp_path: Path, monk
     monkeypatch.setattr(table_files, "MAX_BYTES", 0)
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"image": [bytes(1 << 20)]}), path, compression="zstd", use_dictionary=False)
-    assert "over 100 times its own" in read(path).failed["a.parquet row 0"]
+    assert "over 100 times the file's" in read(path).failed["a.parquet row 0"]
 
 
 def test_a_value_that_python_cannot_hold_fails_its_own_row(tmp_path: Path) -> None:
