@@ -7,15 +7,15 @@ Either way it brings the picture to where the output is built.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, Self
 
 from wd14.config import CaptionConfig
 from wd14.errors import ImageTooLargeError, RowError
-from wd14.images.opening import PictureFile
-from wd14.images.reading import read_picture
+from wd14.images.opening import MOST_FRAMES, PictureFile
+from wd14.images.reading import encoded_size, read_picture
 from wd14.model.preprocess import prepare
 from wd14.threads import Budget, OrderedMap, available_cores
 from wd14.types import DecodedRow, FloatArray, InputRow, InputSpec, PictureToSave
@@ -25,6 +25,9 @@ from wd14.types import DecodedRow, FloatArray, InputRow, InputSpec, PictureToSav
 _GROUP = 16
 #: Pixels that may be open at once: a few ordinary pictures, or one huge one.
 _PIXELS_AT_ONCE = 128_000_000
+#: Bytes of encoded pictures that may be in memory at once, in the queue as in the decoding threads: hundreds of
+#: ordinary pictures, or one huge one.
+_BYTES_AT_ONCE = 256 << 20
 #: Groups that are decoded ahead of the model, beside four for each thread: so far that a huge picture, for which the
 #: others must wait, keeps no thread from working. A picture that is ready holds 2.4 MB.
 _AHEAD = 8
@@ -60,6 +63,7 @@ class Decoder:
         self._stage = stage
         self._on_model_needed = on_model_needed
         self._pixels = Budget(_PIXELS_AT_ONCE)
+        self._file_bytes = Budget(_BYTES_AT_ONCE)
         self._max_pixels = round(config.max_megapixels * 1_000_000)
         self._group_size = 1
         workers = config.max_data_loader_n_workers
@@ -76,6 +80,8 @@ class Decoder:
                 workers=workers,
                 window=_AHEAD + 4 * workers,
                 name="wd14-decode",
+                weigh=_bytes_in_memory,
+                most_bytes=_BYTES_AT_ONCE,
             )
 
     def __iter__(self) -> Iterator[DecodedRow]:
@@ -108,21 +114,26 @@ class Decoder:
         """A row that is ready for the model, has its scores, or has failed."""
         decoded = DecodedRow(row)
         try:
-            data = read_picture(row)
-            decoded.digest = hashlib.sha256(data).digest()
-            decoded.result.scores = self._stored_scores(decoded.digest)
-            decoded.from_scores = decoded.result.scores is not None
-            picture = self._picture(decoded, data)
-            decoded.staged = self._stage(row, picture)
-            if decoded.staged is not None and row.data is not None:
-                decoded.input = replace(row, data=None)  # the bytes have a place; what waits must not hold them too
+            # The bytes of a row that has no file are in memory already: the queue counts them.
+            with self._file_bytes.taking(encoded_size(row) if row.data is None else 0):
+                self._read_and_stage(decoded)
         except RowError as error:
             decoded.result.error = error
         except MemoryError:
             decoded.result.error = ImageTooLargeError("there is not enough memory to open it")
         if decoded.result.error is not None:
             decoded.array = None
+        if row.data is not None:
+            decoded.input = replace(row, data=None)  # they have a place now; what waits must not hold them too
         return decoded
+
+    def _read_and_stage(self, decoded: DecodedRow) -> None:
+        data = read_picture(decoded.input)
+        decoded.digest = hashlib.sha256(data).digest()
+        decoded.result.scores = self._stored_scores(decoded.digest)
+        decoded.from_scores = decoded.result.scores is not None
+        picture = self._picture(decoded, data)
+        decoded.staged = self._stage(decoded.input, picture)
 
     def _picture(self, decoded: DecodedRow, data: bytes) -> PictureToSave:
         """The picture as it is to be saved; on the way it becomes the model's input, where it has no scores yet."""
@@ -143,5 +154,10 @@ class Decoder:
                     decoded.notes.append(f"saved as RGB {'PNG ' if as_png else ''}on white")
         frames = picture.frames  # last: see there
         if frames > 1:
-            decoded.notes.append(f"first of {frames} frames")
+            decoded.notes.append(f"first of {frames}{' or more' if frames == MOST_FRAMES else ''} frames")
         return PictureToSave(data, as_png=as_png)
+
+
+def _bytes_in_memory(rows: Sequence[InputRow] | Sequence[DecodedRow]) -> int:
+    """Bytes of encoded pictures that rows hold. Decoded rows hold none, and mostly rows name files."""
+    return sum(len(row.data) for row in rows if isinstance(row, InputRow) and row.data is not None)

@@ -28,9 +28,10 @@ def available_cores() -> int:
 class _Slot(Generic[R]):
     """One result that is to come."""
 
-    __slots__ = ("error", "ready", "value")
+    __slots__ = ("error", "ready", "value", "weight")
 
-    def __init__(self) -> None:
+    def __init__(self, weight: int) -> None:
+        self.weight = weight  # of the item, then of the result
         self.ready = False
         self.value: R | None = None
         self.error: BaseException | None = None
@@ -56,11 +57,27 @@ class OrderedMap(Generic[T, R]):
         workers: number of threads that work; at least 1.
         window: bound on the items under way; at least `workers`.
         name: of the threads, which debuggers show.
+        weigh: bytes that an item holds, or a result until it is taken; None = not worth counting.
+        most_bytes: bound on these bytes, over all that is under way. An item above it waits until it is alone, and then
+            goes through; what waits has been taken from the iterable already.
     """
 
-    def __init__(self, work: Callable[[T], R], items: Iterable[T], *, workers: int, window: int, name: str) -> None:
+    def __init__(
+        self,
+        work: Callable[[T], R],
+        items: Iterable[T],
+        *,
+        workers: int,
+        window: int,
+        name: str,
+        weigh: Callable[[T | R], int] | None = None,
+        most_bytes: int = 0,
+    ) -> None:
         self._work = work
         self._items = items
+        self._weigh = weigh
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._window = max(window, workers)
         # A large window is refilled half at a time: waking the feeder costs more than an item that is quick to do.
         self._refill_at = max(workers, self._window // 2) if self._window >= 8 else self._window - 1
@@ -68,6 +85,7 @@ class OrderedMap(Generic[T, R]):
         # stored scores spends a third of its time in waking otherwise).
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)  # the feeder: there is room in the window
+        self._lighter = threading.Condition(self._lock)  # the feeder: what is under way holds fewer bytes
         self._work_there = threading.Condition(self._lock)  # the workers: an item waits
         self._head_ready = threading.Condition(self._lock)  # the consumer: the first result is there
         self._todo: deque[tuple[T, _Slot[R]]] = deque()
@@ -98,6 +116,8 @@ class OrderedMap(Generic[T, R]):
                     raise Closed
                 if self._slots and self._slots[0].ready:
                     slot = self._slots.popleft()
+                    if slot.weight:
+                        self._add_bytes(-slot.weight)
                     if len(self._slots) <= self._refill_at:
                         self._room.notify()
                     break
@@ -147,8 +167,11 @@ class OrderedMap(Generic[T, R]):
                     item = next(items)
                 except StopIteration:
                     break
-                slot = _Slot[R]()
+                slot = _Slot[R](0 if self._weigh is None else self._weigh(item))
                 with self._lock:
+                    if slot.weight:
+                        self._wait_until_it_fits(slot.weight)
+                        self._bytes += slot.weight
                     self._slots.append(slot)
                     self._todo.append((item, slot))
                     self._work_there.notify()
@@ -161,7 +184,7 @@ class OrderedMap(Generic[T, R]):
                     close()
         with self._lock:
             if error is not None:
-                last = _Slot[R]()
+                last = _Slot[R](0)
                 last.error, last.ready = error, True
                 self._slots.append(last)
             self._exhausted = True
@@ -173,8 +196,15 @@ class OrderedMap(Generic[T, R]):
                 self._room.wait_for(lambda: self._closed or len(self._slots) <= self._refill_at)
             return not self._closed
 
+    def _wait_until_it_fits(self, weight: int) -> None:
+        self._lighter.wait_for(lambda: self._closed or self._bytes == 0 or self._bytes + weight <= self._most_bytes)
+
+    def _add_bytes(self, number: int) -> None:
+        self._bytes += number
+        self._lighter.notify()
+
     def _wake_all(self) -> None:
-        for condition in (self._room, self._work_there, self._head_ready):
+        for condition in (self._room, self._lighter, self._work_there, self._head_ready):
             condition.notify_all()
 
     def _serve(self) -> None:
@@ -189,7 +219,11 @@ class OrderedMap(Generic[T, R]):
             except BaseException as error:  # noqa: BLE001 - handed to the consumer, at its place
                 slot.error = error
             del item  # a thread that waits must not keep a picture alive
+            held = 0 if self._weigh is None or slot.value is None else self._weigh(slot.value)
             with self._lock:
+                if held != slot.weight:
+                    self._add_bytes(held - slot.weight)
+                    slot.weight = held
                 slot.ready = True
                 if self._slots and self._slots[0] is slot:
                     self._head_ready.notify()

@@ -44,6 +44,7 @@ class Outcome:
     err: str
     seconds: float
     events: int  #: file operations that were counted; 0 where the process could not say
+    megabytes: float  #: memory at its most
 
     @property
     def said(self) -> str:
@@ -82,6 +83,7 @@ class Faults:
         largest_file: int | None = None,
         user: int | None = None,
         setup: str = "",
+        patience: float = 240.0,
     ) -> Outcome:
         """Runs `wd14-captioner` to its end.
 
@@ -96,6 +98,7 @@ class Faults:
             largest_file: bytes that a file may have; writing more fails.
             user: id of the user to become.
             setup: Python to run in the process before the program.
+            patience: seconds after which it is killed.
         """
         request = {
             "words": [os.fsdecode(word) for word in words],
@@ -108,6 +111,7 @@ class Faults:
             "user": user,
             "setup": setup,
             "folder": str(self._folder),
+            "patience": patience,
         }
         assert self._server.stdin is not None
         assert self._server.stdout is not None
@@ -274,7 +278,11 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
     if request["send"] and not request["at_event"]:
         time.sleep(request["after"])
         os.kill(child, request["send"])
-    _, status = os.waitpid(child, 0)
+    watchdog = threading.Timer(request["patience"], os.kill, (child, signal.SIGKILL))
+    watchdog.start()
+    _, status, used = os.wait4(child, 0)
+    watchdog.cancel()
+    watchdog.join()  # no thread is left when the next run is forked
     seconds = time.monotonic() - begun
     texts = [pipe.text() for pipe in reading]
     return {
@@ -283,6 +291,7 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
         "err": texts[1],
         "seconds": seconds,
         "events": int(texts[2] or 0),
+        "megabytes": used.ru_maxrss / 1024,
     }
 
 

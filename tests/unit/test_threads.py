@@ -53,6 +53,41 @@ def test_never_more_than_the_window_is_under_way() -> None:
     mapped.close()
 
 
+@pytest.mark.parametrize("size", [40, 150])
+def test_what_is_under_way_is_bounded_by_bytes_too(size: int) -> None:
+    """Bytes of items, and of results until they are taken; an item above the bound goes through alone."""
+    lock = threading.Lock()
+    held = most = 0
+
+    def items() -> Iterator[bytes]:
+        for _ in range(40):
+            yield bytes(size)
+
+    def work(item: bytes) -> bytes:
+        nonlocal held, most
+        with lock:
+            held += len(item)
+            most = max(most, held)
+        time.sleep(0.001)
+        return item
+
+    mapped = OrderedMap(work, items(), workers=4, window=20, name="t-bytes", weigh=len, most_bytes=100)
+    for _ in range(40):
+        time.sleep(0.0005)
+        assert len(mapped.take(timeout=10)) == size
+        with lock:
+            held -= size
+    # The one that the consumer has just been given may not be counted as taken yet.
+    assert most <= max(size, 100) + size
+    assert mapped.close()
+
+
+def test_closing_ends_a_feeder_that_waits_for_bytes() -> None:
+    mapped = OrderedMap(lambda item: item, iter([b"12", b"34", b"56"]), workers=1, window=9, name="t-full", weigh=len)
+    time.sleep(0.02)
+    assert mapped.close()
+
+
 def test_an_error_comes_at_its_place_and_the_rest_goes_on() -> None:
     def work(item: int) -> int:
         if item == 2:

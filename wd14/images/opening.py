@@ -18,6 +18,17 @@ from wd14.images.colour import on_white
 from wd14.images.flatten import flattened, needs_flattening
 from wd14.images.formats import ANIMATED, FORMATS
 
+#: Pixels of the longest side. Pillow keeps a pointer for each row: 250 million rows of one pixel would take 6 GB.
+_LONGEST_SIDE = 10_000_000
+#: Scans of a JPEG file, and pixels over all of them, of which a file must keep one. Each scan goes over the whole
+#: picture, and a file may have any number; a progressive one has about ten.
+_USUAL_SCANS = 16
+_SCANNED_PIXELS = 4_000_000_000
+#: Frames that are counted. Finding them takes long in a TIFF of a hundred thousand pages, and in a GIF that is larger
+#: than this.
+MOST_FRAMES = 1000
+_LARGEST_GIF = 16 << 20
+
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -74,11 +85,13 @@ class PictureFile:
 
     @property
     def frames(self) -> int:
-        """Number of pictures in the file, of which the first is used. Ask last: counting may lose the first."""
+        """Pictures in the file, `MOST_FRAMES` at most; the first is used. Ask last: counting may lose the first."""
         if self.format not in ANIMATED:
             return 1
         try:
-            return max(1, int(getattr(self._image, "n_frames", 1)))
+            if self.format == "TIFF" or (self.format == "GIF" and len(self._data) > _LARGEST_GIF):
+                return _frames_one_by_one(self._image)
+            return min(max(1, int(getattr(self._image, "n_frames", 1))), MOST_FRAMES)
         except Exception:  # noqa: BLE001 - plugins raise anything on damage in later frames, which are not used
             return 1
 
@@ -117,6 +130,8 @@ class PictureFile:
     @property
     def _rgb(self) -> Image.Image:
         if self._decoded is None:
+            if self.format in ("JPEG", "MPO"):
+                _check_scans(self._data, self.pixels)
             self._image.load()
             self._decoded = on_white(self._image, self._data)
         return self._decoded
@@ -162,6 +177,27 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
             f"{width} x {height} pixels are {width * height / 1e6:.4g} megapixels;"
             f" the limit (Largest Picture) is {max_pixels / 1e6:.4g}"
         )
+    if max(size) > _LONGEST_SIDE:
+        raise ImageTooLargeError(f"{width} x {height} pixels: the limit of a side is {_LONGEST_SIDE:,}")
+
+
+def _check_scans(data: bytes, pixels: int) -> None:
+    scans = data.count(b"\xff\xda")  # the marker that begins a scan; within a scan it cannot occur
+    most = max(_USUAL_SCANS, _SCANNED_PIXELS // pixels)
+    if scans > most:
+        raise ImageTooLargeError(
+            f"it has {scans:,} scans, which would take minutes to decode; the limit for its size is {most:,}:"
+            " save it again as an ordinary JPEG"
+        )
+
+
+def _frames_one_by_one(image: Image.Image) -> int:
+    try:
+        for number in range(1, MOST_FRAMES):
+            image.seek(number)
+    except EOFError:
+        return number
+    return MOST_FRAMES
 
 
 #: Start-of-frame markers of JPEG (ITU-T T.81, table B.1); C4, C8 and CC mean something else.

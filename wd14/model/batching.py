@@ -9,8 +9,6 @@ from wd14.types import DecodedRow, ScoringResult
 
 #: Rows that need no model travel in groups of this many: waking a thread for each would cost most of the time.
 _GROUP = 16
-#: Or until they hold so many bytes of pictures: what waits is bounded by memory, not only by number.
-_GROUP_BYTES = 16 << 20
 #: Rows back in which the same picture is recognised before its scores have reached the store.
 _REMEMBERED = 256
 
@@ -25,7 +23,7 @@ def batches(rows: Iterable[DecodedRow], batch_size: Callable[[], int]) -> Iterat
         batch_size: how many rows go through the model at once; asked for when a row needs the model.
     """
     group: list[DecodedRow] = []
-    for_model = held_bytes = 0
+    for_model = 0
     recent: OrderedDict[bytes, ScoringResult] = OrderedDict()
     for row in rows:
         group.append(row)
@@ -36,11 +34,8 @@ def batches(rows: Iterable[DecodedRow], batch_size: Callable[[], int]) -> Iterat
             recent[row.digest] = row.result
             if len(recent) > _REMEMBERED:
                 recent.popitem(last=False)
-        else:
-            held_bytes += len(row.input.data or b"")
-        full = len(group) - for_model >= _GROUP or held_bytes >= _GROUP_BYTES
-        if full or (for_model and for_model >= batch_size()):
+        if len(group) - for_model >= _GROUP or (for_model and for_model >= batch_size()):
             yield group
-            group, for_model, held_bytes = [], 0, 0
+            group, for_model = [], 0
     if group:
         yield group

@@ -16,6 +16,9 @@ from wd14.model.tagger import Tagger
 from wd14.threads import BackgroundCall, OrderedMap, available_cores
 from wd14.types import DecodedRow, FloatArray
 
+#: Bytes of pictures that wait in batches, ready for the model: 400 of 448 pixels a side, or one batch of more.
+_BYTES_AT_ONCE = 1 << 30
+
 
 def runs_at_once() -> int:
     """How many runs of the model share a CPU's cores.
@@ -56,7 +59,13 @@ class Scorer:
         self._running_now = threading.BoundedSemaphore(runs)
         # One batch waits for each that runs, so that no thread waits for a batch to be put together.
         self._threads = OrderedMap(
-            self._score, batches(rows, self._find_batch_size), workers=runs, window=2 * runs, name="wd14-run"
+            self._score,
+            batches(rows, self._find_batch_size),
+            workers=runs,
+            window=2 * runs,
+            name="wd14-run",
+            weigh=_bytes_for_model,
+            most_bytes=_BYTES_AT_ONCE,
         )
 
     def take(self, timeout: float) -> list[DecodedRow]:
@@ -108,6 +117,10 @@ class Scorer:
                 row.result.scores = values if self._keep_low_scores else stored
             except ScoringError as error:
                 row.result.error = error
+
+
+def _bytes_for_model(rows: list[DecodedRow]) -> int:
+    return sum(row.array.nbytes for row in rows if row.array is not None)
 
 
 def _as_batch(rows: list[DecodedRow]) -> FloatArray:

@@ -28,6 +28,16 @@ def facts(picture: PictureFile | Image.Image) -> tuple[str | None, tuple[int, in
     return picture.format, picture.size, picture.mode
 
 
+def _tiff_of_pages(number: int) -> bytes:
+    """A TIFF of many pages of one pixel, which share its byte."""
+    tags = [(256, 3, 1), (257, 3, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (279, 4, 1)]
+    page = struct.pack("<H", len(tags)) + b"".join(
+        struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags
+    )
+    ends = [16 + (len(page) + 4) * (index + 1) for index in range(number)]
+    return b"II*\0" + struct.pack("<I8x", 16) + b"".join(page + struct.pack("<I", end) for end in [*ends[:-1], 0])
+
+
 class TestHeader:
     def test_facts(self) -> None:
         picture = opened(encode(Image.new("P", (5, 3)), "GIF"))
@@ -278,6 +288,29 @@ class TestLimits:
         data = png(50_000, 50_000, 8, 2, b"")  # 2500 megapixels of nothing
         with pytest.raises(ImageTooLargeError, match=r"50000 x 50000 pixels are 2500 megapixels.* 250"):
             opened(data)
+
+    def test_too_long_a_side(self) -> None:
+        """Pillow keeps a pointer for each row: these would take 6 GB."""
+        with pytest.raises(ImageTooLargeError, match="the limit of a side is 10,000,000"):
+            opened(png(1, 250 * MEGA, 8, 0, b""))
+        assert opened(png(1, 2 * MEGA, 8, 0, b"")).size == (1, 2 * MEGA)
+
+    def test_too_many_scans(self) -> None:
+        """Each of them goes over the whole picture."""
+        data = encode(Image.new("L", (2000, 2000), 128), "JPEG", progressive=True)
+        last = data[data.rindex(b"\xff\xda") : -2]
+        assert opened(data[:-2] + last * 100 + data[-2:]).rgb(upright=True).size == (2000, 2000)
+        with pytest.raises(ImageTooLargeError, match=r"it has 20,00\d scans.* the limit for its size is 1,000"):
+            opened(data[:-2] + last * 20_000 + data[-2:]).rgb(upright=True)
+
+    def test_frames_are_counted_up_to_a_limit(self) -> None:
+        """Pillow takes a minute to count the pages of this TIFF."""
+        assert opened(_tiff_of_pages(100_000)).frames == 1000
+        assert opened(_tiff_of_pages(3)).frames == 3
+        frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
+        gif = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6)
+        assert opened(gif + frame * 2000 + b";").frames == 1000
+        assert opened(gif + frame * 1_200_000 + b";").frames == 1000
 
     def test_limit_is_inclusive(self) -> None:
         data = encode(Image.new("RGB", (10, 10)))
