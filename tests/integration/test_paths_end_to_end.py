@@ -259,7 +259,7 @@ def test_an_output_inside_its_source_is_no_part_of_it(faults: Faults, model: Pat
         done = caption(faults, model, source, "--output", source / "src_captions")
         assert done.status == 0, done.said
         assert names(source / name) == ["a.png"]
-    assert "src_captions/ is the result of an earlier run on this folder: left out" in done.out
+    assert "src_captions/ is the result of an earlier run: left out" in done.out
     assert {name: kept for name, kept in tree(source).items() if not name.startswith("src_captions")} == before
     # Moved into another dataset it is a part of that one.
     (tmp_path / "other").mkdir()

@@ -17,7 +17,7 @@ import pytest
 from tests.support.sources import photo, put, read
 from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
-from wd14.data.sources import table_files, tables
+from wd14.data.sources import arrow_messages, table_files, tables
 from wd14.errors import ColumnNotFoundError, SourceError, SplitNotFoundError
 from wd14.images.reading import read_picture
 
@@ -422,7 +422,7 @@ def test_a_row_group_that_is_almost_nothing_is_not_unpacked(tmp_path: Path, monk
     monkeypatch.setattr(table_files, "MAX_BYTES", 0)
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"image": [bytes(1 << 20)]}), path, compression="zstd", use_dictionary=False)
-    assert "over 100 times its own" in read(path).failed["a.parquet row 0"]
+    assert "over 100 times the file's" in read(path).failed["a.parquet row 0"]
 
 
 def test_a_value_that_python_cannot_hold_fails_its_own_row(tmp_path: Path) -> None:
@@ -432,3 +432,21 @@ def test_a_value_that_python_cannot_hold_fails_its_own_row(tmp_path: Path) -> No
     zones = {"image": [photo()], "when": pa.array([0], pa.timestamp("s", "Nowhere/At_All"))}
     assert len(read(write(path, zones), keep_columns=True).failed) == 1
     assert read(path).failed == {}
+
+
+@pytest.mark.parametrize("new_writer", [pa.ipc.new_file, pa.ipc.new_stream])
+@pytest.mark.parametrize("is_dictionary", [True, False])
+def test_a_part_of_an_arrow_file_that_is_almost_nothing_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_writer: Any, is_dictionary: bool
+) -> None:
+    monkeypatch.setattr(arrow_messages, "MAX_BYTES", 100_000)
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    path = tmp_path / "a.arrow"
+    for data in (photo(), bytes(1 << 20)):
+        table = pa.table({"n": [1], "image": repeated(data, 1) if is_dictionary else pa.array([data])})
+        with new_writer(str(path), table.schema, options=options) as writer:
+            writer.write_table(table)
+        if data == photo():
+            assert read_picture(read(path).rows[0]) == photo()
+    with pytest.raises(SourceError, match="over 100 times its own"):
+        read(path)

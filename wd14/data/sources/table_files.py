@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
 
+from wd14.data.sources.arrow_messages import check_messages
 from wd14.data.sources.values import first_line
 from wd14.errors import ImageTooLargeError, RowError, UnreadableImageError
 from wd14.images.reading import MAX_BYTES
 from wd14.regular_files import open_file
 
-#: Rows that are decoded at once, and bytes that they may have: pictures of a few MB each add up.
+#: Rows that are decoded at once: pictures of a few MB each add up.
 _ROWS_AT_ONCE = 16
+#: Bytes that they may have, if each had all that its row group has: one value may be stored once for many rows.
 _BYTES_AT_ONCE = 256 << 20
 #: Bytes of an Arrow file that are read before it is mapped anew: what was read stays in memory while it is mapped.
 _MAPPED_BYTES = 64 << 20
-#: The columns that are read may have so many times the bytes that they take in the file, and a picture more.
+#: A row group may have so many times the file's bytes when it is unpacked, and a picture more.
 _MOST_INFLATION = 100
 #: Bytes of a row's values as Python holds them: the largest picture, and as much text as anyone keeps beside it.
 _LARGEST_ROW = MAX_BYTES + (64 << 20)
@@ -46,6 +47,7 @@ class ParquetFile:
         import pyarrow.parquet as pq
 
         open_file(path).close()  # refuses what is no regular file; pyarrow opens it by its path
+        self._size = path.stat().st_size
         # With a buffer, and not by whole column chunks: a row group of a thousand pictures may have a gigabyte.
         self._file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
         self.schema = self._file.schema_arrow
@@ -62,51 +64,26 @@ class ParquetFile:
         import pyarrow as pa
 
         for group in range(self._file.num_row_groups):
+            # Not the sizes of its columns: where a file is damaged, asking pyarrow for one may end the process.
             left = self._file.metadata.row_group(group).num_rows
-            size = _GroupSize.of(self._file.metadata.row_group(group), columns)
-            if size.unpacked > _MOST_INFLATION * size.packed + MAX_BYTES:
+            size = self._file.metadata.row_group(group).total_byte_size
+            if size > _MOST_INFLATION * self._size + MAX_BYTES:
                 yield LostRows(
                     left,
-                    f"row group {group} would have {size.unpacked:,} bytes unpacked,"
-                    f" over {_MOST_INFLATION} times its own {size.packed:,}",
+                    f"row group {group} would have {size:,} bytes unpacked,"
+                    f" over {_MOST_INFLATION} times the file's {self._size:,}",
                 )
                 continue
+            rows_at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, size)))
             try:
                 for batch in self._file.iter_batches(
-                    size.rows_at_once(), row_groups=[group], columns=list(columns), use_threads=False
+                    rows_at_once, row_groups=[group], columns=list(columns), use_threads=False
                 ):
                     for row in _rows(batch, columns):
                         left -= 1
                         yield row
             except (pa.ArrowException, OSError, ValueError) as error:
                 yield LostRows(left, f"row group {group} is damaged: {first_line(error)}")
-
-
-@dataclass(frozen=True, slots=True)
-class _GroupSize:
-    """Bytes of some columns of a row group, as the file declares them."""
-
-    packed: int
-    unpacked: int
-    repeated: int  #: most that values which are stored once, and repeated by their number, can have together
-
-    @classmethod
-    def of(cls, group: Any, columns: Sequence[str]) -> _GroupSize:
-        packed = unpacked = repeated = 0
-        wanted = set(columns)
-        for index in range(group.num_columns):
-            chunk = group.column(index)
-            if wanted.isdisjoint(accumulate(chunk.path_in_schema.split("."), "{}.{}".format)):
-                continue
-            packed += chunk.total_compressed_size
-            unpacked += chunk.total_uncompressed_size
-            if chunk.dictionary_page_offset is not None:
-                data_pages = chunk.total_compressed_size - (chunk.data_page_offset - chunk.dictionary_page_offset)
-                repeated += max(0, chunk.total_uncompressed_size - max(0, data_pages))
-        return cls(packed, unpacked, repeated)
-
-    def rows_at_once(self) -> int:
-        return max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, self.repeated)))
 
 
 class ArrowFile:
@@ -118,6 +95,7 @@ class ArrowFile:
             self._is_stream = file.read(6) != b"ARROW1"
         self._map()
         try:
+            check_messages(self._file, is_stream=self._is_stream)
             self.schema = self._reader().schema
             self.row_count = 0
             for batch in self._record_batches():
