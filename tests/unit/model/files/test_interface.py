@@ -165,7 +165,7 @@ def test_weights_that_are_read_over_and_over_are_refused(tmp_path: Path) -> None
     check_external(tmp_path / "model.onnx", GraphFacts((), (), {}, {"w": (100, 50, 50)}))
     for external in ({"w": (100, 100, 50)}, {"w": (None,), "./w": (None,), ".//w": (None,)}):
         with pytest.raises(ModelContractError, match="over and over"):
-            check_external(tmp_path / "model.onnx", GraphFacts((), (), {}, external))  # type: ignore[arg-type]
+            check_external(tmp_path / "model.onnx", GraphFacts((), (), {}, external))
 
 
 def test_a_fixed_batch_that_fills_the_memory_is_refused() -> None:
