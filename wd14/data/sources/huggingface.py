@@ -12,6 +12,7 @@ from wd14.data.sources.base import Column, Layout, RawRow
 from wd14.data.sources.splits import in_usual_order
 from wd14.data.sources.values import excerpt
 from wd14.errors import MissingImageError, RowError, SourceError, SourceNotFoundError, UnreadableImageError
+from wd14.hub_answers import check_answers
 from wd14.text import printable
 from wd14.threads import OrderedMap
 
@@ -92,6 +93,7 @@ class HubDataset(Layout):
 def _open_streams(hub_id: HubId) -> dict[str, Any]:
     import datasets
 
+    check_answers()
     options: dict[str, Any] = {"revision": hub_id.revision, "streaming": True}
     if "trust_remote_code" in inspect.signature(datasets.load_dataset).parameters:
         options["trust_remote_code"] = False  # before datasets 4, leaving it out asks on the terminal

@@ -37,8 +37,10 @@ _GRAPH_NODE, _GRAPH_WEIGHT, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SPARSE_WEIGHT = 
 _FUNCTION_NAME, _FUNCTION_NODE, _FUNCTION_DOMAIN = 1, 7, 10
 _NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 4, 5, 7
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
+_ATTRIBUTE_NAME, _ATTRIBUTE_INT = 1, 3
 _ATTRIBUTE_SPARSE, _ATTRIBUTE_SPARSES = 22, 23
-_TENSOR_NAME, _TENSOR_EXTERNAL = 8, 13
+_TENSOR_KIND, _TENSOR_NAME, _TENSOR_EXTERNAL = 2, 8, 13
+_STRING = 8  # of TensorProto.DataType
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _VALUE_NAME, _VALUE_TYPE = 1, 2
 _TYPE_TENSOR, _TENSOR_ELEMENT, _TENSOR_SHAPE, _SHAPE_DIM, _DIM_VALUE, _DIM_NAME = 1, 1, 2, 1, 1, 2
@@ -185,7 +187,8 @@ class _Walk:
     def _node(self, span: Span, *, depth: int) -> None:
         _, node = self._read(span)
         for attribute in node[_NODE_ATTRIBUTE]:
-            _, parts = self._read(attribute)
+            numbers, parts = self._read(attribute)
+            self._refuse_text(self._text(parts[_ATTRIBUTE_NAME]), numbers.get(_ATTRIBUTE_INT))
             if parts[_ATTRIBUTE_SPARSE] or parts[_ATTRIBUTE_SPARSES]:
                 raise self._too_much("sparse weights")
             for tensor in parts[_ATTRIBUTE_TENSOR] + parts[_ATTRIBUTE_TENSORS]:
@@ -197,9 +200,16 @@ class _Walk:
             made_by = (self._text(node[_NODE_OPERATOR]), tuple(self._text([name]) for name in node[_NODE_INPUT]))
             self._producers.update((self._text([name]), made_by) for name in node[_NODE_OUTPUT])
 
+    def _refuse_text(self, attribute: str, value: int | None) -> None:
+        """Refuses what makes text: its characters are in no arena, so that no limit of memory holds for them."""
+        if attribute.endswith(("string", "strings")) or (attribute == "to" and value == _STRING):
+            raise self._too_much("text in it")
+
     def _tensor(self, span: Span) -> str:
         """The weight's name; notes the file that holds it when it is not this one."""
-        _, tensor = self._read(span)
+        numbers, tensor = self._read(span)
+        if numbers.get(_TENSOR_KIND) == _STRING:
+            raise self._too_much("text in it")
         pairs = [self._read(pair)[1] for pair in tensor[_TENSOR_EXTERNAL]]
         entries = {self._text(pair[_ENTRY_KEY]): self._text(pair[_ENTRY_VALUE]) for pair in pairs}
         if "location" in entries:

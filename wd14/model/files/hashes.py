@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,7 +42,7 @@ class FileHash:
     path: Path
     size: int  #: bytes
     sha256: str
-    stamp: str
+    stamp: str = field(compare=False)
 
     def check(self) -> None:
         """Checks that the file is still the one that was hashed.

@@ -178,9 +178,17 @@ def sparse() -> onnx.ModelProto:
     return model
 
 
+TEXT = [
+    helper.make_node("Cast", ["in"], ["text"], to=TensorProto.STRING),
+    helper.make_node("Constant", [], ["text"], value_string="a"),
+    helper.make_node("Constant", [], ["text"], value=helper.make_tensor("t", TensorProto.STRING, [1], [b"a"])),
+]
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
+        *((small(node, helper.make_node("Relu", ["in"], ["out"])), "text in it") for node in TEXT),
         (calling_twice(30), "over 200,000 nodes"),
         (calling_twice(101), "functions nested deeper"),
         (many_outputs(), "201 outputs"),
