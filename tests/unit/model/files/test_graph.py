@@ -181,7 +181,7 @@ def sparse() -> onnx.ModelProto:
 TEXT = [
     helper.make_node("Cast", ["in"], ["text"], to=TensorProto.STRING),
     helper.make_node("Constant", [], ["text"], value_string="a"),
-    helper.make_node("Constant", [], ["text"], value=helper.make_tensor("t", TensorProto.STRING, [1], [b"a"])),
+    helper.make_node("Constant", [], ["text"], value=numpy_helper.from_array(np.array(["a"], object), "t")),
 ]
 
 
