@@ -94,6 +94,14 @@ def _open(path: str | Path) -> int:
     raise NotRegularFileError(f"it is {kind_of(mode)}, not a file")
 
 
+def mode_of(path: Path) -> int:
+    """What lies there, as an `st_mode`; 0 where nothing does, and for what no system takes as a path or lets us see."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
 def kind_of(mode: int) -> str:
     """What something is that is no regular file, by its `st_mode`."""
     return "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"

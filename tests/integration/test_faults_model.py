@@ -243,6 +243,49 @@ def test_operators_that_are_not_onnx_are_refused(scene: Scene) -> None:
     assert "RunShell" in refused(scene, folder).err
 
 
+def fills_the_memory(folder: Path, shape_from: str) -> Path:
+    """A tensor of 6 GiB, for which a graph of some bytes can ask: of a constant shape, a computed one, or doubled."""
+    count = 6 << 28
+    nodes = [MEAN, helper.make_node("ConstantOfShape", ["shape"], ["big"])]
+    weights = [constant("shape", [count], np.int64)]
+    if shape_from == "input":
+        nodes = [
+            MEAN,
+            helper.make_node("Shape", ["mean"], ["pictures"]),
+            helper.make_node("Mul", ["pictures", "count"], ["shape"]),
+            nodes[1],
+        ]
+        weights = [constant("count", [count], np.int64)]
+    if shape_from == "loop":
+        body = helper.make_graph(
+            [
+                helper.make_node("Identity", ["before"], ["after"]),
+                helper.make_node("Concat", ["x", "x"], ["y"], axis=0),
+            ],
+            "body",
+            [
+                helper.make_tensor_value_info("step", TensorProto.INT64, []),
+                helper.make_tensor_value_info("before", TensorProto.BOOL, []),
+                helper.make_tensor_value_info("x", TensorProto.FLOAT, None),
+            ],
+            [
+                helper.make_tensor_value_info("after", TensorProto.BOOL, []),
+                helper.make_tensor_value_info("y", TensorProto.FLOAT, None),
+            ],
+        )
+        nodes = [MEAN, helper.make_node("Loop", ["times", "go", "mean"], ["big"], body=body)]
+        weights = [constant("times", 1 << 40, np.int64), constant("go", True, np.bool_)]
+    nodes.append(helper.make_node("ReduceMax", ["big"], ["most"], keepdims=0))
+    nodes.append(helper.make_node("Add", ["mean", "most"], ["value"]))
+    return tagger(folder, [*nodes, *ROWS], [*ROW_WEIGHTS, *weights])
+
+
+@pytest.mark.parametrize("shape_from", ["constant", "input", "loop"])
+def test_a_model_that_fills_the_memory_fails(scene: Scene, shape_from: str) -> None:
+    failed = refused(scene, fills_the_memory(scene.folder / "broken", shape_from))
+    assert "not enough memory" in failed.err
+
+
 # ── Stop ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

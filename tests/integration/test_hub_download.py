@@ -686,3 +686,44 @@ def test_the_environment_is_followed_from_a_fresh_process(hub: FakeHub, unpinned
     fetched = run()
     assert fetched.stdout.startswith(str(tmp_path / "home" / "hub")), fetched.stderr
     assert run(HF_HUB_OFFLINE="1").stdout == fetched.stdout
+
+
+# ── A hub that answers with names of its own ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"ETag": '"../../../../outside"'},
+        {"X-Linked-Etag": '"../../../../outside"'},
+        {"ETag": 'W/"/outside"'},
+        {"ETag": '"..\\\\..\\\\outside"'},
+        {"ETag": f'"{"e" * 5000}"'},
+        {"X-Repo-Commit": "../../../outside"},
+    ],
+)
+@pytest.mark.parametrize("honest", [0, 1])
+def test_an_answer_that_leads_out_of_the_cache_is_refused(
+    hub: FakeHub, unpinned: str, cache: Path, header: dict[str, str], honest: int
+) -> None:
+    """Whether the hub shows its face at the first question or at the second."""
+    answer = {"X-Repo-Commit": COMMIT, "ETag": '"0a"', "X-Linked-Size": "4"}
+    if honest:
+        hub.fail(method="HEAD", path="selected_tags.csv", times=honest, status=200, headers=answer)
+    hub.fail(method="HEAD", path="selected_tags.csv", times=-1, status=200, headers=answer | header)
+    with pytest.raises(DownloadError, match=r"not to be trusted .* names no file of the cache.*HF_ENDPOINT"):
+        find_model(unpinned)
+    assert not list(cache.parents[1].rglob("outside*"))
+    assert not hub.asked("GET")
+
+
+def test_answers_are_checked_once_and_for_all(hub: FakeHub, unpinned: str) -> None:
+    """Also after the client has begun anew, as it does by itself when a connection fails."""
+    forget_sessions()
+    find_model(unpinned)
+    made = [huggingface_hub.get_session()]
+    forget_sessions()
+    made.append(huggingface_hub.get_session())
+    for client in made:
+        hooks: Any = getattr(client, "event_hooks", None) or getattr(client, "hooks", None)
+        assert [hook.__name__ for hook in hooks["response"]] == ["_check"]

@@ -177,3 +177,12 @@ def test_neither_here_nor_there(hub: DatasetHub, tmp_path: Path) -> None:
     assert result["error"] == "SourceNotFoundError"
     assert "no folder or file" in result["message"]
     assert "hub's dataset painter/nothing" in result["message"]
+
+
+def test_an_answer_that_leads_out_of_the_clients_cache_is_refused(tmp_path: Path) -> None:
+    with dataset_hub(REPOS) as hub:
+        hub.etag = '"../../../../outside"'
+        result = job(hub, tmp_path, "painter/parquet")
+    assert result["error"] == "SourceError"
+    assert "names no file of the cache" in result["message"]
+    assert not list(tmp_path.rglob("outside*"))

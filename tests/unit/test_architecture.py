@@ -28,6 +28,7 @@ GROUND_FLOOR = {
     "messages",
     "cache_folders",
     "regular_files",
+    "hub_answers",
     "images",
 }
 #: Do not know of each other: what passes between them is in `types`.

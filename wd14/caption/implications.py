@@ -7,12 +7,14 @@ do its first words (`hair_bow` and `hair`), nor tags of another category. A tabl
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from wd14.caption.spelling import folded
 from wd14.caption.thresholds import IndexArray
 from wd14.errors import ConfigError
+from wd14.regular_files import read_file
 from wd14.types import Labels
 
 #: Words that negate the noun behind them (`no_humans`), or mention it without its being there (`unworn_hat`).
@@ -43,6 +45,10 @@ _MISNOMERS = frozenset(
     twintails_day vaulting_horse water_gun white_day wrestling_ring
     """.split()  # noqa: SIM905 - so many quoted words are hard to read
 )
+
+
+#: Bytes that a table may have: Danbooru's own, with all its implications, has about 2 MB.
+LARGEST_TABLE = 16 << 20
 
 
 class Implications:
@@ -112,17 +118,15 @@ def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
 def _read_table(path: Path) -> Iterator[tuple[str, str]]:
     where = f"Implication Table (implications): {path}"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True)
-            for row in rows:
-                columns = [column.strip() for column in row]
-                if not any(columns):
-                    continue
-                if len(columns) != 2 or not all(columns):
-                    raise ConfigError(
-                        f"{where}, line {rows.line_num}: expected 'tag,implied tag', got {','.join(row)!r}"
-                    )
-                yield columns[0], columns[1]
+        text = read_file(path, LARGEST_TABLE).decode("utf-8-sig")
+        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        for row in rows:
+            columns = [column.strip() for column in row]
+            if not any(columns):
+                continue
+            if len(columns) != 2 or not all(columns):
+                raise ConfigError(f"{where}, line {rows.line_num}: expected 'tag,implied tag', got {','.join(row)!r}")
+            yield columns[0], columns[1]
     except OSError as error:
         raise ConfigError(f"{where} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

@@ -19,6 +19,7 @@ from wd14.model.files.find import ModelFiles, find_model
 from wd14.model.files.graph import TensorFacts
 from wd14.model.files.interface import Interface, check_spec, read_interface
 from wd14.model.files.registry import DEFAULT
+from wd14.model.memory_limit import limit_memory
 from wd14.stop import StopToken
 from wd14.types import UNUSED, FloatArray, InputSpec, Labels, Log
 
@@ -139,9 +140,12 @@ class Tagger:
         """
         files = model if isinstance(model, ModelFiles) else find_model(model, log=log, stop=stop)
         options = _session_options(intra_op_threads)
+        limit_memory(_onnxruntime(), options, files=sum(file.size for file in files.hashes), pinned=files.pinned)
         stop_watch = None if stop is None else _StopWatch(stop)
         with _cancelled_by(stop_watch, lambda: _cancel_opening(options)):
             session, chosen = devices.open_session(_onnxruntime(), files.model_path, device, options, log, stop)
+        for file in files.hashes:  # the scores are stored under these hashes
+            file.check()
         interface = read_interface(
             [_facts(argument) for argument in session.get_inputs()],
             [_facts(argument) for argument in session.get_outputs()],

@@ -19,6 +19,7 @@ from wd14.errors import (
     SourceNotFoundError,
     UnreadableImageError,
 )
+from wd14.hub_answers import check_answers
 from wd14.text import printable
 from wd14.threads import OrderedMap
 
@@ -101,6 +102,7 @@ class HubDataset(Layout):
 def _open_streams(hub_id: HubId) -> dict[str, Any]:
     import datasets
 
+    check_answers()
     options: dict[str, Any] = {"revision": hub_id.revision, "streaming": True}
     if "trust_remote_code" in inspect.signature(datasets.load_dataset).parameters:
         options["trust_remote_code"] = False  # before datasets 4, leaving it out asks on the terminal

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from wd14.errors import DownloadError, JobStoppedError
+from wd14.hub_answers import check_answers
 from wd14.model.files.download_errors import problem_of
 from wd14.model.files.hashes import sha256_of
 from wd14.stop import StopToken
@@ -163,6 +164,7 @@ def _watched(file: RemoteFile, log: Log, stop: StopToken, *, start_over: bool) -
 def _call_client(file: RemoteFile, progress: _Progress, *, start_over: bool) -> Path:
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
 
+    check_answers()
     place: dict[str, Any] = {"revision": file.revision, "endpoint": _endpoint()}
     if cached(file) is None and not constants.HF_HUB_OFFLINE:
         # Asked first: where nothing answers, the new client itself goes on asking for minutes.

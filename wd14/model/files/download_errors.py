@@ -34,6 +34,7 @@ _SPACE = "Free some space, or set HF_HOME to a folder on another disk."
 #: What is looked for in an exception and in those it came from (the names of their classes, the status that the hub
 #: answered, their messages), most telling first; and what it means.
 _PROBLEMS = (
+    ("UntrustedAnswerError", Problem("what answered is not to be trusted ({error})", _NETWORK)),
     ("OfflineModeIsEnabled", Problem("it is not on this machine, and HF_HUB_OFFLINE forbids asking the hub")),
     (
         "GatedRepoError|status=403",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +16,22 @@ from wd14.model.activation import Activation
 from wd14.model.files import download, registry
 from wd14.model.files.download import RemoteFile
 from wd14.model.files.download_errors import FileNotInRepositoryError
-from wd14.model.files.graph import GraphFacts, read_graph
-from wd14.model.files.hashes import identity_of, sha256_of
+from wd14.model.files.graph import read_graph
+from wd14.model.files.hashes import FileHash, hash_file, identity_of
 from wd14.model.files.interface import check_external, guess_spec, read_interface
-from wd14.model.files.labels import LABEL_FILES, read_labels
+from wd14.model.files.labels import LABEL_FILES, hashed_labels
 from wd14.model.files.registry import ModelDescription
+from wd14.regular_files import mode_of
 from wd14.stop import StopToken
 from wd14.types import InputSpec, Labels, Log
 
 #: Names under which a folder may hold the graph; the second is what kohya loads of cl_tagger.
 MODEL_FILES = (registry.MODEL_FILE, "model_optimized.onnx")
+
+#: Characters of a model's id or folder: what Linux allows a path.
+LONGEST_NAME = 4096
+#: Characters of it that a message shows.
+_SHOWN = 200
 
 _BUILTIN_FOLDER = Path(__file__).parents[1] / "builtin"
 
@@ -48,6 +55,8 @@ class ModelFiles:
     spec: InputSpec
     activation: Activation  #: what the output still needs
     output_name: str | None  #: None = the only output
+    hashes: tuple[FileHash, ...]  #: of the files with weights
+    pinned: bool  #: whether the graph is one that the registry or this package vouches for
     identity: str  #: names weights and labels; the same files have the same one wherever they lie
     thresholds: Mapping[str, float]  #: published, by category or for "all"; empty where none are known
 
@@ -69,6 +78,8 @@ def find_model(model: str | Path, *, log: Log | None = None, stop: StopToken | N
         JobStoppedError: a stop was asked for.
     """
     text = str(model).strip()
+    if len(text) > LONGEST_NAME or "\0" in text:
+        raise ModelNotFoundError(_unknown(text))
     finder = _Finder(text, log or (lambda _: None), stop or StopToken())
     name, _, revision = text.partition("@")
     if isinstance(model, str) and (known := registry.find(name)) is not None:
@@ -77,7 +88,7 @@ def find_model(model: str | Path, *, log: Log | None = None, stop: StopToken | N
         path = Path(text).expanduser()
     except RuntimeError as error:  # no user of that name
         raise ModelNotFoundError(_unknown(text)) from error
-    if text and (path.is_dir() or path.suffix.lower() == ".onnx"):
+    if text and (stat.S_ISDIR(mode_of(path)) or path.suffix.lower() == ".onnx"):
         return finder.in_folder(path)
     wanted = _HUB_ID.fullmatch(text)
     if wanted is None or isinstance(model, Path) or text.lower().startswith("builtin/"):
@@ -107,6 +118,7 @@ class _Finder:
         self._text = text
         self._log = log
         self._stop = stop
+        self._hashes: dict[Path, FileHash] = {}
 
     def in_registry(self, known: ModelDescription, revision: str) -> ModelFiles:
         """A model of the registry: at its pinned revision, or at another one that the user names."""
@@ -141,16 +153,16 @@ class _Finder:
 
     def in_folder(self, path: Path) -> ModelFiles:
         """A model folder, or an `.onnx` file in one."""
-        folder = path if path.is_dir() else path.parent
-        model_path = _model_in(folder) if path.is_dir() else path
-        labels_path = next((folder / name for name in LABEL_FILES if (folder / name).is_file()), None)
+        folder = path if stat.S_ISDIR(mode_of(path)) else path.parent
+        model_path = _model_in(folder) if folder == path else path
+        labels_path = next((folder / name for name in LABEL_FILES if mode_of(folder / name)), None)
         if labels_path is None:
             names = " or ".join(LABEL_FILES)
             raise ModelNotFoundError(
                 f"{folder}: expected {names} beside the model, found neither; it lists the model's tags"
             )
-        graph = read_graph(model_path)  # what is no model at all is said before a second goes into hashing it
-        return self._files(model_path, labels_path, registry.find_by_sha256(self._sha256(model_path)), graph)
+        read_graph(model_path)  # what is no model at all is said before a second goes into hashing it
+        return self._files(model_path, labels_path, registry.find_by_sha256(self._sha256(model_path)))
 
     def _first_on_hub(self, repo: str, prefix: str, names: Sequence[str], revision: str, hint: str) -> Path:
         """The first of these files that the repository has."""
@@ -166,25 +178,36 @@ class _Finder:
         return download.fetch(file, by_hand=hint, log=self._log, stop=self._stop)
 
     def _sha256(self, path: Path) -> str:
-        return sha256_of(path, stop=self._stop)
+        return self._hash(path).sha256
 
-    def _files(
-        self, model_path: Path, labels_path: Path, known: ModelDescription | None, graph: GraphFacts | None = None
-    ) -> ModelFiles:
+    def _hash(self, path: Path) -> FileHash:
+        """The file's hash, worked out once."""
+        real = path.resolve()
+        if real not in self._hashes:
+            self._hashes[real] = hash_file(path, stop=self._stop)
+        return self._hashes[real]
+
+    def _files(self, model_path: Path, labels_path: Path, known: ModelDescription | None) -> ModelFiles:
         """Reads the labels, and the graph where it is not the one that the registry knows."""
-        labels = read_labels(labels_path)
-        hashes = [self._sha256(model_path), self._sha256(labels_path)]
-        if known is None or hashes[0] != known.model.sha256:
-            graph = graph or read_graph(model_path)
+        labels, labels_sha256 = hashed_labels(labels_path)
+        parts = [self._sha256(model_path), labels_sha256]
+        weights = [model_path]
+        pinned = known is not None and (known.repo is None or parts[0] == known.model.sha256)
+        graph = None if pinned else read_graph(model_path)
+        if graph is not None:
             check_external(model_path, graph)
+            weights += [model_path.parent / location for location in graph.external]
         if known is not None:
             spec, output_name, activation = known.spec, known.output_name, known.activation
         else:
             graph = graph or read_graph(model_path)
-            hashes += [self._sha256(model_path.parent / location) for location in graph.external]
             interface = read_interface(graph.inputs, graph.outputs, labels, model=str(model_path))
             spec, output_name = guess_spec(interface, labels), interface.output_name
             activation = graph.activations[output_name]
+        parts += map(self._sha256, weights[1:])
+        hashes = tuple({file.path: file for file in map(self._hash, weights)}.values())
+        for file in hashes:  # what was read of the graph is of the file that was hashed
+            file.check()
         return ModelFiles(
             id=self._text,
             model_path=model_path,
@@ -193,7 +216,9 @@ class _Finder:
             spec=spec,
             activation=activation,
             output_name=output_name,
-            identity=identity_of(*hashes, str(spec), activation),
+            hashes=hashes,
+            pinned=pinned,
+            identity=identity_of(*parts, str(spec), activation),
             thresholds=known.thresholds if known is not None else {},
         )
 
@@ -214,7 +239,8 @@ def _put_by_hand(known: ModelDescription) -> tuple[Path, Path] | None:
     if folder is None:
         return None
     model_path, labels_path = folder / known.model.name, folder / known.labels.name
-    return (model_path, labels_path) if model_path.is_file() and labels_path.is_file() else None
+    here = all(stat.S_ISREG(mode_of(path)) for path in (model_path, labels_path))
+    return (model_path, labels_path) if here else None
 
 
 def _hint(model_id: str, *files: RemoteFile) -> str:
@@ -227,7 +253,7 @@ def _hint(model_id: str, *files: RemoteFile) -> str:
 
 def _model_in(folder: Path) -> Path:
     for name in MODEL_FILES:
-        if (folder / name).is_file():
+        if mode_of(folder / name):
             return folder / name
     others = sorted(folder.glob("*.onnx"))
     if len(others) == 1:
@@ -239,15 +265,18 @@ def _model_in(folder: Path) -> Path:
 def _unknown(text: str) -> str:
     """Says that a model is not known, and which one may be meant."""
     meant = _meant(text)
+    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
     question = f" Did you mean {meant}?" if meant else ""
     return (
-        f"there is no model {text!r}.{question} Expected a model of the list ('wd14-captioner models'), owner/name on"
+        f"there is no model {shown!r}.{question} Expected a model of the list ('wd14-captioner models'), owner/name on"
         " the Hugging Face hub, or a folder with model.onnx and selected_tags.csv"
     )
 
 
 def _meant(text: str) -> str | None:
     """The known model whose id, or last part of it, is closest to what was written."""
+    if len(text) > _SHOWN:
+        return None
     known = {name.lower(): model.id for model in registry.MODELS for name in (model.id, model.id.rpartition("/")[2])}
     close = difflib.get_close_matches(text.partition("@")[0].lower(), list(known), n=1, cutoff=0.8)
     return known[close[0]] if close else None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wd14.errors import ModelContractError, ModelNotFoundError
 from wd14.model.activation import Activation, find_activation
+from wd14.regular_files import open_file
 
 Dimension = int | str | None
 """An int is fixed, a name or None is dynamic."""
@@ -33,19 +34,30 @@ _TYPES: Mapping[int, str] = {
 # Numbers of the fields that are read.
 _MODEL_GRAPH, _MODEL_FUNCTION = 7, 25
 _GRAPH_NODE, _GRAPH_WEIGHT, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SPARSE_WEIGHT = 1, 5, 11, 12, 15
-_FUNCTION_NODE = 7
-_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE = 1, 2, 4, 5
+_FUNCTION_NAME, _FUNCTION_NODE, _FUNCTION_DOMAIN = 1, 7, 10
+_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 4, 5, 7
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
-_TENSOR_NAME, _TENSOR_EXTERNAL = 8, 13
-_SPARSE_VALUES, _SPARSE_INDICES = 1, 2
+_ATTRIBUTE_NAME, _ATTRIBUTE_INT = 1, 3
+_ATTRIBUTE_SPARSE, _ATTRIBUTE_SPARSES = 22, 23
+_TENSOR_KIND, _TENSOR_NAME, _TENSOR_EXTERNAL = 2, 8, 13
+_STRING = 8  # of TensorProto.DataType
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _VALUE_NAME, _VALUE_TYPE = 1, 2
 _TYPE_TENSOR, _TENSOR_ELEMENT, _TENSOR_SHAPE, _SHAPE_DIM, _DIM_VALUE, _DIM_NAME = 1, 1, 2, 1, 1, 2
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
-#: Graphs within graphs (If, Loop); far more than any model has.
+#: Limits of what is read, far above what taggers have (some ten thousand parts, 3 outputs, some hundred weight files):
+#: graphs within graphs (If, Loop); local functions that call each other; fields of messages, and bytes of names, which
+#: cost time and memory here; nodes after onnxruntime has put every local function in the place of its calls, which may
+#: double with each function.
 _MAX_DEPTH = 16
+_MAX_CALLS = 64
+MOST_FIELDS = 2_000_000
+MOST_TEXT = 64 << 20
+MOST_NODES = 200_000
+MOST_OUTPUTS = 100
+MOST_EXTERNAL = 10_000
 
 Span = tuple[int, int]
 """Where a part of the file begins and ends."""
@@ -67,7 +79,8 @@ class GraphFacts:
     inputs: tuple[TensorFacts, ...]  #: without those that have a weight of the same name (old files list them)
     outputs: tuple[TensorFacts, ...]
     activations: Mapping[str, Activation]  #: by output: what it still needs
-    external: tuple[str, ...]  #: files that hold weights, relative to the model's folder
+    external: Mapping[str, tuple[int | None, ...]]  #: files that hold weights, relative to the model's folder -> bytes
+    #: of each weight in it, None where the graph does not say
 
 
 def read_graph(path: Path) -> GraphFacts:
@@ -75,10 +88,11 @@ def read_graph(path: Path) -> GraphFacts:
 
     Raises:
         ModelNotFoundError: there is no such file.
-        ModelContractError: a Git LFS pointer, a web page, a truncated file, or no ONNX model at all.
+        ModelContractError: a Git LFS pointer, a web page, a truncated file, no ONNX model at all, or more of something
+            than the limits above.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = file.read(512)
             _refuse_what_is_no_model(path, head)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -108,16 +122,24 @@ class _Walk:
         self._path = path
         self._data = data
         self._producers: dict[str, tuple[str, tuple[str, ...]]] = {}  # tensor -> (operator that makes it, its inputs)
-        self._external: set[str] = set()
+        self._external: defaultdict[str, list[int | None]] = defaultdict(list)  # file -> bytes of its tensors
+        self._operators: list[str] = []  # with their domains, of the nodes since the last function's end
+        self._fields = self._text_bytes = 0  # read so far
 
     def facts(self) -> GraphFacts:
         _, model = self._read((0, len(self._data)))
+        functions: dict[str, list[str]] = {}  # name, with its domain -> operators of its nodes
         for function in model[_MODEL_FUNCTION]:
-            for node in self._read(function)[1][_FUNCTION_NODE]:
+            _, parts = self._read(function)
+            for node in parts[_FUNCTION_NODE]:
                 self._node(node, depth=1)
+            name = self._qualified(parts[_FUNCTION_DOMAIN], parts[_FUNCTION_NAME])
+            functions.setdefault(name, []).extend(self._operators)  # those that differ in their overload only: both
+            self._operators = []
         if not model[_MODEL_GRAPH]:
             raise ModelContractError(f"{self._path} is not an ONNX model: it holds no graph")
         graph, weights = self._graph(model[_MODEL_GRAPH][-1], depth=0)
+        self._check_size(functions, graph)
         inputs = [self._value(span) for span in graph[_GRAPH_INPUT]]
         outputs = [self._value(span) for span in graph[_GRAPH_OUTPUT]]
         return GraphFacts(
@@ -126,8 +148,30 @@ class _Walk:
             activations={
                 fact.name: find_activation(fact.name, self._producers, model=str(self._path)) for fact in outputs
             },
-            external=tuple(sorted(self._external)),
+            external={location: tuple(self._external[location]) for location in sorted(self._external)},
         )
+
+    def _check_size(self, functions: Mapping[str, list[str]], graph: Mapping[int, list[Span]]) -> None:
+        """Refuses what would cost time and memory without end."""
+        sizes: dict[str, int] = {}
+
+        def nodes_of(operators: list[str], depth: int) -> int:
+            """How many nodes these make, once each function is in the place of its calls."""
+            if depth > _MAX_CALLS:
+                raise self._too_much(f"functions nested deeper than {_MAX_CALLS}")
+            for operator in set(operators).intersection(functions).difference(sizes):
+                sizes[operator] = min(nodes_of(functions[operator], depth + 1), MOST_NODES + 1)
+            return sum(sizes.get(operator, 1) for operator in operators)
+
+        if nodes_of(self._operators, 0) > MOST_NODES:
+            raise self._too_much(f"over {MOST_NODES:,} nodes")
+        if len(graph[_GRAPH_OUTPUT]) > MOST_OUTPUTS:
+            raise self._too_much(f"{len(graph[_GRAPH_OUTPUT]):,} outputs")
+        if len(self._external) > MOST_EXTERNAL:
+            raise self._too_much(f"weights in {len(self._external):,} files")
+
+    def _too_much(self, what: str) -> ModelContractError:
+        return ModelContractError(f"{self._path} has {what}, which no tagger has; such models are not opened")
 
     def _graph(self, span: Span, *, depth: int) -> tuple[Mapping[int, list[Span]], set[str]]:
         """Walks a graph; returns its parts and its weights' names."""
@@ -136,31 +180,42 @@ class _Walk:
         _, graph = self._read(span)
         for node in graph[_GRAPH_NODE]:
             self._node(node, depth=depth)
-        for weight in graph[_GRAPH_SPARSE_WEIGHT]:
-            _, parts = self._read(weight)
-            for tensor in parts[_SPARSE_VALUES] + parts[_SPARSE_INDICES]:
-                self._tensor(tensor)
+        if graph[_GRAPH_SPARSE_WEIGHT]:  # onnxruntime makes them dense: a few bytes may stand for any size
+            raise self._too_much("sparse weights")
         return graph, {self._tensor(tensor) for tensor in graph[_GRAPH_WEIGHT]}
 
     def _node(self, span: Span, *, depth: int) -> None:
         _, node = self._read(span)
         for attribute in node[_NODE_ATTRIBUTE]:
-            _, parts = self._read(attribute)
+            numbers, parts = self._read(attribute)
+            self._refuse_text(self._text(parts[_ATTRIBUTE_NAME]), numbers.get(_ATTRIBUTE_INT))
+            if parts[_ATTRIBUTE_SPARSE] or parts[_ATTRIBUTE_SPARSES]:
+                raise self._too_much("sparse weights")
             for tensor in parts[_ATTRIBUTE_TENSOR] + parts[_ATTRIBUTE_TENSORS]:
                 self._tensor(tensor)
             for graph in parts[_ATTRIBUTE_GRAPH] + parts[_ATTRIBUTE_GRAPHS]:
                 self._graph(graph, depth=depth + 1)
+        self._operators.append(self._qualified(node[_NODE_DOMAIN], node[_NODE_OPERATOR]))
         if depth == 0:
             made_by = (self._text(node[_NODE_OPERATOR]), tuple(self._text([name]) for name in node[_NODE_INPUT]))
             self._producers.update((self._text([name]), made_by) for name in node[_NODE_OUTPUT])
 
+    def _refuse_text(self, attribute: str, value: int | None) -> None:
+        """Refuses what makes text: its characters are in no arena, so that no limit of memory holds for them."""
+        if attribute.endswith(("string", "strings")) or (attribute == "to" and value == _STRING):
+            raise self._too_much("text in it")
+
     def _tensor(self, span: Span) -> str:
         """The weight's name; notes the file that holds it when it is not this one."""
-        _, tensor = self._read(span)
-        for pair in tensor[_TENSOR_EXTERNAL]:
-            _, entry = self._read(pair)
-            if self._text(entry[_ENTRY_KEY]) == "location":
-                self._external.add(self._text(entry[_ENTRY_VALUE]))
+        numbers, tensor = self._read(span)
+        if numbers.get(_TENSOR_KIND) == _STRING:
+            raise self._too_much("text in it")
+        pairs = [self._read(pair)[1] for pair in tensor[_TENSOR_EXTERNAL]]
+        entries = {self._text(pair[_ENTRY_KEY]): self._text(pair[_ENTRY_VALUE]) for pair in pairs}
+        if "location" in entries:
+            length = entries.get("length", "")
+            known = length.isascii() and length.isdigit() and len(length) < 20
+            self._external[entries["location"]].append(int(length) if known else None)
         return self._text(tensor[_TENSOR_NAME])
 
     def _value(self, span: Span) -> TensorFacts:
@@ -178,10 +233,19 @@ class _Walk:
 
     def _dimension(self, span: Span) -> Dimension:
         numbers, texts = self._read(span)
-        return numbers.get(_DIM_VALUE, self._text(texts[_DIM_NAME]) if texts[_DIM_NAME] else None)
+        value = numbers.get(_DIM_VALUE)
+        if value is not None:
+            return value if value < 1 << 63 else value - (1 << 64)
+        return self._text(texts[_DIM_NAME]) if texts[_DIM_NAME] else None
+
+    def _qualified(self, domain: list[Span], name: list[Span]) -> str:
+        return f"{self._text(domain)}:{self._text(name)}"
 
     def _text(self, spans: list[Span]) -> str:
         """The last of these parts as text; "" where there is none."""
+        self._text_bytes += spans[-1][1] - spans[-1][0] if spans else 0
+        if self._text_bytes > MOST_TEXT:
+            raise self._too_much(f"over {MOST_TEXT:,} bytes of names")
         return self._data[slice(*spans[-1])].decode("utf-8", "replace") if spans else ""
 
     def _read(self, span: Span) -> tuple[dict[int, int], defaultdict[int, list[Span]]]:
@@ -190,6 +254,9 @@ class _Walk:
         parts: defaultdict[int, list[Span]] = defaultdict(list)
         at, end = span
         while at < end:
+            self._fields += 1
+            if self._fields > MOST_FIELDS:
+                raise self._too_much(f"over {MOST_FIELDS:,} parts")
             key, at = self._varint(at, end)
             field, wire = key >> 3, key & 7
             if wire == _VARINT:

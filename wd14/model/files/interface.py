@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Literal
 
 from wd14.errors import ModelContractError
 from wd14.model.files.graph import Dimension, GraphFacts, TensorFacts
+from wd14.regular_files import mode_of
 from wd14.types import InputSpec, Labels
 
 #: What the pictures may be given as; float16 is converted to and from.
@@ -16,6 +19,12 @@ FLOAT_TYPES = ("tensor(float)", "tensor(float16)")
 
 _DEFAULT_SIZE = InputSpec().size
 _LARGEST_SIZE = 4096
+#: Bytes of the largest input that a graph may insist on, with its fixed batch: over 400 pictures of 448 pixels a side.
+_LARGEST_INPUT = 1 << 30
+#: How often a graph may read a file of weights: once, and some weights again.
+_MOST_COPIES = 2
+#: Characters of a weight file's place.
+_LONGEST_LOCATION = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,12 @@ def read_interface(
     layout, size = _picture(inputs[0], model)
     output = _output(outputs, labels, model, output_name)
     fixed_batch = _fixed(inputs[0].shape[0]) if inputs[0].shape else None
+    side = size or _DEFAULT_SIZE
+    if fixed_batch is not None and fixed_batch * side * side * 3 * 4 > _LARGEST_INPUT:
+        raise ModelContractError(
+            f"{model}: {inputs[0].name!r} is {_in_words(inputs[0].shape)}: pictures in batches of {fixed_batch:,} only,"
+            f" which is more than {_LARGEST_INPUT >> 30} GiB"
+        )
     return Interface(inputs[0].name, inputs[0].type, output.name, layout, size, fixed_batch)
 
 
@@ -94,19 +109,26 @@ def check_external(path: Path, facts: GraphFacts) -> None:
     """Checks that weights which a graph keeps in other files lie in the model's own folder.
 
     Raises:
-        ModelContractError: a file lies outside the folder, or is missing.
+        ModelContractError: a file lies outside the folder, is missing, or would be read many times over.
     """
     folder = path.parent.resolve()
-    for location in facts.external:
+    read: Counter[Path] = Counter()  # bytes
+    for location, lengths in facts.external.items():
+        if len(location) > _LONGEST_LOCATION or "\0" in location:
+            raise ModelContractError(f"{path} keeps weights in {location[:80]!r}…, which can be no file")
         target = (path.parent / location).resolve()
         if not location or not target.is_relative_to(folder):
             raise ModelContractError(
                 f"{path} keeps weights in {location!r}, outside the model's folder; such models are not opened"
             )
-        if not target.is_file():
+        if not stat.S_ISREG(mode_of(target)):
             raise ModelContractError(
-                f"{path} keeps weights in {location!r}, which is not there; put it beside the model"
+                f"{path} keeps weights in {location!r}, which is not there or no file; put it beside the model"
             )
+        size = target.stat().st_size
+        read[target] += sum(size if length is None else length for length in lengths)
+        if read[target] > _MOST_COPIES * size:
+            raise ModelContractError(f"{path} reads weights in {location!r} over and over; such models are not opened")
 
 
 def _picture(fact: TensorFacts, model: str) -> tuple[Literal["NHWC", "NCHW"], int | None]:

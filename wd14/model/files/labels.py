@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import csv
+import hashlib
 import io
 import json
 from pathlib import Path
 
 from wd14.errors import LabelsError, ModelNotFoundError
+from wd14.regular_files import read_file
 from wd14.types import CATEGORY_NAMES, UNUSED, Labels
 
 CSV_NAME = "selected_tags.csv"
@@ -17,12 +19,21 @@ JSON_NAME = "tag_mapping.json"
 #: Names under which a model folder may hold its labels, in the order in which they are looked for.
 LABEL_FILES = (CSV_NAME, JSON_NAME)
 
-#: Ten million tags are more than any tagger has: a longer index is a damaged file, no reason to fill the memory.
-_MOST_DIGITS = 7
+#: What a label file may have. The largest known tagger has about 40,000 tags in 3 MB; at these limits reading takes a
+#: few seconds. Danbooru's longest tag has 170 characters, and it has five categories.
+LARGEST_FILE = 16 << 20
+MOST_TAGS = 250_000
+LONGEST_WORD = 255
+MOST_CATEGORIES = 100
 
 
 def read_labels(path: Path) -> Labels:
-    """The tags of a label file, in the order of the model's outputs.
+    """The tags of a label file; see `hashed_labels`."""
+    return hashed_labels(path)[0]
+
+
+def hashed_labels(path: Path) -> tuple[Labels, str]:
+    """The tags of a label file, in the order of the model's outputs, and the sha256 of the bytes that were read.
 
     A `.json` file is a `tag_mapping.json`: `{index: {"tag", "category"}}`, where the index is the output's position;
     an index that is left out gets the category `UNUSED`. Every other file is a CSV with a header, of which the columns
@@ -30,20 +41,33 @@ def read_labels(path: Path) -> Labels:
 
     Raises:
         ModelNotFoundError: there is no such file.
-        LabelsError: not UTF-8, not of that format, a column or a tag is missing.
+        LabelsError: not UTF-8, not of that format, a column or a tag is missing, or more than the limits above.
     """
-    text = _read_text(path)
-    return _from_json(path, text) if path.suffix.lower() == ".json" else _from_csv(path, text)
+    data = _read(path)
+    text = _decoded(path, data)
+    labels = _from_json(path, text) if path.suffix.lower() == ".json" else _from_csv(path, text)
+    longest = max((*labels.names, *labels.categories), key=len)
+    if len(longest) > LONGEST_WORD:
+        raise LabelsError(
+            f"{path}: {_shortened(longest)!r} has {len(longest):,} characters; a tag or category has at most"
+            f" {LONGEST_WORD}"
+        )
+    if (count := len(set(labels.categories))) > MOST_CATEGORIES:
+        raise LabelsError(f"{path} has {count:,} categories; at most {MOST_CATEGORIES} are read")
+    return labels, hashlib.sha256(data).hexdigest()
 
 
-def _read_text(path: Path) -> str:
-    """The file as text: UTF-8 with or without a byte order mark, or UTF-16 with one."""
+def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return read_file(path, LARGEST_FILE)
     except FileNotFoundError as error:
         raise ModelNotFoundError(f"there is no label file {path}") from error
     except OSError as error:
         raise LabelsError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    """The file as text: UTF-8 with or without a byte order mark, or UTF-16 with one."""
     if not data.strip():
         raise LabelsError(f"{path} is empty; expected a list of tags")
     if data.lstrip()[:1] == b"<":
@@ -80,6 +104,8 @@ def _from_csv(path: Path, text: str) -> Labels:
             if len(row) <= max(name_at, category_at) or not row[name_at].strip():
                 found = _shortened(",".join(row))
                 raise LabelsError(f"{path}, line {reader.line_num}: expected a name and a category, found {found!r}")
+            if len(names) == MOST_TAGS:
+                raise LabelsError(f"{path} has more than {MOST_TAGS:,} tags; no tagger has so many")
             names.append(row[name_at].strip())
             categories.append(_category_name(row[category_at]))
     except csv.Error as error:
@@ -111,8 +137,12 @@ def _from_json(path: Path, text: str) -> Labels:
         raise LabelsError(f'{path}: expected {{"0": {{"tag": …, "category": …}}, …}}, found {_shortened(text)!r}')
     tags: dict[int, tuple[str, str]] = {}
     for key, value in mapping.items():
-        if not (key.isascii() and key.isdigit()) or len(key) > _MOST_DIGITS:
+        if not (key.isascii() and key.isdigit()):
             raise LabelsError(f"{path}: expected the position of an output as key, found {_shortened(key)!r}")
+        if len(key) > len(str(MOST_TAGS)) or int(key) >= MOST_TAGS:
+            raise LabelsError(
+                f"{path}: the position {_shortened(key)} is not below {MOST_TAGS:,}; no tagger has so many tags"
+            )
         if int(key) in tags:
             raise LabelsError(f"{path}: the index {int(key)} occurs twice")
         pair = (value.get("tag"), value.get("category")) if isinstance(value, dict) else ()

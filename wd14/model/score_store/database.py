@@ -7,50 +7,35 @@ several machines at once: the folder should be a local one.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from wd14.errors import StoreError
+from wd14.model.score_store import schema
+from wd14.regular_files import kind_of, mode_of
 
-#: `PRAGMA application_id` of a score store: "WD14" in ASCII.
-APPLICATION_ID = 0x57443134
-#: `PRAGMA user_version`: raised whenever older code could not read the tables. Version 1 had a table for the time of
-#: last use, and no names of models.
-SCHEMA_VERSION = 2
 _DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-_TABLES = """
-CREATE TABLE identity (
-    id INTEGER PRIMARY KEY,  -- hash of the next three: the same in every file, so it can never mean another model
-    model TEXT NOT NULL,     -- hash of the model's files
-    preprocessing TEXT NOT NULL,
-    tags INTEGER NOT NULL,
-    name TEXT NOT NULL DEFAULT ''  -- the model as the user wrote it
-);
-CREATE TABLE scores (
-    id INTEGER PRIMARY KEY,
-    picture BLOB NOT NULL,   -- sha256 of the encoded picture
-    identity INTEGER NOT NULL,
-    packed BLOB NOT NULL,
-    UNIQUE (picture, identity)
-);
-"""
-
-#: Statements that bring a file of version 1 to version 2.
-_MIGRATION = (
-    "DROP TABLE IF EXISTS block",
-    "ALTER TABLE identity ADD COLUMN name TEXT NOT NULL DEFAULT ''",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
+#: What SQLite answers where a file can only be read: rights, a read-only disk, a full one.
+_READ_ONLY_CODES = (
+    *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM),
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
 )
 
 
 class DamagedStoreError(StoreError):
     """The file is no score store, or its pages are corrupt."""
+
+
+class _ReadOnlyError(StoreError):
+    """The file cannot be opened for writing."""
 
 
 class Identity(NamedTuple):
@@ -88,13 +73,16 @@ def _typed(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         kind = DamagedStoreError if code in _DAMAGED_CODES else StoreError
+        kind = _ReadOnlyError if code in _READ_ONLY_CODES else kind
         raise kind(f"{error} ({path})") from error
     except OSError as error:
-        raise StoreError(f"{error.strerror or error} ({path})") from error
+        raise _ReadOnlyError(f"{error.strerror or error} ({path})") from error
 
 
 class ScoreDatabase:
     """Rows in, rows out. Every method may be called from any thread, and raises `StoreError` when it cannot.
+
+    Where the file or its folder cannot be written to, what is in the file can still be read.
 
     Args:
         path: the file; it and its folder are made when they are not there.
@@ -108,15 +96,45 @@ class ScoreDatabase:
         self._busy_seconds = busy_seconds
         self._lock = threading.Lock()
         self._sql: sqlite3.Connection | None = None
-        with _typed(path):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._sql = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+        self._refusal: StoreError | None = None  # why nothing can be written
+        for part in (*parts_of(path), path.with_name(f"{path.name}-journal")):
+            mode = mode_of(part)
+            if mode and not stat.S_ISREG(mode):  # SQLite would wait for a pipe's other end
+                raise StoreError(f"{part} is {kind_of(mode)}, not a file")
+        try:
+            with _typed(path):
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._open(str(path), writable=True)
+        except _ReadOnlyError as error:
+            self._refusal = StoreError(f"the file can only be read: {error}")
+            if not mode_of(path):
+                raise
+            self._open_to_read()
+
+    def _open_to_read(self) -> None:
+        """Opens a file that cannot be written to.
+
+        Readers of a file in WAL mode write into its folder. Where even that is not allowed, the file is opened as one
+        that does not change: the rows that only the log has, if any, are not found then.
+        """
+        drive = "/" if self.path.drive else ""
+        place = "file:" + quote(os.fsencode(drive + self.path.as_posix()))
+        try:
+            self._open(f"{place}?mode=ro", writable=False)
+        except _ReadOnlyError:
+            self._open(f"{place}?mode=ro&immutable=1", writable=False)
+
+    def _open(self, place: str, *, writable: bool) -> None:
+        with _typed(self.path):
+            self._sql = sqlite3.connect(
+                place, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False, uri=not writable
+            )
         try:
             with self._connection() as sql:
                 # A commit survives kill -9; after a power cut the last ones may be missing, never torn.
                 for setting in ("synchronous = NORMAL", "trusted_schema = OFF", "cell_size_check = ON"):
                     sql.execute(f"PRAGMA {setting}")
-                self._prepare(sql)
+                self._prepare(sql, writable=writable)
         except BaseException:
             self.close()
             raise
@@ -147,6 +165,7 @@ class ScoreDatabase:
         Raises:
             StoreError: the file has reached its size limit, or cannot be written.
         """
+        self._check_writable()
         with self._connection() as sql, _transaction(sql):
             self._check_room(sql)
             sql.executemany(
@@ -158,6 +177,7 @@ class ScoreDatabase:
 
     def clear(self) -> int:
         """Removes every row and gives the space back; returns how many there were."""
+        self._check_writable()
         with self._connection() as sql:
             with _transaction(sql):
                 count = int(sql.execute("SELECT count(*) FROM scores").fetchone()[0])
@@ -170,8 +190,9 @@ class ScoreDatabase:
     def counts(self) -> list[StoredCount]:
         """Number of rows by model and preprocessing."""
         with self._connection() as sql:
+            name = "coalesce(name, '')" if schema.has_names(sql) else "''"
             found = sql.execute(
-                "SELECT coalesce(name, ''), coalesce(model, '?'), coalesce(preprocessing, '?'), count(*) FROM scores"
+                f"SELECT {name}, coalesce(model, '?'), coalesce(preprocessing, '?'), count(*) FROM scores"  # noqa: S608
                 " LEFT JOIN identity ON identity.id = scores.identity GROUP BY scores.identity ORDER BY 1, 2, 3"
             ).fetchall()
         return [StoredCount(*row) for row in found]
@@ -194,39 +215,33 @@ class ScoreDatabase:
                 raise StoreError(f"the score store is closed ({self.path})")
             yield self._sql
 
-    def _prepare(self, sql: sqlite3.Connection) -> None:
+    def _prepare(self, sql: sqlite3.Connection, *, writable: bool) -> None:
         """Makes the tables in a new file, or checks that the file is ours and brings it up to date."""
-        if self._state(sql) == (0, 0, 0):
+        if writable and schema.state(sql) == (0, 0, 0):
             # Both must come before the first table; a process beside this one may be doing the same.
             sql.execute("PRAGMA auto_vacuum = INCREMENTAL")
             _set_wal(sql, self._busy_seconds)
             with _transaction(sql):
-                if self._state(sql) == (0, 0, 0):
-                    for statement in _TABLES.split(";"):
-                        sql.execute(statement)
-                    sql.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    sql.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        application, version, _ = self._state(sql)
-        if application != APPLICATION_ID:
-            raise StoreError(f"the file is another program's database ({self.path})")
-        if version > SCHEMA_VERSION:
+                if schema.state(sql) == (0, 0, 0):
+                    schema.create(sql)
+        application, version, tables = schema.state(sql)
+        if application != schema.APPLICATION_ID:
+            empty = "the file is empty" if not tables else "the file is another program's database"
+            raise StoreError(f"{empty} ({self.path})")
+        if version > schema.SCHEMA_VERSION:
             raise StoreError(
-                f"a newer version made it: layout {version}, this one knows {SCHEMA_VERSION} ({self.path})"
+                f"a newer version made it: layout {version}, this one knows {schema.SCHEMA_VERSION} ({self.path})"
             )
-        if not {"id", "picture", "identity", "packed"} <= _columns(sql, "scores") or not _columns(sql, "identity"):
-            raise DamagedStoreError(f"the tables are not there ({self.path})")
-        if version < SCHEMA_VERSION:
+        if not schema.are_ours(sql):
+            raise DamagedStoreError(f"the tables are not those of a score store ({self.path})")
+        if writable and version < schema.SCHEMA_VERSION:
             with _transaction(sql):
-                if self._state(sql)[1] < SCHEMA_VERSION:  # unless a process beside this one was quicker
-                    for statement in _MIGRATION:
-                        sql.execute(statement)
+                if schema.state(sql)[1] < schema.SCHEMA_VERSION:  # unless a process beside this one was quicker
+                    schema.migrate(sql)
 
-    @staticmethod
-    def _state(sql: sqlite3.Connection) -> tuple[int, int, int]:
-        """(application id, layout version, number of tables): three zeros are a new file."""
-        queries = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-        application, version, tables = (int(sql.execute(query).fetchone()[0]) for query in queries)
-        return application, version, tables
+    def _check_writable(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
 
     def _check_room(self, sql: sqlite3.Connection) -> None:
         page, pages, free = (
@@ -238,10 +253,6 @@ class ScoreDatabase:
                 f"the score store has reached its limit of {self._max_bytes / 1e6:,.0f} MB;"
                 " 'wd14-captioner cache --clear' forgets its scores and makes room"
             )
-
-
-def _columns(sql: sqlite3.Connection, table: str) -> set[str]:
-    return {name for (name,) in sql.execute("SELECT name FROM pragma_table_info(?)", (table,))}
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.support.onnx_models import random_weights, save_model, wd14_folder, w
 from wd14 import Tagger
 from wd14.config import BUILTIN_MODEL
 from wd14.errors import ConfigError, JobStoppedError, LabelsError, ModelContractError, ModelError, ModelNotFoundError
+from wd14.model.files import hashes
 from wd14.model.files.find import find_model, is_here
 from wd14.model.files.registry import MODELS, find
 from wd14.stop import StopToken
@@ -104,8 +106,9 @@ def test_weights_outside_of_the_folder_are_never_opened(tmp_path: Path) -> None:
             opener(folder)
 
 
-def test_opening_a_folder_again_reads_next_to_nothing(tmp_path: Path) -> None:
+def test_opening_a_folder_again_reads_next_to_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run from stored scores waits for: 100 MB of weights, not hashed again."""
+    monkeypatch.setattr(hashes, "_SETTLED_NS", -1 << 40)  # a file that was left alone since
     folder = tmp_path / "tagger"
     save_model(folder / "model.onnx", random_weights(3_000_000), size=SIZE)
     names = "\n".join(f"{index},t{index},0,1" for index in range(10))
@@ -183,6 +186,13 @@ def test_a_truncated_model(folder: Path) -> None:
         ("owner/name/../../x", "there is no model"),
         ("C:\\models\\tagger", "there is no model"),
         ("/no/such/model.onnx", "expected selected_tags.csv|there is no"),
+        ("a" * 5000, r"there is no model 'a{200}…'"),
+        ("/" + "a" * 3000, r"there is no model '/a{199}…'"),
+        ("a" * 300 + ".onnx", "expected selected_tags.csv"),
+        ("owner/na\0me", r"there is no model 'owner/na\\x00me'"),
+        ("~\0/model.onnx", "there is no model"),
+        ("owner/na\nme", r"there is no model 'owner/na\\nme'"),
+        ("owner/\udc80", r"there is no model 'owner/\\udc80'"),
     ],
 )
 def test_a_name_that_is_none(text: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +205,29 @@ def test_a_path_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path: Path) -
     for path in ("owner/name", BUILTIN_MODEL, "~no-such-user/model"):
         with pytest.raises(ModelNotFoundError, match="there is no model"):
             find_model(Path(path))
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "selected_tags.csv"])
+@pytest.mark.parametrize("kind", ["a pipe", "a folder"])
+def test_what_is_no_file_is_not_waited_for(folder: Path, name: str, kind: str) -> None:
+    (folder / name).unlink()
+    (os.mkfifo if kind == "a pipe" else os.mkdir)(folder / name)
+    with pytest.raises(ModelError, match=f"it is {kind}"):
+        find_model(folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "weights.bin"])
+def test_weights_that_are_replaced_before_the_session_opens_are_not_used(folder: Path, name: str) -> None:
+    """Their scores would be stored as those of the weights that were hashed."""
+    model = onnx.load(folder / "model.onnx")
+    onnx.save(model, str(folder / "model.onnx"), save_as_external_data=True, location="weights.bin", size_threshold=0)
+    found = find_model(folder)
+    state = (folder / name).stat()
+    shutil.copy(folder / name, folder / "other")
+    (folder / "other").replace(folder / name)
+    os.utime(folder / name, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with pytest.raises(ModelError, match=f"{name} was changed"):
+        Tagger.load(found)
 
 
 def test_stop_ends_the_hashing_of_a_large_model(folder: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_described_model_must_be_the_one_that_was_described() -> None:
 
 
 def facts(*locations: str) -> GraphFacts:
-    return GraphFacts((), (), {}, locations)
+    return GraphFacts((), (), {}, dict.fromkeys(locations, (None,)))
 
 
 def test_weights_beside_the_model_are_its_own(tmp_path: Path) -> None:
@@ -151,3 +151,27 @@ def test_weights_outside_of_the_models_folder_are_not_opened(tmp_path: Path, loc
 def test_weights_that_are_missing(tmp_path: Path) -> None:
     with pytest.raises(ModelContractError, match=r"keeps weights in 'model.onnx.data', which is not there"):
         check_external(tmp_path / "model.onnx", facts("model.onnx.data"))
+
+
+@pytest.mark.parametrize("location", ["a" * 5000, "a\0b"])
+def test_places_that_can_be_no_file(tmp_path: Path, location: str) -> None:
+    with pytest.raises(ModelContractError, match="can be no file"):
+        check_external(tmp_path / "model.onnx", facts(location))
+
+
+def test_weights_that_are_read_over_and_over_are_refused(tmp_path: Path) -> None:
+    """However their file is called, and however much of it each takes."""
+    (tmp_path / "w").write_bytes(bytes(100))
+    check_external(tmp_path / "model.onnx", GraphFacts((), (), {}, {"w": (100, 50, 50)}))
+    for external in ({"w": (100, 100, 50)}, {"w": (None,), "./w": (None,), ".//w": (None,)}):
+        with pytest.raises(ModelContractError, match="over and over"):
+            check_external(tmp_path / "model.onnx", GraphFacts((), (), {}, external))
+
+
+def test_a_fixed_batch_that_fills_the_memory_is_refused() -> None:
+    labels = Labels(("a",), ("general",))
+    outputs = [TensorFacts("out", "tensor(float)", (1, 1))]
+    for batch in (1 << 62, 10_000):
+        inputs = [TensorFacts("in", "tensor(float)", (batch, 448, 448, 3))]
+        with pytest.raises(ModelContractError, match="batches of"):
+            read_interface(inputs, outputs, labels, model="m")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,39 @@ def test_indices_that_a_mapping_leaves_out_keep_their_place(tmp_path: Path) -> N
     )
     assert labels.names == ("a", "unused_1", "b")
     assert labels.categories == ("general", UNUSED, "meta")
-    assert len(read_labels(json_file(tmp_path, {"1234567": {"tag": "a", "category": "General"}})).names) == 1_234_568
+    assert len(read_labels(json_file(tmp_path, {"249999": {"tag": "a", "category": "General"}})).names) == 250_000
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "tag_mapping.json",
+            '{"9999999": {"tag": "a", "category": "General"}}',
+            "position 9999999 is not below 250,000",
+        ),
+        ("tag_mapping.json", '{"0": {"tag": "%s", "category": "General"}}' % ("a" * 300), "has 300 characters"),
+        ("selected_tags.csv", "name,category\n" + "a,0\n" * 250_001, "more than 250,000 tags"),
+        ("selected_tags.csv", f"name,category\n{'a_' * 2000},0\n", "has 4,000 characters"),
+        ("selected_tags.csv", f"name,category\na,{'9' * 5000}\n", "has 5,000 characters"),
+        ("selected_tags.csv", "name,category\n" + "".join(f"a,{n}\n" for n in range(200)), "has 200 categories"),
+    ],
+)
+def test_more_than_a_tagger_has_is_refused(tmp_path: Path, name: str, text: str, message: str) -> None:
+    with pytest.raises(LabelsError, match=message):
+        read_labels(csv_file(tmp_path, text, name))
+
+
+@pytest.mark.parametrize("name", ["selected_tags.csv", "tag_mapping.json"])
+def test_a_hole_and_a_pipe_are_not_read(tmp_path: Path, name: str) -> None:
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(6 << 30)
+    with pytest.raises(LabelsError, match="the file has 6,442,450,944 bytes; the limit is 16,777,216"):
+        read_labels(tmp_path / name)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(LabelsError, match="it is a pipe"):
+        read_labels(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +174,7 @@ def test_indices_that_a_mapping_leaves_out_keep_their_place(tmp_path: Path) -> N
         ("{", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
         ("9" * 5000, "is not JSON"),
-        ({"9" * 5000: {"tag": "x", "category": "General"}}, "expected the position of an output as key"),
+        ({"9" * 5000: {"tag": "x", "category": "General"}}, "position 9+… is not below"),
         ({"²": {"tag": "x", "category": "General"}}, "found '²'"),
         ({"0": {"tag": "x", "category": " "}}, "index 0: expected"),
         ([], "expected"),
@@ -149,7 +182,7 @@ def test_indices_that_a_mapping_leaves_out_keep_their_place(tmp_path: Path) -> N
         (["1girl"], "expected"),
         ({"a": {"tag": "x", "category": "General"}}, "expected the position of an output as key, found 'a'"),
         ({"-1": {"tag": "x", "category": "General"}}, "found '-1'"),
-        ({"99999999999": {"tag": "x", "category": "General"}}, "found '99999999999'"),
+        ({"99999999999": {"tag": "x", "category": "General"}}, "position 99999999999 is not below"),
         ({"0": "x"}, r"index 0: expected .* found 'x'"),
         ({"0": {"tag": "x"}}, "index 0: expected"),
         ({"0": {"tag": 5, "category": "General"}}, "index 0: expected"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from pathlib import Path
@@ -217,9 +219,20 @@ class TestDamage:
             store.flush()
             assert wrong_and_missing(store) == (0, 0)
 
-    def test_tables_that_are_gone(self, filled: Path, log: Lines) -> None:
+    @pytest.mark.parametrize(
+        "statements",
+        [
+            "DROP TABLE scores",
+            "DROP TABLE identity",
+            "ALTER TABLE identity DROP COLUMN name",
+            "ALTER TABLE scores RENAME TO a; CREATE TABLE scores (id INTEGER PRIMARY KEY, picture, identity, packed)",
+            "ALTER TABLE scores RENAME TO other; CREATE VIEW scores AS SELECT * FROM other",
+            "CREATE TRIGGER t AFTER INSERT ON scores BEGIN DELETE FROM scores; END",
+        ],
+    )
+    def test_tables_that_are_not_as_they_were_made(self, filled: Path, log: Lines, statements: str) -> None:
         with sqlite3.connect(filled) as sql:
-            sql.execute("DROP TABLE scores")
+            sql.executescript(statements)
         sql.close()
         with ScoreStore.open(filled.parent, log=log) as store:
             assert works(store)
@@ -271,6 +284,16 @@ class TestNotUsable:
             assert not works(store)
         assert len(log) == 1
 
+    @pytest.mark.parametrize("end", ["", "-wal", "-journal"])
+    def test_a_pipe_in_a_files_place_is_not_waited_for(self, filled: Path, log: Lines, end: str) -> None:
+        place = filled.with_name(filled.name + end)
+        place.unlink(missing_ok=True)
+        os.mkfifo(place)
+        with ScoreStore.open(filled.parent, log=log) as store:
+            assert not works(store)
+        (line,) = log
+        assert "is a pipe" in line
+
     def test_another_process_holds_the_file_from_the_start(self, filled: Path, log: Lines) -> None:
         holder = sqlite3.connect(filled, isolation_level=None)
         holder.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -297,13 +320,30 @@ class TestNotUsable:
         assert "not kept" in log[0]
 
     @pytest.mark.skipif(os.name != "posix", reason="file permissions and size limits of POSIX")
-    @pytest.mark.parametrize("case", ["read-only file", "read-only folder", "full disk"])
+    @pytest.mark.parametrize("case", ["read-only file", "read-only folder", "version 1", "killed", "full disk"])
     def test_what_the_system_refuses(self, case: str, filled: Path) -> None:
-        """In a process of its own, without root's rights and with a limit on file sizes standing in for the disk's."""
-        folder = filled.parent
+        """In a process of its own, without root's rights and with a limit on file sizes standing in for the disk's.
+
+        What is in the store is read all the same.
+        """
+        folder = Path(tempfile.mkdtemp())  # pytest's folders lie in one that is root's alone
+        folder.chmod(0o755)
+        filled = filled.rename(folder / filled.name)
+        with sqlite3.connect(filled) as sql:
+            if case == "version 1":
+                sql.execute("ALTER TABLE identity DROP COLUMN name")
+                sql.execute("PRAGMA user_version = 1")
+            if case == "killed":  # a job that was killed leaves its log
+                sql.execute("INSERT INTO identity VALUES (1, '', '', 1, '')")
+                sql.commit()
+                log = filled.with_name("scores.sqlite-wal")
+                content = log.read_bytes()
+        sql.close()
+        if case == "killed":
+            log.write_bytes(content)
         if case != "full disk":
             filled.chmod(0o444)
-            folder.chmod(0o555 if case == "read-only folder" else 0o777)
+            folder.chmod(0o777 if case == "read-only file" else 0o555)
         result = subprocess.run(
             [sys.executable, "-W", "error", "-c", textwrap.dedent(REFUSED), str(folder), case],
             capture_output=True,
@@ -312,9 +352,11 @@ class TestNotUsable:
             check=False,
         )
         folder.chmod(0o755)
-        assert result.returncode == 0, result.stderr
+        shutil.rmtree(folder)
+        assert result.returncode == 0, result.stderr + result.stdout
         assert result.stderr == ""
-        assert len(result.stdout.splitlines()) == 1, result.stdout
+        (line,) = result.stdout.splitlines()
+        assert line.startswith("this run's scores are not kept: "), line
 
 
 REFUSED = """
@@ -325,18 +367,18 @@ REFUSED = """
     from wd14.types import Labels
 
     folder, case = Path(sys.argv[1]), sys.argv[2]
-    store_folder = os.open(folder, os.O_RDONLY)
-    os.fchdir(store_folder)  # pytest's folders above are root's
     if case == "full disk":
         resource.setrlimit(resource.RLIMIT_FSIZE, (800_000, 800_000))
     elif os.getuid() == 0:
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
-    labels = Labels(tuple(map(str, range(300))), ("general",) * 300)
+    labels = Labels(tuple(map(str, range(300))), ("rating",) * 4 + ("general",) * 296)
     values = np.linspace(0.01, 1, 300, dtype=np.float32)
-    with ScoreStore.open(Path("."), log=lambda line: print(line)) as store:
+    with ScoreStore.open(folder, log=lambda line: print(line)) as store:
         view = store.view("model", "kohya", labels)
+        assert all(view.get(hashlib.sha256(b"%d" % i).digest()) is not None for i in range(1500))
+        assert store.stats().total == 1500
         for i in range(3000):
             view.put([(hashlib.sha256(b"%d" % i).digest(), values)])
 """
