@@ -105,7 +105,7 @@ def replace(path: Path, before: bytes, after: bytes, files: Confinement) -> None
     except FileNotFoundError as error:
         raise _changed(path) from error
     if has_more_names:
-        _write_tail(target, path.name, before, after)
+        _write_tail(target, path, before, after)
         return
     temporary = _temporary(target)
     try:
@@ -148,30 +148,31 @@ def _target(path: Path, files: Confinement) -> Path:
 
 
 def _take_over_permissions(source: Path, new: Path) -> None:
-    # Where a filesystem keeps no permissions or gives all files to one user, it may refuse to set them.
-    with contextlib.suppress(PermissionError):
-        there, ours = source.stat(), new.stat()
-        if (there.st_uid, there.st_gid) != (ours.st_uid, ours.st_gid):
-            os.chown(new, there.st_uid, there.st_gid)
+    there, ours = source.stat(), new.stat()
+    # Only root may give a file to another user; and filesystems without permissions may refuse to set any.
+    if there.st_gid != ours.st_gid:
+        with contextlib.suppress(PermissionError):
+            os.chown(new, -1, there.st_gid)
+    if there.st_uid != ours.st_uid:
+        with contextlib.suppress(PermissionError):
+            os.chown(new, there.st_uid, -1)
     with contextlib.suppress(PermissionError):
         shutil.copystat(source, new)
     os.utime(new)  # it did change
 
 
-def _write_tail(target: Path, name: str, before: bytes, after: bytes) -> None:
+def _write_tail(target: Path, path: Path, before: bytes, after: bytes) -> None:
     kept = before.rstrip()
     head = kept.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if not after.startswith(head):
-        raise left_alone(Path(name), "has several names (hard links) and its text would change before its end")
+        raise left_alone(path, "has several names (hard links) and its text would change before its end")
     try:
         file = target.open("r+b", buffering=0)
     except PermissionError as error:
-        raise left_alone(
-            Path(name), f"has several names (hard links) and cannot be written: {error.strerror}"
-        ) from error
+        raise left_alone(path, "has several names (hard links) and may not be written") from error
     with file:
         if file.read(_LARGEST + 1) != before:
-            raise _changed(Path(name))
+            raise _changed(path)
         try:
             _write_at(file.fileno(), len(kept), after[len(head) :])
         except BaseException:

@@ -96,7 +96,7 @@ class SidecarWriter:
         if not self._append and os.path.lexists(path):
             raise left_alone(path, "is there already")
         if _inode(path) in self._ours:  # a.txt of a.jpg and a.png, or of two pictures by links
-            raise left_alone(path, "is the caption file of another picture too")
+            raise left_alone(path, "is the caption file of an earlier row too")
         old = read_caption_file(str(path), self._files)
         if old is None:
             try:

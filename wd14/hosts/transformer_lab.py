@@ -206,13 +206,12 @@ def success_message(summary: Summary) -> str:
 
 def stop_message(progress: Progress | None, dataset: str | None = None, *, stores_scores: bool) -> str:
     """What a stopped job leaves behind, in a line; `dataset` names what is complete, if the stop came too late."""
+    if dataset:
+        return f"Stopped when the dataset {dataset} was complete."
     if progress is None or progress.done == 0:
         return "Stopped before the first picture was done. No dataset was written."
-    after = f"Stopped after {done_in_words(progress)}."
-    if dataset:
-        return f"{after} The dataset {dataset} is complete."
     kept = " Their scores are kept: the next run goes on from there." if stores_scores else ""
-    return f"{after} No dataset was written.{kept}"
+    return f"Stopped after {done_in_words(progress)}. No dataset was written.{kept}"
 
 
 def failure_reason(error: BaseException) -> str:

@@ -170,7 +170,7 @@ def test_a_text_that_has_all_tags_is_not_written_again(tmp_path: Path) -> None:
     writer = appended(tmp_path, "by hand", "by hand")
     assert (text.read_bytes(), text.stat().st_ino) == ("\ufeffby hand  \r\n".encode(), before.st_ino)
     assert writer.written() == Written(caption_files=0, left_alone=1)
-    with pytest.raises(CaptionFileExistsError, match="of another picture too"):
+    with pytest.raises(CaptionFileExistsError, match="of an earlier row too"):
         writer.add(row(tmp_path / "a.jpg", "by hand, new", "by hand"))
 
 
@@ -250,7 +250,7 @@ def test_two_pictures_do_not_share_a_text_file_by_links(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("by hand")
     (tmp_path / "b.txt").symlink_to("a.txt")
     writer = appended(tmp_path, "by hand, new", "by hand")
-    with pytest.raises(CaptionFileExistsError, match="of another picture too"):
+    with pytest.raises(CaptionFileExistsError, match="of an earlier row too"):
         writer.add(row(tmp_path / "b.png", "by hand, other", "by hand"))
     assert (tmp_path / "b.txt").read_text() == "by hand, new\n"
     assert writer.written() == Written(caption_files=1, left_alone=1)

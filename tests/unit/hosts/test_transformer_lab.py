@@ -171,7 +171,7 @@ def test_an_end_after_the_dataset_is_there_says_so(capsys: pytest.CaptureFixture
     host.fail(KeyboardInterrupt(), Written(output="/datasets/pics_captions"))
     host.fail(OutputError("no answer"), Written(output="/datasets/pics_captions"))
     assert host.failures == [
-        ("Stopped after 12 of 500 pictures. The dataset pics_captions is complete.", True),
+        ("Stopped when the dataset pics_captions was complete.", True),
         ("no answer; the dataset pics_captions is complete", False),
     ]
 

@@ -211,6 +211,22 @@ def test_the_end_is_reported_again_where_the_storage_did_not_answer(desk: Desk) 
     assert not desk.host.end_reported
 
 
+def test_a_stop_after_the_dataset_is_saved_says_that_it_is_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    summary = desk.write_output()
+    in_temporary_folder = Written(output=summary.output)
+    desk.host.progress(HALF)
+    desk.host.fail(KeyboardInterrupt(), in_temporary_folder)
+    assert "No dataset was written." in desk.lab.job.data["completion_details"]
+    monkeypatch.setattr(desk.lab, "finish", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        desk.host.finish(summary)
+    desk.host.fail(KeyboardInterrupt(), in_temporary_folder)
+    assert desk.lab.job.data["completion_details"] == "Stopped when the dataset pics_captions was complete."
+
+
 def test_an_artifact_that_cannot_be_saved_does_not_fail_the_job(desk: Desk) -> None:
     desk.lab.failures = 1
     desk.host.finish(desk.write_output())
