@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from wd14.config import CaptionConfig
 from wd14.text import count, duration, share
-from wd14.types import UNUSED, Labels, Summary
+from wd14.types import UNUSED, Labels, Summary, Written
 
 #: Parameters that the line about the model has.
 _SAID_WITH_THE_MODEL = frozenset(
@@ -57,6 +57,39 @@ def closing_lines(summary: Summary) -> Iterator[str]:
         yield f"Most frequent tags: {listed}"
     if summary.without_tags:
         yield f"Without any tag: {count(summary.without_tags, 'caption')}. A lower threshold gives more tags."
+
+
+def result_in_words(summary: Summary) -> str:
+    """Where the result is: `photos_captions`, `24 caption files written in photos, 3 left alone`."""
+    written = summary.written
+    if written.caption_files is None:
+        return str(summary.output)
+    left_alone = f", {written.left_alone:,} left alone" if written.left_alone else ""
+    return f"{count(written.caption_files, 'caption file')} written in {summary.output}{left_alone}"
+
+
+def stop_in_words(written: Written) -> str:
+    """What a stopped job leaves behind."""
+    return f"stopped; {_there_to_stay(written) or _nothing(written)}, and stored scores are kept"
+
+
+def failure_in_words(error: BaseException, written: Written) -> str:
+    """Why a job failed, and what is there all the same."""
+    there = _there_to_stay(written)
+    return f"{error}; {there}" if there else str(error)
+
+
+def _there_to_stay(written: Written) -> str:
+    if written.output is not None:
+        return f"the dataset is complete: {written.output}"
+    if written.caption_files:
+        verbs = "was written and stays" if written.caption_files == 1 else "were written and stay"
+        return f"{count(written.caption_files, 'caption file')} {verbs}"
+    return ""
+
+
+def _nothing(written: Written) -> str:
+    return "no dataset was written" if written.caption_files is None else "no caption file was written"
 
 
 def made_with(summary: Summary) -> str:

@@ -34,7 +34,7 @@ from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
 from wd14.text import count, printable
 from wd14.threads import BackgroundCall, Exhausted
-from wd14.types import DecodedRow, RowReport, Status, Summary
+from wd14.types import DecodedRow, RowReport, Status, Summary, Written
 
 R = TypeVar("R")
 
@@ -64,11 +64,11 @@ def caption_dataset(
         How it ended. Rows may have failed: `Summary.failed`.
 
     Raises:
-        CaptionerError: the job could not be done; nothing was written.
+        CaptionerError: the job could not be done. No dataset was written; text files that it wrote in place stay.
     """
     if host is None:
         host = LocalHost(source, {}, output, say=logger.info)
-    return _run(host, config or CaptionConfig())
+    return _run(_Job(host, config or CaptionConfig()))
 
 
 def run_job(host: Host) -> Summary:
@@ -77,21 +77,21 @@ def run_job(host: Host) -> Summary:
     Raises:
         CaptionerError: the job failed or was stopped; the host knows.
     """
+    job: _Job | None = None
     try:
-        config = CaptionConfig.from_values(host.settings())
-        return _run(host, config)
+        job = _Job(host, CaptionConfig.from_values(host.settings()))
+        return _run(job)
     except BaseException as error:
-        host.fail(error)
+        host.fail(error, Written() if job is None else job.written())
         raise
 
 
-def _run(host: Host, config: CaptionConfig) -> Summary:
-    job = _Job(host, config)
+def _run(job: _Job) -> Summary:
     try:
         summary = job.run()
     finally:
         job.end()
-    host.finish(summary)
+    job.host.finish(summary)
     return summary
 
 
@@ -99,13 +99,14 @@ class _Job:
     """One run, from its config to its summary."""
 
     def __init__(self, host: Host, config: CaptionConfig) -> None:
-        self._host = host
+        self.host = host
         self._config = config
         self._stop = StopToken(host.stop)
         self._tally = Tally()
         self._started = time.monotonic()
         self._meter = ProgressMeter()
         self._next_tick = 0.0
+        self._sink: Sink | None = None
         self._total: int | None = None
         self._wanted: str | None = None
         self._thread = threading.get_ident()
@@ -122,7 +123,7 @@ class _Job:
         with ExitStack() as stack:
             # The model is looked for while the source is looked over.
             finding = BackgroundCall(lambda: find_model(config.model, log=self.say, stop=stop), "wd14-model")
-            place = self._host.source(config)
+            place = self.host.source(config)
             finding.start()
             source = self._wait_for(BackgroundCall(lambda: open_source(place, config, log=self.say), "wd14-source"))
             stack.enter_context(source)
@@ -131,7 +132,7 @@ class _Job:
             self.say(f"Dataset: {source.name}{total}")
             model = self._wait_for(finding)
             self._say_all(opening_lines(config, model.labels, model.thresholds, config.model))
-            sink = self._open_sink(source)
+            sink = self._sink = self._open_sink(source)
             stack.callback(sink.abandon)
             rows = stack.enter_context(ScoredRows(source, model, config, stop=stop, log=self.say, stage=sink.stage))
             # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
@@ -149,11 +150,15 @@ class _Job:
                 caption_column=config.caption_column,
             )
             output = sink.finish(summary, self._provenance(source, model, summary))
-            summary = replace(summary, seconds=self._seconds(), output=output)
+            summary = replace(summary, seconds=self._seconds(), output=output, written=sink.written())
         self._say_all(closing_lines(summary))
         if self._wanted not in (None, output):
             self.say(f"{self._wanted} was there already and is untouched.")
         return summary
+
+    def written(self) -> Written:
+        """What is there to stay, whatever becomes of the job."""
+        return Written() if self._sink is None else self._sink.written()
 
     def _say_all(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -175,11 +180,12 @@ class _Job:
         config = self._config
         if config.in_place:
             return SidecarWriter(
-                Path(self._host.source(config)),
+                Path(self.host.source(config)).expanduser(),
                 extension=config.caption_extension,
-                replace=config.append_tags,
+                append=config.append_tags,
+                follow_symlinks=config.follow_symlinks,
             )
-        destination = self._host.destination(config, source.name)
+        destination = self.host.destination(config, source.name)
         self._wanted = str(destination.parent / destination.name)
         return DatasetWriter(
             destination,
@@ -242,7 +248,7 @@ class _Job:
 
     def _say_lines(self) -> None:
         while self._lines:
-            self._host.log(self._lines.popleft())
+            self.host.log(self._lines.popleft())
 
     def _tick(self) -> None:
         """Raises when the job is to stop; shows progress about twice a second."""
@@ -255,7 +261,7 @@ class _Job:
     def _show_progress(self, now: float) -> None:
         self._say_lines()
         tally = self._tally
-        self._host.progress(
+        self.host.progress(
             self._meter.progress(
                 done=tally.done, total=self._total, failed=tally.failed, from_scores=tally.from_scores, now=now
             )

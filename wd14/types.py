@@ -167,6 +167,15 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What of a job's output is there to stay, also when the job ends early."""
+
+    output: str | None = None  #: the dataset's folder, once it is complete and in its place
+    caption_files: int | None = None  #: text files written beside the pictures; None = not a job in place
+    left_alone: int = 0  #: text files that were there, and that the job did not change
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """How a job ended."""
 
@@ -183,6 +192,7 @@ class Summary:
     model: str = ""  #: the tagger's id or folder
     thresholds: str = ""  #: in words: "general 0.35, character 0.85"
     caption_column: str = "caption"  #: the output's column of captions
+    written: Written = Written()  #: `output` again, or how many text files a job in place wrote
 
     @property
     def succeeded(self) -> int:

@@ -268,6 +268,20 @@ def test_in_place_writes_text_files_and_nothing_else(cli: Run, photos: Path, tmp
     assert (photos / "coffee.txt").read_text().startswith("by hand, ")
 
 
+def test_what_a_person_wrote_in_place_survives_a_caption_column(cli: Run, photos: Path) -> None:
+    lines = [{"file_name": name, "text": f"column {name}"} for name in ("coffee.png", "camera.png")]
+    (photos / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (photos / "coffee.txt").write_text("by hand")
+    for written in (2, 0):
+        done = cli("caption", photos, "--in-place", "--append-tags", *BUILTIN)
+        assert done.returncode == 0
+        left = f", {2 - written} left alone" if written < 2 else ""
+        assert done.stdout.endswith(f"Result: {written} caption files written in {photos}{left}\n")
+        assert (photos / "coffee.txt").read_text().startswith("by hand, ")
+        assert "column" not in (photos / "coffee.txt").read_text()
+        assert (photos / "camera.txt").read_text() == "column camera.png, monochrome, greyscale\n"
+
+
 def test_a_python_user_has_the_same(photos: Path, tmp_path: Path) -> None:
     from wd14 import CaptionConfig, caption_dataset
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults import Faults, Scene, is_leftover, tree
+from tests.support.faults import Faults, Scene, content, is_leftover, tree
 from tests.support.tally import tally
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs fork and SIGKILL")
@@ -130,6 +131,82 @@ def test_kill_9_while_text_files_are_written_in_place(faults: Faults, tmp_path: 
         assert tree(scene.source) == scene.before
     scene.check_nothing_lost()
     tally("losses", 0)
+
+
+def test_kill_9_while_tags_are_appended_in_place(faults: Faults, tmp_path: Path) -> None:
+    """Each text a person wrote is as it was or has all its tags behind it, and again changes the others only."""
+    scene = Scene(tmp_path, faults)
+    captions = _captions(scene)
+    pictures = sorted(scene.source.rglob("*.png"))
+    append = ("--in-place", "--append-tags")
+    _write_by_hand(pictures)
+    steps = scene.run(*append, under=scene.folder).events
+    for step in spread(10, steps, seed=4):
+        _write_by_hand(pictures)
+        scene.run(*append, send=signal.SIGKILL, at_event=step, under=scene.folder)
+        tally("faults injected")
+        done = {text: text.stat().st_mtime_ns for text in scene.source.rglob("*.txt") if "," in text.read_text("utf-8")}
+        for picture in pictures:
+            whole = f"my {picture.stem}, {captions[picture.name]}\n"
+            assert picture.with_suffix(".txt").read_text("utf-8") in (f"my {picture.stem}\n", whole)
+        assert scene.run(*append).status == 0
+        assert {text: text.stat().st_mtime_ns for text in done} == done, "finished files are not written again"
+        for picture in pictures:
+            whole = f"my {picture.stem}, {captions[picture.name]}\n"
+            assert picture.with_suffix(".txt").read_text("utf-8") == whole
+    tally("losses", 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_in_place_says_how_many_files_it_wrote(faults: Faults, tmp_path: Path, number: signal.Signals) -> None:
+    scene = Scene(tmp_path, faults)
+    steps = scene.run("--in-place", under=scene.source).events
+    _remove_texts(scene.source)
+    stopped = scene.run("--in-place", send=number, at_event=steps - 8, under=scene.source)
+    there = len(list(scene.source.rglob("*.txt")))
+    assert stopped.status == 130, stopped.said
+    assert 1 < there < 12
+    words = f"stopped; {there} caption files were written and stay, and stored scores are kept"
+    assert stopped.err == f"wd14-captioner: {words}\n"
+    done = scene.run("--in-place", "--append-tags")
+    assert f"Result: {12 - there} caption files written in {scene.source}, {there} left alone" in done.out
+
+
+def test_a_failure_in_place_says_how_many_files_it_wrote(faults: Faults, tmp_path: Path) -> None:
+    scene = Scene(tmp_path, faults)
+    steps = scene.run("--in-place", under=scene.source).events
+    _remove_texts(scene.source)
+    failed = scene.run("--in-place", error=errno.ENOSPC, at_event=steps // 2, under=scene.source)
+    there = len(list(scene.source.rglob("*.txt")))
+    assert failed.status == 1
+    assert there > 1
+    assert failed.err.endswith(f"No space left on device; {there} caption files were written and stay\n")
+
+
+def test_ctrl_c_right_after_the_dataset_is_in_its_place(faults: Faults, tmp_path: Path) -> None:
+    """Twice, so that it interrupts: what is said is that the dataset is there."""
+    scene = Scene(tmp_path, faults)
+    setup = """
+from pathlib import Path
+rename = Path.rename
+def interrupted(self, target):
+    rename(self, target)
+    if self.name.endswith(".wd14-partial"):
+        raise KeyboardInterrupt
+Path.rename = interrupted
+"""
+    stopped = scene.run(setup=setup)
+    assert stopped.status == 130, stopped.said
+    words = f"stopped; the dataset is complete: {scene.output}, and stored scores are kept"
+    assert stopped.err == f"wd14-captioner: {words}\n"
+    scene.check_nothing_lost()
+    assert content(scene.output) == scene.expected
+    assert [place.name for place in scene.output.parent.iterdir()] == ["out"]
+
+
+def _write_by_hand(pictures: list[Path]) -> None:
+    for picture in pictures:
+        picture.with_suffix(".txt").write_text(f"my {picture.stem}\n")
 
 
 def _captions(scene: Scene) -> dict[str, str]:

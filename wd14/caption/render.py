@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wd14.caption.spelling import folded
 
-#: The end of a sentence: two words and a full stop before a capital, a comma or the end (`mr. squeaks` is none).
-_SENTENCE = re.compile(r"(?<![^\s,])[^\s,]+[ \t]+[^\s,]*\w[\w\"'”’)]\.[\"'”’)]?(?=\s+[A-Z]|\s*(?:,|$))")
+#: What stands inside words and tags: `m.u.g.e.n`, `fate/stay_night`.
+_INSIDE_WORDS = re.compile(r"[\w.'’:/-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +30,55 @@ def split_caption(text: str, separator: str) -> list[str]:
 
     Spaces around the separator do not count, unless it consists of nothing else.
     """
-    return [part.strip() for part in text.split(separator.strip() or separator) if part.strip()]
+    bare = separator.strip() or separator
+    return [part.strip() for part in (text.split(bare) if bare else [text]) if part.strip()]
 
 
 def append(existing: str, tags: Sequence[str], triggers: Sequence[str], separator: str) -> str:
     """The trigger words, the existing caption, and the tags that it does not have in any spelling.
 
-    A caption that holds a sentence stays as it is; a list of tags is joined again with `separator`, as kohya does.
+    A list of tags is joined again with `separator`, as kohya does. A caption stays as it is, blanks and all, when it
+    holds a sentence, or when cutting it at this separator could cut a word or a tag (`_`, `. `, `;` beside `;d`).
+    Appending to the result changes nothing: what stands between two separators counts as there, whatever it holds.
     """
     text = existing.strip()
-    parts = split_caption(text, separator)
-    there = set(map(folded, parts))
-    new = [tag for tag in tags if folded(tag) not in there]
-    if _SENTENCE.search(text):
-        return separator.join([*(word for word in triggers if folded(word) not in there), text, *new])
-    openers = set(map(folded, triggers))
-    return separator.join([*triggers, *(part for part in parts if folded(part) not in openers), *new])
+    if _is_list(separator, (*triggers, *tags)) and not _sentence_before(separator).search(text):
+        parts = split_caption(text, separator)
+        openers = [part for word in triggers for part in split_caption(word, separator)]
+        if parts[: len(openers)] != openers:
+            known = set(map(folded, openers))
+            parts = [*openers, *(part for part in parts if folded(part) not in known)]
+        text = separator.join(parts)
+    else:
+        text = separator.join(filter(None, [*_missing(text, triggers, separator), text]))
+    # Again, since a tag that begins or ends like the separator (`a-`, `--`) moves the cuts between the others.
+    while new := _missing(text, tags, separator):
+        text = separator.join(filter(None, [text, *new]))
+    return text
+
+
+def _missing(text: str, tags: Sequence[str], separator: str) -> list[str]:
+    """The tags that a caption does not have."""
+    there = set(map(folded, split_caption(text, separator)))
+    bounded = f"{separator}{text}{separator}"
+    return [tag for tag in tags if folded(tag) not in there and f"{separator}{tag}{separator}" not in bounded]
+
+
+def _is_list(separator: str, tags: Sequence[str]) -> bool:
+    """Whether captions with this separator can be cut into tags and joined again, and these tags stay what they are."""
+    bare = separator.strip() or separator
+    overlaps = any(bare.endswith(bare[:length]) for length in range(1, len(bare)))  # `--`: `a-` and `b` are `a---b`
+    if not bare or overlaps or _INSIDE_WORDS.search(bare):
+        return False
+    return all(bare not in tag or separator.join(split_caption(tag, separator)) == tag for tag in tags)
+
+
+@lru_cache(maxsize=8)
+def _sentence_before(separator: str) -> re.Pattern[str]:
+    """The end of a sentence: two words and a full stop before a capital, a comma, a separator or the end.
+
+    `mr. squeaks` is none.
+    """
+    bare = re.escape(separator.strip() or separator)
+    after = rf"(?=\s+[A-Z]|\s*(?:,|$|{bare}))" if bare else r"(?=\s+[A-Z]|\s*(?:,|$))"
+    return re.compile(r"(?<![^\s,])[^\s,]+[ \t]+[^\s,]*\w[\w\"'”’)]\.[\"'”’)]?" + after)

@@ -7,8 +7,9 @@ import sys
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from wd14.cli.output import say
+from wd14.cli.output import complain, say
 from wd14.config import GROUPS, CaptionConfig
+from wd14.errors import CaptionerError, JobStoppedError
 from wd14.stop import StopToken, stopped_by_signals
 
 
@@ -82,8 +83,9 @@ def _default_in_words(default: object) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the job that the options describe."""
+    """Runs the job that the options describe; returns the exit code. What went wrong is said with what was written."""
     from wd14.hosts.local import LocalHost
+    from wd14.messages import failure_in_words, stop_in_words
     from wd14.pipeline import run_job
 
     values = {key: value for key, value in vars(args).items() if key in CaptionConfig.model_fields}
@@ -91,6 +93,14 @@ def run(args: argparse.Namespace) -> int:
         if isinstance(value, list):  # an option that is given more than once adds up
             values[key] = "\n".join(value)
     stop = StopToken()
-    with stopped_by_signals(stop):
-        run_job(LocalHost(args.source, values, args.output, say=say, bar=sys.stderr.isatty(), stop=stop))
+    host = LocalHost(args.source, values, args.output, say=say, bar=sys.stderr.isatty(), stop=stop)
+    try:
+        with stopped_by_signals(stop):
+            run_job(host)
+    except (JobStoppedError, KeyboardInterrupt):
+        complain(stop_in_words(host.written))
+        return JobStoppedError.exit_code
+    except CaptionerError as error:
+        complain(failure_in_words(error, host.written))
+        return error.exit_code
     return 0

@@ -34,8 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except (JobStoppedError, KeyboardInterrupt):
-        in_words = "stopped; no dataset was written, and stored scores are kept"
-        complain(in_words if args.command == "caption" else "stopped")
+        complain("stopped")
         return JobStoppedError.exit_code
     except CaptionerError as error:
         complain(str(error))

@@ -22,8 +22,13 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 
-def write_new_file(path: str, data: bytes) -> None:
+def write_new_file(path: str, data: bytes, *, durable: bool = False) -> None:
     """Writes a file that does not exist yet, in three system calls: every picture goes through here.
+
+    Args:
+        path: the file.
+        data: its bytes.
+        durable: wait until they are on the disk.
 
     Raises:
         FileExistsError: it exists.
@@ -34,6 +39,8 @@ def write_new_file(path: str, data: bytes) -> None:
         written = os.write(handle, data)
         while written < len(data):  # the system may write a part
             written += os.write(handle, memoryview(data)[written:])
+        if durable:
+            os.fsync(handle)
     finally:
         os.close(handle)
 
@@ -47,6 +54,7 @@ class PartialFolder:
 
     def __init__(self, parent: Path, name: str) -> None:
         self._lock: int | None = None
+        self._place: Path | None = None
         while True:
             base = f".{shortened(name, 100)}-{secrets.token_hex(4)}"
             self.path = parent / (base + _PARTIAL)
@@ -66,6 +74,7 @@ class PartialFolder:
         Raises:
             OSError: it cannot be moved.
         """
+        self._place = place  # before the rename: an interrupt may come right after it
         try:
             # A rename replaces at most an empty folder, on every system, so two runs cannot take one place.
             self.path.rename(place)
@@ -76,8 +85,14 @@ class PartialFolder:
         self._release()
         return True
 
+    @property
+    def moved_to(self) -> Path | None:
+        """Where the folder was moved to; None while it was not."""
+        return None if self._place is None or self.path.exists() else self._place
+
     def remove(self) -> None:
-        """Removes the folder with all that is in it."""
+        """Removes the folder with all that is in it, if it was not moved."""
+        self._place = self.moved_to
         shutil.rmtree(self.path, ignore_errors=True)
         self._release(is_left=self.path.exists())
 

@@ -110,8 +110,8 @@ def open_source(source: str | Path, config: CaptionConfig, *, log: Log | None = 
         source: a folder of pictures (with metadata files or without), of Parquet or Arrow files, of tar archives, or
             written by `save_to_disk`; such a file or one picture; a zip archive of a folder of pictures, or a folder of
             such archives; or a dataset id of the hub (`owner/name`, `owner/name@revision:configuration`).
-        config: `image_field`, `split`, `keep_columns`, `append_tags`, `caption_extension`, `caption_separator` and
-            `follow_symlinks` count.
+        config: `image_field`, `split`, `keep_columns`, `append_tags`, `in_place`, `caption_extension`,
+            `caption_separator` and `follow_symlinks` count.
         log: is told what is left out, and why.
 
     Raises:
@@ -279,6 +279,7 @@ def _input_row_maker(
         separator=config.caption_separator,
         kept=kept,
         keep_splits=wants_all(config.split),
+        in_place=config.in_place,
     )
     return maker, {image, *kept, *([caption] if caption else [])}
 

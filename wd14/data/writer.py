@@ -16,7 +16,7 @@ from wd14.data.output_names import OutputNames, check_caption_extension, numbere
 from wd14.data.partial_folder import PartialFolder, clear_leftovers, write_new_file
 from wd14.data.report import ReportWriter, write_json
 from wd14.errors import MissingImageError, OutputError
-from wd14.types import Destination, InputRow, PictureToSave, RowReport, Summary
+from wd14.types import Destination, InputRow, PictureToSave, RowReport, Summary, Written
 
 #: Columns that the output has itself, beside the captions; a kept column of that name gets `_source` at its end.
 _OWN_COLUMNS = frozenset({"file_name", "image", "scores"})
@@ -66,6 +66,10 @@ class Sink(Protocol):
 
     def abandon(self) -> None:
         """Removes an unfinished output. After `finish` it does nothing."""
+        ...
+
+    def written(self) -> Written:
+        """What is there to stay by now, also when the job ends early."""
         ...
 
 
@@ -202,6 +206,11 @@ class DatasetWriter:
             with contextlib.suppress(OSError):  # a full disk cannot take what is still buffered
                 close()
         self._folder.remove()
+
+    def written(self) -> Written:
+        """The dataset, once it is in its place."""
+        place = self._folder.moved_to
+        return Written(output=None if place is None else str(place))
 
     def _move_into_place(self, summary: Summary) -> Path:
         for number in count(1):

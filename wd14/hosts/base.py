@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from wd14.config import CaptionConfig
 from wd14.stop import StopToken
-from wd14.types import Destination, Progress, Summary
+from wd14.types import Destination, Progress, Summary, Written
 
 
 class Host(Protocol):
@@ -46,5 +46,5 @@ class Host(Protocol):
     def finish(self, summary: Summary) -> None:
         """The job is done and its dataset is written."""
 
-    def fail(self, error: BaseException) -> None:
-        """The job failed or was stopped: shows the reason where the host shows reasons."""
+    def fail(self, error: BaseException, written: Written) -> None:
+        """The job failed or was stopped: shows the reason, and what is there to stay, where the host shows reasons."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
+from wd14.messages import result_in_words
 from wd14.progress import LINE_EVERY, progress_line
 from wd14.stop import StopToken
 from wd14.text import printable
-from wd14.types import Destination, Progress, Summary
+from wd14.types import Destination, Progress, Summary, Written
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 class LocalHost:
     """Runs a job for a shell or for Python.
+
+    Attributes:
+        written: what is there to stay of a job that failed or was stopped.
 
     Args:
         source: the dataset to read.
@@ -45,6 +49,7 @@ class LocalHost:
         self._output = output
         self._say = say
         self.stop = stop or StopToken()
+        self.written = Written()
         self._draws_bar = bar
         self._bar: tqdm[Any] | None = None
         self._next_line = time.monotonic() + LINE_EVERY
@@ -95,10 +100,11 @@ class LocalHost:
     def finish(self, summary: Summary) -> None:
         """Removes the bar, and says where the result is."""
         self._close_bar()
-        self._say(f"Result: {printable(str(summary.output))}")
+        self._say(f"Result: {printable(result_in_words(summary))}")
 
-    def fail(self, error: BaseException) -> None:  # noqa: ARG002 - the caller gets the error itself
-        """Removes the bar."""
+    def fail(self, error: BaseException, written: Written) -> None:  # noqa: ARG002 - the caller gets the error itself
+        """Removes the bar, and keeps what was written for the caller."""
+        self.written = written
         self._close_bar()
 
     def _move_bar(self, progress: Progress) -> None:

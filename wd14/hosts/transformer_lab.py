@@ -21,7 +21,7 @@ from wd14.images.pillow_warnings import ignore_pillow_warnings
 from wd14.progress import LINE_EVERY, done_in_words, progress_line
 from wd14.stop import StopToken
 from wd14.text import printable, share
-from wd14.types import Progress, Summary
+from wd14.types import Progress, Summary, Written
 
 #: Keys under which a host may name the dataset to read.
 DATASET_KEYS = ("dataset_name", "dataset", "dataset_id")
@@ -94,20 +94,25 @@ class TransformerLabHost(Host, ABC):
                 self.stop.request("stopped from the host")
             self._next_report = time.monotonic() + self.report_every  # counted from its end: it may be slow
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException, written: Written) -> None:
         """Shows the reason in the job's output and reports it to the server."""
         self.end_reported = True
         stopped = isinstance(error, JobStoppedError | KeyboardInterrupt)
+        dataset = self._complete_dataset(written)
         if stopped:
-            message = stop_message(self._last_progress, stores_scores=self._stores_scores)
+            message = stop_message(self._last_progress, dataset, stores_scores=self._stores_scores)
         else:
-            message = failure_reason(error)
+            message = failure_reason(error) + (f"; the dataset {dataset} is complete" if dataset else "")
         self._show(message if stopped else f"Failed: {message}")
         if not stopped and not isinstance(error, CaptionerError):
             # A bug report needs it, and the hosts hide stderr.
             for line in "".join(traceback.format_exception(error)).splitlines():
                 self._show(printable(line))
         self._report_failure(message, stopped=stopped)
+
+    def _complete_dataset(self, written: Written) -> str | None:
+        """Name of the new dataset, when a job that ends early has put it among the others."""
+        return None if written.output is None else Path(written.output).name
 
     def _show(self, line: str) -> None:
         """Writes a line to the job's output; nothing in it can act on a terminal."""
@@ -138,7 +143,7 @@ def run_and_report(host: TransformerLabHost, run_job: Callable[[Host], Summary])
         run_job(host)
     except (Exception, KeyboardInterrupt) as error:
         if not host.end_reported:
-            host.fail(error)
+            host.fail(error, Written())
         if not isinstance(error, JobStoppedError | KeyboardInterrupt):
             raise SystemExit(1) from error
 
@@ -199,8 +204,10 @@ def success_message(summary: Summary) -> str:
     return f"{words}, {summary.failed:,} failed" if summary.failed else words
 
 
-def stop_message(progress: Progress | None, *, stores_scores: bool) -> str:
-    """What a stopped job leaves behind, in a line."""
+def stop_message(progress: Progress | None, dataset: str | None = None, *, stores_scores: bool) -> str:
+    """What a stopped job leaves behind, in a line; `dataset` names what is complete, if the stop came too late."""
+    if dataset:
+        return f"Stopped when the dataset {dataset} was complete."
     if progress is None or progress.done == 0:
         return "Stopped before the first picture was done. No dataset was written."
     kept = " Their scores are kept: the next run goes on from there." if stores_scores else ""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.support.strategies import SEPARATORS, tag_names
 from tests.unit.caption.conftest import CaptionOf
 from wd14.caption.captioner import split_caption
+from wd14.caption.render import append
 
 PICTURE = {"general": {"1girl": 0.9, "long_hair": 0.8, "solo": 0.7}}
 
@@ -84,3 +88,44 @@ def test_appending_with_other_separators(caption_of: CaptionOf, separator: str, 
 
 def test_scores_have_four_digits(caption_of: CaptionOf) -> None:
     assert caption_of({"general": {"solo": 0.654321}}).scores() == {"solo": 0.6543}
+
+
+#: Also separators that stand inside tags and words, that overlap with themselves, of blanks only, and none.
+separators = st.one_of(
+    st.sampled_from([*SEPARATORS, ". ", ".", "--", " - ", "  ", "\n\n", " ", "", "a", ", ,", ";;", " BREAK ", ",, "]),
+    st.text(",;_-|. ab\n", min_size=1, max_size=3),
+)
+words = st.one_of(tag_names, st.sampled_from(["m.u.g.e.n", "long hair", "a-", "b", "-a", "a,b", "a, b", "A b."]))
+people_write = st.lists(
+    st.one_of(words, separators, st.sampled_from(["A girl walks home.", "Mr. Cat", ",", " ", "\u3000"]))
+).map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(people_write, st.lists(words, unique=True, max_size=6), st.lists(words, unique=True, max_size=2), separators)
+def test_appending_twice_is_appending_once(existing: str, tags: list[str], triggers: list[str], separator: str) -> None:
+    once = append(existing, tags, triggers, separator)
+    assert append(once, tags, triggers, separator) == once
+
+
+@settings(max_examples=100, deadline=None)
+@given(people_write, st.lists(words, unique=True, max_size=6), separators)
+def test_what_a_person_wrote_stands_before_the_tags(existing: str, tags: list[str], separator: str) -> None:
+    made = append(existing, tags, [], separator)
+    assert made.startswith((existing.strip(), separator.join(split_caption(existing, separator))))
+
+
+@pytest.mark.parametrize(
+    ("separator", "existing", "caption"),
+    [
+        ("_", "my_cat", "my_cat_long hair_solo"),
+        (". ", "m.u.g.e.n. cat", "m.u.g.e.n. cat. long hair. solo"),
+        (" ", "a  cat", "a cat long hair solo"),
+        ("", "a cat", "a catlong hairsolo"),
+        ("--", "cat-", "cat---long hair--solo"),
+        ("; ", "A girl; by night.", "A girl; by night.; long hair; solo"),
+    ],
+)
+def test_what_is_there_stays_with_every_separator(separator: str, existing: str, caption: str) -> None:
+    assert append(existing, ["long hair", "solo"], [], separator) == caption
+    assert append(caption, ["long hair", "solo"], [], separator) == caption

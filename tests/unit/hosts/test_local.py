@@ -10,7 +10,7 @@ from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
 from wd14.hosts.local import LocalHost
 from wd14.stop import StopToken
-from wd14.types import Progress, Summary
+from wd14.types import Progress, Summary, Written
 
 HALF = Progress(done=1500, total=3000, failed=2, from_scores=0, pictures_per_second=12.34, remaining_seconds=121.6)
 
@@ -89,5 +89,5 @@ def test_a_token_of_the_callers_stops_the_job(tmp_path: Path) -> None:
 def test_a_failed_job_leaves_no_bar_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     watched = host(tmp_path, bar=True)
     watched.progress(HALF)
-    watched.fail(ConfigError("x"))
+    watched.fail(ConfigError("x"), Written())
     assert capsys.readouterr().err.endswith("\r")

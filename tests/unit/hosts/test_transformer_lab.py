@@ -27,7 +27,7 @@ from wd14.hosts.transformer_lab import (
     success_message,
     unknown_dataset,
 )
-from wd14.types import Destination, Progress, Summary
+from wd14.types import Destination, Progress, Summary, Written
 
 SUMMARY = Summary(total=500, captioned=400, from_scores=98, failed=2, seconds=1.0, output="x")
 HALF = Progress(done=12, total=500, failed=0, from_scores=0, pictures_per_second=1.0, remaining_seconds=None)
@@ -135,7 +135,7 @@ def test_stop_in_the_host_stops_the_job() -> None:
 
 def test_an_error_of_ours_is_shown_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     host = Recorder()
-    host.fail(OutputError("cannot write"))
+    host.fail(OutputError("cannot write"), Written())
     assert capsys.readouterr().out == "Failed: cannot write\n"
     assert host.failures == [("cannot write", False)]
     assert host.end_reported
@@ -146,7 +146,7 @@ def test_an_unexpected_error_is_shown_with_its_traceback(capsys: pytest.CaptureF
     try:
         int("nothing")
     except ValueError as error:
-        host.fail(error)
+        host.fail(error, Written())
     shown = capsys.readouterr()
     assert shown.out.startswith("Failed: ValueError: invalid literal")
     assert Path(__file__).name in shown.out
@@ -159,10 +159,21 @@ def test_a_stop_says_what_is_kept(cache: bool, error: BaseException, capsys: pyt
     host = Recorder(dataset_name="pics")
     host.source(CaptionConfig(cache=cache))
     host.progress(HALF)
-    host.fail(error)
+    host.fail(error, Written())
     message = stop_message(HALF, stores_scores=cache)
     assert capsys.readouterr().out == f"{message}\n"
     assert host.failures == [(message, True)]
+
+
+def test_an_end_after_the_dataset_is_there_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    host = Recorder()
+    host.progress(HALF)
+    host.fail(KeyboardInterrupt(), Written(output="/datasets/pics_captions"))
+    host.fail(OutputError("no answer"), Written(output="/datasets/pics_captions"))
+    assert host.failures == [
+        ("Stopped when the dataset pics_captions was complete.", True),
+        ("no answer; the dataset pics_captions is complete", False),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +195,7 @@ def test_a_failed_job_exits_with_1_and_is_reported_once(
     def run_job(given: Host) -> Summary:
         if error is not None:
             if reported:
-                given.fail(error)
+                given.fail(error, Written())
             raise error
         given.finish(SUMMARY)
         return SUMMARY

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from wd14.data.caption_files import caption_file, caption_in, read_caption_file
 from wd14.data.output_names import safe_name
 from wd14.data.sources.base import IMAGE_COLUMN, RawRow
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.splits import output_folder
-from wd14.data.sources.values import as_json, decode_text, encodable, excerpt
+from wd14.data.sources.values import as_json, encodable, excerpt
 from wd14.errors import MissingImageError, NotAnImageError, RowError, UnreadableImageError
 from wd14.images.formats import is_picture, sniff_extension
 from wd14.text import printable
@@ -19,9 +19,6 @@ from wd14.types import InputRow
 
 #: Columns that people keep captions in; the first one that a source has counts.
 CAPTION_COLUMNS = ("caption", "text", "captions", "prompt", "description", "tags", "tag_string")
-
-#: A longer file is no caption.
-_LARGEST_CAPTION_FILE = 1 << 20
 
 
 class InputRowMaker:
@@ -34,6 +31,7 @@ class InputRowMaker:
         caption_extension: of caption files beside pictures; None = existing captions are not wanted.
         separator: joins a caption that is kept as a list of tags.
         kept: columns to copy into the output.
+        in_place: whether the caption file beside a picture will be written; it counts before the column then.
         keep_splits: whether a row goes into the folder of its split, and not into train.
     """
 
@@ -47,6 +45,7 @@ class InputRowMaker:
         separator: str,
         kept: Collection[str],
         keep_splits: bool,
+        in_place: bool = False,
     ) -> None:
         self._confinement = confinement
         self._image = image
@@ -55,6 +54,7 @@ class InputRowMaker:
         self._separator = separator
         self._kept = tuple(kept)
         self._keep_splits = keep_splits
+        self._in_place = in_place
 
     def make(self, index: int, raw: RawRow) -> InputRow:
         """The InputRow; what is wrong with the row is its `error`."""
@@ -67,9 +67,7 @@ class InputRowMaker:
             try:
                 path, data = self._picture(raw)
                 if self._caption_extension is not None:
-                    caption = self._caption_of(raw)
-                    if caption is None and path is not None:
-                        caption = self._caption_beside(path)
+                    caption = self._existing_caption(raw, path)
                 columns = {name: as_json(raw.values[name]) for name in self._kept if name in raw.values}
             except RowError as problem:
                 path, data, error = None, None, problem
@@ -115,6 +113,11 @@ class InputRowMaker:
             return f"{index:06d}{sniff_extension(data or b'')}"
         return name if data is None or is_picture(name) else name + sniff_extension(data)
 
+    def _existing_caption(self, raw: RawRow, picture: Path | None) -> str | None:
+        if self._in_place:  # the text file is what will be replaced: what it holds must be in the new one
+            return self._caption_beside(picture) or self._caption_of(raw)
+        return self._caption_of(raw) or self._caption_beside(picture)
+
     def _caption_of(self, raw: RawRow) -> str | None:
         """The caption in the row itself."""
         value = raw.values.get(self._caption) if self._caption is not None else None
@@ -124,26 +127,14 @@ class InputRowMaker:
             value = self._separator.join(texts[:1] if self._caption in ("caption", "captions", "text") else texts)
         return encodable(value).strip() or None if isinstance(value, str) else None
 
-    def _caption_beside(self, picture: Path) -> str | None:
+    def _caption_beside(self, picture: Path | None) -> str | None:
         """The text of the caption file beside a picture.
 
         Raises:
             UnreadableImageError: there is one that cannot be read, so replacing it would lose it.
         """
-        if self._confinement is None or not self._caption_extension:
+        if picture is None or self._confinement is None or not self._caption_extension:
             return None
-        # As text: this is done for every row, and Path.with_suffix refuses names such as "a.".
-        beside = os.path.splitext(picture)[0] + self._caption_extension  # noqa: PTH122
-        if not self._confinement.exists(beside):
-            return None
-        try:
-            path = self._confinement.found_file(Path(beside))
-            with self._confinement.open(path) as file:
-                data = file.read(_LARGEST_CAPTION_FILE + 1)
-            if len(data) > _LARGEST_CAPTION_FILE:
-                raise UnreadableImageError("it is over 1 MiB")
-            return decode_text(data).strip() or None
-        except (OSError, RowError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            name = printable(os.path.basename(beside))  # noqa: PTH119
-            raise UnreadableImageError(f"its caption file {name} cannot be read: {reason}") from error
+        path = caption_file(picture, self._caption_extension)
+        data = read_caption_file(path, self._confinement)
+        return None if data is None else caption_in(data, path)

@@ -99,10 +99,10 @@ class WorkspaceDatasets:
                 # The rows are in the folders of splits, beside their pictures.
                 self._storage.remove(f"{place}/metadata.jsonl")
             self._storage.upload(folder, place, self._stop)
-        except Exception as error:
+        except BaseException as error:
             if place is not None:
                 self._remove_unfinished(place)
-            if isinstance(error, JobStoppedError):
+            if isinstance(error, JobStoppedError) or not isinstance(error, Exception):
                 raise
             raise OutputError(f"the workspace did not take the dataset: {failure_reason(error)}") from error
         return place

@@ -27,7 +27,7 @@ from wd14.hosts.transformer_lab import (
 )
 from wd14.stop import stopped_by_signals
 from wd14.text import printable
-from wd14.types import Destination, Progress, Summary
+from wd14.types import Destination, Progress, Summary, Written
 
 T = TypeVar("T")
 
@@ -71,6 +71,7 @@ class LabHost(TransformerLabHost):
         self._cleanup = contextlib.ExitStack()
         self._complained = False
         self._source_name: str | None = None
+        self._saved: str | None = None
 
     def begin(self) -> None:
         """Takes the host's job, or makes one where no host started this process.
@@ -129,7 +130,7 @@ class LabHost(TransformerLabHost):
         if summary.output is not None:
             folder = Path(summary.output)
             save_artifacts(self._lab, folder, summary, self.stop, self.log)
-            place = self._datasets.save(folder, summary.succeeded)
+            self._saved = place = self._datasets.save(folder, summary.succeeded)
             for line in _closing_lines(place, summary.caption_column):
                 self.log(line)
         rate = round(summary.total / summary.seconds if summary.seconds else 0.0, 3)
@@ -145,6 +146,9 @@ class LabHost(TransformerLabHost):
         }
         self._report_success(success_message(summary), score)
         self.end_reported = True
+
+    def _complete_dataset(self, written: Written) -> str | None:  # noqa: ARG002 - that one is a temporary folder
+        return None if self._saved is None else _name_of(self._saved)
 
     def _find_source(self, name: str) -> str | Path:
         found = self._datasets.open(name, self._folder / "source")
@@ -228,13 +232,17 @@ def _sdk_version() -> tuple[int, ...]:
     return tuple(int(part) for part in version("transformerlab").split(".")[:3] if part.isdigit())
 
 
+def _name_of(place: str) -> str:
+    """A dataset's name as the page has it."""
+    return place.rstrip("/").rpartition("/")[2]
+
+
 def _closing_lines(place: str, caption_column: str) -> list[str]:
     """The dataset as the page calls it, and what to type into the trainer of the host's gallery."""
-    name = place.rstrip("/").rpartition("/")[2]
     advice = f"For the Diffusion LoRA trainer: dataset = {place}"
     if caption_column != _TRAINERS_COLUMN:
         advice += (
             f". It reads captions from a column {_TRAINERS_COLUMN} only, and here they are in {caption_column}: run"
             f" this task again with Caption Column (caption_column) = {_TRAINERS_COLUMN}, or it trains without."
         )
-    return [printable(line) for line in (f"Result: the dataset {name}, listed with this job.", advice)]
+    return [printable(line) for line in (f"Result: the dataset {_name_of(place)}, listed with this job.", advice)]

@@ -165,22 +165,28 @@ def test_a_dataset_is_saved_under_the_first_free_name(desk: Desk, tmp_path: Path
     assert [path.name for path in (desk.folder / "captions").iterdir()] == ["a.png"]
 
 
-@pytest.mark.parametrize("stopped", [True, False])
-def test_of_a_dataset_that_is_not_saved_nothing_is_left(tmp_path: Path, stopped: bool) -> None:
+@pytest.mark.parametrize(
+    ("problem", "raised", "words"),
+    [
+        (JobStoppedError("stopped"), JobStoppedError, "stopped"),
+        (KeyboardInterrupt(), KeyboardInterrupt, "^$"),
+        (OSError(28, "No space left on device"), OutputError, "did not take the dataset: The disk is full"),
+    ],
+)
+def test_of_a_dataset_that_is_not_saved_nothing_is_left(
+    tmp_path: Path, problem: BaseException, raised: type[BaseException], words: str
+) -> None:
     class Full(CoroutineStorage):
         async def copy_file(self, source: str, target: str) -> None:
-            raise OSError(28, "No space left on device")
+            raise problem
 
     desk = Desk(tmp_path, "s3://", Full("s3://"))
     # The SDK's place is on the disk in this stand-in; make it the bucket's.
     save = desk.lab.save_artifact
     desk.lab.save_artifact = lambda *a, **k: "s3://" + save(*a, **k)[1:]  # type: ignore[method-assign]
-    if stopped:
+    if isinstance(problem, JobStoppedError):
         desk.stop.request()
-    error, words = (
-        (JobStoppedError, "stopped") if stopped else (OutputError, "did not take the dataset: The disk is full")
-    )
-    with pytest.raises(error, match=words):
+    with pytest.raises(raised, match=words):
         desk.datasets.save(make_output(tmp_path), 1)
     assert list(desk.folder.iterdir()) == []
 

@@ -20,7 +20,7 @@ from wd14.errors import JobStoppedError, OutputError
 from wd14.hosts.base import Host
 from wd14.hosts.lab import host as lab_host
 from wd14.hosts.lab.host import LabHost, serve
-from wd14.types import Progress, Summary
+from wd14.types import Progress, Summary, Written
 
 HALF = Progress(done=50, total=100, failed=2, from_scores=0, pictures_per_second=2.34567, remaining_seconds=1.0)
 
@@ -139,7 +139,7 @@ def test_the_stop_flag_stops_the_job(desk: Desk, capsys: pytest.CaptureFixture[s
     desk.lab.job.data["stop"] = True
     desk.host.progress(HALF)
     assert desk.host.stop.reason == "stopped from the host"
-    desk.host.fail(JobStoppedError("stopped from the host"))
+    desk.host.fail(JobStoppedError("stopped from the host"), Written())
     assert desk.lab.job.status == "STOPPED"
     message = (
         "Stopped after 50 of 100 pictures. No dataset was written. Their scores are kept: the next run goes on from"
@@ -150,7 +150,7 @@ def test_the_stop_flag_stops_the_job(desk: Desk, capsys: pytest.CaptureFixture[s
 
 
 def test_a_failure_is_reported(desk: Desk) -> None:
-    desk.host.fail(OutputError("cannot write"))
+    desk.host.fail(OutputError("cannot write"), Written())
     assert desk.lab.ended == ("cannot write", None)
     assert desk.lab.job.data["error_msg"] == "cannot write"  # what the list of jobs shows
     assert desk.lab.job.status == "FAILED"
@@ -160,7 +160,7 @@ def test_a_failure_that_cannot_be_reported_is_shown_all_the_same(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     desk.lab.failures = 1
-    desk.host.fail(OutputError("cannot write"))
+    desk.host.fail(OutputError("cannot write"), Written())
     assert capsys.readouterr().out == (
         "Failed: cannot write\n"
         "The host's storage did not answer (RuntimeError: 503 Slow Down): it does not show how the job ended.\n"
@@ -209,6 +209,22 @@ def test_the_end_is_reported_again_where_the_storage_did_not_answer(desk: Desk) 
     with pytest.raises(RuntimeError, match="503"):
         desk.host.finish(summary)
     assert not desk.host.end_reported
+
+
+def test_a_stop_after_the_dataset_is_saved_says_that_it_is_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    summary = desk.write_output()
+    in_temporary_folder = Written(output=summary.output)
+    desk.host.progress(HALF)
+    desk.host.fail(KeyboardInterrupt(), in_temporary_folder)
+    assert "No dataset was written." in desk.lab.job.data["completion_details"]
+    monkeypatch.setattr(desk.lab, "finish", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        desk.host.finish(summary)
+    desk.host.fail(KeyboardInterrupt(), in_temporary_folder)
+    assert desk.lab.job.data["completion_details"] == "Stopped when the dataset pics_captions was complete."
 
 
 def test_an_artifact_that_cannot_be_saved_does_not_fail_the_job(desk: Desk) -> None:

@@ -18,7 +18,7 @@ from wd14.hosts.base import Host
 from wd14.hosts.plugin import host as plugin
 from wd14.hosts.plugin.datasets import registration
 from wd14.hosts.plugin.host import PluginHost, serve
-from wd14.types import Progress, Summary
+from wd14.types import Progress, Summary, Written
 
 ARGV = command_line({"dataset_name": "pics", "in_place": "True", "template_name": "first-task"})
 
@@ -104,7 +104,7 @@ def test_the_stop_flag_stops_the_job(desk: Desk) -> None:
     desk.press_stop()
     desk.host.progress(at(7, None))
     assert desk.host.stop.reason == "stopped from the host"
-    desk.host.fail(JobStoppedError("stopped from the host"))
+    desk.host.fail(JobStoppedError("stopped from the host"), Written())
     assert desk.record["status"] == "STOPPED"
     assert desk.data["completion_details"].startswith("Stopped after 7 pictures.")
     assert desk.data["generator"] == "7 pictures"
@@ -129,7 +129,7 @@ def test_a_finished_job_names_its_dataset_and_what_made_it(desk: Desk, capsys: p
 def test_a_failed_job_has_its_reason_in_short_and_its_output_all_of_it(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    desk.host.fail(OutputError("cannot write /home/someone/datasets/x: no right to. Ask for one."))
+    desk.host.fail(OutputError("cannot write /home/someone/datasets/x: no right to. Ask for one."), Written())
     assert desk.data["completion_status"] == "failed"
     assert desk.data["completion_details"] == "cannot write x: no right to."
     assert desk.data["end_time"]
@@ -148,7 +148,7 @@ def test_only_failures_and_the_result_have_a_colour(desk: Desk, capsys: pytest.C
 
 
 def test_an_unexpected_error_cannot_colour_the_output_itself(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    desk.host.fail(ValueError("\x1b]8;;http://x\x07bad\x1b[2J"))
+    desk.host.fail(ValueError("\x1b]8;;http://x\x07bad\x1b[2J"), Written())
     assert "\x1b" not in capsys.readouterr().out.replace("\x1b[31m", "").replace("\x1b[0m", "")
 
 
