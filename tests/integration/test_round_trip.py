@@ -259,3 +259,58 @@ def test_generated_datasets_load_as_they_were_written(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_a_thousand_datasets_load_as_they_were_written(tmp_path: Path) -> None:
     check_all(tmp_path, range(60, 1000))
+
+
+#: `datasets` reads this many bytes at a time, and infers types from the first part.
+PART = 10 << 20
+
+
+#: Values of the early rows and of the last one.
+CHANGES: Mapping[str, tuple[Any, Any]] = {
+    "text": ("words", "2021-01-01"),
+    "number": (1, 1.5),
+    "whole": (0.5, 2),
+    "late": (None, "x"),
+    "list": ([], [1]),
+    "object": ({"a": 1}, None),
+}
+
+
+@pytest.mark.parametrize(("over", "names"), [(-1, ["text"]), (0, ["text"]), (1, ["text"]), (1, list(CHANGES))])
+def test_what_comes_in_a_later_part_loads_too(tmp_path: Path, over: int, names: list[str]) -> None:
+    """The first lines fill a part but for a byte, to the byte, or by a byte more."""
+    early, last = ({name: CHANGES[name][which] for name in names} for which in (0, 1))
+    rows = [Row(f"{number}.png", "x" * 1_000_000, early) for number in range(11)]
+    place, _, _ = write(tmp_path / "measured", rows)
+    size = (place / "train" / "metadata.jsonl").stat().st_size
+    rows[-1] = Row(rows[-1].name, "x" * (1_000_000 + PART + over - size), early)
+    rows += [Row("between.png", "words", early), Row("last.png", "words", last)]
+    check(tmp_path / "out", rows)
+
+
+def test_captions_that_are_only_dates_are_said(tmp_path: Path) -> None:
+    """There is no way to write them such that they load as text: a caption must be what a trainer is to read."""
+    for words, is_said in ((["2021-01-01", "2021-01-01"], True), (["2021-01-01", ""], False)):
+        rows = [Row("a.png", caption) for caption in words]
+        place, _, said = write(tmp_path / str(is_said), rows)
+        assert any("date" in line and "trigger_words" in line for line in said) == is_said
+        assert same(load(place)["train"]["caption"][:], words, as_dates=is_said)
+
+
+def test_dates_in_one_split_only_are_said(tmp_path: Path) -> None:
+    """The splits then have different types, and nothing loads."""
+    place, _, said = write(tmp_path, [Row("a.png", "words"), Row("a.png", "2021-01-01", split="test")])
+    assert any("trigger_words" in line for line in said)
+    with pytest.raises(ValueError, match="different features"):
+        load(place)
+
+
+def test_a_folder_in_which_nothing_is_found_is_said(tmp_path: Path) -> None:
+    for name, is_said in (("my [set]", True), ("a b", False), ("50% #1", False)):
+        place, _, said = write(tmp_path / name, [Row("a.png", "words")])
+        assert any("finds nothing" in line for line in said) == is_said
+        if is_said:
+            with pytest.raises(FileNotFoundError):
+                load(place)
+        else:
+            assert load(place)["train"]["caption"][:] == ["words"]
