@@ -242,6 +242,11 @@ def generated(seed: int) -> tuple[list[Row], str]:
     return rows, r.choice(CAPTION_COLUMNS)
 
 
+def test_a_date_that_python_cannot_hold_is_said(tmp_path: Path) -> None:
+    """Loading fails, if all captions are such dates."""
+    assert any("trigger_words" in line for line in write(tmp_path, [Row("a.png", "0000-01-01")])[2])
+
+
 def check_all(folder: Path, seeds: range) -> None:
     for seed in seeds:
         rows, caption_column = generated(seed)
@@ -290,7 +295,7 @@ def test_what_comes_in_a_later_part_loads_too(tmp_path: Path, over: int, names: 
 
 def test_captions_that_are_only_dates_are_said(tmp_path: Path) -> None:
     """There is no way to write them such that they load as text: a caption must be what a trainer is to read."""
-    for words, is_said in ((["2021-01-01", "2021-01-01"], True), (["2021-01-01", ""], False)):
+    for words, is_said in ((["2021-01-01", "2021-01-01"], True), (["0000-01-01", ""], False)):
         rows = [Row("a.png", caption) for caption in words]
         place, _, said = write(tmp_path / str(is_said), rows)
         assert any("date" in line and "trigger_words" in line for line in said) == is_said

@@ -48,12 +48,15 @@ LONG = "long"  # up to 64 bits
 FLOAT = "float"
 TEXT = "text"
 DATE = "date"  #: text that pyarrow takes for a date, unless other text is in the same part
+FAR_DATE = "far date"  #: a date that Python cannot hold, at which loading fails
 MIXED = "mixed"  #: what does not load as it was written
 
 _ALIKE = {
     frozenset({INTEGER, LONG}): LONG,
     frozenset({INTEGER, FLOAT}): FLOAT,
     frozenset({TEXT, DATE}): TEXT,
+    frozenset({TEXT, FAR_DATE}): TEXT,
+    frozenset({DATE, FAR_DATE}): FAR_DATE,
 }
 
 
@@ -92,15 +95,16 @@ class LoadedTypes:
 
     def unloadable(self) -> list[str]:
         """Columns that do not load, or not as they were written."""
-        return [
-            name
-            for name, found in self._types.items()
-            if found == MIXED or any(first.get(name) != found for first in self._first.values())
-        ]
+        return [name for name, found in self._types.items() if not self._loads(name, found)]
+
+    def _loads(self, name: str, found: Type) -> bool:
+        if found == MIXED or _holds(found, FAR_DATE):
+            return False
+        return all(first.get(name) == found for first in self._first.values())
 
     def dates(self) -> list[str]:
         """Columns with text that loads as dates."""
-        return [name for name, found in self._types.items() if _has_dates(found)]
+        return [name for name, found in self._types.items() if _holds(found, DATE)]
 
 
 @dataclass(slots=True)
@@ -162,17 +166,19 @@ def together(one: Type, other: Type, *, in_one_part: bool = True) -> Type:
         if len(one.fields) != len(other.fields) or any(a[0] != b[0] for a, b in pairs):
             return MIXED
         return _object_of([(a[0], together(a[1], b[1], in_one_part=in_one_part)) for a, b in pairs])
-    if isinstance(one, str) and isinstance(other, str) and (in_one_part or DATE not in (one, other)):
-        return _ALIKE.get(frozenset({one, other}), MIXED)
-    return MIXED
+    if not (isinstance(one, str) and isinstance(other, str)):
+        return MIXED
+    if not in_one_part and {DATE, FAR_DATE} & {one, other}:
+        return MIXED
+    return _ALIKE.get(frozenset({one, other}), MIXED)
 
 
-def _has_dates(found: Type) -> bool:
+def _holds(found: Type, kind: str) -> bool:
     if isinstance(found, ListOf):
-        return _has_dates(found.item)
+        return _holds(found.item, kind)
     if isinstance(found, ObjectOf):
-        return any(_has_dates(kind) for _, kind in found.fields)
-    return found == DATE
+        return any(_holds(each, kind) for _, each in found.fields)
+    return found == kind
 
 
 #: The dates that pyarrow knows: to the day, hour, minute or second.
@@ -191,5 +197,5 @@ def type_of_text(text: str) -> str:
     year, month, day = map(int, found.groups())
     if not (1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]):
         return TEXT
-    # Python's own dates end at these years, a time zone can lead beyond them, and then reading fails.
-    return DATE if 1 < year < 9999 else MIXED
+    # In these years a time zone can lead to where Python has no dates.
+    return DATE if 1 < year < 9999 else FAR_DATE

@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from wd14.data.loaded_types import (
-    DATE,
     FILE_ENDINGS,
     FLOAT,
-    NULL,
     TEXT,
     ListOf,
     LoadedTypes,
@@ -147,10 +145,9 @@ def _line(values: Mapping[str, Any]) -> bytes:
 
 def _type_of_scores(scores: list[dict[str, Any]]) -> Type:
     """As `type_of`, which would look at every score of every row."""
-    if not scores:
-        return ListOf(NULL)
-    tag = DATE if all(type_of_text(each["tag"]) != TEXT for each in scores) else TEXT
-    return ListOf(ObjectOf((("score", FLOAT), ("tag", tag))))
+    if scores and type_of_text(scores[0]["tag"]) == TEXT:
+        return ListOf(ObjectOf((("score", FLOAT), ("tag", TEXT))))
+    return type_of(scores)
 
 
 def _shown(columns: Iterable[str]) -> str:
