@@ -191,6 +191,7 @@ class _Job:
             destination,
             caption_column=config.caption_column,
             caption_files=config.caption_extension if config.caption_files else None,
+            log=self.say,
         )
 
     def _caption_all(self, scored: ScoredRows, captioner: Captioner, sink: Sink) -> None:

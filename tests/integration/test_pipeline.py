@@ -293,6 +293,16 @@ def test_a_person_is_told_what_may_be_a_mistake_and_each_failure(folder: Path, m
     assert "\x1b" not in "".join(lines), "names cannot do anything to a terminal"
 
 
+def test_a_person_is_told_what_will_not_load_as_text_or_as_it_came(folder: Path, model: Path, tmp_path: Path) -> None:
+    rows = [{"file_name": "00.png", "size": 1}, {"file_name": "01.png", "size": "big"}]
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    lines: list[str] = []
+    values = {"custom_model": str(model), "thresh": 1, "character_threshold": 1, "trigger_words": "2021-01-01"}
+    run_job(LocalHost(folder, {**values, "keep_columns": True}, tmp_path / "a", say=lines.append))
+    assert any(line.startswith("Written as JSON text") and line.endswith(": size") for line in lines)
+    assert any(line.startswith("Captions that are a date and nothing else") for line in lines)
+
+
 def test_the_report_has_what_a_person_may_want_to_know(tmp_path: Path, model: Path) -> None:
     place = tmp_path / "pictures"
     place.mkdir()

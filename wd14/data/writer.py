@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -12,14 +11,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
+from wd14.data.metadata_writer import MetadataWriter
 from wd14.data.output_names import OutputNames, check_caption_extension, numbered_name
 from wd14.data.partial_folder import PartialFolder, clear_leftovers, write_new_file
 from wd14.data.report import ReportWriter, write_json
 from wd14.errors import MissingImageError, OutputError
-from wd14.types import Destination, InputRow, PictureToSave, RowReport, Summary, Written
-
-#: Columns that the output has itself, beside the captions; a kept column of that name gets `_source` at its end.
-_OWN_COLUMNS = frozenset({"file_name", "image", "scores"})
+from wd14.types import Destination, InputRow, Log, PictureToSave, RowReport, Summary, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +80,7 @@ class DatasetWriter:
         destination: where the dataset is built, and where it goes.
         caption_column: the column of captions.
         caption_files: extension of a text file beside each picture; None = no text files.
+        log: is told what `datasets` will not load as it came.
 
     Raises:
         ConfigError: `caption_files` is not an extension of text files.
@@ -90,13 +88,18 @@ class DatasetWriter:
     """
 
     def __init__(
-        self, destination: Destination, *, caption_column: str = "caption", caption_files: str | None = None
+        self,
+        destination: Destination,
+        *,
+        caption_column: str = "caption",
+        caption_files: str | None = None,
+        log: Log | None = None,
     ) -> None:
         if caption_files is not None:
             check_caption_extension(caption_files)
         self._destination = destination
-        self._caption_column = caption_column
-        self._own_columns = _OWN_COLUMNS | {caption_column}
+        self._log = log or _ignore
+        self._metadata = MetadataWriter(caption_column, self._log)
         self._caption_files = caption_files
         self._splits: dict[str, _SplitFolder] = {}
         self._size = 0  # bytes of all pictures
@@ -151,17 +154,11 @@ class DatasetWriter:
             raise MissingImageError("the row holds no image")
         split = self._split_folder(row.input.folder)
         name, text_name = split.names.take(row.input.name, as_png=staged.as_png)
-        line: dict[str, Any] = {"file_name": name, self._caption_column: row.caption}
-        for key, value in row.input.columns.items():
-            line[f"{key}_source" if key in self._own_columns else key] = value
-        if row.scores is not None:
-            # A list of pairs and not an object: readers would make a column of every tag.
-            line["scores"] = [{"tag": tag, "score": score} for tag, score in row.scores]
         with self._output_errors():
             os.rename(staged.path, split.prefix + name)  # noqa: PTH104
             if text_name is not None:
                 write_new_file(split.prefix + text_name, (row.caption + "\n").encode("utf-8", "replace"))
-            split.metadata.write(_to_json(line) + "\n")
+            self._metadata.add(split.path, name, row.caption, row.input.columns, row.scores)
         self._size += staged.size
         return f"{row.input.folder}/{name}"
 
@@ -170,6 +167,7 @@ class DatasetWriter:
         if found is None:
             with self._output_errors():
                 found = self._splits[name] = _SplitFolder(self._folder.path / name, self._caption_files)
+                self._metadata.open(found.path)
         return found
 
     def report(self, row: RowReport) -> None:
@@ -194,17 +192,17 @@ class DatasetWriter:
             self._report.finish(summary)
             shutil.rmtree(self._staging)
             write_json(self._folder.path / ".wd14" / "provenance.json", provenance)
-            for split in self._splits.values():
-                split.metadata.flush()
-                os.fsync(split.metadata.fileno())
-                split.metadata.close()
-            return str(self._move_into_place(summary))
+            self._metadata.finish()
+            place = str(self._move_into_place(summary))
+        if "[" in place or "::" in place:
+            self._log(f"`datasets` finds nothing in a folder with [ or :: in its path; move or rename it: {place}")
+        return place
 
     def abandon(self) -> None:
         """Removes the folder that was being built; one that was moved into place is not there any more."""
-        for close in (*(split.metadata.close for split in self._splits.values()), self._report.close):
-            with contextlib.suppress(OSError):  # a full disk cannot take what is still buffered
-                close()
+        self._metadata.close()
+        with contextlib.suppress(OSError):  # a full disk cannot take what is still buffered
+            self._report.close()
         self._folder.remove()
 
     def written(self) -> Written:
@@ -235,7 +233,7 @@ class DatasetWriter:
 
 
 class _SplitFolder:
-    """A folder of the output: the pictures of a split, and their `metadata.jsonl`.
+    """A folder of the output: the pictures of a split.
 
     Raises:
         OSError: it cannot be made.
@@ -243,14 +241,13 @@ class _SplitFolder:
 
     def __init__(self, path: Path, caption_files: str | None) -> None:
         path.mkdir()
+        self.path = path
         self.prefix = os.path.join(path, "")  # noqa: PTH118 - as text: see `DatasetWriter`
         self.names = OutputNames(caption_files)
-        # A lone surrogate, which no UTF-8 file can hold, becomes a question mark.
-        self.metadata = (path / "metadata.jsonl").open("w", encoding="utf-8", errors="replace", newline="\n")
 
 
-#: `json.dumps` makes a new encoder in every call with other options than its defaults (benchmarks: rerun).
-_to_json = json.JSONEncoder(ensure_ascii=False).encode
+def _ignore(line: str) -> None:
+    """Where no log is wanted."""
 
 
 def _is_free(place: Path) -> bool:

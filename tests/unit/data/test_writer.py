@@ -193,6 +193,41 @@ def test_kept_columns_and_scores_stand_beside_the_caption(tmp_path: Path) -> Non
     ]
 
 
+def test_a_column_that_would_not_load_becomes_json_text_in_every_line_and_this_is_said(tmp_path: Path) -> None:
+    values: list[dict[str, Any]] = [{"size": 1, "note": "a"}, {"size": "big", "note": None}, {"note": "2021-01-01"}]
+    rows = [row(None, data=b"x", columns=columns) for columns in values]
+    said: list[str] = []
+    assert [line | {"file_name": ""} for line in lines(write(destination(tmp_path), rows, log=said.append))] == [
+        {"file_name": "", "caption": "a, b", "size": size, "note": each["note"]}
+        for size, each in zip(["1", '"big"', "null"], values, strict=True)
+    ]
+    assert said == ["Written as JSON text, since `datasets` would not load them as they are: size"]
+    said.clear()
+    rows = [row(None, data=b"x", folder=folder, columns={"size": 1}) for folder in ("train", "test")]
+    write(destination(tmp_path), [*rows, row(None, data=b"x", folder="validation")], log=said.append)
+    assert said == ["Written as JSON text, since `datasets` would not load them as they are: size"]
+
+
+def test_renamed_columns_keep_clear_of_each_other(tmp_path: Path) -> None:
+    columns = {"caption": 1, "caption_source": 2, "mask_file_name": 3, "a\0": 4, "a?": 5}
+    said: list[str] = []
+    assert lines(write(destination(tmp_path), [row(None, data=b"x", columns=columns)], log=said.append)) == [
+        {
+            "file_name": "x.png",
+            "caption": "a, b",
+            "caption_source2": 1,
+            "caption_source": 2,
+            "mask_file_name_source": 3,
+            "a?_source": 4,
+            "a?": 5,
+        }
+    ]
+    assert said == [
+        "Renamed, since the output or `datasets` has another use for the name: caption -> caption_source2,"
+        " mask_file_name -> mask_file_name_source, a\\x00 -> a?_source"
+    ]
+
+
 def test_caption_files_are_kohyas(tmp_path: Path) -> None:
     rows = [row(None, "one", data=b"1", name="a.png"), row(None, "two", data=b"2", name="a.jpg")]
     place = write(destination(tmp_path), rows, caption_files=".txt")
