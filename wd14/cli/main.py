@@ -16,7 +16,7 @@ from wd14.cli import cache, caption, download, models
 from wd14.cli.output import complain, say_in_any_encoding
 from wd14.errors import CaptionerError, JobStoppedError
 from wd14.images.pillow_warnings import ignore_pillow_warnings
-from wd14.text import printable
+from wd14.text import readable
 
 #: Characters of an unexpected error's own text that are shown again below its traceback.
 _LONGEST_REASON = 300
@@ -114,4 +114,4 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         # Not the usage: it is two screens long, and the message is what counts.
-        self.exit(2, f"{self.prog}: {printable(message)}\nTry '{self.prog} --help'.\n")
+        self.exit(2, f"{self.prog}: {readable(message)}\nTry '{self.prog} --help'.\n")

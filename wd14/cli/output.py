@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from wd14.text import printable
+from wd14.text import readable
 
 
 def say(line: str) -> None:
     """Prints a line at once. File names in it cannot send commands to the terminal."""
-    sys.stdout.write(printable(line) + "\n")
+    sys.stdout.write(readable(line) + "\n")
     sys.stdout.flush()
 
 
@@ -20,7 +20,7 @@ def is_heard() -> bool:
 
 def complain(line: str) -> None:
     """Prints what went wrong, on one line."""
-    sys.stderr.write(f"wd14-captioner: {'; '.join(printable(part) for part in line.splitlines())}\n")
+    sys.stderr.write(f"wd14-captioner: {'; '.join(readable(part) for part in line.splitlines())}\n")
     sys.stderr.flush()
 
 
