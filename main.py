@@ -24,12 +24,16 @@ def main() -> None:
         ImportError: a package is missing.
     """
     _import_own_package()
+    from wd14 import process
+
+    process.secure_streams()
     try:
-        run = _entry_point()
+        with process.ended_by_ctrl_c():
+            run = _entry_point()
     except ImportError as error:
         _report_missing_package(error)
         raise
-    run()
+    process.run_to_its_end(run)
 
 
 def _entry_point() -> Callable[[], None]:

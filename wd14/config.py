@@ -197,6 +197,7 @@ class CaptionConfig(BaseModel):
         "Largest Picture",
         "Pictures of more megapixels than this fail instead of filling the memory.",
         ge=0.1,
+        le=100_000,
         allow_inf_nan=False,
     )
     on_error: Literal["skip", "stop"] = _field(

@@ -83,7 +83,8 @@ def parse_thresholds(value: Any) -> dict[str, float]:
     for category, threshold in entries:
         name = str(category).strip().lower()
         if not name or threshold == "":
-            raise ValueError(f"expected 'category=threshold', such as general=0.4, got '{category}={threshold}'")
+            got = f"{category}={threshold}"
+            raise ValueError(f"expected 'category=threshold', such as general=0.4, got {got!r}")
         thresholds[name] = _threshold(threshold)
     return thresholds
 

@@ -62,26 +62,31 @@ class StopToken:
         return self.requested
 
 
-#: Signals that ask a process to end. (Windows has no SIGHUP.)
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+#: Signals that ask a process to end. (Windows has no SIGHUP and no SIGQUIT, which is Ctrl-\\.)
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
 
 
 @contextmanager
 def stopped_by_signals(stop: StopToken) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and SIGHUP ask for a stop instead of ending the process wherever it is.
+    """Ctrl-C, SIGTERM, SIGHUP and SIGQUIT ask for a stop instead of ending the process wherever it is.
 
-    A second Ctrl-C raises KeyboardInterrupt, as it always does. A second SIGTERM or SIGHUP is ignored until the process
-    has ended, also after the block: hosts send several, and one that arrives while the interpreter shuts down would
-    make a stopped job a crashed one. A signal that is ignored (SIGHUP under nohup) stays so. The other handlers are
-    restored afterwards. Python delivers signals to the main thread only; in any other nothing is changed.
+    A second Ctrl-C raises KeyboardInterrupt: whatever is waited for is waited for no longer, and what is left to do is
+    to clear up. A third one is ignored, and so is a second of the other signals, until the process has ended, also
+    after the block: hosts send several, and one that arrives while the interpreter shuts down would make a stopped job
+    a crashed one. A signal that is ignored (SIGHUP under nohup) stays so. The other handlers are restored afterwards.
+    Python delivers signals to the main thread only; in any other nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def request(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_IGN)
+        signal.signal(number, interrupt if number == signal.SIGINT else signal.SIG_IGN)
         stop.request(f"the process was asked to end ({signal.Signals(number).name})")
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
 
     taken = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, request) for number in taken}
@@ -91,3 +96,20 @@ def stopped_by_signals(stop: StopToken) -> Iterator[None]:
         for number, handler in before.items():
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, handler)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Holds a Ctrl-C back until the block has ended. For clearing up, which must not be left half done."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    held: list[FrameType | None] = []
+    signal.signal(signal.SIGINT, lambda _, frame: held.append(frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if held:
+            before(signal.SIGINT, held[-1])

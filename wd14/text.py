@@ -18,6 +18,17 @@ def printable(text: str) -> str:
     return "".join(ascii(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char for char in text)
 
 
+#: Characters of the longest line that is shown to a person.
+LONGEST_LINE = 4000
+
+
+def readable(line: str) -> str:
+    """A line as `printable` writes it, without its middle where it is too long: what it is about and why stay."""
+    if len(line) > LONGEST_LINE:
+        line = f"{line[: LONGEST_LINE * 3 // 4]} … {line[-LONGEST_LINE // 4 :]}"
+    return printable(line)
+
+
 def duration(seconds: float) -> str:
     """Seconds in words: `0.4 s`, `18 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds < 9.95:

@@ -140,14 +140,34 @@ def test_a_terminal_that_knows_only_ascii_is_no_trouble(photos: Path, tmp_path: 
     assert (tmp_path / "out" / "train" / "猫 und Füße.png").is_file()
 
 
-def test_a_reader_that_leaves_does_not_break_the_job(photos: Path, tmp_path: Path) -> None:
-    process = start(tmp_path, "models")
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.stderr is not None
-    assert process.stderr.read() == ""
-    process.stderr.close()
-    assert process.wait(60) == 1
+def test_a_reader_that_leaves_costs_no_dataset(photos: Path, tmp_path: Path) -> None:
+    """`| head -1`: the job goes on. A list that nobody read to its end is not done."""
+    for words, status in ((("caption", photos, "--output", "out", *BUILTIN), 0), (("models",), 1)):
+        process = start(tmp_path, *words)
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        process.stderr.close()
+        assert process.wait(60) == status
+    assert (tmp_path / "out" / "train" / "metadata.jsonl").is_file()
+
+
+@pytest.mark.parametrize("redirected", [">&-", "2>&-", "<&- >&- 2>&-", "> /dev/full 2> /dev/full"])
+def test_streams_that_are_closed_or_full_cost_no_job(redirected: str, photos: Path, tmp_path: Path) -> None:
+    words = f"{shlex.quote(sys.executable)} -m wd14.cli caption %s --output out {' '.join(BUILTIN)} {redirected}"
+    for source, status in ((photos, 0), (tmp_path / "nothing", 2)):
+        done = subprocess.run(
+            ["sh", "-c", words % shlex.quote(str(source))],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == status
+        assert "Traceback" not in done.stderr + done.stdout
+    assert len(list((tmp_path / "out" / "train").iterdir())) == 6
 
 
 def test_a_line_is_printed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,17 +175,6 @@ def test_a_line_is_printed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(arrived))
     say("a\x1b")
     assert arrived.getvalue() == b"a\\x1b\n"
-
-
-def test_a_full_disk_under_the_output_ends_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    class FullDisk(io.StringIO):
-        def write(self, _: str) -> int:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(sys, "stdout", FullDisk())
-    say("one")
-    say("two")
-    sys.stdout.close()
 
 
 @pytest.mark.parametrize(
@@ -177,7 +186,7 @@ def test_a_full_disk_under_the_output_ends_no_job(monkeypatch: pytest.MonkeyPatc
         (["caption", "x", "--general_threshold", "0.3"], "--general-threshold"),
         (["caption", "x", "--no-cach"], "--no-cache"),
         (["captoin", "x"], "caption"),
-        (["cache", "--clean"], "--clear"),
+        (["cache", "--cleann"], "--clean"),
     ],
 )
 def test_a_mistyped_word_is_answered_with_the_one_that_is_meant(
@@ -269,6 +278,57 @@ def test_exit_codes(
     monkeypatch.setattr("wd14.pipeline.run_job", fails)
     assert main(["caption", "photos"]) == code
     assert capsys.readouterr().err == said
+
+
+def test_an_error_that_nobody_thought_of_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: object) -> None:
+        raise KeyError("x" * 5000)
+
+    monkeypatch.setattr("wd14.pipeline.run_job", fails)
+    assert main(["caption", "photos"]) == 1
+    *trace, last = capsys.readouterr().err.splitlines()
+    assert trace[0].startswith("Traceback")
+    assert last.startswith("wd14-captioner: unexpected error: KeyError: 'xxx")
+    assert last.endswith("please report it with the lines above")
+    assert len(last) < 500
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EMFILE, "Too many open files", "/a"), "wd14-captioner: Too many open files: /a\n"),
+        (MemoryError(), "wd14-captioner: out of memory: lower --batch-size"),
+        (RuntimeError("can't start new thread"), "wd14-captioner: the system starts no more threads: raise the limit"),
+    ],
+)
+def test_troubles_of_the_machine_are_said_in_a_line(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("wd14.pipeline.run_job", fails)
+    assert main(["caption", "photos"]) == 1
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_folder_that_was_deleted_under_the_program_is_named(cli: Run, photos: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    code = "import os, sys; os.chdir(sys.argv[1]); os.rmdir(sys.argv[1]); from wd14.cli.entry import main; main()"
+    for words in (["caption", str(photos)], ["caption", "photos", "--output", str(tmp_path / "out")]):
+        gone.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace("sys.argv[1]", repr(str(gone))), *words, *BUILTIN],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            check=False,
+        )
+        assert done.returncode in (1, 2)
+        assert "the current folder was deleted" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_stopped_download_says_no_more_than_that(

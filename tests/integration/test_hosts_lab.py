@@ -113,7 +113,7 @@ class Workspace:
 
     def leftovers(self) -> list[str]:
         """What the job left of its own on the machine."""
-        return [str(path) for path in self.home.rglob("wd14-*")]
+        return [str(path) for path in self.home.rglob(".wd14-*")]
 
 
 @pytest.fixture(scope="session")

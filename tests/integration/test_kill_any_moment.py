@@ -88,6 +88,45 @@ def test_several_killed_runs_are_cleared_together_and_a_living_one_is_not(faults
     scene.check_again()
 
 
+def test_a_killed_run_is_cleared_by_a_run_to_another_place(faults: Faults, tmp_path: Path) -> None:
+    scene = Scene(tmp_path, faults)
+    steps = scene.run(under=scene.folder).events
+    scene.clear()
+    scene.run(send=signal.SIGKILL, at_event=round(0.7 * steps), under=scene.folder)
+    left = scene.output.parent
+    assert any(is_leftover(place) for place in left.iterdir())
+    scene.output = tmp_path / "elsewhere" / "out"
+    scene.check_again()
+    assert list(left.iterdir()) == []
+
+
+#: Sends Ctrl-C when the folder of the output is being removed.
+CTRL_C_WHILE_REMOVING = """
+import os, signal, sys
+def hook(event, arguments):
+    if event == "os.remove" and ".wd14-partial" in repr(arguments) or event == "shutil.rmtree":
+        os.kill(os.getpid(), signal.SIGINT)
+sys.addaudithook(hook)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
+def test_ctrl_c_again_while_the_job_clears_up_leaves_nothing(
+    faults: Faults, tmp_path: Path, number: signal.Signals
+) -> None:
+    """A second and a third Ctrl-C, in the middle of the removal of the unfinished dataset."""
+    scene = Scene(tmp_path, faults)
+    steps = scene.run(under=scene.output.parent).events
+    scene.clear()
+    stopped = scene.run(send=number, at_event=steps // 3, under=scene.output.parent, setup=CTRL_C_WHILE_REMOVING)
+    tally("faults injected")
+    assert stopped.status == 130, stopped.said
+    assert "stopped" in stopped.err
+    assert "Traceback" not in stopped.said, stopped.said
+    assert list(scene.output.parent.iterdir()) == []
+    scene.check_again()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_at_any_step_ends_clean(faults: Faults, tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM: exit status 130 and one line, or the dataset; nothing is left behind either way."""

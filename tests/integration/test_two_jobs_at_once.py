@@ -13,7 +13,8 @@ import pytest
 
 from tests.support.faults import ROOT, Faults, Scene, content, is_complete, is_leftover, tree
 from tests.support.tally import tally
-from wd14.data.partial_folder import PartialFolder, clear_leftovers
+from wd14.data.partial_folder import PartialFolder
+from wd14.run_folder import clear_leftovers
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs fork")
 
@@ -84,7 +85,8 @@ CONTEST = """
 import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from wd14.data.partial_folder import PartialFolder, clear_leftovers
+from wd14.data.partial_folder import PartialFolder
+from wd14.run_folder import clear_leftovers
 parent = Path(sys.argv[1])
 for number in range(150):
     clear_leftovers(parent)

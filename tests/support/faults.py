@@ -62,7 +62,8 @@ class Faults:
 
     def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
         self._folder = folder
-        more = {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OPENBLAS_NUM_THREADS": "1", **(env or {})}
+        more = {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OPENBLAS_NUM_THREADS": "1"}
+        more |= {"WD14_CACHE": str(folder / "own-cache"), **(env or {})}
         self._server = subprocess.Popen(
             [sys.executable, "-m", "tests.support.faults"],
             stdin=subprocess.PIPE,

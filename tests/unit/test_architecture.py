@@ -24,6 +24,8 @@ GROUND_FLOOR = {
     "text",
     "threads",
     "stop",
+    "process",
+    "run_folder",
     "progress",
     "messages",
     "cache_folders",

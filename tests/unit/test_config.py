@@ -93,7 +93,7 @@ def test_typed_values_and_strings_mean_the_same() -> None:
         ("image_size", -1, "Image Resize", "a whole number from 0 to 16384"),
         ("keep_columns", "maybe", "Keep Columns", "true or false"),
         ("rating", "middle", "Rating", "none, first or last"),
-        ("max_megapixels", 0, "Largest Picture", "a number of at least 0.1"),
+        ("max_megapixels", 0, "Largest Picture", "a number from 0.1 to 100000"),
         ("image_field", ["a"], "Image Field", "text"),
         ("category_thresholds", "copyright", "Thresholds by Category", "category=threshold"),
         ("category_thresholds", "copyright=1.5", "Thresholds by Category", "from 0 to 1"),

@@ -67,7 +67,7 @@ def check(values: dict[Any, Any]) -> None:
         return
     # Whatever was taken can be used and written down.
     assert made.cache_path is None or made.cache_path.name is not None
-    assert math.isfinite(made.max_megapixels)
+    assert math.isfinite(made.max_megapixels * 1e6)
     assert 0 <= made.threshold_for("general") <= 2
     assert 0 <= made.threshold_for("copyright") <= 2
     json.dumps({key: str(value) for key, value in made.model_dump().items()})
@@ -80,6 +80,8 @@ def check(values: dict[Any, Any]) -> None:
 @example({"cache_folder": "~nobody-of-that-name/x"})
 @example({"output_dataset_name": "a\0b"})
 @example({"thresh": "9" * 5000})
+@example({"category_thresholds": "\udcff"})
+@example({"max_megapixels": "1e308"})
 def test_any_values_give_a_config_or_say_why_not(values: dict[Any, Any]) -> None:
     check(values)
 

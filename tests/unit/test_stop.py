@@ -10,7 +10,7 @@ import time
 import pytest
 
 from wd14.errors import JobStoppedError
-from wd14.stop import StopToken, stopped_by_signals
+from wd14.stop import StopToken, stopped_by_signals, uninterrupted
 
 
 def test_a_token_goes_on_until_somebody_asks_and_keeps_the_first_reason() -> None:
@@ -45,7 +45,7 @@ def test_waiting_ends_with_the_stop_or_with_the_time() -> None:
     timer.join()
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
 def test_a_signal_asks_for_a_stop_while_the_block_lasts(name: str) -> None:
     number = signal.Signals[name]
     before = signal.signal(number, signal.default_int_handler)  # in a background shell, SIGINT is ignored
@@ -71,6 +71,21 @@ def test_a_second_ctrl_c_interrupts_at_once() -> None:
             assert stop.wait(5)
             with pytest.raises(KeyboardInterrupt):
                 os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)  # a third one cannot cut the clearing up short
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_waits_for_what_must_not_be_left_half_done() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    done = False
+    try:
+        with pytest.raises(KeyboardInterrupt), uninterrupted():  # noqa: PT012 - the end of the block raises
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+            done = True
+        assert done
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
 

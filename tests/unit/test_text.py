@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wd14.text import count, duration, printable, share
+from wd14.text import LONGEST_LINE, count, duration, printable, readable, share
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,10 @@ def test_counts_read_well() -> None:
 
 def test_a_share_of_a_count() -> None:
     assert (share(1, 1, "picture"), share(1498, 1500, "picture")) == ("1 of 1 picture", "1,498 of 1,500 pictures")
+
+
+def test_a_line_of_a_megabyte_keeps_its_beginning_and_its_end() -> None:
+    shown = readable(f"'{'x' * 1_000_000}' cannot be read: File name too long\x1b")
+    assert len(shown) < LONGEST_LINE + 20
+    assert shown.startswith("'xxx")
+    assert shown.endswith("cannot be read: File name too long\\x1b")

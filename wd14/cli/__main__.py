@@ -1,7 +1,5 @@
 """`python -m wd14.cli`: the program without its script."""
 
-import sys
+from wd14.cli.entry import main
 
-from wd14.cli.main import main
-
-sys.exit(main())
+main()

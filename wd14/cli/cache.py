@@ -1,31 +1,43 @@
-"""`wd14-captioner cache`: what is stored, and forgetting it."""
+"""`wd14-captioner cache`: what is stored and what killed runs left, and removing either."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import time
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from wd14.cli.output import say
+from wd14.cli.output import is_heard, say
 from wd14.config import CaptionConfig
-from wd14.text import count
+from wd14.text import count, printable
+
+#: Seconds after which a temporary file must be one of a killed run.
+_STALE_AFTER = 60.0
 
 
 def add_command(commands: Any) -> None:
     """Adds `cache` to the program's commands."""
-    parser = commands.add_parser("cache", help="show or clear the stored scores")
+    parser = commands.add_parser("cache", help="show or clear the stored scores, and what killed runs left")
     parser.add_argument("--clear", action="store_true", help="forget all stored scores")
+    parser.add_argument("--clean", action="store_true", help="remove what killed runs left, and damaged score stores")
     parser.add_argument("--cache-folder", default="", metavar="DIR", help="where the scores are kept")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Shows or clears the stored scores."""
+    """Shows the stored scores and what was left, or removes them."""
     from wd14.model.score_store.store import ScoreStore
+    from wd14.run_folder import noted_leftovers
 
     config = CaptionConfig(cache_folder=args.cache_folder)
     with ScoreStore.open(config.cache_path, log=say) as store:
         if args.clear:
             say(f"Forgot the scores of {count(store.clear(), 'picture')}.")
+        if args.clean:
+            _clean(store.stats().set_aside if store.path is not None and store.path.exists() else ())
+        if args.clear or args.clean:
             return 0
         stats = store.stats()
         used, most = stats.bytes / 1e6, stats.max_bytes / 1e6
@@ -34,5 +46,40 @@ def run(args: argparse.Namespace) -> int:
             name = stored.name or f"unknown model {stored.model[:12]}"
             say(f"  {stored.pictures:>9,}  {name}  ({stored.preprocessing})")
         for path in stats.set_aside:
-            say(f"  damaged, set aside, can be deleted: {path}")
-    return 0
+            say(f"  damaged, set aside; --clean removes it: {path}")
+    for left in noted_leftovers():
+        say(f"Left by a killed run, {_megabytes(left.bytes)}; the next run or --clean removes it: {left.folder}")
+    return 0 if is_heard() else 1
+
+
+def _clean(set_aside: Iterable[Path]) -> None:
+    """Removes what killed runs left, and says what it was."""
+    from wd14.run_folder import clear_noted_leftovers, noted_leftovers
+
+    removed = [(left.folder, left.bytes) for left in clear_noted_leftovers()]
+    for path in (*set_aside, *_temporary_files()):
+        with contextlib.suppress(OSError):
+            size = path.stat().st_size
+            path.unlink()
+            removed.append((path, size))
+    for path, size in removed:
+        say(f"Removed {printable(str(path))} ({size:,} bytes)")
+    say(f"Removed {count(sum(size for _, size in removed), 'byte')}.")
+    for left in noted_leftovers():
+        say(f"Could not be removed: {left.folder}")
+
+
+def _temporary_files() -> list[Path]:
+    """Notes of models' hashes that were being written by runs that are dead."""
+    from wd14.cache_folders import cache_folder
+
+    found = []
+    for path in (cache_folder() / "hashes").glob("*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.lstat().st_mtime > _STALE_AFTER:
+                found.append(path)
+    return found
+
+
+def _megabytes(number: int) -> str:
+    return f"{number / 1e6:,.1f} MB"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import logging
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -14,7 +16,16 @@ from wd14.cli import cache, caption, download, models
 from wd14.cli.output import complain, say_in_any_encoding
 from wd14.errors import CaptionerError, JobStoppedError
 from wd14.images.pillow_warnings import ignore_pillow_warnings
-from wd14.text import printable
+from wd14.text import readable
+
+#: Characters of an unexpected error's own text that are shown again below its traceback.
+_LONGEST_REASON = 300
+
+#: Errors of the system that say by themselves what is to be done.
+_MACHINES_ERRORS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.ENOMEM, errno.EIO),
+    *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,8 +50,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CaptionerError as error:
         complain(str(error))
         return error.exit_code
-    except BrokenPipeError:
-        return 1  # nobody reads our output any more
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not look as if nobody had thought of it
+        if (message := _known_trouble(error)) is None:
+            traceback.print_exc()
+            message = (
+                f"unexpected error: {type(error).__name__}: {str(error)[:_LONGEST_REASON]}\n"
+                "this is a flaw in the program: please report it with the lines above"
+            )
+        complain(message)
+        return CaptionerError.exit_code
+
+
+def _known_trouble(error: Exception) -> str | None:
+    """What to say of an error that is the machine's and not the program's; None of any other."""
+    if isinstance(error, MemoryError):
+        return "out of memory: lower --batch-size and --max-data-loader-n-workers, or close other programs"
+    if isinstance(error, ImportError):
+        return f"a Python package cannot be imported ({error}): install wd14-captioner again"
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # as `os.getcwd` fails
+        return "the current folder was deleted: change to another folder"
+    if isinstance(error, OSError) and error.errno in _MACHINES_ERRORS:
+        return f"{error.strerror}{f': {str(error.filename)[:_LONGEST_REASON]}' if error.filename else ''}"
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return "the system starts no more threads: raise the limit (ulimit -u), or close other programs"
+    return None
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -80,4 +113,4 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         # Not the usage: it is two screens long, and the message is what counts.
-        self.exit(2, f"{self.prog}: {printable(message)}\nTry '{self.prog} --help'.\n")
+        self.exit(2, f"{self.prog}: {readable(message)}\nTry '{self.prog} --help'.\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from wd14.cli.output import say
+from wd14.cli.output import is_heard, say
 
 if TYPE_CHECKING:
     from wd14.model.files.registry import ModelDescription
@@ -35,7 +35,7 @@ def run(_: argparse.Namespace) -> int:
     say("")
     say("here = downloaded; threshold = the one that the model's author published.")
     say("Other taggers work too, by Hugging Face id or folder.")
-    return 0
+    return 0 if is_heard() else 1
 
 
 def _size(number: int | None) -> str:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
-from wd14.text import printable
+from wd14.text import readable
 
 
 def say(line: str) -> None:
     """Prints a line at once. File names in it cannot send commands to the terminal."""
-    try:
-        sys.stdout.write(printable(line) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError:
-        # stdout is a file on a full disk: no reason to lose the job. What is buffered would fail again at the end.
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    sys.stdout.write(readable(line) + "\n")
+    sys.stdout.flush()
+
+
+def is_heard() -> bool:
+    """Whether all that was said so far reached somebody."""
+    return not getattr(sys.stdout, "is_lost", False)
 
 
 def complain(line: str) -> None:
     """Prints what went wrong, on one line."""
-    sys.stderr.write(f"wd14-captioner: {'; '.join(printable(part) for part in line.splitlines())}\n")
+    sys.stderr.write(f"wd14-captioner: {'; '.join(readable(part) for part in line.splitlines())}\n")
     sys.stderr.flush()
 
 

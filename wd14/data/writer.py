@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 from wd14.data.metadata_writer import MetadataWriter
 from wd14.data.output_names import OutputNames, check_caption_extension, numbered_name
-from wd14.data.partial_folder import PartialFolder, clear_leftovers, write_new_file
+from wd14.data.partial_folder import PartialFolder, write_new_file
 from wd14.data.report import ReportWriter, write_json
 from wd14.errors import MissingImageError, OutputError
+from wd14.run_folder import clear_leftovers, clear_noted_leftovers
 from wd14.types import Destination, InputRow, Log, PictureToSave, RowReport, Summary, Written
 
 
@@ -108,6 +109,7 @@ class DatasetWriter:
             destination.parent.mkdir(parents=True, exist_ok=True)
             _is_free(destination.parent / numbered_name(destination.name, 1))  # a name that cannot be: said before work
             clear_leftovers(destination.staging)
+            clear_noted_leftovers()
             self._folder = PartialFolder(destination.staging, destination.name)
         except OSError as error:
             raise OutputError(

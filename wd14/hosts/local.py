@@ -66,20 +66,36 @@ class LocalHost:
         """The caller's folder, or a new one in the current folder.
 
         Raises:
-            ConfigError: `output_dataset_name` is a path instead of a name.
+            ConfigError: the output is no folder that can be made, or `output_dataset_name` is a path instead of a name.
         """
         if self._output is not None:
-            folder = Path(self._output).absolute()
+            folder = self._output_folder(self._output)
         else:
             name = config.output_dataset_name or f"{source_name}_captions"
             if Path(name).name != name or name in {".", ".."}:
                 raise ConfigError(
                     f"Output Dataset Name (output_dataset_name) is {name!r}; allowed: a name without folders"
                 )
-            folder = Path.cwd() / name
+            folder = _absolute(name)
+        return Destination(parent=folder.parent, name=folder.name, staging=folder.parent)
+
+    def _output_folder(self, output: str | Path) -> Path:
+        """The folder that the caller names.
+
+        Raises:
+            ConfigError: none can be made there.
+        """
+        if not str(output).strip() or "\0" in str(output):
+            raise ConfigError(f"the output is {str(output)!r}; expected the folder to write")
+        try:
+            folder = _absolute(Path(output).expanduser())  # a shell leaves the ~ of `--output=~/x` as it is
+        except RuntimeError as error:
+            raise ConfigError(f"the output is {output}: no such user") from error
         if folder.name in {"", ".."}:
             folder = folder.resolve()
-        return Destination(parent=folder.parent, name=folder.name, staging=folder.parent)
+        if not folder.name:
+            raise ConfigError(f"the output is {folder}, which is no folder that can be made: name one in it")
+        return folder
 
     def log(self, line: str) -> None:
         """Says a line, above the bar if there is one."""
@@ -121,3 +137,17 @@ class LocalHost:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _absolute(path: str | Path) -> Path:
+    """A path from the current folder.
+
+    Raises:
+        ConfigError: the current folder was deleted.
+    """
+    try:
+        return Path(path).absolute()
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"the current folder was deleted, so there is no {path} in it: change to another one"
+        ) from error

@@ -20,7 +20,7 @@ from wd14.hosts.base import Host
 from wd14.images.pillow_warnings import ignore_pillow_warnings
 from wd14.progress import LINE_EVERY, done_in_words, progress_line
 from wd14.stop import StopToken
-from wd14.text import printable, share
+from wd14.text import LONGEST_LINE, printable, share
 from wd14.types import Progress, Summary, Written
 
 #: Keys under which a host may name the dataset to read.
@@ -234,6 +234,8 @@ def _one_line(error: BaseException) -> str:
 
 def say(line: str) -> None:
     """Writes a line to stdout and flushes it: the hosts show stdout, and a killed job loses what is buffered."""
+    if len(line) > LONGEST_LINE:
+        line = f"{line[:LONGEST_LINE]}…"
     encoding = sys.stdout.encoding or "utf-8"  # a host's locale may lack characters of a file's name
     sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     sys.stdout.flush()

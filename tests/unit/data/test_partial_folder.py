@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from wd14.data import partial_folder
-from wd14.data.partial_folder import PartialFolder, clear_leftovers, write_new_file
+from wd14 import run_folder
+from wd14.data.partial_folder import PartialFolder, write_new_file
+from wd14.run_folder import clear_leftovers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
 
@@ -86,7 +87,7 @@ def test_a_filesystem_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_lock_file_that_another_run_removed_first_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    is_at = partial_folder._is_at
+    is_at = run_folder._is_at
     asked: list[Path] = []
 
     def removed_once(path: Path, handle: int) -> bool:
@@ -95,7 +96,7 @@ def test_a_lock_file_that_another_run_removed_first_is_made_anew(
             path.unlink()
         return is_at(path, handle)
 
-    monkeypatch.setattr(partial_folder, "_is_at", removed_once)
+    monkeypatch.setattr(run_folder, "_is_at", removed_once)
     folder = PartialFolder(tmp_path, "set")
     assert len(set(asked)) == 2
     assert len(list(tmp_path.iterdir())) == 2

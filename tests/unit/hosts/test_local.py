@@ -37,6 +37,17 @@ def test_without_a_place_it_is_named_in_the_current_folder(tmp_path: Path, monke
     assert host(tmp_path).destination(CaptionConfig(output_dataset_name="mine"), "photos").name == "mine"
 
 
+@pytest.mark.parametrize("output", ["", " ", "/", "//", "/.", "/..", "a\0b", "~nobody-of-that-name/x"])
+def test_an_output_that_can_be_no_folder_is_refused(output: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the output is"):
+        host(tmp_path, output).destination(CaptionConfig(), "photos")
+
+
+def test_the_home_folder_is_known_by_its_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert host(tmp_path, "~/out").destination(CaptionConfig(), "photos").parent == tmp_path / "home"
+
+
 @pytest.mark.parametrize("name", ["../x", "a/b", "..", "."])
 def test_a_name_that_is_a_path_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a name without folders"):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wd14.config import CaptionConfig
+from wd14.errors import HostError
 from wd14.hosts.base import Host
 from wd14.hosts.lab.artifacts import save_artifacts
 from wd14.hosts.lab.datasets import WorkspaceDatasets
@@ -25,6 +26,7 @@ from wd14.hosts.transformer_lab import (
     say,
     success_message,
 )
+from wd14.run_folder import RunFolder, clear_leftovers, clear_noted_leftovers
 from wd14.stop import stopped_by_signals
 from wd14.text import printable
 from wd14.types import Destination, Progress, Summary, Written
@@ -89,8 +91,7 @@ class LabHost(TransformerLabHost):
             self.report_every = _REPORT_EVERY_REMOTE
         # On the workspace's disk, so that the dataset can be moved into place.
         parent = None if remote else str(result_of(dirs.get_temp_dir()))
-        temporary = tempfile.TemporaryDirectory(prefix="wd14-", dir=parent, ignore_cleanup_errors=True)
-        self._folder = Path(self._cleanup.enter_context(temporary))
+        self._folder = self._make_folder(Path(parent or tempfile.gettempdir()))
         self._datasets = WorkspaceDatasets(
             lab,
             Storage(storage),
@@ -99,6 +100,21 @@ class LabHost(TransformerLabHost):
             self.log,
             takes_folders=_sdk_version() >= _TAKES_FOLDERS,
         )
+
+    def _make_folder(self, parent: Path) -> Path:
+        """A folder for the job's temporary files; what killed jobs left is removed.
+
+        Raises:
+            HostError: it cannot be made.
+        """
+        try:
+            clear_leftovers(parent)
+            clear_noted_leftovers()
+            folder = RunFolder(parent, "wd14")
+        except OSError as error:
+            raise HostError(f"cannot write to {parent}: {error.strerror or error}") from error
+        self._cleanup.callback(folder.remove)
+        return folder.path
 
     def close(self) -> None:
         """Removes the job's temporary files."""
