@@ -48,6 +48,9 @@ print(json.dumps(outcomes))
 """
 
 
+KINDS = ["parquet", "arrow stream", "arrow file", "arrow compressed", "tar"]
+
+
 def whole_file(kind: str) -> bytes:
     file = io.BytesIO()
     if kind == "tar":
@@ -64,7 +67,10 @@ def whole_file(kind: str) -> bytes:
         pq.write_table(table, file, row_group_size=2)
         return file.getvalue()
     make = pa.ipc.new_stream if kind == "arrow stream" else pa.ipc.new_file
-    with make(file, table.schema) as writer:
+    options = pa.ipc.IpcWriteOptions(compression="zstd" if kind == "arrow compressed" else None)
+    if kind == "arrow compressed":
+        table = table.set_column(1, "text", table["text"].dictionary_encode())
+    with make(file, table.schema, options=options) as writer:
         writer.write_table(table, 2)
     return file.getvalue()
 
@@ -89,12 +95,12 @@ def fuzz(tmp_path: Path, kind: str, count: int) -> None:
     tally("data files fuzzed", count)
 
 
-@pytest.mark.parametrize("kind", ["parquet", "arrow stream", "arrow file", "tar"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_mutated_data_files(tmp_path: Path, kind: str) -> None:
     fuzz(tmp_path, kind, 400)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["parquet", "arrow stream", "arrow file", "tar"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_many_mutated_data_files(tmp_path: Path, kind: str) -> None:
     fuzz(tmp_path, kind, 10_000)

@@ -38,7 +38,7 @@ def check_messages(file: Any, *, is_stream: bool) -> None:
                     f"a part of it would have {unpacked:,} bytes unpacked,"
                     f" over {_MOST_INFLATION} times its own {packed:,}"
                 )
-    except struct.error as error:
+    except (struct.error, EOFError) as error:
         raise ValueError("the description of a part of it is damaged") from error
 
 

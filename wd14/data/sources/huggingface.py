@@ -79,7 +79,13 @@ class HubDataset(Layout):
             SourceError: the connection failed for good; the rows before come first.
         """
         fetched = OrderedMap(
-            _fetch_row, self._stream_rows(splits, columns), workers=_FETCHERS, window=2 * _FETCHERS, name="wd14-hub"
+            _fetch_row,
+            self._stream_rows(splits, columns),
+            workers=_FETCHERS,
+            window=2 * _FETCHERS,
+            name="wd14-hub",
+            weigh=_fetched_bytes,
+            most_bytes=_LARGEST_FETCHED,
         )
         try:
             yield from fetched
@@ -183,6 +189,12 @@ def _fetch_row(row: RawRow) -> RawRow:
     except RowError as problem:
         error = problem
     return replace(row, values=values, error=error)
+
+
+def _fetched_bytes(row: RawRow) -> int:
+    """Bytes of the pictures that a row holds."""
+    pictures = (value.get("bytes") for value in row.values.values() if isinstance(value, Mapping))
+    return sum(len(data) for data in pictures if isinstance(data, bytes))
 
 
 def _fetch(url: str) -> bytes:
