@@ -211,9 +211,8 @@ def check(folder: Path, rows: list[Row], caption_column: str = "caption") -> Non
         check_column("scores", found["scores"], scores, said)
     renamed = dict(pair.split(" -> ") for pair in listed(said, "Renamed"))
     for name in kept:
-        is_same = name in found and name not in own
-        assert is_same == (excerpt(name) not in renamed), name
-        other = name if is_same else next(each for each in found if excerpt(each) == renamed[excerpt(name)])
+        new = renamed.get(excerpt(name), excerpt(name))
+        other = next(each for each in found.keys() - own if excerpt(each) == new)
         check_column(other, found[other], written[name], said)
     tally("columns loaded", len(kept))
 
