@@ -91,7 +91,8 @@ KINDS: Mapping[str, Values] = {
     "object of mixed": lambda r, i: {"a": r.choice([1, "x", None])},
     "objects": lambda r, i: [{"id": i, "box": [1.5], "sub": {"x": r.choice(["t", None])}}] * r.randrange(3),
     "odd fields": lambda r, i: {r.choice(["", "file_name", "a_file_name", "\0", "_type", "bytes", "a.b"]): "x"},
-    "one odd field": lambda r, i: {"_type": "Value", "dtype": "int64", "bytes": None, "path": "x"},
+    "type": lambda r, i: {"_type": [{"a": 1}]},
+    "fields of a type": lambda r, i: {"dtype": "int64", "bytes": None, "path": "x"},
     "deep": lambda r, i: nested(r.choice([31, 32, 33, 70])),
     "anything": lambda r, i: r.choice(list(KINDS.values())[:-1])(r, i),
 }
