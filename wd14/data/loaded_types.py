@@ -20,8 +20,10 @@ _PART = 10 << 20
 #: Lists and objects in each other; Arrow refuses 64 levels of its own.
 _DEEPEST = 32
 
-#: The ends of names that `datasets` takes for names of files, in columns and in objects at any depth.
-FILE_ENDINGS = ("file_name", "file_names")
+
+def has_own_meaning(name: str) -> bool:
+    """Whether `datasets` reads more into a name, of a column or of a field at any depth: a file, or a type (3.6)."""
+    return name.endswith(("file_name", "file_names")) or name == "_type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def _list_of(item: Type) -> Type:
 
 def _object_of(fields: list[tuple[str, Type]]) -> Type:
     # Arrow's names end at a NUL.
-    if any(kind == MIXED or name.endswith(FILE_ENDINGS) or "\0" in name for name, kind in fields):
+    if any(kind == MIXED or has_own_meaning(name) or "\0" in name for name, kind in fields):
         return MIXED
     return ObjectOf(tuple(fields))
 

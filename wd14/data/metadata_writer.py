@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from wd14.data.loaded_types import (
-    FILE_ENDINGS,
     FLOAT,
     TEXT,
     ListOf,
     LoadedTypes,
     ObjectOf,
     Type,
+    has_own_meaning,
     type_of,
     type_of_text,
 )
@@ -194,6 +194,6 @@ class _ColumnNames:
 
 
 def _loadable(name: str) -> str:
-    """A name that `datasets` takes for a column's: no file's, no NUL, where Arrow's names end, no lone surrogate."""
+    """A name that `datasets` takes for a column's and no more; Arrow's end at a NUL, UTF-8 has no lone surrogates."""
     name = encodable(name).replace("\0", "?")
-    return f"{name}_source" if name.endswith(FILE_ENDINGS) else name
+    return f"{name}_source" if has_own_meaning(name) else name
