@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,12 @@ def test_a_table_that_cannot_be_read_says_why(caption_of: CaptionOf, tmp_path: P
     (tmp_path / "latin.csv").write_bytes(b"caf\xe9,drink\n")
     with pytest.raises(ConfigError, match="is not UTF-8"):
         caption_of({"general": {"a": 0.9}}, implications=str(tmp_path / "latin.csv"))
+
+
+def test_a_table_that_is_no_file_or_has_a_hole_is_not_read(caption_of: CaptionOf, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "hole").open("wb") as file:
+        file.truncate(6 << 30)
+    for name, message in (("pipe", "it is a pipe"), ("hole", "6,442,450,944 bytes")):
+        with pytest.raises(ConfigError, match=f"cannot be read: .*{message}"):
+            caption_of({"general": {"a": 0.9}}, implications=str(tmp_path / name))
