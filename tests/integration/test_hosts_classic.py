@@ -92,6 +92,13 @@ def test_a_queued_job_ends_under_generated_datasets(host: ClassicHost, photos: P
     assert left_in_temp(host) == []
 
 
+def test_a_server_that_reads_the_output_no_longer_costs_no_job(host: ClassicHost) -> None:
+    add_pictures(host, 3)
+    job = host.queue(CONFIG, stdout=Path("/dev/full"))
+    assert job.wait().shown == "Success: captioned 3 of 3 pictures"
+    assert host.generated() == ["my-pics_captions"]
+
+
 def test_names_that_are_taken_are_left_alone(host: ClassicHost) -> None:
     source = add_pictures(host, 3)
     assert host.run(CONFIG).data["dataset_id"] == "my-pics_captions"

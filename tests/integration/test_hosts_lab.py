@@ -279,6 +279,27 @@ def test_stop_ends_a_job_as_stopped(workspace: Workspace, provider: str) -> None
         assert done.data["live_status"] == "Remote command finished"
 
 
+#: Kills the job when its first picture gets its name.
+KILLED = """
+import os, signal, sys
+def hook(event, arguments):
+    if event == "os.rename" and ".wd14-partial" in repr(arguments):
+        os.killpg(0, signal.SIGKILL)
+sys.addaudithook(hook)
+"""
+
+
+def test_what_a_killed_job_left_is_removed_by_the_next(workspace: Workspace, photos: Path, tmp_path: Path) -> None:
+    workspace.add_pictures(photos)
+    (tmp_path / "sitecustomize.py").write_text(KILLED)
+    process = workspace.start(PARAMETERS, PYTHONPATH=str(tmp_path))
+    assert process.wait(60) != 0
+    assert workspace.leftovers() != []
+    process.communicate()
+    assert workspace.run(PARAMETERS).record["status"] == "COMPLETE"
+    assert workspace.leftovers() == []
+
+
 #: Sends SIGTERM while the SDK is imported, which takes long.
 EARLY_STOP = """
 import os, signal, sys

@@ -103,8 +103,17 @@ class ClassicHost:
         entry = {"dataset_id": folder.name, "location": "local", "description": "", "size": -1, "json_data": {}}
         (folder / "index.json").write_text(json.dumps({**entry, **index}), "utf-8")
 
-    def queue(self, config: Mapping[str, Any], env: Mapping[str, str] | None = None, **extra: Any) -> RunningJob:
-        """Starts a job with a task's parameters; `extra` are further words of the command line."""
+    def queue(
+        self,
+        config: Mapping[str, Any],
+        env: Mapping[str, str] | None = None,
+        stdout: Path | None = None,
+        **extra: Any,
+    ) -> RunningJob:
+        """Starts a job with a task's parameters; `extra` are further words of the command line.
+
+        `stdout` is where its output goes, instead of the file that the page shows.
+        """
         self._jobs += 1
         job_id = str(self._jobs)
         record = self.workspace / "jobs" / job_id / "index.json"
@@ -119,7 +128,8 @@ class ClassicHost:
         for key, value in words.items():
             command += [f"--{key}", str(value)]
         output = record.parent / f"output_{job_id}.txt"
-        with output.open("wb") as file:
+        output.touch()
+        with (stdout or output).open("wb") as file:
             process = subprocess.Popen(
                 command,
                 stdout=file,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import time
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wd14.cli.output import is_heard, say
 from wd14.config import CaptionConfig
-from wd14.text import count, printable
+from wd14.errors import StoreError
+from wd14.text import count
+
+if TYPE_CHECKING:
+    from wd14.model.score_store.store import ScoreStore
 
 #: Seconds after which a temporary file must be one of a killed run.
 _STALE_AFTER = 60.0
@@ -36,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         if args.clear:
             say(f"Forgot the scores of {count(store.clear(), 'picture')}.")
         if args.clean:
-            _clean(store.stats().set_aside if store.path is not None and store.path.exists() else ())
+            _clean(store)
         if args.clear or args.clean:
             return 0
         stats = store.stats()
@@ -52,18 +55,23 @@ def run(args: argparse.Namespace) -> int:
     return 0 if is_heard() else 1
 
 
-def _clean(set_aside: Iterable[Path]) -> None:
+def _clean(store: ScoreStore) -> None:
     """Removes what killed runs left, and says what it was."""
     from wd14.run_folder import clear_noted_leftovers, noted_leftovers
 
     removed = [(left.folder, left.bytes) for left in clear_noted_leftovers()]
+    try:
+        set_aside = store.stats().set_aside
+    except StoreError as error:  # a store that is in use is no reason to leave the rest
+        set_aside = ()
+        say(f"Damaged score stores were not looked for: {error}")
     for path in (*set_aside, *_temporary_files()):
         with contextlib.suppress(OSError):
             size = path.stat().st_size
             path.unlink()
             removed.append((path, size))
     for path, size in removed:
-        say(f"Removed {printable(str(path))} ({size:,} bytes)")
+        say(f"Removed {path} ({size:,} bytes)")
     say(f"Removed {count(sum(size for _, size in removed), 'byte')}.")
     for left in noted_leftovers():
         say(f"Could not be removed: {left.folder}")
