@@ -142,14 +142,19 @@ def test_each_sdk_is_known_in_one_place(modules: dict[str, ast.Module]) -> None:
 OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     # Not files, or files that were opened by `regular_files` already.
     "data.sources.metadata": {"self.confinement.open": "goes through `regular_files`"},
-    "data.sources.input_rows": {"self._confinement.open": "goes through `regular_files`"},
+    "data.caption_files": {
+        "files.open": "goes through `regular_files`",
+        "target.open": "to write; it was read through `files.open`",
+    },
     "data.sources.tables": {"table_file.open": "see `table_files`", "ParquetFile": "see `table_files`"},
     "data.sources.table_files": {
         "pq.ParquetFile": "`open_file` looks first: pyarrow opens files by their path",
         "pa.memory_map": "`open_file` looks first",
     },
     "data.sources.huggingface": {"fsspec.open": "a file on the hub; its size is limited there"},
-    "data.partial_folder": {"os.open": "writes; and locks files of our own"},
+    "data.partial_folder": {"os.open": "writes"},
+    "run_folder": {"os.open": "locks files of our own, without waiting"},
+    "process": {"open": "the null device", "os.open": "the null device"},
     "hosts.lab.host": {"self._datasets.open": "a dataset, not a file"},
     "scored_rows": {"ScoreStore.open": "the score store"},
     "cli.cache": {"ScoreStore.open": "the score store"},
@@ -163,11 +168,8 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     "hosts.plugin.arguments": {"Path(name).read_text": "the job's parameters, which the host wrote"},
     # The output that this job has just written.
     "hosts.lab.contact_sheet": {"metadata.open": "our own output", "picture.read_bytes": "our own output"},
-    # A person's own model folders and files.
-    "model.files.hashes": {"path.open": "a model", "note.read_bytes": "our own note in the cache folder"},
-    "model.files.graph": {"path.open": "a model"},
-    "model.files.labels": {"path.read_bytes": "a model's labels"},
-    "caption.implications": {"path.open": "a table of the package, or the user's own"},
+    "data.metadata_writer": {"old.open": "our own output", "(folder / 'metadata.jsonl').open": "our own output"},
+    "data.writer": {"self._metadata.open": "our own output"},
 }
 _READERS = {"open", "read_bytes", "read_text", "FileIO", "memory_map", "ParquetFile"}
 
