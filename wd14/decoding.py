@@ -118,7 +118,7 @@ class Decoder:
             with self._file_bytes.taking(encoded_size(row) if row.data is None else 0):
                 self._read_and_stage(decoded)
         except RowError as error:
-            decoded.result.error = error
+            decoded.result.error = error.without_frames()
         except MemoryError:
             decoded.result.error = ImageTooLargeError("there is not enough memory to open it")
         if decoded.result.error is not None:

@@ -30,7 +30,7 @@ CaptionerError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class CaptionerError(Exception):
@@ -74,6 +74,11 @@ class SplitNotFoundError(SourceError):
 
 class RowError(CaptionerError):
     """One picture cannot be captioned; its row fails and the job goes on."""
+
+    def without_frames(self) -> Self:
+        """The error alone, to be kept with its row: a traceback holds what its functions held, pictures among it."""
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class MissingImageError(RowError):

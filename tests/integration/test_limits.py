@@ -32,21 +32,9 @@ def test_a_dataset_that_asks_for_too_much(faults: Faults, tmp_path: Path, bomb: 
     (tmp_path / "source").mkdir()
     source = bomb.make(tmp_path / "source")
     model = small_model(tmp_path / "model")
-    run = faults.run(
-        *(
-            "caption",
-            source,
-            "--output",
-            tmp_path / "out",
-            "--custom-model",
-            model,
-            "--cache-folder",
-            tmp_path / "cache",
-        ),
-        *bomb.words,
-        patience=PATIENCE,
-        setup=SAFETY,
-    )
+    options = {"--output": tmp_path / "out", "--custom-model": model, "--cache-folder": tmp_path / "cache"}
+    words = [word for option in options.items() for word in option]
+    run = faults.run("caption", source, *words, *bomb.words, patience=PATIENCE, setup=SAFETY)
     assert run.status in ((0,) if bomb.others_go_on else (1, 2)), run.said
     assert "Traceback" not in run.said, run.said
     assert re.search(bomb.says, run.said), run.said

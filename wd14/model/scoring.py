@@ -105,7 +105,7 @@ class Scorer:
                     self._run(tagger, [row])
                 return
             reason = error if isinstance(error, ScoringError) else ScoringError("not enough memory for this picture")
-            rows[0].result.error = reason
+            rows[0].result.error = reason.without_frames()
             rows[0].array = None
             return
         if self._ratings is None:
@@ -116,7 +116,7 @@ class Scorer:
                 stored = floor(values, self._ratings)
                 row.result.scores = values if self._keep_low_scores else stored
             except ScoringError as error:
-                row.result.error = error
+                row.result.error = error.without_frames()
 
 
 def _bytes_for_model(rows: list[DecodedRow]) -> int:

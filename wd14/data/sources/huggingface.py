@@ -187,7 +187,7 @@ def _fetch_row(row: RawRow) -> RawRow:
             if isinstance(value, Mapping) and value.get("bytes") is None and isinstance(value.get("path"), str):
                 values[name] = {"bytes": _fetch(value["path"]), "path": value["path"]}
     except RowError as problem:
-        error = problem
+        error = problem.without_frames()
     return replace(row, values=values, error=error)
 
 

@@ -70,13 +70,13 @@ class InputRowMaker:
                     caption = self._existing_caption(raw, path)
                 columns = {name: as_json(raw.values[name]) for name in self._kept if name in raw.values}
             except RowError as problem:
-                path, data, error = None, None, problem
+                path, data, error = None, None, problem.without_frames()
         name = self._name(index, raw, data)
         if path is not None and self._confinement is not None:
             try:
                 path, data = self._confinement.picture(path)
             except RowError as problem:
-                path, error = None, problem
+                path, error = None, problem.without_frames()
         folder = output_folder(raw.split) if self._keep_splits else "train"
         return InputRow(index, name, raw.source, path, data, error, caption, columns, folder)
 

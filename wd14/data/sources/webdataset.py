@@ -128,7 +128,7 @@ class _TarRow:
             try:
                 value: Any = {"bytes": self._read(stream, member, MAX_BYTES), "path": base}
             except RowError as problem:
-                value = problem
+                value = problem.without_frames()
             self.values[name] = value
             if not self.picture:
                 self.picture, self.picture_column = base, name
