@@ -20,28 +20,32 @@ import pytest
 from tests.support.dataset_hub import DatasetHub, dataset_hub
 from tests.support.sources import photo
 
-#: The client reads its endpoint when it is imported, so that each job is a process of its own.
+#: The client reads its endpoint when it is imported, so that each job is a process of its own; it ends as the program
+#: does, since a library's thread may still be reading.
 _JOB = """
 import json, sys
 from wd14.images.reading import read_picture
 from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
 from wd14.errors import CaptionerError, RowError
-source, settings, rows = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
-result = {"log": [], "rows": []}
-try:
-    with open_source(source, CaptionConfig.from_values(settings), log=result["log"].append) as opened:
-        result |= {"name": opened.name, "total": opened.total, "columns": opened.columns}
-        for row in opened:
-            described = {"name": row.name, "source": row.source, "caption": row.caption}
-            described |= {"columns": dict(row.columns), "error": str(row.error) if row.error else None}
-            described["data"] = read_picture(row).hex() if not row.error else None
-            result["rows"].append(described)
-            if len(result["rows"]) == rows:
-                break
-except CaptionerError as error:
-    result |= {"error": type(error).__name__, "message": str(error)}
-print(json.dumps(result))
+from wd14.process import run_to_its_end
+def read():
+    source, settings, rows = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
+    result = {"log": [], "rows": []}
+    try:
+        with open_source(source, CaptionConfig.from_values(settings), log=result["log"].append) as opened:
+            result |= {"name": opened.name, "total": opened.total, "columns": opened.columns}
+            for row in opened:
+                described = {"name": row.name, "source": row.source, "caption": row.caption}
+                described |= {"columns": dict(row.columns), "error": str(row.error) if row.error else None}
+                described["data"] = read_picture(row).hex() if not row.error else None
+                result["rows"].append(described)
+                if len(result["rows"]) == rows:
+                    break
+    except CaptionerError as error:
+        result |= {"error": type(error).__name__, "message": str(error)}
+    print(json.dumps(result))
+run_to_its_end(read)
 """
 
 
