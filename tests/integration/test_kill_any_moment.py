@@ -8,8 +8,9 @@ import os
 import random
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,50 +152,57 @@ def test_a_stop_at_any_step_ends_clean(faults: Faults, tmp_path: Path, number: s
 
 
 def test_kill_9_while_text_files_are_written_in_place(faults: Faults, tmp_path: Path) -> None:
-    """The pictures stay as they are, every text file is whole, and again writes the rest."""
     scene = Scene(tmp_path, faults)
     captions = _captions(scene)
     steps = scene.run("--in-place", under=scene.folder).events
     _remove_texts(scene.source)
     for step in spread(12, steps, seed=3):
-        scene.run("--in-place", send=signal.SIGKILL, at_event=step, under=scene.folder)
-        tally("faults injected")
-        for text in scene.source.rglob("*.txt"):
-            assert text.read_text("utf-8") == captions[text.stem + ".png"] + "\n"
-        for left in scene.source.rglob(".*.wd14-caption"):  # as it will be by the time that somebody comes again
-            os.utime(left, (0, 0))
-        again = scene.run("--in-place")
-        texts = {text.stem + ".png": text.read_text("utf-8").rstrip("\n") for text in scene.source.rglob("*.txt")}
-        assert again.status == (0 if "Captioned" in again.out else 1), again.said
-        assert texts == captions
-        _remove_texts(scene.source)
-        assert tree(scene.source) == scene.before
+        kill_in_place(scene, captions, at_event=step, under=scene.folder)
     scene.check_nothing_lost()
     tally("losses", 0)
 
 
 def test_kill_9_while_tags_are_appended_in_place(faults: Faults, tmp_path: Path) -> None:
-    """Each text a person wrote is as it was or has all its tags behind it, and again changes the others only."""
     scene = Scene(tmp_path, faults)
     captions = _captions(scene)
-    pictures = sorted(scene.source.rglob("*.png"))
-    append = ("--in-place", "--append-tags")
-    _write_by_hand(pictures)
-    steps = scene.run(*append, under=scene.folder).events
+    _write_by_hand(scene)
+    steps = scene.run("--in-place", "--append-tags", under=scene.folder).events
     for step in spread(10, steps, seed=4):
-        _write_by_hand(pictures)
-        scene.run(*append, send=signal.SIGKILL, at_event=step, under=scene.folder)
-        tally("faults injected")
-        done = {text: text.stat().st_mtime_ns for text in scene.source.rglob("*.txt") if "," in text.read_text("utf-8")}
-        for picture in pictures:
-            whole = f"my {picture.stem}, {captions[picture.name]}\n"
-            assert picture.with_suffix(".txt").read_text("utf-8") in (f"my {picture.stem}\n", whole)
-        assert scene.run(*append).status == 0
-        assert {text: text.stat().st_mtime_ns for text in done} == done, "finished files are not written again"
-        for picture in pictures:
-            whole = f"my {picture.stem}, {captions[picture.name]}\n"
-            assert picture.with_suffix(".txt").read_text("utf-8") == whole
+        kill_while_appending(scene, captions, at_event=step, under=scene.folder)
     tally("losses", 0)
+
+
+def kill_in_place(scene: Scene, captions: Mapping[str, str], **fault: Any) -> None:
+    """The pictures stay as they are, every text file is whole, and again writes the rest."""
+    scene.run("--in-place", send=signal.SIGKILL, **fault)
+    tally("faults injected")
+    for text in scene.source.rglob("*.txt"):
+        assert text.read_text("utf-8") == captions[text.stem + ".png"] + "\n"
+    for left in scene.source.rglob(".*.wd14-caption"):  # as it will be by the time that somebody comes again
+        os.utime(left, (0, 0))
+    again = scene.run("--in-place")
+    texts = {text.stem + ".png": text.read_text("utf-8").rstrip("\n") for text in scene.source.rglob("*.txt")}
+    assert again.status == (0 if "Captioned" in again.out else 1), again.said
+    assert texts == captions
+    _remove_texts(scene.source)
+    assert tree(scene.source) == scene.before
+
+
+def kill_while_appending(scene: Scene, captions: Mapping[str, str], **fault: Any) -> None:
+    """Each text a person wrote is as it was or has all its tags behind it, and again changes the others only."""
+    append = ("--in-place", "--append-tags")
+    pictures = _write_by_hand(scene)
+    scene.run(*append, send=signal.SIGKILL, **fault)
+    tally("faults injected")
+    done = {text: text.stat().st_mtime_ns for text in scene.source.rglob("*.txt") if "," in text.read_text("utf-8")}
+    for picture in pictures:
+        whole = f"my {picture.stem}, {captions[picture.name]}\n"
+        assert picture.with_suffix(".txt").read_text("utf-8") in (f"my {picture.stem}\n", whole)
+    assert scene.run(*append).status == 0
+    assert {text: text.stat().st_mtime_ns for text in done} == done, "finished files are not written again"
+    for picture in pictures:
+        whole = f"my {picture.stem}, {captions[picture.name]}\n"
+        assert picture.with_suffix(".txt").read_text("utf-8") == whole
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -244,9 +252,12 @@ Path.rename = interrupted
     assert [place.name for place in scene.output.parent.iterdir()] == ["out"]
 
 
-def _write_by_hand(pictures: list[Path]) -> None:
+def _write_by_hand(scene: Scene) -> list[Path]:
+    """A text beside each picture; returns the pictures."""
+    pictures = sorted(scene.source.rglob("*.png"))
     for picture in pictures:
         picture.with_suffix(".txt").write_text(f"my {picture.stem}\n")
+    return pictures
 
 
 def _captions(scene: Scene) -> dict[str, str]:
@@ -270,14 +281,34 @@ def test_kill_9_at_every_single_step(faults: Faults, tmp_path: Path) -> None:
     kill_at_steps(scene, list(range(1, steps + 1)))
 
 
+#: How a run can be killed, and its options.
+MODES = {
+    "fresh": ("--no-cache",),
+    "from stored scores": (),
+    "all that can be written": ("--caption-files", "--include-scores", "--keep-columns", "--split", "all"),
+    "in place": (),
+    "appended in place": (),
+}
+
+
 @pytest.mark.long
-def test_kill_9_five_hundred_times(faults: Faults, tmp_path: Path) -> None:
-    scene = Scene(tmp_path, faults, "--caption-files")
-    moments = random.Random(11)
-    for round_ in range(500):
-        scene.run(send=signal.SIGKILL, after=moments.uniform(0, 1.1) * scene.whole.seconds)
-        tally("faults injected")
-        scene.check_nothing_lost()
-        if round_ % 3 == 0:
-            scene.check_again()
-        scene.clear(cache=round_ % 5 == 0)
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("mode", MODES)
+def test_kill_9_five_hundred_times_over_all_modes(faults: Faults, tmp_path: Path, mode: str) -> None:
+    scene = Scene(tmp_path, faults, *MODES[mode])
+    moments = random.Random(mode)
+    captions = _captions(scene)
+    for round_ in range(100):
+        moment = moments.uniform(0, 1.1) * scene.whole.seconds
+        if mode == "in place":
+            kill_in_place(scene, captions, after=moment)
+        elif mode == "appended in place":
+            kill_while_appending(scene, captions, after=moment)
+        else:
+            scene.run(send=signal.SIGKILL, after=moment)
+            tally("faults injected")
+            scene.check_nothing_lost()
+            if round_ % 3 == 0:
+                scene.check_again()
+            scene.clear(cache=mode != "from stored scores")
+    tally("losses", 0)

@@ -57,6 +57,14 @@ def mutate(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
     return bytes(broken)
 
 
+def flip(data: bytes, rng: random.Random) -> bytes:
+    """`data` with one to three other bytes; its length stays."""
+    broken = bytearray(data)
+    for _ in range(rng.randint(1, 3)):
+        broken[rng.randrange(len(broken))] = rng.randrange(256)
+    return bytes(broken)
+
+
 def _place(data: bytearray, rng: random.Random) -> int:
     """Half of all changes are in the first 100 bytes: headers decide most."""
     return rng.randrange(min(len(data), 100)) if rng.random() < 0.5 else rng.randrange(len(data))
