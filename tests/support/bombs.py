@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import os
+import random
 import struct
 import tarfile
 import zipfile
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.support.encoded import encode, png
+from tests.support.encoded import encode, png, with_orientation
 
 HOLE = 6 << 30
 MEGABYTE = 1 << 20
@@ -234,6 +235,23 @@ def _inflating_text(folder: Path) -> Path:
     return folder
 
 
+def largest_picture(path: Path, side: int = 15_800) -> None:
+    """A PNG of as many pixels and bytes as are allowed: not compressed, with transparency, lying on its side."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    compressor = zlib.compressobj(0)
+    row = b"\0" + random.Random(1).randbytes(4 * side)
+    with path.open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0)))
+        file.write(chunk(b"eXIf", with_orientation(6).tobytes().removeprefix(b"Exif\0\0")))
+        for _ in range(side):
+            if data := compressor.compress(row):
+                file.write(chunk(b"IDAT", data))
+        file.write(chunk(b"IDAT", compressor.flush()) + chunk(b"IEND", b""))
+
+
 def _saved_dataset_with_hole(name: str) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         import datasets
@@ -263,9 +281,7 @@ _NO_FILE = r"a pipe, socket or device"
 
 #: Each of them by its name.
 BOMBS: Mapping[str, Bomb] = {
-    "a picture of 2,000,000 rows": Bomb(
-        _beside("tall.png", png(1, 2_000_000, 8, 2, zlib.compress(bytes(8_000_000)))), ""
-    ),
+    "a picture of 2,000,000 rows": Bomb(_beside("tall.png", png(1, 2_000_000, 8, 2, bytes(8_000_000))), ""),
     "a picture of 250,000,000 rows": Bomb(_beside("tall.png", png(1, 250_000_000, 8, 0, b"")), _LIMIT),
     "a JPEG of 20,000 scans": Bomb(_beside("scans.jpg", _many_scans()), "scans"),
     "a text that inflates": Bomb(_inflating_text, "text.png"),

@@ -37,7 +37,7 @@ def on_white(image: Image.Image, data: bytes) -> Image.Image:
     if image.mode == "La":
         image = image.convert("LA")
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")  # which would copy a gigabyte
         background = Image.new("RGB", image.size, _WHITE)
         background.paste(rgba, mask=rgba.getchannel("A"))
         return background
