@@ -121,9 +121,9 @@ def run_to_its_end(run: Callable[[], object]) -> None:
 
 
 def _end_if_threads_run(status: int) -> None:
-    """Ends the process at once where a thread of ours still runs; else returns.
+    """Ends the process at once where a thread may still run in a library; else returns.
 
-    Such a thread waits for a library: a session that is being opened, a hung network drive. An interpreter that shuts
+    Such a thread waits for something: a session that is being opened, a hung network drive. An interpreter that shuts
     down under a thread in native code aborts the process. All that an interpreter does at its end for others is done.
     """
     with contextlib.suppress(ValueError):  # not the main thread
@@ -132,7 +132,8 @@ def _end_if_threads_run(status: int) -> None:
     deadline = time.monotonic() + _THREADS_END
     for thread in _our_threads():
         thread.join(max(0.0, deadline - time.monotonic()))
-    if _our_threads():
+    # `datasets` reads the hub ahead in threads of Arrow, of which Python knows nothing.
+    if _our_threads() or "datasets" in sys.modules:
         atexit._run_exitfuncs()
         _flush()
         os._exit(status)
