@@ -28,6 +28,8 @@ _PIXELS_AT_ONCE = 128_000_000
 #: Bytes of encoded pictures that may be in memory at once, in the queue as in the decoding threads: hundreds of
 #: ordinary pictures, or one huge one.
 _BYTES_AT_ONCE = 256 << 20
+#: Files of fewer bytes do not count: all threads together hold few of them (benchmarks: rerun).
+_SMALL_FILE = 4 << 20
 #: Groups that are decoded ahead of the model, beside four for each thread: so far that a huge picture, for which the
 #: others must wait, keeps no thread from working. A picture that is ready holds 2.4 MB.
 _AHEAD = 8
@@ -115,8 +117,11 @@ class Decoder:
         decoded = DecodedRow(row)
         try:
             # The bytes of a row that has no file are in memory already: the queue counts them.
-            with self._file_bytes.taking(encoded_size(row) if row.data is None else 0):
+            if row.data is not None or (size := encoded_size(row)) < _SMALL_FILE:
                 self._read_and_stage(decoded)
+            else:
+                with self._file_bytes.taking(size):
+                    self._read_and_stage(decoded)
         except RowError as error:
             decoded.result.error = error.without_frames()
         except MemoryError:
