@@ -146,6 +146,25 @@ def test_an_output_without_permission_is_said_before_any_work(scene: Scene) -> N
     assert tree(scene.source) == scene.before
 
 
+#: Forbids to write in the folder `more`, as its permissions would for another user than root.
+CLOSED_FOLDER = """
+import sys
+def hook(event, arguments):
+    if event == "open" and "/more/." in str(arguments[0]):
+        raise PermissionError(13, "Permission denied")
+sys.addaudithook(hook)
+"""
+
+
+def test_in_place_a_folder_that_may_not_be_written_to_costs_its_own_rows(scene: Scene) -> None:
+    done = scene.run("--in-place", setup=CLOSED_FOLDER)
+    injected()
+    assert done.status == 0, done.said
+    assert "Failed: more/00.png: 00.txt may not be written in its folder: Permission denied" in done.out
+    assert "Captioned 8 of 12 pictures" in done.out
+    assert len(list(scene.source.rglob("*.txt"))) == 8
+
+
 # ── Files that change under the reader ──────────────────────────────────────────────────────────────────────────────
 
 #: What happens to a picture when the reader has listed it: Python, run right before its file is opened.

@@ -27,6 +27,8 @@ from wd14.types import InputRow, PictureToSave, RowReport, Summary, Written
 
 #: Seconds after which a temporary file must be one of a killed run.
 _STALE_AFTER = 60.0
+#: The errors of a folder that may not be written to: one of several in the source, perhaps.
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class SidecarWriter:
@@ -43,12 +45,15 @@ class SidecarWriter:
 
     Raises:
         ConfigError: the source is not a folder, or `extension` is not one of text files.
+        OutputError: the folder may not be written to.
     """
 
     def __init__(self, folder: Path, *, extension: str, append: bool, follow_symlinks: bool = False) -> None:
         if not folder.is_dir():
             raise ConfigError(f"In Place (in_place) needs a folder of pictures to write into, got {folder}")
         check_caption_extension(extension)
+        if not os.access(folder, os.W_OK):  # said before hours of work; a folder in it costs its own rows only
+            raise OutputError(f"cannot write into {folder}: its permissions do not allow it")
         self._folder = folder
         self._extension = extension
         self._append = append
@@ -82,6 +87,8 @@ class SidecarWriter:
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise UnreadableImageError("its name is too long for a text file beside it") from error
+            if error.errno in _FORBIDDEN:
+                raise UnreadableImageError(f"{path.name} may not be written in its folder: {error.strerror}") from error
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
         if (inode := _inode(path)) is not None:
             self._ours.add(inode)

@@ -55,6 +55,14 @@ def test_what_cannot_have_a_text_file_is_said(tmp_path: Path) -> None:
         SidecarWriter(tmp_path, extension=".png", append=False)
 
 
+def test_a_source_that_may_not_be_written_to_is_said_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda place, _: place != tmp_path)  # as for another user than root
+    with pytest.raises(OutputError, match="permissions do not allow it"):
+        SidecarWriter(tmp_path, extension=".txt", append=False)
+
+
 @pytest.mark.parametrize("append", [False, True])
 def test_two_pictures_do_not_share_a_text_file(tmp_path: Path, append: bool) -> None:
     writer = SidecarWriter(tmp_path, extension=".txt", append=append)
