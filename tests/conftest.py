@@ -18,7 +18,7 @@ NOT_QUICK = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="more rounds of fuzzing and fault injection")
+    parser.addoption("--long", action="store_true", help="the attack as well: killed runs, broken files, limits")
     parser.addoption("--quick", action="store_true", help="without whole jobs and fuzzing: under a minute")
 
 
