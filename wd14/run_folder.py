@@ -130,7 +130,8 @@ def clear_noted_leftovers() -> list[Leftover]:
 def _leftover(lock: Path) -> Leftover | None:
     with _lock_of_killed_run(lock) as is_killed:
         folder = _folder_of(lock)
-        return Leftover(folder, size_of(folder)) if is_killed and folder.is_dir() else None
+        is_left = is_killed and folder.is_dir() and not folder.is_symlink()  # no run makes a link
+        return Leftover(folder, size_of(folder)) if is_left else None
 
 
 def _remove(lock: Path) -> None:

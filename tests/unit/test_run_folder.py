@@ -110,6 +110,7 @@ def test_a_folder_without_its_lock_file_or_behind_a_link_stays(tmp_path: Path) -
     bare.mkdir(parents=True)
     for folder in (tmp_path / name, bare):
         write_note(str(folder))
+    assert noted_leftovers() == [], "what a link leads to is not a killed run's"
     assert clear_noted_leftovers() == []
     assert (home / "file").exists()
     assert bare.is_dir()

@@ -123,6 +123,8 @@ class _Finder:
     def in_registry(self, known: ModelDescription, revision: str) -> ModelFiles:
         """A model of the registry: at its pinned revision, or at another one that the user names."""
         if known.repo is None:
+            if revision:
+                raise ModelNotFoundError(f"{known.id} has no revisions: leave out @{revision[:_SHOWN]}")
             return self._files(_BUILTIN_FOLDER / known.model.name, _BUILTIN_FOLDER / known.labels.name, known)
         files = _remote_files(known, revision)
         by_hand = None if revision else _put_by_hand(known)

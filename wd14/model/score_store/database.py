@@ -226,8 +226,9 @@ class ScoreDatabase:
                     schema.create(sql)
         application, version, tables = schema.state(sql)
         if application != schema.APPLICATION_ID:
-            empty = "the file is empty" if not tables else "the file is another program's database"
-            raise StoreError(f"{empty} ({self.path})")
+            if self._refusal is not None and not tables:  # new: there is nothing in it to read
+                raise self._refusal
+            raise StoreError(f"the file is another program's database ({self.path})")
         if version > schema.SCHEMA_VERSION:
             raise StoreError(
                 f"a newer version made it: layout {version}, this one knows {schema.SCHEMA_VERSION} ({self.path})"

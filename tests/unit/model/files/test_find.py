@@ -178,6 +178,7 @@ def test_a_truncated_model(folder: Path) -> None:
     [
         ("wd-v1-4-convnext-tager-v2", r"Did you mean SmilingWolf/wd-v1-4-convnext-tagger-v2\?"),
         ("builtin/colors", r"Did you mean builtin/colours\?"),
+        ("builtin/colours@v2", r"builtin/colours has no revisions"),
         ("no-such-thing", r"there is no model 'no-such-thing'. Expected a model of the list"),
         ("", "there is no model ''"),
         ("../../etc/passwd", "there is no model"),

@@ -358,6 +358,24 @@ class TestNotUsable:
         (line,) = result.stdout.splitlines()
         assert line.startswith("this run's scores are not kept: "), line
 
+    @pytest.mark.skipif(os.name != "posix", reason="size limits of POSIX")
+    def test_a_new_store_on_a_full_disk_names_the_disk(self, tmp_path: Path) -> None:
+        code = """
+        import resource, sys
+        from pathlib import Path
+        from wd14.model.score_store.store import ScoreStore
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+        for _ in range(2):  # the second one finds what the first one left
+            with ScoreStore.open(Path(sys.argv[1]), log=print):
+                pass
+        """
+        command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        lines = result.stdout.splitlines()
+        assert len(lines) == 2
+        assert all("can only be read: d" in line for line in lines), lines  # disk I/O error, database or disk is full
+
 
 REFUSED = """
     import hashlib, os, resource, sys
