@@ -192,6 +192,7 @@ class _Job:
             caption_column=config.caption_column,
             caption_files=config.caption_extension if config.caption_files else None,
             log=self.say,
+            tick=self._tick,
         )
 
     def _caption_all(self, scored: ScoredRows, captioner: Captioner, sink: Sink) -> None:

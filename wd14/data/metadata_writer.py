@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
@@ -46,14 +46,16 @@ class MetadataWriter:
     Args:
         caption_column: the column of captions.
         log: is told which columns are not written as they came.
+        tick: is called before each line that is written anew; what it raises ends the writing.
 
     Raises (in every method):
         OSError: a file cannot be written.
     """
 
-    def __init__(self, caption_column: str, log: Log) -> None:
+    def __init__(self, caption_column: str, log: Log, tick: Callable[[], None]) -> None:
         self._caption_column = caption_column
         self._log = log
+        self._tick = tick
         self._names = _ColumnNames(_OWN_COLUMNS | {caption_column}, log)
         self._types = LoadedTypes()
         self._files: dict[Path, IO[bytes]] = {}
@@ -115,6 +117,7 @@ class MetadataWriter:
         old, new = folder / "metadata.jsonl", folder / "metadata.jsonl.new"
         with old.open("rb") as lines, new.open("wb") as file:
             for each in lines:
+                self._tick()
                 line = json.loads(each)
                 for name in names:
                     line[name] = _to_json(line.get(name))

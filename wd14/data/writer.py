@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -82,6 +82,7 @@ class DatasetWriter:
         caption_column: the column of captions.
         caption_files: extension of a text file beside each picture; None = no text files.
         log: is told what `datasets` will not load as it came.
+        tick: is called now and then while `finish` takes long; what it raises ends the job.
 
     Raises:
         ConfigError: `caption_files` is not an extension of text files.
@@ -95,12 +96,13 @@ class DatasetWriter:
         caption_column: str = "caption",
         caption_files: str | None = None,
         log: Log | None = None,
+        tick: Callable[[], None] | None = None,
     ) -> None:
         if caption_files is not None:
             check_caption_extension(caption_files)
         self._destination = destination
         self._log = log or _ignore
-        self._metadata = MetadataWriter(caption_column, self._log)
+        self._metadata = MetadataWriter(caption_column, self._log, tick or _no_tick)
         self._caption_files = caption_files
         self._splits: dict[str, _SplitFolder] = {}
         self._size = 0  # bytes of all pictures
@@ -250,6 +252,10 @@ class _SplitFolder:
 
 def _ignore(line: str) -> None:
     """Where no log is wanted."""
+
+
+def _no_tick() -> None:
+    """Where nothing can end the job."""
 
 
 def _is_free(place: Path) -> bool:

@@ -418,6 +418,39 @@ def test_a_row_that_is_small_in_the_file_and_huge_in_memory_fails(
         assert list(read(path, keep_columns=True).failed) == [f"a{extension} row {failed}"]
 
 
+@pytest.mark.parametrize("value", [pa.string(), pa.string_view()])
+def test_a_large_map_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: pa.DataType) -> None:
+    monkeypatch.setattr(table_files, "_LARGEST_ROW", 2 << 20)
+    monkeypatch.setattr(table_files, "_SMALL", 1000)
+    maps = [[("a", "x" * 1500)], None, [], [("a", "x"), ("b", "x" * (3 << 20))], [("a", "x" * 1500), ("b", None)]]
+    table = pa.table({"image": [photo()] * 5, "more": pa.array(maps, pa.map_(pa.string(), value))})
+    path = tmp_path / "a.arrow"
+    with pa.ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+    assert list(read(path, keep_columns=True).failed) == ["a.arrow row 3"]
+
+
+@pytest.mark.parametrize("kind", ["string", "list", "struct", "dictionary"])
+def test_views_of_text_and_bytes_count_as_what_they_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Polars writes them: all values of a column in a few buffers, of which each row has a part."""
+    monkeypatch.setattr(table_files, "_LARGEST_ROW", 20_000)
+    monkeypatch.setattr(table_files, "_SMALL", 1000)
+    texts: Any = pa.array([*("x" * 1500 for _ in range(20)), "x" * 30_000, None, ""], pa.string_view())
+    more = {
+        "string": texts,
+        "list": pa.ListArray.from_arrays(pa.array([*range(23), 22], pa.int32()), texts),
+        "struct": pa.StructArray.from_arrays([texts], ["a"]),
+        "dictionary": pa.DictionaryArray.from_arrays(pa.array([*range(21), None, 22], pa.int32()), texts),
+    }[kind]
+    table = pa.table({"image": pa.array([photo()] * 23, pa.binary_view()), "more": more})
+    path = tmp_path / "a.arrow"
+    with pa.ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+    assert list(read(path, keep_columns=True).failed) == ["a.arrow row 20"]
+
+
 def test_a_row_group_that_is_almost_nothing_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_files, "MAX_BYTES", 0)
     path = tmp_path / "a.parquet"

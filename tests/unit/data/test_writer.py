@@ -16,7 +16,7 @@ from PIL import Image
 
 from wd14.data.report import Tally
 from wd14.data.writer import DatasetWriter, OutputRow
-from wd14.errors import ConfigError, MissingImageError, OutputError
+from wd14.errors import ConfigError, JobStoppedError, MissingImageError, OutputError
 from wd14.images.reading import read_picture
 from wd14.types import Destination, InputRow, PictureToSave, RowReport, Status, Summary
 
@@ -206,6 +206,21 @@ def test_a_column_that_would_not_load_becomes_json_text_in_every_line_and_this_i
     rows = [row(None, data=b"x", folder=folder, columns={"size": 1}) for folder in ("train", "test")]
     write(destination(tmp_path), [*rows, row(None, data=b"x", folder="validation")], log=said.append)
     assert said == ["Written as JSON text, since `datasets` would not load them as they are: size"]
+
+
+def test_a_stop_ends_the_writing_of_columns_as_json_text(tmp_path: Path) -> None:
+    """With many rows and columns it takes minutes."""
+
+    def stop() -> None:
+        raise JobStoppedError("stopped")
+
+    writer = DatasetWriter(destination(tmp_path), tick=stop)
+    for value in (1, "a"):
+        put(writer, row(None, png=b"x", columns={"mixed": value}))
+    with pytest.raises(JobStoppedError):
+        writer.finish(Tally().summary(seconds=0, output=None), {})
+    writer.abandon()
+    assert list(destination(tmp_path).parent.iterdir()) == []
 
 
 def test_renamed_columns_keep_clear_of_each_other(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from wd14.data.sources.arrow_messages import check_messages
 from wd14.data.sources.values import first_line
 from wd14.errors import ImageTooLargeError, RowError, UnreadableImageError
@@ -25,6 +27,8 @@ _MOST_INFLATION = 100
 _LARGEST_ROW = MAX_BYTES + (64 << 20)
 #: A column of fewer bytes cannot become a row that is too large, unless its type repeats values.
 _SMALL = 1 << 20
+#: Types of which any part may count many times.
+_MAY_REPEAT = ("list_view", "large_list_view", "run_end_encoded")
 #: About what a Python object takes, beside the bytes that it holds.
 _OBJECT = 32
 
@@ -153,7 +157,7 @@ class ArrowFile:
             chosen.validate(full=True)
             for start in range(min(first, chosen.num_rows), chosen.num_rows, _ROWS_AT_ONCE):
                 rows = chosen.slice(start, _ROWS_AT_ONCE)
-                seen += rows.nbytes
+                seen += sum(map(_nbytes, rows.columns))
                 yield from _rows(rows, columns)
                 if seen > _MAPPED_BYTES:
                     return
@@ -187,8 +191,8 @@ def _may_be_large(column: Any) -> bool:
     """Whether a row of a column is to be measured: it may have more than its share of the column's bytes, or all."""
     kind = str(column.type)
     if not any(word in kind for word in ("list", "map")):
-        return bool(column.nbytes > _LARGEST_ROW)
-    return column.nbytes > _SMALL or any(word in kind for word in ("dictionary", "run_end_encoded", "view", "null"))
+        return _nbytes(column) > _LARGEST_ROW
+    return _nbytes(column) > _SMALL or any(word in kind for word in ("dictionary", "run_end_encoded", "view", "null"))
 
 
 def _size(array: Any) -> int:
@@ -200,17 +204,39 @@ def _size(array: Any) -> int:
         return _size(array.storage)
     if pa.types.is_dictionary(kind):
         return objects + _size_of_repeated(array)
-    if "view" in str(kind) or "run_end_encoded" in str(kind):  # any part of the buffers may count many times
+    if str(kind).startswith(_MAY_REPEAT):  # any part of the buffers may count many times
         return objects + len(array) * int(array.get_total_buffer_size())
     if pa.types.is_struct(kind):
         return objects + sum(map(_size, array.flatten()))
+    if pa.types.is_map(kind):  # without `flatten`
+        start, end = array.offsets[0].as_py(), array.offsets[-1].as_py()
+        return objects + sum(_size(part.slice(start, end - start)) for part in (array.keys, array.items))
     if pa.types.is_nested(kind) and not pa.types.is_union(kind):
         return objects + _size(array.flatten())
-    return objects + int(array.nbytes)
+    return objects + _nbytes(array)
 
 
 def _size_of_repeated(array: Any) -> int:
     """The bytes of a dictionary array's values, each counted as often as it appears."""
-    appearing = array.indices.value_counts()
-    values, counts = array.dictionary.take(appearing.field("values")), appearing.field("counts").to_pylist()
-    return sum(number * int(values.slice(index, 1).nbytes) for index, number in enumerate(counts))
+    appearing = array.indices.drop_null().value_counts()
+    places, counts = (appearing.field(name).to_pylist() for name in ("values", "counts"))
+    return sum(number * _nbytes(array.dictionary.slice(place, 1)) for place, number in zip(places, counts, strict=True))
+
+
+def _nbytes(array: Any) -> int:
+    """The bytes of an array's values, or more of views in lists.
+
+    Polars writes text and bytes as views. The `nbytes` of these has their whole buffers, and pyarrow 19 refuses it.
+    """
+    import pyarrow as pa
+
+    kind = array.type
+    if "view" not in str(kind):
+        return int(array.nbytes)
+    if pa.types.is_binary_view(kind) or pa.types.is_string_view(kind):
+        # A view has 16 bytes, and begins with the length of its value.
+        lengths = np.frombuffer(array.buffers()[1], np.int32)[::4][array.offset : array.offset + len(array)]
+        return 16 * len(array) + int(lengths[np.asarray(array.is_valid())].sum(dtype=np.int64))
+    if pa.types.is_struct(kind):
+        return sum(map(_nbytes, array.flatten()))
+    return int(array.get_total_buffer_size())
