@@ -418,6 +418,14 @@ def test_a_row_that_is_small_in_the_file_and_huge_in_memory_fails(
         assert list(read(path, keep_columns=True).failed) == [f"a{extension} row {failed}"]
 
 
+def test_columns_are_measured_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_files, "_LARGEST_ROW", 1 << 20)
+    columns = {f"text{number}": ["x", "x" * (400 << 10)] for number in range(3)}
+    path = write(tmp_path / "a.parquet", {"image": pictures(2), **columns})
+    assert list(read(path, keep_columns=True).failed) == ["a.parquet row 1"]
+    assert not read(path).failed
+
+
 def test_a_row_group_that_is_almost_nothing_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_files, "MAX_BYTES", 0)
     path = tmp_path / "a.parquet"

@@ -169,7 +169,9 @@ def _rows(batch: Any, columns: Sequence[str]) -> Iterator[Row]:
     """The rows of a batch; of two columns of one name the first counts."""
     places = _places(batch.schema)
     cells = [(name, batch.column(places[name])) for name in columns]
-    doubtful = [column for _, column in cells if _may_be_large(column)]
+    # Together, and not one by one: the columns of a file may lie on the same bytes of it.
+    are_large = sum(column.nbytes for _, column in cells) > _LARGEST_ROW
+    doubtful = [column for _, column in cells if are_large or _may_repeat(column)]
     for index in range(batch.num_rows):
         try:
             if sum(_size(column.slice(index, 1)) for column in doubtful) > _LARGEST_ROW:
@@ -183,11 +185,11 @@ def _rows(batch: Any, columns: Sequence[str]) -> Iterator[Row]:
         yield row
 
 
-def _may_be_large(column: Any) -> bool:
-    """Whether a row of a column is to be measured: it may have more than its share of the column's bytes, or all."""
+def _may_repeat(column: Any) -> bool:
+    """Whether a row of a column may have many times the column's bytes."""
     kind = str(column.type)
     if not any(word in kind for word in ("list", "map")):
-        return bool(column.nbytes > _LARGEST_ROW)
+        return False
     return column.nbytes > _SMALL or any(word in kind for word in ("dictionary", "run_end_encoded", "view", "null"))
 
 
