@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from wd14.data.sources.arrow_messages import check_messages
+from wd14.data.sources.parquet_pages import row_groups, unpacked_size
 from wd14.data.sources.values import first_line
 from wd14.errors import ImageTooLargeError, RowError, UnreadableImageError
 from wd14.images.reading import MAX_BYTES
@@ -47,6 +48,7 @@ class ParquetFile:
         import pyarrow.parquet as pq
 
         open_file(path).close()  # refuses what is no regular file; pyarrow opens it by its path
+        self._path = path
         self._size = path.stat().st_size
         # With a buffer, and not by whole column chunks: a row group of a thousand pictures may have a gigabyte.
         self._file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
@@ -63,10 +65,18 @@ class ParquetFile:
         """The rows; a damaged row group loses its rows from the damage on."""
         import pyarrow as pa
 
-        for group in range(self._file.num_row_groups):
-            # Not the sizes of its columns: where a file is damaged, asking pyarrow for one may end the process.
+        places = self._places(columns)
+        with open_file(self._path) as file:
+            groups = row_groups(file)
+        for group, described in enumerate(groups):
             left = self._file.metadata.row_group(group).num_rows
-            size = self._file.metadata.row_group(group).total_byte_size
+            try:
+                # The footer's own sizes need not be true, and asking pyarrow for those of a column may end the process.
+                with open_file(self._path) as file:
+                    size = unpacked_size(file, described, places)
+            except (OSError, ValueError) as error:
+                yield LostRows(left, f"row group {group} is damaged: {first_line(error)}")
+                continue
             if size > _MOST_INFLATION * self._size + MAX_BYTES:
                 yield LostRows(
                     left,
@@ -84,6 +94,16 @@ class ParquetFile:
                         yield row
             except (pa.ArrowException, OSError, ValueError) as error:
                 yield LostRows(left, f"row group {group} is damaged: {first_line(error)}")
+
+    def _places(self, columns: Sequence[str]) -> dict[int, bool]:
+        """The numbers of what is read of some columns, and whether it may have many values in a row."""
+        wanted, places = set(columns), {}
+        for number in range(len(self._file.schema)):
+            column = self._file.schema.column(number)
+            parts = column.path.split(".")
+            if any(".".join(parts[:end]) in wanted for end in range(1, len(parts) + 1)):
+                places[number] = column.max_repetition_level > 0
+        return places
 
 
 class ArrowFile:
