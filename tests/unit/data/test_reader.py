@@ -14,6 +14,7 @@ import pytest
 from tests.support.sources import photo, put, read
 from wd14.config import CaptionConfig
 from wd14.data.reader import open_source
+from wd14.data.sources import values
 from wd14.data.sources.base import RawRow
 from wd14.data.sources.input_rows import InputRowMaker
 from wd14.errors import ColumnNotFoundError, EmptySourceError, SourceNotFoundError
@@ -145,3 +146,16 @@ def test_a_message_names_some_of_a_million_columns(tmp_path: Path) -> None:
     with pytest.raises(ColumnNotFoundError, match=r"column 0x.*\(1,000 in all\)") as caught:
         read(tmp_path / "rows.jsonl")
     assert len(str(caught.value)) < 15_000
+
+
+def test_kept_columns_that_no_metadata_line_could_hold_fail_their_own_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(values, "_MOST_KEPT", 10_000)
+    more = ["x" * 9_000, "x" * 11_000, ["x"] * 2_000, {"x" * 11_000: 1}]
+    lines = [json.dumps({"file_name": "a.jpg", "more": each}) for each in more]
+    put(tmp_path / "a.jpg")
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
+    seen = read(tmp_path, keep_columns=True)
+    assert ["10,000 characters" in str(row.error) for row in seen.rows] == [False, True, True, True]
+    assert not read(tmp_path).failed

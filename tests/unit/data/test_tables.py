@@ -451,11 +451,46 @@ def test_views_of_text_and_bytes_count_as_what_they_show(
     assert list(read(path, keep_columns=True).failed) == ["a.arrow row 20"]
 
 
+def test_columns_are_measured_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_files, "_LARGEST_ROW", 1 << 20)
+    columns = {f"text{number}": ["x", "x" * (400 << 10)] for number in range(3)}
+    path = write(tmp_path / "a.parquet", {"image": pictures(2), **columns})
+    assert list(read(path, keep_columns=True).failed) == ["a.parquet row 1"]
+    assert not read(path).failed
+
+
 def test_a_row_group_that_is_almost_nothing_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_files, "MAX_BYTES", 0)
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"image": [bytes(1 << 20)]}), path, compression="zstd", use_dictionary=False)
     assert "over 100 times the file's" in read(path).failed["a.parquet row 0"]
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_a_footer_that_says_less_than_its_row_group_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.setattr(table_files, "MAX_BYTES", 0)
+    path, nulls = tmp_path / "a.parquet", pa.nulls(1 << 20, pa.int8())
+    columns = {"image": [photo()], "text": ["x" * (4 << 20)], "list": pa.ListArray.from_arrays([0, 1 << 20], nulls)}
+    for column in ("text", "list"):
+        table = pa.table({"image": columns["image"], column: columns[column]})
+        pq.write_table(table, path, compression="zstd", use_dictionary=False, data_page_version=version)
+        said = varint(pq.read_metadata(path).row_group(0).total_byte_size)
+        assert path.read_bytes().count(said) == 1
+        path.write_bytes(path.read_bytes().replace(said, varint(1000, len(said))))
+        assert "over 100 times the file's" in read(path, keep_columns=True).failed["a.parquet row 0"]
+        assert not read(path).failed
+
+
+def varint(number: int, length: int = 1) -> bytes:
+    """A number as Parquet's footer has it, in at least that many bytes."""
+    number, data = 2 * number, bytearray()
+    while number or len(data) < length:
+        data.append(number & 127 | 128)
+        number >>= 7
+    data[-1] &= 127
+    return bytes(data)
 
 
 def test_a_value_that_python_cannot_hold_fails_its_own_row(tmp_path: Path) -> None:

@@ -158,3 +158,15 @@ def test_kinds_of_other_files_are_bounded(tmp_path: Path) -> None:
 def test_archives_in_upper_case(tmp_path: Path) -> None:
     (tmp_path / "A.TAR").touch()
     assert survey(Confinement(tmp_path, follow_symlinks=False), lambda _: None).archives == ["A.TAR"]
+
+
+@posix
+def test_a_folder_too_deep_for_the_system_fails_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(30):
+        os.mkdir("d" * 200)  # noqa: PTH102 - a path from the top would be too long
+        os.chdir("d" * 200)
+    seen = read(tmp_path)
+    assert [row.error is None for row in seen.rows] == [True, False]
+    assert "File name too long" in str(seen.rows[1].error)

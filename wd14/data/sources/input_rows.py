@@ -11,7 +11,7 @@ from wd14.data.output_names import safe_name
 from wd14.data.sources.base import IMAGE_COLUMN, RawRow
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.splits import output_folder
-from wd14.data.sources.values import as_json, encodable, excerpt
+from wd14.data.sources.values import encodable, excerpt, kept_values
 from wd14.errors import MissingImageError, NotAnImageError, RowError, UnreadableImageError
 from wd14.images.formats import is_picture, sniff_extension
 from wd14.text import printable
@@ -68,7 +68,7 @@ class InputRowMaker:
                 path, data = self._picture(raw)
                 if self._caption_extension is not None:
                     caption = self._existing_caption(raw, path)
-                columns = {name: as_json(raw.values[name]) for name in self._kept if name in raw.values}
+                columns = kept_values(raw.values, self._kept)
             except RowError as problem:
                 path, data, error = None, None, problem.without_frames()
         name = self._name(index, raw, data)

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from wd14.data.sources.arrow_messages import check_messages
+from wd14.data.sources.parquet_pages import row_groups, unpacked_size
 from wd14.data.sources.values import first_line
 from wd14.errors import ImageTooLargeError, RowError, UnreadableImageError
 from wd14.images.reading import MAX_BYTES
@@ -51,6 +52,7 @@ class ParquetFile:
         import pyarrow.parquet as pq
 
         open_file(path).close()  # refuses what is no regular file; pyarrow opens it by its path
+        self._path = path
         self._size = path.stat().st_size
         # With a buffer, and not by whole column chunks: a row group of a thousand pictures may have a gigabyte.
         self._file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
@@ -67,10 +69,18 @@ class ParquetFile:
         """The rows; a damaged row group loses its rows from the damage on."""
         import pyarrow as pa
 
-        for group in range(self._file.num_row_groups):
-            # Not the sizes of its columns: where a file is damaged, asking pyarrow for one may end the process.
+        places = self._places(columns)
+        with open_file(self._path) as file:
+            groups = row_groups(file)
+        for group, described in enumerate(groups):
             left = self._file.metadata.row_group(group).num_rows
-            size = self._file.metadata.row_group(group).total_byte_size
+            try:
+                # The footer's own sizes need not be true, and asking pyarrow for those of a column may end the process.
+                with open_file(self._path) as file:
+                    size = unpacked_size(file, described, places)
+            except (OSError, ValueError) as error:
+                yield LostRows(left, f"row group {group} is damaged: {first_line(error)}")
+                continue
             if size > _MOST_INFLATION * self._size + MAX_BYTES:
                 yield LostRows(
                     left,
@@ -88,6 +98,16 @@ class ParquetFile:
                         yield row
             except (pa.ArrowException, OSError, ValueError) as error:
                 yield LostRows(left, f"row group {group} is damaged: {first_line(error)}")
+
+    def _places(self, columns: Sequence[str]) -> dict[int, bool]:
+        """The numbers of what is read of some columns, and whether it may have many values in a row."""
+        wanted, places = set(columns), {}
+        for number in range(len(self._file.schema)):
+            column = self._file.schema.column(number)
+            parts = column.path.split(".")
+            if any(".".join(parts[:end]) in wanted for end in range(1, len(parts) + 1)):
+                places[number] = column.max_repetition_level > 0
+        return places
 
 
 class ArrowFile:
@@ -173,7 +193,9 @@ def _rows(batch: Any, columns: Sequence[str]) -> Iterator[Row]:
     """The rows of a batch; of two columns of one name the first counts."""
     places = _places(batch.schema)
     cells = [(name, batch.column(places[name])) for name in columns]
-    doubtful = [column for _, column in cells if _may_be_large(column)]
+    # Together, and not one by one: the columns of a file may lie on the same bytes of it.
+    are_large = sum(_nbytes(column) for _, column in cells) > _LARGEST_ROW
+    doubtful = [column for _, column in cells if are_large or _may_repeat(column)]
     for index in range(batch.num_rows):
         try:
             if sum(_size(column.slice(index, 1)) for column in doubtful) > _LARGEST_ROW:
@@ -187,11 +209,11 @@ def _rows(batch: Any, columns: Sequence[str]) -> Iterator[Row]:
         yield row
 
 
-def _may_be_large(column: Any) -> bool:
-    """Whether a row of a column is to be measured: it may have more than its share of the column's bytes, or all."""
+def _may_repeat(column: Any) -> bool:
+    """Whether a row of a column may have many times the column's bytes."""
     kind = str(column.type)
     if not any(word in kind for word in ("list", "map")):
-        return _nbytes(column) > _LARGEST_ROW
+        return False
     return _nbytes(column) > _SMALL or any(word in kind for word in ("dictionary", "run_end_encoded", "view", "null"))
 
 

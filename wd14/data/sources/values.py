@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
+from itertools import chain
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from wd14.text import printable
 
 #: Bytes of a JSON file that describes a dataset: a hundred thousand files are named in 10 MB.
 _LARGEST_JSON_FILE = 16 << 20
+#: Characters of the columns that are kept of a row, and as many for each value. JSON may need six for one.
+_MOST_KEPT = 16 << 20
+_VALUE = 8
 #: Lists and objects in each other; readers and writers of JSON call themselves for each.
 _MOST_LEVELS = 100
 
@@ -50,6 +54,34 @@ def read_json_object(path: Path, read: Callable[[Path, int], bytes] = read_file)
     if not isinstance(value, dict):
         raise SourceError(f"{path}: expected a JSON object, got {type(value).__name__}")
     return value
+
+
+def kept_values(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The values of some columns of a row, where it has them, as JSON can hold them.
+
+    Raises:
+        UnreadableImageError: they are too long together, or one has too many levels.
+    """
+    values = {name: row[name] for name in names if name in row}
+    if _length(values, _MOST_KEPT) > _MOST_KEPT:
+        raise UnreadableImageError(f"the columns that are kept have over {_MOST_KEPT:,} characters")
+    return {name: as_json(value) for name, value in values.items()}
+
+
+def _length(value: Any, most: int, levels: int = _MOST_LEVELS + 1) -> int:
+    """About the characters of a value; counted up to `most`, and up to so many levels."""
+    if isinstance(value, str):
+        return _VALUE + len(value)
+    length = _VALUE
+    if isinstance(value, Mapping) and levels:
+        value = chain.from_iterable(value.items())
+    elif not isinstance(value, (list, tuple)) or levels == 0:
+        return length
+    for item in value:
+        if length > most:
+            break
+        length += _length(item, most - length, levels - 1)
+    return length
 
 
 def as_json(value: Any, levels: int = _MOST_LEVELS) -> Any:

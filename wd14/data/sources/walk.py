@@ -125,9 +125,10 @@ def walk(confinement: Confinement, log: LimitedLog | None = None) -> Iterator[Fo
             found = found or FoundFile(relative, path)
             folder.pictures += found.is_row
             yield found
-        elif _may_enter(Path(path), printable(relative), confinement, entered, log):
+        else:
             try:
-                stack.append(_OpenFolder(relative, _listing(confinement, path)))
+                if _may_enter(Path(path), printable(relative), confinement, entered, log):
+                    stack.append(_OpenFolder(relative, _listing(confinement, path)))
             except OSError as error:
                 folder.pictures += 1
                 reason = f"the folder cannot be read: {error.strerror or error}"
