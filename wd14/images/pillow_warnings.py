@@ -7,4 +7,5 @@ import warnings
 
 def ignore_pillow_warnings() -> None:
     """Silences them for the whole process; for programs, not for a library that others import."""
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    for category in (UserWarning, RuntimeWarning):  # the second is about large pictures, for which we have a limit
+        warnings.filterwarnings("ignore", category=category, module=r"PIL\.")
