@@ -9,10 +9,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any, Self
 
+from wd14.data.sources.base import MOST_INFLATION
 from wd14.images.reading import MAX_BYTES
-
-#: A message may have so many times its own bytes when it is unpacked, and a picture more.
-_MOST_INFLATION = 100
 
 _DICTIONARY, _RECORDS = 2, 3  # kinds of messages that have a body
 _MAGIC = b"ARROW1"
@@ -33,10 +31,10 @@ def check_messages(file: Any, *, is_stream: bool) -> None:
             packed, unpacked = packed + kept_packed, unpacked + kept_unpacked
             if message.type == "dictionary":
                 kept_packed, kept_unpacked = packed, unpacked
-            if unpacked > _MOST_INFLATION * packed + MAX_BYTES:
+            if unpacked > MOST_INFLATION * packed + MAX_BYTES:
                 raise ValueError(
                     f"a part of it would have {unpacked:,} bytes unpacked,"
-                    f" over {_MOST_INFLATION} times its own {packed:,}"
+                    f" over {MOST_INFLATION} times its own {packed:,}"
                 )
     except (struct.error, EOFError) as error:
         raise ValueError("the description of a part of it is damaged") from error

@@ -17,6 +17,9 @@ from wd14.text import printable
 IMAGE_COLUMN = "image"
 #: The column of a metadata file that names the picture.
 FILE_NAME = "file_name"
+#: What a file holds may have so many times the file's own bytes when it is unpacked, and a picture more. Pictures
+#: hardly shrink: a file that claims more was made to waste time and memory.
+MOST_INFLATION = 100
 #: Columns that are kept, beside the picture.
 MOST_COLUMNS = 10_000
 

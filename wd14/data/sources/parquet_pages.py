@@ -15,12 +15,7 @@ _Fields = dict[int, Any]
 _TRUE, _FALSE, _INT8, _INT16, _INT32, _INT64, _DOUBLE, _BYTES, _LIST, _SET, _, _STRUCT = range(1, 13)  # kinds
 _VALUES, _PACKED, _DATA, _DICTIONARY = 5, 7, 9, 11  # fields of a ColumnMetaData
 _FOOTER: _Fields = {4: {1: {3: dict.fromkeys((_VALUES, _PACKED, _DATA, _DICTIONARY), _INT64)}}}  # row groups, columns
-_HEADER: _Fields = {
-    2: _INT32,
-    3: _INT32,
-    5: {1: _INT32},
-    8: {1: _INT32},
-}  # sizes; values of data pages, two versions
+_HEADER: _Fields = {2: _INT32, 3: _INT32, 5: {1: _INT32}, 8: {1: _INT32}}  # sizes; values of data pages, two versions
 
 #: Bytes of a page's header; nearly all are short.
 _USUAL_HEADER, _LONGEST_HEADER = 1 << 10, 16 << 20

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from wd14.data.sources.arrow_messages import check_messages
+from wd14.data.sources.base import MOST_INFLATION
 from wd14.data.sources.parquet_pages import row_groups, unpacked_size
 from wd14.data.sources.values import first_line
 from wd14.errors import ImageTooLargeError, RowError, UnreadableImageError
@@ -22,8 +23,6 @@ _ROWS_AT_ONCE = 16
 _BYTES_AT_ONCE = 256 << 20
 #: Bytes of an Arrow file that are read before it is mapped anew: what was read stays in memory while it is mapped.
 _MAPPED_BYTES = 64 << 20
-#: A row group may have so many times the file's bytes when it is unpacked, and a picture more.
-_MOST_INFLATION = 100
 #: Bytes of a row's values as Python holds them: the largest picture, and as much text as anyone keeps beside it.
 _LARGEST_ROW = MAX_BYTES + (64 << 20)
 #: A column of fewer bytes cannot become a row that is too large, unless its type repeats values.
@@ -81,11 +80,11 @@ class ParquetFile:
             except (OSError, ValueError) as error:
                 yield LostRows(left, f"row group {group} is damaged: {first_line(error)}")
                 continue
-            if size > _MOST_INFLATION * self._size + MAX_BYTES:
+            if size > MOST_INFLATION * self._size + MAX_BYTES:
                 yield LostRows(
                     left,
                     f"row group {group} would have {size:,} bytes unpacked,"
-                    f" over {_MOST_INFLATION} times the file's {self._size:,}",
+                    f" over {MOST_INFLATION} times the file's {self._size:,}",
                 )
                 continue
             rows_at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, size)))

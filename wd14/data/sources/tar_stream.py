@@ -10,14 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
+from wd14.data.sources.base import MOST_INFLATION
 from wd14.images.reading import MAX_BYTES
 from wd14.regular_files import open_file
 
 #: Bytes of a member's headers. `tarfile` reads what they claim as a whole: long names, extended headers, maps of holes.
 _LONGEST_HEADER = 1 << 20
-#: A compressed archive may have so many times its own bytes when it is unpacked, and a picture more. Pictures hardly
-#: shrink in an archive: one that claims more was made to waste time.
-_MOST_INFLATION = 100
 #: Bytes that are unpacked at once on the way to a later place.
 _STEP = 1 << 20
 
@@ -86,9 +84,9 @@ class TarStream:
     def _read(self, size: int) -> bytes:
         data = self._unpacked.read(size)
         self._position += len(data)
-        if self._unpacked is not self._file and self._position > _MOST_INFLATION * self._size + MAX_BYTES:
+        if self._unpacked is not self._file and self._position > MOST_INFLATION * self._size + MAX_BYTES:
             raise tarfile.ReadError(
-                f"unpacked it has over {_MOST_INFLATION} times its own {self._size:,} bytes:"
+                f"unpacked it has over {MOST_INFLATION} times its own {self._size:,} bytes:"
                 " unpack it yourself if you trust it"
             )
         return data

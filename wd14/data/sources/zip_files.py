@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO, cast
 
+from wd14.data.sources.base import MOST_INFLATION
 from wd14.data.sources.confinement import ABSOLUTE, IRREGULAR, Confinement
 from wd14.data.sources.splits import split_of_folder
 from wd14.data.sources.values import excerpt, first_line
@@ -37,9 +38,6 @@ _LONGEST_NAME = 4096
 #: Bytes of an archive's list of members, and of a metadata file: both are held in memory.
 _LARGEST_DIRECTORY = 256 << 20
 _LARGEST_TEXT = 256 << 20
-#: The members may have so many times the archive's own bytes, and a picture more. Pictures hardly shrink in an archive:
-#: one that claims more was made to waste time and memory.
-_MOST_INFLATION = 100
 
 _ENTRY = b"PK\1\2"  # begins each entry in the list of members
 _HEADER = struct.Struct("<4s22xHH")  # before each member: b"PK\3\4", lengths of its name and of its extra fields
@@ -286,9 +284,9 @@ def _directory(path: Path) -> list[zipfile.ZipInfo]:
     if sum(member.compress_size for member in members) > size:
         raise SourceError("its members overlap: the archive is not read")
     total = sum(member.file_size for member in members)
-    if total > _MOST_INFLATION * size + MAX_BYTES:
+    if total > MOST_INFLATION * size + MAX_BYTES:
         raise SourceError(
-            f"it would have {total:,} bytes unpacked, over {_MOST_INFLATION} times its own {size:,}:"
+            f"it would have {total:,} bytes unpacked, over {MOST_INFLATION} times its own {size:,}:"
             " unpack it yourself if you trust it"
         )
     return members

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 #: `PRAGMA application_id` of a score store: "WD14" in ASCII.
 APPLICATION_ID = 0x57443134
@@ -31,6 +31,7 @@ CREATE TABLE identity (
 """
 _NAME = "name TEXT NOT NULL DEFAULT ''"  # the model as the user wrote it
 _IDENTITY = f"{_OLD_IDENTITY.rstrip().removesuffix(')')}, {_NAME})"
+_MARKS = (f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def state(sql: sqlite3.Connection) -> tuple[int, int, int]:
@@ -42,7 +43,7 @@ def state(sql: sqlite3.Connection) -> tuple[int, int, int]:
 
 def create(sql: sqlite3.Connection) -> None:
     """Makes the tables."""
-    for statement in (_IDENTITY, _SCORES, *_marks(APPLICATION_ID, SCHEMA_VERSION)):
+    for statement in (_IDENTITY, _SCORES, *_MARKS):
         sql.execute(statement)
 
 
@@ -51,7 +52,7 @@ def migrate(sql: sqlite3.Connection) -> None:
     sql.execute("DROP TABLE IF EXISTS block")
     if not has_names(sql):
         sql.execute(f"ALTER TABLE identity ADD COLUMN {_NAME}")
-    for statement in _marks(APPLICATION_ID, SCHEMA_VERSION):
+    for statement in _MARKS:
         sql.execute(statement)
 
 
@@ -77,10 +78,6 @@ def are_ours(sql: sqlite3.Connection) -> bool:
 def has_names(sql: sqlite3.Connection) -> bool:
     """Whether the names of models are kept: not in a file of version 1."""
     return ("name",) in sql.execute("SELECT name FROM pragma_table_info('identity')").fetchall()
-
-
-def _marks(application: int, version: int) -> Sequence[str]:
-    return f"PRAGMA application_id = {application}", f"PRAGMA user_version = {version}"
 
 
 def _plain(statement: object) -> str:
