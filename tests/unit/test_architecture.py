@@ -31,10 +31,11 @@ GROUND_FLOOR = {
     "cache_folders",
     "regular_files",
     "hub_answers",
+    "spelling",
     "images",
 }
 #: Do not know of each other: what passes between them is in `types`.
-WINGS = {"data", "model", "caption", "hosts"}
+WINGS = {"data", "model", "caption", "curation", "hosts"}
 #: Put the wings together.
 UPPER = {"decoding", "scored_rows", "pipeline", "api", "cli"}
 

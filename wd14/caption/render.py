@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from wd14.caption.spelling import folded
+from wd14.spelling import folded
 
 #: What stands inside words and tags: `m.u.g.e.n`, `fate/stay_night`.
 _INSIDE_WORDS = re.compile(r"[\w.'’:/-]")

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from wd14.caption.characters import CharacterExpander
-from wd14.caption.spelling import Spellings, canonical, folded, with_escapes, with_spaces
 from wd14.config import CaptionConfig
+from wd14.spelling import Spellings, canonical, folded, with_escapes, with_spaces
 from wd14.types import Labels
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import AWKWARD_TAGS, spellings, tag_names
 from wd14.caption.render import append
-from wd14.caption.spelling import KAOMOJI, Spellings, canonical, wildcard_pattern, with_escapes, with_spaces
+from wd14.spelling import KAOMOJI, Spellings, canonical, wildcard_pattern, with_escapes, with_spaces
 
 QUICK = settings(max_examples=80, deadline=None)
 

@@ -1,0 +1,1 @@
+"""Decides which tags a caption keeps: pure functions over tags and scores."""
