@@ -11,7 +11,8 @@ from pathlib import Path
 
 from scripts.manifest import NOT_IN_THE_PANEL, index_json
 from scripts.task_yaml import parameters_yaml
-from wd14.config import GROUPS, CaptionConfig
+from wd14.config import CaptionConfig
+from wd14.parameter_groups import GROUPS
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import wd14
 from scripts.parameters import choices_of, kind_of
-from wd14.config import GROUPS, CaptionConfig
+from wd14.config import CaptionConfig
 from wd14.hosts.plugin.host import PluginHost
+from wd14.parameter_groups import GROUPS
 
 #: Files of the plugin folder. The host copies the whole folder; the list is for people.
 _FILES = ["main.py", "setup.sh", "info.md", "task.yaml", "wd14"]
@@ -24,6 +25,7 @@ _DATASET_HINT = (
 #: Parameters that the panel leaves out; a saved task or the host's API can still send those that the host takes.
 NOT_IN_THE_PANEL = PluginHost.left_out.keys() | {
     "implications",  # a file of the server, whose path nobody knows in a browser
+    "plan",  # the same
     "cache_folder",  # a folder of the server
     "follow_symlinks",  # what is uploaded has no links
 }
@@ -32,6 +34,7 @@ NOT_IN_THE_PANEL = PluginHost.left_out.keys() | {
 _ABOUT = {
     "Essentials": "What most people set. Everything below can stay as it is.",
     "Which tags": "Finer rules than the thresholds above.",
+    "What the training is to learn": "Decides which tags the trigger word stands for.",
     "How they are written": "Order, spelling, and what stands around the tags.",
     "Dataset that goes in": "Your dataset is only read.",
     "Dataset that comes out": "A new dataset, under Datasets > Generated Datasets.",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,7 +24,7 @@ from pydantic import (
 
 from wd14.config_words import explain, shown
 from wd14.errors import ConfigError
-from wd14.parsing import parse_list, parse_pairs, parse_thresholds
+from wd14.parsing import check_column_name, parse_list, parse_pairs, parse_thresholds, unescape
 
 DEFAULT_MODEL = "SmilingWolf/wd-v1-4-convnext-tagger-v2"
 BUILTIN_MODEL = "builtin/colours"
@@ -34,43 +35,10 @@ CategoryThresholds = Annotated[dict[str, float], BeforeValidator(parse_threshold
 Threshold = Annotated[float, Field(ge=0, le=1)]
 Place = Literal["none", "first", "last"]
 
-#: Characters.
-_LONGEST_COLUMN_NAME = 100
-
-
-def _unescape(value: Any) -> Any:
-    r"""A one-line form field cannot hold a line end or a tab: `\\n` and `\\t` stand for them."""
-    return value.replace("\\n", "\n").replace("\\t", "\t") if isinstance(value, str) else value
-
 
 def _field(default: Any, title: str, help_text: str, **bounds: Any) -> Any:
     """A parameter, with the title and the help text that the panel, the command line and info.md show."""
     return Field(default, title=title, description=help_text, **bounds)
-
-
-#: Headings under which the panel, the command line's help and info.md show the parameters. What most people set comes
-#: first.
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Essentials": (
-        *("generation_model", "custom_model", "thresh", "general_threshold", "character_threshold"),
-        *("trigger_words", "undesired_tags", "remove_underscore", "escape_parentheses"),
-    ),
-    "Which tags": ("threshold_mode", "category_thresholds", "max_tags", "remove_implied_tags", "implications"),
-    "How they are written": (
-        *("always_first_tags", "tag_replacement", "tag_order", "character_tags_first", "character_tag_expand"),
-        *("rating", "quality", "caption_separator", "append_tags", "caption_extension"),
-    ),
-    "Dataset that goes in": (
-        *("image_field", "split", "keep_columns", "exif_orientation", "max_megapixels", "on_error", "follow_symlinks"),
-    ),
-    "Dataset that comes out": (
-        *("output_dataset_name", "caption_column", "flatten_transparency", "include_scores"),
-        *("caption_files", "in_place"),
-    ),
-    "How it runs": (
-        *("device", "batch_size", "max_data_loader_n_workers", "image_size", "profile", "cache", "cache_folder"),
-    ),
-}
 
 
 class CaptionConfig(BaseModel):
@@ -105,7 +73,7 @@ class CaptionConfig(BaseModel):
     image_size: int = _field(
         0, "Image Resize", "Shrink the shorter side to this many pixels before tagging. 0 = off.", ge=0, le=16384
     )
-    caption_separator: Annotated[str, BeforeValidator(_unescape)] = _field(
+    caption_separator: Annotated[str, BeforeValidator(unescape)] = _field(
         ", ", "Caption Separator", "Text between two tags of a caption. \\n is a line end."
     )
     max_data_loader_n_workers: int | None = _field(
@@ -146,7 +114,35 @@ class CaptionConfig(BaseModel):
         "", "Implication Table", "CSV file of further implications, one a line: tag,implied tag. Empty = none."
     )
 
+    # What the training is to learn
+    purpose: Literal["none", "character", "outfit", "style"] = _field(
+        "none",
+        "Purpose",
+        "What the training is to learn. Tags that the trigger word is to stand for are left out of the captions,"
+        " decided from all pictures of the dataset and listed in a plan. none = every tag stays.",
+    )
+    fold_tags: TagList = _field(
+        (),
+        "Fold Tags",
+        "Tags that the trigger word stands for, whatever the plan says, in any spelling. Wildcards: * and ?.",
+    )
+    keep_tags: TagList = _field(
+        (), "Keep Tags", "Tags that stay in the captions, whatever the plan says, in any spelling. Wildcards: * and ?."
+    )
+    plan: str = _field("", "Plan", "A plan.json of an earlier run, as you edited it: its decisions are taken.")
+    trainer: Literal["none", "kohya", "onetrainer", "ai-toolkit", "diffusion-pipe"] = _field(
+        "none",
+        "Trainer",
+        "Also write what this trainer needs: text files, its dataset config with repeats, sample prompts.",
+    )
+
     # How they are written
+    caption_style: Literal["kohya", "animagine", "illustrious", "noobai", "pony", "anima"] = _field(
+        "kohya",
+        "Caption Style",
+        "The base model that you train: order, spelling and rating words as its authors say. An option that you set"
+        " yourself wins.",
+    )
     rating: Place = _field(
         "none", "Rating", "Add the picture's rating (general, sensitive, …) before or after the tags."
     )
@@ -177,6 +173,13 @@ class CaptionConfig(BaseModel):
     tag_replacement: TagPairs = _field(
         (), "Tag Replacement", "One replacement a line: source -> target. An empty target removes the tag."
     )
+    max_tokens: int = _field(
+        0,
+        "Maximum Number of Tokens",
+        "Leave out the least certain general tags until the caption fits, as CLIP counts: 75, 150 or 225. 0 = off.",
+        ge=0,
+        le=10000,
+    )
     append_tags: bool = _field(
         False,
         "Append to Captions",
@@ -205,7 +208,7 @@ class CaptionConfig(BaseModel):
     )
 
     # Dataset that comes out
-    caption_column: str = _field(
+    caption_column: Annotated[str, AfterValidator(check_column_name)] = _field(
         "caption", "Caption Column", "Column of the captions in the new dataset. Trainers ask for its name."
     )
     flatten_transparency: bool = _field(
@@ -248,9 +251,16 @@ class CaptionConfig(BaseModel):
     @classmethod
     def _validate(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         try:
-            return validate(_without_empty(cls, values) if isinstance(values, Mapping) else values)
+            config = validate(_without_empty(cls, values) if isinstance(values, Mapping) else values)
         except ValidationError as error:
             raise ConfigError("\n".join(map(cls._explain, error.errors()))) from error
+        if config.purpose in ("character", "outfit") and not config.trigger_words:
+            raise ConfigError(
+                f"Purpose (purpose) is {config.purpose!r}, and Trigger Words (trigger_words) is empty: what identifies"
+                f" the {config.purpose} would leave the captions, and no word would stand for it. Give a rare word of"
+                " your own, or set Purpose to none"
+            )
+        return config
 
     @field_validator("*", mode="before")
     @classmethod
@@ -258,15 +268,6 @@ class CaptionConfig(BaseModel):
         """No file name, tag or column can hold a NUL, and the operating system's own errors about it are no help."""
         if isinstance(value, str) and "\0" in value:
             raise ValueError(f"expected text, got {shown(value)}, which holds a NUL")
-        return value
-
-    @field_validator("caption_column", mode="after")
-    @classmethod
-    def _check_caption_column(cls, value: str) -> str:
-        # `datasets` reads columns that end in file_name as files.
-        is_taken = value in ("image", "scores") or value.endswith(("file_name", "file_names"))
-        if is_taken or not value.isprintable() or len(value) > _LONGEST_COLUMN_NAME:
-            raise ValueError(f"expected the name of a column, such as caption or text, got {shown(value)}")
         return value
 
     @field_validator("cache_folder", mode="after")
@@ -293,6 +294,20 @@ class CaptionConfig(BaseModel):
         field = cls.model_fields.get(key)
         title = key if field is None else f"{field.title} ({key})"
         return explain(problem, title, cls.model_json_schema()["properties"].get(key, {}))
+
+    @classmethod
+    def differs(cls, key: str, value: Any) -> bool:
+        """Whether a parameter's value, as a host sends it, is another than the default, or is not allowed."""
+        try:
+            config = cls.from_values({key: value})
+        except ConfigError:
+            return True
+        return key in cls.model_fields and getattr(config, key) != cls.model_fields[key].default
+
+    @property
+    def studies(self) -> bool:
+        """Whether the dataset is looked at as a whole before it is captioned."""
+        return self.purpose != "none" or bool(self.fold_tags or self.plan)
 
     @property
     def model(self) -> str:

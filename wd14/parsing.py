@@ -13,8 +13,13 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from wd14.config_words import shown
+
 OFF = 2.0
 """A threshold that no score reaches: the category is left out."""
+
+#: Characters.
+_LONGEST_COLUMN_NAME = 100
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _COMMA_OR_LINE_END = re.compile(r"(?<!\\),|\r\n|\r|\n")
@@ -138,3 +143,21 @@ def _text(item: Any) -> str:
     if isinstance(item, int) and not isinstance(item, bool):
         return str(item)
     raise ValueError(f"expected a text, got {item!r}")
+
+
+def unescape(value: Any) -> Any:
+    r"""A one-line form field cannot hold a line end or a tab: `\\n` and `\\t` stand for them."""
+    return value.replace("\\n", "\n").replace("\\t", "\t") if isinstance(value, str) else value
+
+
+def check_column_name(value: str) -> str:
+    """The name of a column of captions, as it is.
+
+    Raises:
+        ValueError: `datasets` would not take it for that.
+    """
+    # It reads columns that end in file_name as files.
+    is_taken = value in ("image", "scores") or value.endswith(("file_name", "file_names"))
+    if is_taken or not value.isprintable() or len(value) > _LONGEST_COLUMN_NAME:
+        raise ValueError(f"expected the name of a column, such as caption or text, got {shown(value)}")
+    return value

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from wd14.errors import RowError, ScoringError
 
 FloatArray = NDArray[np.float32]
+IndexArray = NDArray[np.intp]
 
 #: Danbooru's category numbers, as `selected_tags.csv` writes them.
 CATEGORY_NAMES: Mapping[int, str] = {
@@ -92,6 +93,7 @@ class DecodedRow:
     array: FloatArray | None = None  #: the model's input, until the picture is scored
     staged: Any = None  #: the picture's place in the output that is being built
     result: ScoringResult = field(default_factory=ScoringResult)
+    facts: PictureFacts | None = None  #: where the picture was decoded
     from_scores: bool = False  #: whether the scores are stored ones, or those of the same picture in another row
     notes: list[str] = field(default_factory=list)  #: see `RowReport.notes`
 
@@ -111,9 +113,37 @@ class Labels:
     categories: tuple[str, ...]
     #: kohya sorts the tags of models that come with a `tag_mapping.json` by score, those of a CSV not at all.
     order: Literal["model", "score"] = "model"
+    #: Pictures with each tag on the site that the model learned from, 0 = not known; empty = no count at all.
+    counts: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+#: Side, in pixels, of `PictureFacts.thumbnail`.
+THUMBNAIL_SIDE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What a check of a dataset wants to know of a picture, upright and on white; kept beside its scores."""
+
+    width: int  #: in pixels
+    height: int
+    sharpness: float  #: of its edges, see `images.facts`; the lower, the more blurred
+    thumbnail: bytes  #: `THUMBNAIL_SIDE` squared grey values, row by row, of the picture stretched to a square
+
+
+@dataclass(frozen=True, slots=True)
+class Curation:
+    """What the plan of a dataset does to each of its captions."""
+
+    #: Tags, as the model names them, that no caption has.
+    left_out: frozenset[str] = frozenset()
+    #: Character tags, as the model names them, of which captions have the series only.
+    without_name: frozenset[str] = frozenset()
+    #: From the positions of a picture's kept tags, ascending, to those that its caption is to have.
+    refine: Callable[[IndexArray], IndexArray] | None = None
 
 
 @dataclass(frozen=True, slots=True)

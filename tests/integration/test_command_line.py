@@ -20,9 +20,9 @@ import wd14
 from tests.integration.conftest import ROOT, Run
 from wd14.cli.main import _parse, main
 from wd14.cli.output import say
-from wd14.config import GROUPS
 from wd14.errors import ConfigError, JobStoppedError, ModelError
 from wd14.model.files.registry import MODELS
+from wd14.parameter_groups import GROUPS
 
 BUILTIN = ("--generation-model", "builtin/colours")
 

@@ -20,6 +20,7 @@ GROUND_FLOOR = {
     "types",
     "config",
     "config_words",
+    "parameter_groups",
     "parsing",
     "text",
     "threads",

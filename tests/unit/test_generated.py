@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from scripts import generate
-from wd14.config import GROUPS, CaptionConfig
+from wd14.config import CaptionConfig
+from wd14.parameter_groups import GROUPS
 
 ROOT = Path(__file__).parents[2]
 

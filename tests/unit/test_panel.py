@@ -11,9 +11,10 @@ import pytest
 
 import wd14
 from scripts.manifest import NOT_IN_THE_PANEL
-from wd14.config import GROUPS, CaptionConfig
+from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
 from wd14.model.files.registry import MODELS
+from wd14.parameter_groups import GROUPS
 
 ROOT = Path(__file__).parents[2]
 INDEX = json.loads((ROOT / "index.json").read_text("utf-8"))
@@ -33,14 +34,15 @@ def test_the_panel_has_the_groups_in_order_each_below_its_heading() -> None:
 def test_the_panel_leaves_out_what_a_page_cannot_offer() -> None:
     assert CaptionConfig.model_fields.keys() - INDEX["parameters"].keys() == {
         *("in_place", "caption_files"),  # would harm the host's datasets
-        *("cache_folder", "implications", "follow_symlinks"),  # about files of the server
+        *("cache_folder", "implications", "plan", "follow_symlinks"),  # about files of the server
+        "trainer",  # others than the host
     }
 
 
 def test_what_people_set_first_comes_first() -> None:
-    assert SHOWN[:9] == [
+    assert SHOWN[:11] == [
         *("generation_model", "custom_model", "thresh", "general_threshold", "character_threshold"),
-        *("trigger_words", "undesired_tags", "remove_underscore", "escape_parentheses"),
+        *("trigger_words", "purpose", "caption_style", "undesired_tags", "remove_underscore", "escape_parentheses"),
     ]
 
 
@@ -81,9 +83,11 @@ def test_types_of_the_panel() -> None:
     for key in SHOWN:
         hint = INDEX["parameters_ui"][key]
         widgets.setdefault(hint.get("ui:widget", "plain"), []).append(key)
-    assert widgets["textarea"] == ["trigger_words", "undesired_tags", "always_first_tags", "tag_replacement"]
-    assert widgets["AutoCompleteWidget"] == ["generation_model", "device"]
-    assert widgets["radio"] == ["threshold_mode", "tag_order", "rating", "quality", "on_error", "profile"]
+    assert widgets["textarea"] == [
+        *("trigger_words", "undesired_tags", "fold_tags", "keep_tags", "always_first_tags", "tag_replacement")
+    ]
+    assert widgets["AutoCompleteWidget"] == ["generation_model", "caption_style", "device"]
+    assert widgets["radio"] == ["purpose", "threshold_mode", "tag_order", "rating", "quality", "on_error", "profile"]
 
 
 @pytest.mark.parametrize("key", SHOWN)

@@ -11,11 +11,10 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from wd14.caption.thresholds import IndexArray
 from wd14.errors import ConfigError
 from wd14.regular_files import read_file
 from wd14.spelling import folded
-from wd14.types import Labels
+from wd14.types import IndexArray, Labels
 
 #: Words that negate the noun behind them (`no_humans`), or mention it without its being there (`unworn_hat`).
 _NEGATIONS = frozenset(

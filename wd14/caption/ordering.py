@@ -7,10 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from wd14.caption.implications import Implications
-from wd14.caption.thresholds import IndexArray
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
-from wd14.types import FloatArray, Labels
+from wd14.types import FloatArray, IndexArray, Labels
 
 
 class TagOrder:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
-from wd14.types import SCORE_FLOOR, UNUSED, FloatArray, Labels
-
-IndexArray = NDArray[np.intp]
+from wd14.types import SCORE_FLOOR, UNUSED, FloatArray, IndexArray, Labels
 
 #: A picture has one tag of each of these categories: the best-scored one.
 SINGLE_CATEGORIES = ("rating", "quality")

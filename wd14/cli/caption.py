@@ -8,8 +8,9 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from wd14.cli.output import complain, say
-from wd14.config import GROUPS, CaptionConfig
+from wd14.config import CaptionConfig
 from wd14.errors import CaptionerError, JobStoppedError
+from wd14.parameter_groups import GROUPS
 from wd14.stop import StopToken, stopped_by_signals
 
 

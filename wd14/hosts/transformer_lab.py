@@ -27,7 +27,10 @@ from wd14.types import Progress, Summary, Written
 DATASET_KEYS = ("dataset_name", "dataset", "dataset_id")
 
 #: Parameters that are left at their defaults on every host, and why.
-NOT_ON_A_HOST: Mapping[str, str] = {"in_place": "a job does not write into the dataset that it reads"}
+NOT_ON_A_HOST: Mapping[str, str] = {
+    "in_place": "a job does not write into the dataset that it reads",
+    "trainer": "the host trains from its own datasets, and moves them",
+}
 
 #: Characters of the longest slug; with a job's number and `-2` added it is still a valid file name everywhere.
 _LONGEST_SLUG = 120
@@ -62,12 +65,14 @@ class TransformerLabHost(Host, ABC):
         """Tells the server that the job runs."""
 
     def settings(self) -> Mapping[str, Any]:
-        """The job's parameters without those that this host leaves out; says so when one of them was set."""
-        for key in self.left_out.keys() & self._values.keys():
-            if _is_set(key, self._values[key]):
-                title = CaptionConfig.model_fields[key].title
-                self.log(f"{title} is left at its default here: {self.left_out[key]}.")
-        return {key: value for key, value in self._values.items() if key not in self.left_out}
+        """The job's parameters that somebody set: the form sends every field, also untouched ones.
+
+        Says so when one that this host leaves out is among them.
+        """
+        values = {key: value for key, value in self._values.items() if CaptionConfig.differs(key, value)}
+        for key in self.left_out.keys() & values.keys():
+            self.log(f"{CaptionConfig.model_fields[key].title} is left at its default here: {self.left_out[key]}.")
+        return {key: value for key, value in values.items() if key not in self.left_out}
 
     def source(self, config: CaptionConfig) -> str | Path:
         """The dataset that the user chose.
@@ -146,14 +151,6 @@ def run_and_report(host: TransformerLabHost, run_job: Callable[[Host], Summary])
             host.fail(error, Written())
         if not isinstance(error, JobStoppedError | KeyboardInterrupt):
             raise SystemExit(1) from error
-
-
-def _is_set(key: str, value: Any) -> bool:
-    """Whether a parameter's value, as a host sends it, is another than the default."""
-    try:
-        return CaptionConfig.from_values({key: value}) != CaptionConfig()
-    except ConfigError:
-        return True
 
 
 def slug(name: str) -> str:

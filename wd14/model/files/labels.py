@@ -25,6 +25,8 @@ LARGEST_FILE = 16 << 20
 MOST_TAGS = 250_000
 LONGEST_WORD = 255
 MOST_CATEGORIES = 100
+#: Digits.
+_LONGEST_COUNT = 12
 
 
 def read_labels(path: Path) -> Labels:
@@ -37,7 +39,7 @@ def hashed_labels(path: Path) -> tuple[Labels, str]:
 
     A `.json` file is a `tag_mapping.json`: `{index: {"tag", "category"}}`, where the index is the output's position;
     an index that is left out gets the category `UNUSED`. Every other file is a CSV with a header, of which the columns
-    `name` and `category` are read, in any place.
+    `name`, `category` and, where there is one, `count` are read, in any place.
 
     Raises:
         ModelNotFoundError: there is no such file.
@@ -89,6 +91,7 @@ def _from_csv(path: Path, text: str) -> Labels:
     reader = csv.reader(io.StringIO(text, newline=""))
     names: list[str] = []
     categories: list[str] = []
+    counts: list[int] = []
     try:
         header = [column.strip().lower() for column in next(reader, [])]
         missing = [column for column in ("name", "category") if column not in header]
@@ -98,6 +101,7 @@ def _from_csv(path: Path, text: str) -> Labels:
                 f" tag_id,name,category,count, found {_shortened(','.join(header))!r}"
             )
         name_at, category_at = header.index("name"), header.index("category")
+        count_at = header.index("count") if "count" in header else -1
         for row in reader:
             if not row:
                 continue
@@ -108,11 +112,18 @@ def _from_csv(path: Path, text: str) -> Labels:
                 raise LabelsError(f"{path} has more than {MOST_TAGS:,} tags; no tagger has so many")
             names.append(row[name_at].strip())
             categories.append(_category_name(row[category_at]))
+            counts.append(_count(row[count_at]) if -1 < count_at < len(row) else 0)
     except csv.Error as error:
         raise LabelsError(f"{path}, line {reader.line_num}: not a CSV file ({error})") from error
     if not names:
         raise LabelsError(f"{path} holds a header and no tags")
-    return Labels(tuple(names), tuple(categories), order="model")
+    return Labels(tuple(names), tuple(categories), order="model", counts=tuple(counts) if any(counts) else ())
+
+
+def _count(text: str) -> int:
+    """A number of pictures; 0 where a file has something else there, for captions do not depend on it."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_COUNT else 0
 
 
 def _category_name(value: str) -> str:

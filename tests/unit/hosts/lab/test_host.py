@@ -78,7 +78,7 @@ def test_parameters_are_found_where_hosts_keep_them(
 
 def test_the_job_is_the_hosts(desk: Desk) -> None:
     assert desk.lab.experiment == "beta"
-    assert desk.host.settings() == {"dataset_name": "pics", "thresh": "0.5"}
+    assert desk.host.settings() == {"thresh": "0.5"}
 
 
 def test_the_dataset_is_built_on_the_workspaces_disk_and_nothing_is_left(

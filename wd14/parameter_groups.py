@@ -1,0 +1,30 @@
+"""The headings under which the parameters are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: Headings under which the panel, the command line's help and info.md show the parameters. What most people set comes
+#: first.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Essentials": (
+        *("generation_model", "custom_model", "thresh", "general_threshold", "character_threshold"),
+        *("trigger_words", "purpose", "caption_style", "undesired_tags", "remove_underscore", "escape_parentheses"),
+    ),
+    "Which tags": ("threshold_mode", "category_thresholds", "max_tags", "remove_implied_tags", "implications"),
+    "What the training is to learn": ("fold_tags", "keep_tags", "plan", "trainer"),
+    "How they are written": (
+        *("always_first_tags", "tag_replacement", "tag_order", "character_tags_first", "character_tag_expand"),
+        *("rating", "quality", "caption_separator", "max_tokens", "append_tags", "caption_extension"),
+    ),
+    "Dataset that goes in": (
+        *("image_field", "split", "keep_columns", "exif_orientation", "max_megapixels", "on_error", "follow_symlinks"),
+    ),
+    "Dataset that comes out": (
+        *("output_dataset_name", "caption_column", "flatten_transparency", "include_scores"),
+        *("caption_files", "in_place"),
+    ),
+    "How it runs": (
+        *("device", "batch_size", "max_data_loader_n_workers", "image_size", "profile", "cache", "cache_folder"),
+    ),
+}
