@@ -15,6 +15,9 @@ KAOMOJI = frozenset(
     "0_0 (o)_(o) +_+ +_- ._. <o>_<o> <|>_<|> =_= >_< 3_3 6_9 >_o @_@ ^_^ o_o u_u x_x |_| ||_||".split()  # noqa: SIM905 - as the list is published
 )
 
+#: Tags that count people, in `folded` spelling: `1girl`, `6+boys`, `multiple_others`.
+COUNT_TAG = re.compile(r"(?:\d+\+?(?:girl|boy|other)s?|multiple_(?:girls|boys|others))")
+
 _UNESCAPED_PARENTHESIS = re.compile(r"(?<!\\)[()]")
 _ESCAPED_PARENTHESIS = re.compile(r"\\([()])")
 _ESCAPED_WILDCARD = re.compile(r"\\([*?])")

@@ -61,9 +61,14 @@ def by_command_line(source: Path, values: dict[str, str], output: Path | None) -
 
 
 def as_a_host_sends_it(source: Path, values: dict[str, str], output: Path | None) -> int:
-    """Every parameter of the panel as a string, with another plugin's among them, and others of a saved task."""
+    """Every parameter of the panel as a string, with another plugin's among them, and others of a saved task.
+
+    As in both hosts' `settings`, one at its default counts as not set.
+    """
     panel = {key: str(schema.get("default")) for key, schema in PANEL.items()}
-    host = LocalHost(source, {**panel, **values, "temperature": "0.7"}, output, say=lambda _: None)
+    sent = {**panel, **values, "temperature": "0.7"}
+    settings = {key: value for key, value in sent.items() if CaptionConfig.differs(key, value)}
+    host = LocalHost(source, settings, output, say=lambda _: None)
     try:
         run_job(host)
     except CaptionerError as error:
@@ -113,6 +118,7 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "max_tags": ({"max_tags": "0"}, {"max_tags": "2"}),
     "undesired_tags": ({"undesired_tags": ""}, {"undesired_tags": "long hair"}),
     "remove_implied_tags": ({"remove_implied_tags": "False"}, {"remove_implied_tags": "True"}),
+    "caption_style": ({"caption_style": "kohya"}, {"caption_style": "animagine"}),
     "rating": ({"rating": "none"}, {"rating": "last"}),
     "tag_order": ({"tag_order": "model"}, {"tag_order": "alphabetical"}),
     "character_tags_first": ({"character_tags_first": "False"}, {"character_tags_first": "True"}),

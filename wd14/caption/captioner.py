@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from wd14.caption.merging import Merger
 from wd14.caption.ordering import TagOrder
 from wd14.caption.render import Caption, append, split_caption
-from wd14.caption.thresholds import SINGLE_CATEGORIES, TagSelector
+from wd14.caption.styles import SINGLE_CATEGORIES, styled
+from wd14.caption.thresholds import TagSelector
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
 from wd14.errors import ModelContractError, ScoringError
-from wd14.types import FloatArray, IndexArray, Labels
+from wd14.types import Curation, FloatArray, IndexArray, Labels
 
 __all__ = ["Caption", "Captioner", "split_caption"]
 
@@ -24,6 +26,7 @@ class Captioner:
         labels: the model's tags.
         config: the options.
         published: thresholds that the model's author published, by category or for "all".
+        curation: what the plan of the dataset does to the captions. Trigger words and an existing caption stay.
 
     Attributes:
         remarks: lines for the log on entries of the options that no tag of the model matches: mostly misspellings.
@@ -32,8 +35,17 @@ class Captioner:
         ConfigError: an option does not suit this model, or the implication table cannot be read.
     """
 
-    def __init__(self, labels: Labels, config: CaptionConfig, *, published: Mapping[str, float] | None = None) -> None:
-        self._vocabulary = Vocabulary(labels, config)
+    def __init__(
+        self,
+        labels: Labels,
+        config: CaptionConfig,
+        *,
+        published: Mapping[str, float] | None = None,
+        curation: Curation | None = None,
+    ) -> None:
+        self._vocabulary = Vocabulary(labels, config, curation or Curation())
+        self._refine = None if curation is None else curation.refine
+        config = styled(config)
         self._selector = TagSelector(labels, config, published or {}, self._vocabulary.unwanted)
         self._order = TagOrder(labels, config, self._vocabulary)
         places = {"rating": config.rating, "quality": config.quality}
@@ -43,6 +55,7 @@ class Captioner:
         self._size = len(labels)
         self._separator = config.caption_separator
         self._append = config.append_tags
+        self._merge = Merger(self._vocabulary, config.caption_separator) if self._vocabulary.has_slots else None
         self.remarks = (*self._vocabulary.remarks, *self._selector.remarks)
 
     def kept(self, scores: FloatArray) -> IndexArray:
@@ -70,11 +83,15 @@ class Captioner:
         if np.isnan(scores).any():
             raise ScoringError("the model's scores are not numbers")
         first, last = (self._selector.best(categories, scores) for categories in (self._first, self._last))
-        written = self._order(self._selector.tags(scores), scores, first, last)
+        kept = self._selector.tags(scores)
+        if self._refine is not None:
+            kept = self._refine(kept)
+        written = self._order(kept, scores, first, last)
         texts, triggers = self._vocabulary.texts, self._vocabulary.triggers
         tags = [texts[i] for i in written if i not in self._vocabulary.trigger_ids]
         if self._append and existing is not None:
-            text = append(existing, tags, triggers, self._separator)
+            merge = self._merge
+            text = merge(existing, tags) if merge else append(existing, tags, triggers, self._separator)
         else:
             text = self._separator.join([*triggers, *tags])
         return Caption(text, tuple((texts[i], score) for i, score in written.items()))

@@ -42,7 +42,7 @@ def append(existing: str, tags: Sequence[str], triggers: Sequence[str], separato
     Appending to the result changes nothing: what stands between two separators counts as there, whatever it holds.
     """
     text = existing.strip()
-    if _is_list(separator, (*triggers, *tags)) and not _sentence_before(separator).search(text):
+    if is_list(separator, (*triggers, *tags)) and not sentence_before(separator).search(text):
         parts = split_caption(text, separator)
         openers = [part for word in triggers for part in split_caption(word, separator)]
         if parts[: len(openers)] != openers:
@@ -64,7 +64,7 @@ def _missing(text: str, tags: Sequence[str], separator: str) -> list[str]:
     return [tag for tag in tags if folded(tag) not in there and f"{separator}{tag}{separator}" not in bounded]
 
 
-def _is_list(separator: str, tags: Sequence[str]) -> bool:
+def is_list(separator: str, tags: Sequence[str]) -> bool:
     """Whether captions with this separator can be cut into tags and joined again, and these tags stay what they are."""
     bare = separator.strip() or separator
     overlaps = any(bare.endswith(bare[:length]) for length in range(1, len(bare)))  # `--`: `a-` and `b` are `a---b`
@@ -74,7 +74,7 @@ def _is_list(separator: str, tags: Sequence[str]) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _sentence_before(separator: str) -> re.Pattern[str]:
+def sentence_before(separator: str) -> re.Pattern[str]:
     """The end of a sentence: two words and a full stop before a capital, a comma, a separator or the end.
 
     `mr. squeaks` is none.

@@ -6,12 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
+from wd14.caption.styles import SINGLE_CATEGORIES, styled
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
 from wd14.types import SCORE_FLOOR, UNUSED, FloatArray, IndexArray, Labels
-
-#: A picture has one tag of each of these categories: the best-scored one.
-SINGLE_CATEGORIES = ("rating", "quality")
 
 #: Maximum Cut keeps no score below this. The WD14 author's Space applies it to characters only; general tags need it
 #: too, or a picture in which the model recognises nothing (best score 0.015) is captioned with noise.
@@ -46,7 +44,7 @@ def lowest_threshold(labels: Labels, config: CaptionConfig, published: Mapping[s
     Raises:
         ConfigError: as `TagSelector`.
     """
-    return TagSelector(labels, config, published).lowest_threshold
+    return TagSelector(labels, styled(config), published).lowest_threshold
 
 
 class TagSelector:

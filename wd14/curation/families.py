@@ -6,16 +6,12 @@ a caption a word, one that is folded by mistake costs the LoRA what it should le
 
 from __future__ import annotations
 
-import re
-
 from wd14.curation import tables
 from wd14.curation.tables import Entry, Group, Kind
-from wd14.spelling import folded
+from wd14.spelling import COUNT_TAG, folded
 
 #: Families whose traits make a character recognisable. Their passing states (`wet_hair`) do not: ask `is_trait`.
 IDENTITY_FAMILIES = frozenset({"hair", "eyes", "skin", "body", "ears", "tail", "horns", "wings", "halo", "species"})
-
-_COUNT = re.compile(r"(?:\d+\+?(?:girl|boy|other)s?|multiple_(?:girls|boys|others))")
 
 
 def family_of(tag: str) -> str | None:
@@ -48,7 +44,7 @@ def is_negative(tag: str) -> bool:
 
 def is_count(tag: str) -> bool:
     """Whether a tag counts people: `1girl`, `6+boys`, `multiple_others`; not `solo`."""
-    return _COUNT.fullmatch(folded(tag)) is not None
+    return COUNT_TAG.fullmatch(folded(tag)) is not None
 
 
 def group_of(tag: str) -> str | None:
