@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from wd14.caption.render import append, is_list, sentence_before, split_caption
-from wd14.caption.vocabulary import KnownTag, Vocabulary
+from wd14.caption.vocabulary import Vocabulary
 from wd14.spelling import folded
 
 #: Between the tags and the sentences.
@@ -23,6 +25,14 @@ _LONGEST_HEAD = 200
 _ROUNDS = 5
 
 
+class _Tag(NamedTuple):
+    """What is known of a tag, or of any other text between two separators."""
+
+    is_tag: bool  #: of the model, or a trigger word
+    place: float
+    spellings: frozenset[str]  #: its own, and what the model's tag is written as; all folded
+
+
 class Merger:
     """Puts tags into existing captions, in the order of a style.
 
@@ -33,6 +43,7 @@ class Merger:
 
     def __init__(self, vocabulary: Vocabulary, separator: str) -> None:
         self._vocabulary = vocabulary
+        self._tag = lru_cache(maxsize=1 << 14)(self._look_up)  # the same tags come again and again
         self._separator = separator
         self._bare = separator.strip() or separator
         self._openers = [part for word in vocabulary.triggers for part in split_caption(word, separator)]
@@ -58,59 +69,56 @@ class Merger:
 
     def _merged(self, text: str, tags: Sequence[str]) -> str:
         there, sentences = self._read(text)
-        there = [tag for tag in there if folded(tag) not in self._opening]
-        has = {spelling for tag in (*there, *split_caption(sentences, self._separator)) for spelling in self._all(tag)}
-        new = [tag for tag in tags if folded(tag) not in has]
+        if self._opening:
+            there = [tag for tag in there if folded(tag) not in self._opening]
+        has = frozenset().union(
+            *(self._tag(tag).spellings for tag in (*there, *split_caption(sentences, self._separator)))
+        )
+        new = [tag for tag in tags if has.isdisjoint(self._tag(tag).spellings)]
         placed = sorted((*there, *new), key=self._place)
         head = self._separator.join((*self._openers, *placed))
         return _BEFORE_SENTENCES.join(filter(None, (head, sentences)))
 
-    def _look_up(self, tag: str) -> KnownTag | None:
-        """The model's tag of any spelling; a full stop at the end of a list of tags does not count."""
-        return self._vocabulary.look_up(tag) or self._vocabulary.look_up(tag.removesuffix("."))
+    def _look_up(self, text: str) -> _Tag:
+        spelling = folded(text)
+        # A full stop at the end of a list of tags belongs to none of them.
+        known = self._vocabulary.look_up(text) or self._vocabulary.look_up(text.removesuffix("."))
+        if known is None:
+            return _Tag(spelling in self._opening, self._vocabulary.general_place(), frozenset((spelling,)))
+        return _Tag(True, known.place, frozenset((spelling, *map(folded, known.texts))))
 
     def _place(self, tag: str) -> float:
-        known = self._look_up(tag)
-        return self._vocabulary.general_place() if known is None else known.place
-
-    def _all(self, tag: str) -> list[str]:
-        """A tag of an existing caption, and what the model's tag of that spelling is written as; all folded."""
-        known = self._look_up(tag)
-        return [folded(tag), *map(folded, known.texts if known else ())]
-
-    def _is_tag(self, text: str) -> bool:
-        return folded(text) in self._opening or self._look_up(text) is not None
+        return self._tag(tag).place
 
     def _one_line(self, text: str) -> str:
         if self._separator.splitlines() not in ([], [self._separator]):
             return text.strip()  # the user wants lines
         line = ""
         for part in filter(None, map(str.strip, text.splitlines())):
-            tag_before = line and self._is_tag(line.split(self._bare)[-1] if self._bare else line)
+            tag_before = line and self._tag(line.split(self._bare)[-1] if self._bare else line).is_tag
             line = f"{line}{self._separator if tag_before else ' '}{part}" if line else part
         return line
 
     def _read(self, text: str) -> tuple[list[str], str]:
         """The tags of a caption, and its sentences."""
-        start = self._first_sentence(text)
+        chunks = self._chunks(text)
+        ends = self._sentence_ends(text, chunks)
+        start = self._first_sentence(text, chunks, ends)
         if start is None:
-            return split_caption(text, self._separator), ""
+            return [text[begin:end] for begin, end in chunks], ""
         sentences, tags = text[start:], ""
-        ends = [end for end in self._sentence_ends(text) if end > start]
-        if ends and text[ends[-1] :].lstrip().startswith(self._bare):
+        if ends and ends[-1] > start and text[ends[-1] :].lstrip().startswith(self._bare):
             sentences, tags = text[start : ends[-1]], text[ends[-1] :]
         head = text[:start].rstrip()
         if not head.endswith(self._bare):
             head = head.removesuffix(_BEFORE_SENTENCES.strip())
         return [*split_caption(head, self._separator), *split_caption(tags, self._separator)], sentences.strip()
 
-    def _first_sentence(self, text: str) -> int | None:
+    def _first_sentence(self, text: str, chunks: Sequence[tuple[int, int]], ends: Sequence[int]) -> int | None:
         """Where the sentences begin, or None."""
-        ends = self._sentence_ends(text)
-        chunks = self._chunks(text)
         for number, (start, end) in enumerate(chunks):
             chunk = text[start:end]
-            if self._is_tag(chunk):
+            if self._tag(chunk).is_tag:
                 continue
             opening = self._behind_a_tag(chunk, is_first=number == 0)
             if opening is not None:
@@ -122,7 +130,7 @@ class Merger:
                 # What is no tag and has no capital belongs to it: `a girl stands, holding an umbrella.`
                 while number and not chunk[0].isupper():
                     start, end = chunks[number - 1]
-                    if self._is_tag(text[start:end]):
+                    if self._tag(text[start:end]).is_tag:
                         break
                     number, chunk = number - 1, text[start:end]
                 return chunks[number][0]
@@ -132,17 +140,17 @@ class Merger:
         """Where sentences begin behind a tag and a full stop: `solo. A girl stands in the rain`."""
         for stop in _FULL_STOP.finditer(chunk, 0, _LONGEST_HEAD):
             tag = chunk[: stop.start()]
-            if self._is_tag(tag):
+            if self._tag(tag).is_tag:
                 return stop.end()
             short = not is_first and len(tag.split()) <= _LONGEST_TAG and not tag[:1].isupper()
             if short and chunk[stop.end()].isupper() and not _ABBREVIATION.fullmatch(tag):
                 return stop.end()
         return None
 
-    def _sentence_ends(self, text: str) -> list[int]:
+    def _sentence_ends(self, text: str, chunks: Sequence[tuple[int, int]]) -> list[int]:
         """Behind the full stops of sentences; `long hair.` is a tag of the model with a full stop, and no sentence."""
         ends = [found.end() for found in sentence_before(self._separator).finditer(text)]
-        tags = {end for start, end in self._chunks(text) if self._is_tag(text[start:end])} if ends else ()
+        tags = {end for start, end in chunks if self._tag(text[start:end]).is_tag} if ends else ()
         return [end for end in ends if end not in tags]
 
     def _chunks(self, text: str) -> list[tuple[int, int]]:

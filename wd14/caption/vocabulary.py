@@ -155,8 +155,9 @@ def _texts(
 def _parts(labels: Labels, config: CaptionConfig, without_name: Collection[str]) -> list[list[_Text]]:
     """For each tag what is written of it, in the model's spelling: itself, or a character and the series."""
     expand = config.character_tag_expand
-    add_series = STYLES[config.caption_style].adds_series and "character_tag_expand" not in config.model_fields_set
-    slots = map(slot_of, labels.names, labels.categories)
+    style = STYLES[config.caption_style]
+    add_series = style.adds_series and "character_tag_expand" not in config.model_fields_set
+    slots = tuple(map(slot_of, labels.names, labels.categories)) if style.slots else labels.categories
     if not (expand or add_series or without_name):
         return [[(name, slot)] for name, slot in zip(labels.names, slots, strict=True)]
     parts: list[list[_Text]] = []

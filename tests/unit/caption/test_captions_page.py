@@ -19,7 +19,7 @@ EXAMPLES = [pytest.param(*example, id=example[0]) for example in EXAMPLE_ROW.fin
 
 
 def test_the_page_has_its_examples() -> None:
-    assert len(EXAMPLES) == 27
+    assert len(EXAMPLES) == 35
 
 
 @pytest.mark.parametrize(("options", "existing", "caption"), EXAMPLES)
@@ -38,6 +38,7 @@ def test_an_example_is_true(caption_of: CaptionOf, options: str, existing: str, 
         *("undesired_tags", "remove_implied_tags", "implications", "rating", "quality", "tag_order"),
         *("character_tags_first", "always_first_tags", "trigger_words", "remove_underscore", "escape_parentheses"),
         *("character_tag_expand", "tag_replacement", "append_tags", "caption_separator", "include_scores"),
+        "caption_style",
     ],
 )
 def test_every_caption_option_is_explained(option: str) -> None:
