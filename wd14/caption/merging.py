@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -52,7 +53,7 @@ class Merger:
     def __call__(self, existing: str, tags: Sequence[str]) -> str:
         """The trigger words, the caption's tags and those that it lacks in any spelling, then its sentences.
 
-        One line: a line end becomes a blank, or a separator where a tag of the model is before it. A separator that
+        One line: a line end becomes a blank, or a separator where a tag is before it. A separator that
         can stand inside words, or inside these tags, cannot cut the caption: it stays whole, with the tags behind it.
         Calling it again with its result changes nothing.
         """
@@ -93,11 +94,19 @@ class Merger:
     def _one_line(self, text: str) -> str:
         if self._separator.splitlines() not in ([], [self._separator]):
             return text.strip()  # the user wants lines
-        line = ""
-        for part in filter(None, map(str.strip, text.splitlines())):
-            tag_before = line and self._tag(line.split(self._bare)[-1] if self._bare else line).is_tag
-            line = f"{line}{self._separator if tag_before else ' '}{part}" if line else part
-        return line
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        parts = lines[:1]
+        for before, line in itertools.pairwise(lines):
+            parts += (self._separator if self._ends_in_a_tag(before) else " ", line)
+        return "".join(parts)
+
+    def _ends_in_a_tag(self, line: str) -> bool:
+        """Whether a line ends in a tag: one of the model, or one that the model does not know in a list of tags."""
+        if line.endswith((".", self._bare)):
+            return False
+        tags = split_caption(line, self._separator)
+        is_list = len(tags) > 1 and all(len(tag.split()) <= _LONGEST_TAG for tag in tags)
+        return is_list or self._tag(tags[-1]).is_tag
 
     def _read(self, text: str) -> tuple[list[str], str]:
         """The tags of a caption, and its sentences."""

@@ -45,6 +45,11 @@ SENTENCE = "A girl stands in the rain, holding an umbrella. She smiles."
         ),
         ("1girl, solo, long hair.", "1girl, saber (fate), fate, safe, solo, long hair."),
         ("smile, mr. Squeaks", "1girl, saber (fate), fate, safe, smile, mr. Squeaks, long hair, solo"),
+        (
+            "red scarf, hat\nA girl\nstands.",
+            "1girl, saber (fate), fate, safe, red scarf, hat, long hair, solo. A girl stands.",
+        ),
+        ("solo.\nA girl\nstands.", "1girl, saber (fate), fate, safe, solo, long hair. A girl stands."),
         ("solo, smile\nA girl\nstands.", "1girl, saber (fate), fate, safe, solo, smile, long hair. A girl stands."),
     ],
 )

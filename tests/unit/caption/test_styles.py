@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from tests.unit.caption.conftest import CaptionOf
+from wd14.caption.thresholds import lowest_threshold
+from wd14.config import CaptionConfig
+from wd14.types import Labels
 
 PICTURE = {
     "rating": {"general": 0.1, "sensitive": 0.2, "questionable": 0.7, "explicit": 0.3},
@@ -124,3 +127,13 @@ def test_a_training_of_a_style_has_no_rating_and_quality_unless_they_are_set(cap
 def test_a_mapping_models_tags_come_by_score_within_their_slots(caption_of: CaptionOf) -> None:
     picture = {"general": {"solo": 0.7, "1girl": 0.6, "smile": 0.9}, "character": {"b": 0.86, "a": 0.95}}
     assert caption_of(picture, order="score", caption_style="noobai").text == "1girl, a, b, smile, solo"
+
+
+def test_a_low_threshold_of_a_quality_that_the_style_writes_counts() -> None:
+    """Stored scores end at 0.01: a caption that asks for lower ones must not come from them."""
+    labels = Labels(("solo", "good_quality"), ("general", "quality"))
+    lowest = [
+        lowest_threshold(labels, CaptionConfig(category_thresholds={"quality": 0.005}, caption_style=style), {})
+        for style in ("kohya", "pony", "anima")
+    ]
+    assert lowest == pytest.approx([0.35, 0.35, 0.005])
