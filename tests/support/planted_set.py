@@ -38,7 +38,7 @@ def study_of(pictures: Sequence[Iterable[str]], labels: Labels = LABELS, *, pref
         scores = np.zeros(len(labels), np.float32)
         scores[[labels.names.index(tag) for tag in tags]] = 0.9
         name = f"{prefix}{number:03}.png"
-        digest = hashlib.sha256(name.encode()).digest()
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
         study.add(np.flatnonzero(scores >= THRESHOLD), scores, name=name, digest=digest)
     return study
 
@@ -57,7 +57,7 @@ def planted(total: int = 60, wrong: int = 5) -> list[set[str]]:
         tags |= {"red_hair"} if number == 5 else set()
         tags |= {"light_blue_hair"} if number % 6 == 0 else set()
         tags |= {"wet_hair"} if number % 10 else set()  # a state, however frequent
-        tags |= {"watermark", "monochrome", "some_artist"} if number % 15 == 0 else set()
+        tags |= {"watermark", "monochrome", "some_artist", "highres"} if number % 15 == 0 else set()
         tags |= {"open_mouth", "closed_mouth"} if number == 8 else {"smile"}
         pictures.append(tags - {"halo"} if number == 7 else tags)
     other = {"1girl", "solo", "kaname_madoka", "red_hair", "short_hair", "green_eyes", "smile"}

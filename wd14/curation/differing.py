@@ -12,7 +12,7 @@ from wd14.curation.evidence import ASK_FROM, FOLD_FROM, Evidence, percent
 from wd14.curation.families import exclude_each_other, group, groups_of
 from wd14.curation.plan import Differing
 from wd14.spelling import folded
-from wd14.text import share
+from wd14.text import printable, share
 
 #: A trait of at least so many of the pictures belongs to the set's identity.
 _IDENTITY = 0.5
@@ -101,7 +101,7 @@ def _entry(evidence: Evidence, row: int, lacks: Sequence[int], mostly: bool) -> 
     kept.sort(key=lambda tag: evidence.categories[tag] != "character")  # a name says most
     instead = [tag for tag in kept if _is_another(evidence, tag, lacks, names_count=mostly)]
     return Differing(
-        name=evidence.study.name(row),
+        name=printable(evidence.study.name(row)),
         lacks=tuple(names),
         instead=tuple(evidence.names[tag] for tag in instead),
         reason=reason,

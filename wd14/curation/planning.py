@@ -16,7 +16,7 @@ from wd14.curation.rules import FEWEST_PICTURES, decide, notes_of
 from wd14.curation.settling import Key, TagFinder
 from wd14.curation.study import Study
 from wd14.errors import ConfigError
-from wd14.text import count, share
+from wd14.text import count, printable, share
 
 
 def make_plan(
@@ -46,6 +46,7 @@ def make_plan(
         ConfigError: the plan is another dataset's, or would leave no tag in any caption.
     """
     notes: list[str] = []
+    model, dataset = printable(model), printable(dataset)  # names of folders can be no text
     if given is not None:
         notes += check_fits(given, study, model=model, purpose=purpose, trigger_words=trigger_words)
         purpose = given.purpose if purpose == "none" else purpose
@@ -130,7 +131,7 @@ class _Hand:
         """Puts the decisions by hand in the place of others."""
         there = self._evidence.counts
         for tag, entry in self._folded.items():
-            if tag not in self.kept and (there[tag] or tag in self._named):
+            if there[tag] or tag in self._named:
                 self._replace(decisions, self._evidence.decision(BY_HAND, tag, "folded", f"you fold {entry!r}"), tag)
         for tag, entry in self.kept.items():
             changes = any(decision.decision != "kept" for key, decision in decisions.items() if key[0] == tag)

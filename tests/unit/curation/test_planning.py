@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.planted_set import LABELS, planted, study_of
 from wd14.curation.applying import curation_of
 from wd14.curation.families import is_trait
-from wd14.curation.plan import LEAVES_OUT, Plan
+from wd14.curation.plan import LEAVES_OUT, Plan, parse_plan, plan_text
 from wd14.curation.planning import make_plan
 from wd14.errors import ConfigError
 
@@ -59,7 +60,7 @@ IDENTITY = {"blue_hair", "light_blue_hair", "long_hair", "red_eyes", "halo"}
                 "ask": {"kaname_madoka", "school_uniform"},
             },
         ),
-        ("style", {"dropped": {"watermark", "monochrome", "some_artist"}, "ask": CONTRADICTIONS}),
+        ("style", {"dropped": {"watermark", "monochrome", "some_artist", "highres"}, "ask": CONTRADICTIONS}),
         ("none", {}),
     ],
 )
@@ -128,6 +129,26 @@ def test_pictures_that_hide_half_of_it_are_not_said_to_be_another_character() ->
     assert "another character" not in plan.notes[0]
 
 
+def test_one_trait_is_no_identity_that_could_be_another() -> None:
+    plan = make_plan(study_of([{"1girl", "long_hair"}] * 6 + [{"1girl"}] * 4), purpose="character", trigger_words=["x"])
+    assert (plan.differing, plan.notes) == ((), ())
+
+
+def test_tags_that_say_the_same_are_missed_once() -> None:
+    pictures = [{"1girl", "long_hair", "very_long_hair", "halo"}] * 19 + [{"1girl", "halo"}]
+    plan = make_plan(study_of(pictures), purpose="character", trigger_words=["x"])
+    assert [each.lacks for each in plan.differing] == [("long_hair",)]
+
+
+def test_contradictions_are_counted_on_one_person_only_and_not_where_eyes_differ() -> None:
+    both = {"red_eyes", "pink_eyes"}
+    pictures = [{"solo", "red_eyes"}] * 9 + [{"2girls", *both}, {"solo", "heterochromia", *both}]
+    make = partial(make_plan, purpose="character", trigger_words=["x"])
+    assert "dropped" not in decided(make(study_of(pictures)))
+    (entry,) = [each for each in make(study_of([*pictures, {"solo", *both}])).decisions if each.beside]
+    assert (entry.tag, entry.rows) == ("pink_eyes", 1)
+
+
 def test_one_picture_folds_nothing_by_frequency() -> None:
     plan = make_plan(study_of(planted(1, 0)), purpose="character", trigger_words=["mychar"], fold_tags=["halo"])
     assert decided(plan) == {
@@ -174,6 +195,13 @@ def test_by_hand_without_a_purpose() -> None:
         "kept": {"wet_hair"},
     }
     assert curation_of(make_plan(study_of(planted())), LABELS) == curation_of(Plan(), LABELS)
+
+
+def test_names_that_are_no_text() -> None:
+    study = study_of(planted(), prefix="\udcff\x1b")
+    plan = make_plan(study, purpose="character", trigger_words=["x"], keep_tags=["\udcff"], dataset="\udcfe")
+    assert plan.differing[0].name == r"\udcff\x1b055.png"
+    assert parse_plan(plan_text(plan).encode()) == plan
 
 
 def test_without_a_trigger_word_names_stay() -> None:
