@@ -119,8 +119,10 @@ def leave_out_beside(pairs: Iterable[tuple[int, int]], labels: Labels) -> Callab
         there = sorted(kept[relevant[kept]].tolist(), key=order.__getitem__)
         if len(there) < 2 or not is_one_person(kept):
             return kept
-        gone = _losers(there, winners, mixers, kept)
-        return kept[~np.isin(kept, gone)] if gone else kept
+        tags = kept.tolist()
+        gone = _losers(there, winners, mixers, tags)
+        # Of so few tags, a list is made faster than a mask.
+        return np.array([tag for tag in tags if tag not in gone], np.intp) if gone else kept
 
     return refine
 
@@ -129,14 +131,16 @@ def _losers(
     there: Sequence[int],
     winners: Mapping[int, set[int]],
     mixers: Mapping[tuple[int, int], frozenset[int]],
-    kept: IndexArray,
-) -> list[int]:
+    tags: Sequence[int],
+) -> set[int]:
     right: list[int] = []
-    gone: list[int] = []
+    gone: set[int] = set()
     for tag in there:  # winners come before their losers
         against = winners.get(tag, ())
-        loses = any(other in against and mixers[tag, other].isdisjoint(kept.tolist()) for other in right)
-        (gone if loses else right).append(tag)
+        if any(other in against and mixers[tag, other].isdisjoint(tags) for other in right):
+            gone.add(tag)
+        else:
+            right.append(tag)
     return gone
 
 

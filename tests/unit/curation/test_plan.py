@@ -113,6 +113,14 @@ def test_entries_that_disagree_keep_the_tag() -> None:
     assert plan.notes == ("Plan: Halo has entries that keep it and entries that do not; it is kept.",)
 
 
+def test_a_name_wins_over_wildcards_before_and_after_it() -> None:
+    entries = [("pink*", "dropped"), ("pink_eyes", "kept"), ("halo", "folded"), ("hal?", "kept")]
+    value = {"decisions": [{"tag": tag, "decision": decision} for tag, decision in entries]}
+    plan = make_plan(study_of(planted()), given=Plan.from_json(value))
+    assert decisions(plan) == {("pink_eyes", None): "kept", ("halo", None): "folded"}
+    assert plan.notes == ()
+
+
 def test_the_plan_of_another_dataset(plan: Plan) -> None:
     other = study_of(planted(), prefix="q")
     with pytest.raises(ConfigError, match=r"a plan of 'photos' with 60 pictures; this dataset has none of them\."):
