@@ -67,3 +67,4 @@ def test_names_in_the_table_of_families_are_names_of_the_model(general: list[str
 def test_sibling_groups_are_large_enough_to_matter(general: list[str]) -> None:
     found = Counter(name for tag in general for name in groups_of(tag))
     assert [name for name in tables.groups() if found[name] < 2] == []
+    assert max(found.values()) <= 63  # as many as are compared in `contradictions`
