@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from wd14.config import CaptionConfig
 from wd14.errors import ImageTooLargeError, RowError
+from wd14.images.facts import facts_of
 from wd14.images.opening import MOST_FRAMES, PictureFile
 from wd14.images.reading import encoded_size, read_picture
 from wd14.model.preprocess import prepare
@@ -141,7 +142,7 @@ class Decoder:
         decoded.staged = self._stage(decoded.input, picture)
 
     def _picture(self, decoded: DecodedRow, data: bytes) -> PictureToSave:
-        """The picture as it is to be saved; on the way it becomes the model's input, where it has no scores yet."""
+        """The picture as it is to be saved; where it has no scores yet, it also becomes the model's input."""
         config = self._config
         picture = PictureFile(data, max_pixels=self._max_pixels)
         flatten = picture.needs_flattening and config.flatten_transparency and not config.in_place
@@ -153,6 +154,8 @@ class Decoder:
                 if not decoded.from_scores:
                     image = picture.rgb(upright=config.exif_orientation)
                     decoded.array = prepare(image, self._spec, profile=config.profile, image_size=config.image_size)
+                    if config.exif_orientation:  # else it may lie on its side
+                        decoded.facts = facts_of(image)
                 if flatten:
                     data, saved_as = picture.flattened()
                     as_png = saved_as != picture.format

@@ -81,7 +81,7 @@ class ScoredRows:
             self._on_exit = stack.pop_all()
 
     def take(self, timeout: float) -> list[DecodedRow]:
-        """The next rows, in order; fresh scores are kept in the store on the way.
+        """The next rows, in order; fresh scores and facts are kept in the store on the way.
 
         Raises:
             Exhausted: there are no more.
@@ -89,6 +89,7 @@ class ScoredRows:
             Exception: whatever ended the rows, or the opening of the model.
         """
         rows = self._scorer.take(timeout)
+        self._store.put_facts((row.digest, row.facts) for row in rows if row.facts is not None)
         fresh = ((row.digest, row.result.scores) for row in rows if not row.from_scores)
         self._stored.put((digest, scores) for digest, scores in fresh if scores is not None)
         return rows

@@ -76,9 +76,13 @@ def test_a_bad_cache_folder_is_refused_in_words(cli: Run) -> None:
 def test_stored_scores_are_shown_and_forgotten(cli: Run, photos: Path) -> None:
     assert "0 scored pictures" in cli("cache").stdout
     cli("caption", photos, "--output", "a", *BUILTIN)
-    assert "5 scored pictures" in cli("cache").stdout
+    said = cli("cache").stdout
+    assert "5 scored pictures" in said
+    assert "5  pictures' facts: size, sharpness" in said
     assert "Forgot the scores of 5 pictures" in cli("cache", "--clear").stdout
-    assert "0 scored pictures" in cli("cache").stdout
+    said = cli("cache").stdout
+    assert "0 scored pictures" in said
+    assert "facts" not in said
     assert "from stored scores" not in cli("caption", photos, "--output", "b", *BUILTIN).stdout
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.encoded import with_orientation
 from tests.support.scripted_model import Tag, save_scripted_model
 from tests.support.stopping_host import StoppingHost
 from wd14 import CaptionConfig, caption_dataset
@@ -22,6 +24,7 @@ from wd14.errors import AllRowsFailedError, EmptySourceError, JobStoppedError
 from wd14.hosts.local import LocalHost
 from wd14.images.opening import PictureFile
 from wd14.model.files.find import find_model
+from wd14.model.score_store.store import ScoreStore
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
 from wd14.types import Progress, Summary
@@ -152,6 +155,23 @@ def test_the_same_picture_twice_is_scored_once(folder: Path, model: Path, tmp_pa
     assert sum(runs) == 24
     assert (summary.captioned, summary.from_scores) == (24, 10)
     assert len({caption for name, caption in captions(summary) if name.startswith("copy")}) == 1
+
+
+def test_a_run_keeps_the_facts_of_its_pictures(folder: Path, model: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (30, 10), "white").save(folder / "turned.jpg", exif=with_orientation(6))
+    shutil.copy(folder / "03.png", folder / "copy.png")
+    (folder / "bad.png").write_bytes(b"no picture")
+    pictures = {path.name: hashlib.sha256(path.read_bytes()).digest() for path in folder.iterdir()}
+    job(folder, model, tmp_path / "as stored", exif_orientation=False, skip_bad=True)
+    with ScoreStore.open() as store:
+        assert store.stats().facts == 0, "facts are of the upright picture"
+    job(folder, model, tmp_path / "upright", skip_bad=True)
+    with ScoreStore.open() as store:
+        assert store.stats().facts == 25
+        found = store.facts_of_many(pictures.values())
+    sizes = {name: (found[sha].width, found[sha].height) for name, sha in pictures.items() if sha in found}
+    assert sizes == {name: (20, 20) for name in pictures if name != "bad.png"} | {"turned.jpg": (10, 30)}
+    assert found[pictures["turned.jpg"]].thumbnail == b"\xff" * 256
 
 
 def test_an_unfinished_run_is_picked_up(folder: Path, model: Path, tmp_path: Path, runs: list[int]) -> None:

@@ -1,8 +1,8 @@
 """The SQLite file under the score store: its tables, its connections, and what to do when it is damaged.
 
-One table holds a row for each picture and identity (model and preprocessing). The file is in WAL mode: readers and one
-writer do not wait for each other, in this process or in others on this machine. SQLite does not support WAL from
-several machines at once: the folder should be a local one.
+One table holds a row for each picture and identity (model and preprocessing), another one for each picture's facts.
+The file is in WAL mode: readers and one writer do not wait for each other, in this process or in others on this
+machine. SQLite does not support WAL from several machines at once: the folder should be a local one.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ _READ_ONLY_CODES = (
 )
 
 
+#: Pictures whose facts are asked for at once: SQLite's own limit was 999 for long.
+MOST_ASKED = 500
+
+
 class DamagedStoreError(StoreError):
     """The file is no score store, or its pages are corrupt."""
 
@@ -53,6 +57,13 @@ class StoredScores(NamedTuple):
 
     picture: bytes
     identity: int
+    packed: bytes
+
+
+class StoredFacts(NamedTuple):
+    """One picture's facts on their way into the file."""
+
+    picture: bytes
     packed: bytes
 
 
@@ -97,6 +108,7 @@ class ScoreDatabase:
         self._lock = threading.Lock()
         self._sql: sqlite3.Connection | None = None
         self._refusal: StoreError | None = None  # why nothing can be written
+        self._has_facts = False  # an old file that can only be read has none
         for part in (*parts_of(path), path.with_name(f"{path.name}-journal")):
             mode = mode_of(part)
             if mode and not stat.S_ISREG(mode):  # SQLite would wait for a pipe's other end
@@ -154,13 +166,26 @@ class ScoreDatabase:
             ).fetchone()
         return row[0] if row is not None and isinstance(row[0], bytes) else None
 
+    def read_facts(self, pictures: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The packed facts of up to `MOST_ASKED` pictures, where there are some."""
+        with self._connection() as sql:
+            if not self._has_facts:
+                return {}
+            marks = ", ".join("?" * len(pictures))
+            rows = sql.execute(f"SELECT picture, packed FROM facts WHERE picture IN ({marks})", pictures)  # noqa: S608
+            return {picture: packed for picture, packed in rows if isinstance(packed, bytes)}
+
     def knows(self, identity: Identity) -> bool:
         """Whether rows of an identity were ever written."""
         with self._connection() as sql:
             return sql.execute("SELECT 1 FROM identity WHERE id = ?", (identity.id,)).fetchone() is not None
 
-    def write(self, rows: Sequence[StoredScores], identities: Sequence[Identity]) -> None:
+    def write(
+        self, rows: Sequence[StoredScores], identities: Sequence[Identity], facts: Sequence[StoredFacts] = ()
+    ) -> None:
         """Adds or replaces rows, and notes what their identities stand for, in one transaction: all or nothing.
+
+        Facts that are there already are not written again.
 
         Raises:
             StoreError: the file has reached its size limit, or cannot be written.
@@ -174,14 +199,19 @@ class ScoreDatabase:
                 identities,
             )
             sql.executemany("INSERT OR REPLACE INTO scores (picture, identity, packed) VALUES (?, ?, ?)", rows)
+            sql.executemany(
+                "INSERT INTO facts (picture, packed) VALUES (?, ?) ON CONFLICT (picture)"
+                " DO UPDATE SET packed = excluded.packed WHERE packed != excluded.packed",
+                facts,
+            )
 
     def clear(self) -> int:
-        """Removes every row and gives the space back; returns how many there were."""
+        """Removes everything and gives the space back; returns how many rows of scores there were."""
         self._check_writable()
         with self._connection() as sql:
             with _transaction(sql):
                 count = int(sql.execute("SELECT count(*) FROM scores").fetchone()[0])
-                for table in ("scores", "identity"):
+                for table in ("scores", "identity", "facts"):
                     sql.execute(f"DELETE FROM {table}")  # noqa: S608 - the names above
             sql.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page only
             sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -196,6 +226,11 @@ class ScoreDatabase:
                 " LEFT JOIN identity ON identity.id = scores.identity GROUP BY scores.identity ORDER BY 1, 2, 3"
             ).fetchall()
         return [StoredCount(*row) for row in found]
+
+    def count_facts(self) -> int:
+        """Number of pictures whose facts are kept."""
+        with self._connection() as sql:
+            return int(sql.execute("SELECT count(*) FROM facts").fetchone()[0]) if self._has_facts else 0
 
     def size(self) -> int:
         """Bytes on disk, the write-ahead log included."""
@@ -239,6 +274,7 @@ class ScoreDatabase:
             with _transaction(sql):
                 if schema.state(sql)[1] < schema.SCHEMA_VERSION:  # unless a process beside this one was quicker
                     schema.migrate(sql)
+        self._has_facts = schema.has_facts(sql)
 
     def _check_writable(self) -> None:
         if self._refusal is not None:

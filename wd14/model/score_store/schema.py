@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
 
 #: `PRAGMA application_id` of a score store: "WD14" in ASCII.
 APPLICATION_ID = 0x57443134
 #: `PRAGMA user_version`: raised whenever older code could not read the tables. Version 1 had a table for the time of
-#: last use, and no names of models.
-SCHEMA_VERSION = 2
+#: last use, and no names of models; version 2 had no facts.
+SCHEMA_VERSION = 3
+_FIRST_WITH_NAMES, _FIRST_WITH_FACTS = 2, 3
 
 _SCORES = """
 CREATE TABLE scores (
@@ -31,6 +31,13 @@ CREATE TABLE identity (
 """
 _NAME = "name TEXT NOT NULL DEFAULT ''"  # the model as the user wrote it
 _IDENTITY = f"{_OLD_IDENTITY.rstrip().removesuffix(')')}, {_NAME})"
+_FACTS = """
+CREATE TABLE facts (
+    id INTEGER PRIMARY KEY,
+    picture BLOB NOT NULL UNIQUE,  -- sha256 of the encoded picture
+    packed BLOB NOT NULL
+)
+"""
 _MARKS = (f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
@@ -43,15 +50,17 @@ def state(sql: sqlite3.Connection) -> tuple[int, int, int]:
 
 def create(sql: sqlite3.Connection) -> None:
     """Makes the tables."""
-    for statement in (_IDENTITY, _SCORES, *_MARKS):
+    for statement in (_IDENTITY, _SCORES, _FACTS, *_MARKS):
         sql.execute(statement)
 
 
 def migrate(sql: sqlite3.Connection) -> None:
-    """Brings the tables of version 1 to version 2."""
+    """Brings the tables of an older version up to date."""
     sql.execute("DROP TABLE IF EXISTS block")
     if not has_names(sql):
         sql.execute(f"ALTER TABLE identity ADD COLUMN {_NAME}")
+    if not has_facts(sql):
+        sql.execute(_FACTS)
     for statement in _MARKS:
         sql.execute(statement)
 
@@ -61,23 +70,29 @@ def are_ours(sql: sqlite3.Connection) -> bool:
 
     A view or a trigger in their place could do anything, up to never coming to an end.
     """
-    found: Mapping[str, str] = {
+    found = {
         str(name): _plain(text) if kind == "table" else str(kind)
-        for kind, name, text in sql.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'")
+        for kind, name, text in sql.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_*'")
     }
-    identity = found.get("identity")
     version = state(sql)[1]
-    allowed = {"identity", "scores", "block"} if version < SCHEMA_VERSION else {"identity", "scores"}
-    return (
-        found.get("scores") == _plain(_SCORES)
-        and (identity == _plain(_IDENTITY) or (identity == _plain(_OLD_IDENTITY) and version < SCHEMA_VERSION))
-        and allowed.issuperset(found)
-    )
+    expected = {"scores": {_plain(_SCORES)}, "identity": {_plain(_IDENTITY)}}
+    if version < _FIRST_WITH_NAMES:
+        expected["identity"].add(_plain(_OLD_IDENTITY))
+        if found.get("block", "").startswith("CREATETABLE"):
+            del found["block"]
+    if version >= _FIRST_WITH_FACTS:
+        expected["facts"] = {_plain(_FACTS)}
+    return found.keys() == expected.keys() and all(found[name] in texts for name, texts in expected.items())
 
 
 def has_names(sql: sqlite3.Connection) -> bool:
     """Whether the names of models are kept: not in a file of version 1."""
     return ("name",) in sql.execute("SELECT name FROM pragma_table_info('identity')").fetchall()
+
+
+def has_facts(sql: sqlite3.Connection) -> bool:
+    """Whether facts of pictures are kept: not in a file of version 1 or 2."""
+    return bool(sql.execute("SELECT count(*) FROM sqlite_master WHERE name = 'facts'").fetchone()[0])
 
 
 def _plain(statement: object) -> str:

@@ -302,6 +302,7 @@ class TestVersionOne:
             store.view("model", "kohya", LABELS).put((sha(i), some_scores(i)) for i in range(300))
         with sqlite3.connect(tmp_path / "scores.sqlite") as sql:
             sql.execute("CREATE TABLE block (id INTEGER PRIMARY KEY, used INTEGER NOT NULL)")
+            sql.execute("DROP TABLE facts")
             sql.execute("ALTER TABLE identity DROP COLUMN name")
             sql.execute("PRAGMA user_version = 1")
         sql.close()
