@@ -16,7 +16,7 @@ from wd14.config import CaptionConfig
 from wd14.hosts.local import LocalHost
 from wd14.pipeline import run_job
 
-#: Names of folders that would go wrong without a rule: splits and hidden folders of `datasets`, one name in two cases.
+#: Names of folders that could go wrong: splits and hidden folders of `datasets`, one name in two cases.
 FOLDERS = (
     *("10_alice", "5_bob/sub", "crowd", "3_test", "my dev-2", "__x", "it's [1] 猫", "Crowd", "a.png", "metadata.jsonl"),
     *("**", "what?", "%20", "{1}", "~", "-", "CON", "validation.x"),

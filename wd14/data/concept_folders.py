@@ -43,8 +43,7 @@ class ConceptFolders:
     def _folder_of(self, concept: str) -> str:
         found = self._concepts.get(concept)
         if found is None:
-            # `datasets` leaves out folders that begin with two underscores.
-            name = without_split_words(safe_name(concept)).lstrip("_") or "folder"
+            name = without_split_words(safe_name(concept)) or "folder"
             found, _ = self._names.take(name, as_png=False)
             self._concepts[concept] = found
             if found != concept:
