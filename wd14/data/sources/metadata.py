@@ -148,6 +148,8 @@ class _MetadataFile:
         """The folder of a picture that a line names, relative to the dataset's; empty where it is not inside."""
         if not isinstance(picture, str):
             return ""
+        if "/" not in picture and "\\" not in picture:  # nearly always, and this is done for every row
+            return self.relative.rpartition("/")[0]
         folder = posixpath.dirname(self._from_the_top(picture))
         return "" if folder.startswith(("/", "..")) else folder
 
