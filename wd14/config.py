@@ -310,6 +310,11 @@ class CaptionConfig(BaseModel):
         return self.purpose != "none" or bool(self.fold_tags or self.plan)
 
     @property
+    def text_files(self) -> str | None:
+        """Extension of the text files beside the output's pictures; None = there are none."""
+        return self.caption_extension if self.caption_files or self.trainer != "none" else None
+
+    @property
     def model(self) -> str:
         """The model to run: the user's own where one is named, else the variant."""
         return self.custom_model or self.generation_model

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
+from wd14.curation.trainers.collector import TrainerFiles
 from wd14.data.provenance import provenance
 from wd14.data.reader import Source, open_source
 from wd14.data.report import Tally
@@ -107,6 +108,7 @@ class _Job:
         self._meter = ProgressMeter()
         self._next_tick = 0.0
         self._sink: Sink | None = None
+        self._trainer = None if config.trainer == "none" else TrainerFiles(config)
         self._total: int | None = None
         self._wanted: str | None = None
         self._thread = threading.get_ident()
@@ -154,6 +156,8 @@ class _Job:
         self._say_all(closing_lines(summary))
         if self._wanted not in (None, output):
             self.say(f"{self._wanted} was there already and is untouched.")
+        if self._trainer is not None:
+            self._say_all(self._trainer.closing_lines(Path(output)))
         return summary
 
     def written(self) -> Written:
@@ -187,10 +191,12 @@ class _Job:
             )
         destination = self.host.destination(config, source.name)
         self._wanted = str(destination.parent / destination.name)
+        if self._trainer is not None:
+            destination = self._trainer.added_to(destination)
         return DatasetWriter(
             destination,
             caption_column=config.caption_column,
-            caption_files=config.caption_extension if config.caption_files else None,
+            caption_files=config.text_files,
             log=self.say,
             tick=self._tick,
         )
@@ -235,6 +241,8 @@ class _Job:
         )
         sink.report(report)
         self._tally.add(report, source_row.label, tags)
+        if self._trainer is not None:
+            self._trainer.add(report)
 
     def end(self) -> None:
         """Tells what still runs in threads that the job is over, and says what they said."""

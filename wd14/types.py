@@ -48,7 +48,8 @@ class InputRow:
     error: RowError | None = None  #: what the reader already found wrong with the row
     caption: str | None = None  #: the caption that the row came with, when the job asks for it
     columns: Mapping[str, Any] = field(default_factory=dict)  #: the source's other columns, when they are kept
-    folder: str = "train"  #: folder of the output that the row goes into: its split
+    #: Folder of the output that the row goes into: its split, and below it the concept where a trainer wants one.
+    folder: str = "train"
 
     @property
     def label(self) -> str:
@@ -235,8 +236,8 @@ class Destination:
     """Where a dataset is to appear, and where it is built before that.
 
     `staging` and `parent` lie on one filesystem, so that the finished dataset moves into place in one rename.
-    `extra_files(name, summary, size)` are files of the host's own for the top of the dataset, {file name: text}: `name`
-    is the dataset's final name and `size` the bytes of its pictures.
+    `extra_files(name, summary, size)` are files beside the pictures, {path in the dataset: text}, that depend on
+    `name`, the dataset's final name; `size` are the bytes of its pictures.
     """
 
     parent: Path

@@ -144,11 +144,12 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "custom_model": ({"custom_model": "builtin/colours"}, {}),
 }
 
-#: Parameters with a test of their own below, since the folder above does not show what they change; in_place, which no
-#: panel has, is in test_end_to_end.py.
+#: Parameters with a test of their own below, since the folder above does not show what they change. No panel has
+#: in_place and trainer: they are in test_end_to_end.py and test_trainers.py.
 OWN_TEST = {
     *("image_field", "split", "keep_columns", "batch_size", "max_data_loader_n_workers", "output_dataset_name"),
     *("quality", "implications", "follow_symlinks", "on_error", "in_place", "device", "cache", "cache_folder"),
+    "trainer",
 }
 
 

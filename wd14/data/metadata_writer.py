@@ -61,8 +61,9 @@ class MetadataWriter:
         self._files: dict[Path, IO[bytes]] = {}
 
     def open(self, folder: Path) -> None:
-        """Begins the file of a split."""
-        self._files[folder] = (folder / "metadata.jsonl").open("wb")
+        """Begins the file of a split, unless it was begun."""
+        if folder not in self._files:
+            self._files[folder] = (folder / "metadata.jsonl").open("wb")
 
     def add(
         self,

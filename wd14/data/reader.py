@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from wd14.config import CaptionConfig
+from wd14.data.concept_folders import ConceptFolders
 from wd14.data.sources.base import MOST_COLUMNS, Column, Layout, RawRow
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.huggingface import HubDataset, HubId
@@ -111,7 +112,7 @@ def open_source(source: str | Path, config: CaptionConfig, *, log: Log | None = 
             written by `save_to_disk`; such a file or one picture; a zip archive of a folder of pictures, or a folder of
             such archives; or a dataset id of the hub (`owner/name`, `owner/name@revision:configuration`).
         config: `image_field`, `split`, `keep_columns`, `append_tags`, `in_place`, `caption_extension`,
-            `caption_separator` and `follow_symlinks` count.
+            `caption_separator`, `follow_symlinks` and `trainer` count.
         log: is told what is left out, and why.
 
     Raises:
@@ -143,8 +144,10 @@ def open_source(source: str | Path, config: CaptionConfig, *, log: Log | None = 
     if layout.row_count(splits) == 0:
         raise EmptySourceError(f"{printable(str(source))} holds no row in its split {_some(splits)}")
     _log_splits(layout, splits, config, log)
-    maker, needed_columns = _input_row_maker(layout, config, layout.confinement or confinement, log)
-    return Source(printable(name) or "dataset", layout, splits, maker, needed_columns)
+    name = printable(name) or "dataset"
+    concepts = None if config.trainer == "none" else ConceptFolders(name, log)
+    maker, needed_columns = _input_row_maker(layout, config, layout.confinement or confinement, log, concepts)
+    return Source(name, layout, splits, maker, needed_columns)
 
 
 def _ignore(line: str) -> None:
@@ -263,7 +266,11 @@ def _log_splits(layout: Layout, splits: tuple[str, ...], config: CaptionConfig, 
 
 
 def _input_row_maker(
-    layout: Layout, config: CaptionConfig, confinement: Confinement | None, log: Log
+    layout: Layout,
+    config: CaptionConfig,
+    confinement: Confinement | None,
+    log: Log,
+    concepts: ConceptFolders | None,
 ) -> tuple[InputRowMaker, set[str]]:
     """What makes the InputRows, and the columns that it needs."""
     image = _image_column(layout, config.image_field)
@@ -280,6 +287,7 @@ def _input_row_maker(
         kept=kept,
         keep_splits=wants_all(config.split),
         in_place=config.in_place,
+        concepts=concepts,
     )
     return maker, {image, *kept, *([caption] if caption else [])}
 

@@ -104,7 +104,7 @@ class DatasetWriter:
         self._log = log or _ignore
         self._metadata = MetadataWriter(caption_column, self._log, tick or _no_tick)
         self._caption_files = caption_files
-        self._splits: dict[str, _SplitFolder] = {}
+        self._folders: dict[str, _PictureFolder] = {}
         self._size = 0  # bytes of all pictures
         try:
             destination.staging.mkdir(parents=True, exist_ok=True)
@@ -156,22 +156,22 @@ class DatasetWriter:
         staged = row.staged
         if staged is None:
             raise MissingImageError("the row holds no image")
-        split = self._split_folder(row.input.folder)
-        name, text_name = split.names.take(row.input.name, as_png=staged.as_png)
+        folder = self._picture_folder(row.input.folder)
+        name, text_name = folder.names.take(row.input.name, as_png=staged.as_png)
         with self._output_errors():
-            os.rename(staged.path, split.prefix + name)  # noqa: PTH104
+            os.rename(staged.path, folder.prefix + name)  # noqa: PTH104
             if text_name is not None:
-                write_new_file(split.prefix + text_name, (row.caption + "\n").encode("utf-8", "replace"))
-            self._metadata.add(split.path, name, row.caption, row.input.columns, row.scores)
+                write_new_file(folder.prefix + text_name, (row.caption + "\n").encode("utf-8", "replace"))
+            self._metadata.add(folder.split, folder.below_split + name, row.caption, row.input.columns, row.scores)
         self._size += staged.size
         return f"{row.input.folder}/{name}"
 
-    def _split_folder(self, name: str) -> _SplitFolder:
-        found = self._splits.get(name)
+    def _picture_folder(self, name: str) -> _PictureFolder:
+        found = self._folders.get(name)
         if found is None:
             with self._output_errors():
-                found = self._splits[name] = _SplitFolder(self._folder.path / name, self._caption_files)
-                self._metadata.open(found.path)
+                found = self._folders[name] = _PictureFolder(self._folder.path, name, self._caption_files)
+                self._metadata.open(found.split)
         return found
 
     def report(self, row: RowReport) -> None:
@@ -236,16 +236,21 @@ class DatasetWriter:
             raise OutputError(f"cannot write the dataset {place}: {error.strerror or error}") from error
 
 
-class _SplitFolder:
-    """A folder of the output: the pictures of a split.
+class _PictureFolder:
+    """A folder of the output: the pictures of a split, or of one of its concepts.
+
+    The metadata file is the split's: nothing lies beside a concept's pictures that a trainer would take for one.
 
     Raises:
         OSError: it cannot be made.
     """
 
-    def __init__(self, path: Path, caption_files: str | None) -> None:
-        path.mkdir()
-        self.path = path
+    def __init__(self, output: Path, name: str, caption_files: str | None) -> None:
+        split, _, concept = name.partition("/")
+        path = output / name
+        path.mkdir(parents=True)
+        self.split = output / split
+        self.below_split = f"{concept}/" if concept else ""
         self.prefix = os.path.join(path, "")  # noqa: PTH118 - as text: see `DatasetWriter`
         self.names = OutputNames(caption_files)
 

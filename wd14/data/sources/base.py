@@ -65,6 +65,7 @@ class RawRow:
     folder: Path | None = None  #: what relative paths in the row start from; None = the row may not name files
     may_be_absolute: bool = False  #: whether an absolute path into the dataset's own folder is allowed
     split: str = "train"  #: the source's split that the row belongs to
+    picture_folder: str = ""  #: of the picture within the dataset, parts joined with "/"; empty = the dataset's own
 
 
 class Layout(ABC):

@@ -30,10 +30,14 @@ class ImageFolder(Layout):
         """The pictures; what may not be opened is a row with an error."""
         for found in walk(self.confinement):
             if found.is_row and (not self._has_splits or found.split in splits):
-                name = found.relative.rstrip("/").rpartition("/")[2]
-                split = (self._has_splits and found.split) or "train"
+                folder, _, name = found.relative.rstrip("/").rpartition("/")
                 yield RawRow(
-                    printable(found.relative), {IMAGE_COLUMN: Path(found.path)}, found.error, name, split=split
+                    printable(found.relative),
+                    {IMAGE_COLUMN: Path(found.path)},
+                    found.error,
+                    name,
+                    split=(self._has_splits and found.split) or "train",
+                    picture_folder=folder,
                 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wd14.data.caption_files import caption_file, caption_in, read_caption_file
+from wd14.data.concept_folders import ConceptFolders
 from wd14.data.output_names import safe_name
 from wd14.data.sources.base import IMAGE_COLUMN, RawRow
 from wd14.data.sources.confinement import Confinement
@@ -33,6 +34,7 @@ class InputRowMaker:
         kept: columns to copy into the output.
         in_place: whether the caption file beside a picture will be written; it counts before the column then.
         keep_splits: whether a row goes into the folder of its split, and not into train.
+        concepts: the folders of the output below those of splits; None = there are none.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class InputRowMaker:
         kept: Collection[str],
         keep_splits: bool,
         in_place: bool = False,
+        concepts: ConceptFolders | None = None,
     ) -> None:
         self._confinement = confinement
         self._image = image
@@ -55,6 +58,7 @@ class InputRowMaker:
         self._kept = tuple(kept)
         self._keep_splits = keep_splits
         self._in_place = in_place
+        self._concepts = concepts
 
     def make(self, index: int, raw: RawRow) -> InputRow:
         """The InputRow; what is wrong with the row is its `error`."""
@@ -78,6 +82,8 @@ class InputRowMaker:
             except RowError as problem:
                 path, error = None, problem.without_frames()
         folder = output_folder(raw.split) if self._keep_splits else "train"
+        if self._concepts is not None:
+            folder = f"{folder}/{self._concepts.of(raw.picture_folder)}"
         return InputRow(index, name, raw.source, path, data, error, caption, columns, folder)
 
     def _picture(self, raw: RawRow) -> tuple[Path | None, bytes | None]:

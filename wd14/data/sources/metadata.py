@@ -82,7 +82,13 @@ class MetadataFolder(Layout):
                     values = {self._names[key]: line[key] for key in line if self._names.get(key) in columns}
                     if FILE_NAME in line:  # even where there is also a column "image"
                         values[IMAGE_COLUMN] = line[FILE_NAME]
-                    yield RawRow(source, values, folder=file.path.parent, split=split)
+                    yield RawRow(
+                        source,
+                        values,
+                        folder=file.path.parent,
+                        split=split,
+                        picture_folder=file.folder_of(values.get(IMAGE_COLUMN)),
+                    )
 
 
 def _one_per_folder(files: Sequence[str], log: Log) -> list[str]:
@@ -138,11 +144,23 @@ class _MetadataFile:
         top, slash, _ = self.relative.partition("/")
         return (split_of_folder(top) if slash else None) or "train"
 
+    def folder_of(self, picture: Any) -> str:
+        """The folder of a picture that a line names, relative to the dataset's; empty where it is not inside."""
+        if not isinstance(picture, str):
+            return ""
+        if "/" not in picture and "\\" not in picture:  # nearly always, and this is done for every row
+            return self.relative.rpartition("/")[0]
+        folder = posixpath.dirname(self._from_the_top(picture))
+        return "" if folder.startswith(("/", "..")) else folder
+
+    def _from_the_top(self, name: str) -> str:
+        return posixpath.normpath(posixpath.join(posixpath.dirname(self.relative), name.replace("\\", "/")))
+
     def pictures_of(self, line: dict[str, Any]) -> Iterator[str]:
         """The files that a line names, relative to the dataset's folder."""
         for key, value in line.items():
             if (key == IMAGE_COLUMN or key.endswith(FILE_NAME)) and isinstance(value, str):
-                yield posixpath.normpath(posixpath.join(posixpath.dirname(self.relative), value.replace("\\", "/")))
+                yield self._from_the_top(value)
 
 
 def _json_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, Line]]:

@@ -37,6 +37,12 @@ def split_of_file(relative: str) -> str | None:
     return next((split for word in words if (split := split_of_folder(word))), None)
 
 
+def without_split_words(folder: str) -> str:
+    """A folder's name in which `datasets` sees no split: `10_test` -> `10_tests`."""
+    words = re.split(f"({_BETWEEN_WORDS.pattern})", folder)
+    return "".join(f"{word}s" if word in _SPLIT_OF_WORD else word for word in words)
+
+
 def output_folder(split: str) -> str:
     """The folder of the output for a split: `datasets` knows train, validation and test, and no others by folder."""
     return split_of_folder(split) or "train"
