@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from wd14.caption.ordering import TagOrder
-from wd14.caption.render import Caption, append, split_caption
+from wd14.caption.render import Caption, append, missing, split_caption
 from wd14.caption.thresholds import SINGLE_CATEGORIES, TagSelector
+from wd14.caption.token_budget import TokenBudget, droppable_texts
+from wd14.caption.tokens import EstimatedTokens
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
 from wd14.errors import ModelContractError, ScoringError
-from wd14.types import FloatArray, IndexArray, Labels
+from wd14.types import FloatArray, IndexArray, Labels, TokenCounter
 
 __all__ = ["Caption", "Captioner", "split_caption"]
 
@@ -24,6 +26,7 @@ class Captioner:
         labels: the model's tags.
         config: the options.
         published: thresholds that the model's author published, by category or for "all".
+        tokens: counts tokens where the config limits them; None = they are estimated.
 
     Attributes:
         remarks: lines for the log on entries of the options that no tag of the model matches: mostly misspellings.
@@ -32,7 +35,14 @@ class Captioner:
         ConfigError: an option does not suit this model, or the implication table cannot be read.
     """
 
-    def __init__(self, labels: Labels, config: CaptionConfig, *, published: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        labels: Labels,
+        config: CaptionConfig,
+        *,
+        published: Mapping[str, float] | None = None,
+        tokens: TokenCounter | None = None,
+    ) -> None:
         self._vocabulary = Vocabulary(labels, config)
         self._selector = TagSelector(labels, config, published or {}, self._vocabulary.unwanted)
         self._order = TagOrder(labels, config, self._vocabulary)
@@ -43,6 +53,10 @@ class Captioner:
         self._size = len(labels)
         self._separator = config.caption_separator
         self._append = config.append_tags
+        self._budget: TokenBudget | None = None
+        if config.max_tokens:
+            self._budget = TokenBudget(config.max_tokens, tokens or EstimatedTokens())
+            self._droppable = droppable_texts(labels, self._vocabulary)
         self.remarks = (*self._vocabulary.remarks, *self._selector.remarks)
 
     def kept(self, scores: FloatArray) -> IndexArray:
@@ -71,10 +85,26 @@ class Captioner:
             raise ScoringError("the model's scores are not numbers")
         first, last = (self._selector.best(categories, scores) for categories in (self._first, self._last))
         written = self._order(self._selector.tags(scores), scores, first, last)
+        tokens = None
+        if self._budget is not None:
+            written, tokens = self._budget.fit(
+                written, self._droppable_beside(existing, written), lambda kept: self._text(kept, existing)
+            )
+        texts = self._vocabulary.texts
+        return Caption(self._text(written, existing), tuple((texts[i], score) for i, score in written.items()), tokens)
+
+    def _text(self, written: Iterable[int], existing: str | None) -> str:
+        """The caption's text, from the ids of its texts."""
         texts, triggers = self._vocabulary.texts, self._vocabulary.triggers
         tags = [texts[i] for i in written if i not in self._vocabulary.trigger_ids]
         if self._append and existing is not None:
-            text = append(existing, tags, triggers, self._separator)
-        else:
-            text = self._separator.join([*triggers, *tags])
-        return Caption(text, tuple((texts[i], score) for i, score in written.items()))
+            return append(existing, tags, triggers, self._separator)
+        return self._separator.join([*triggers, *tags])
+
+    def _droppable_beside(self, existing: str | None, written: Iterable[int]) -> frozenset[int]:
+        """What may be left out of a caption; what the existing one has stays in the text, and so among the tags."""
+        if not self._append or existing is None:
+            return self._droppable
+        texts = self._vocabulary.texts
+        general = {texts[i]: i for i in written if i in self._droppable}
+        return frozenset(general[text] for text in missing(existing.strip(), list(general), self._separator))
