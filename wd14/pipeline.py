@@ -223,7 +223,8 @@ class _Job:
         status, reason = Status.FAILED, None
         try:
             made = captioner(row.result.require_scores(), source_row.caption)
-            too_long = made.tokens is not None and made.tokens > self._config.max_tokens
+            if too_long := made.tokens is not None and made.tokens > self._config.max_tokens:
+                row.notes.append(f"{made.tokens:,} tokens; the limit is {self._config.max_tokens:,}")
             scores = tuple(made.scores().items()) if self._config.include_scores else None
             name = sink.add(OutputRow(input=source_row, caption=made.text, staged=row.staged, scores=scores))
             caption = made.text
