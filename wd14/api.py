@@ -22,6 +22,7 @@ from wd14.pipeline import logger
 from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
 from wd14.threads import Exhausted
+from wd14.token_counting import token_counter
 from wd14.types import DecodedRow, FloatArray, InputRow, Labels
 
 #: A picture: the path of a file, the bytes of one, or an open Pillow image.
@@ -120,7 +121,8 @@ def _tag_all(pictures: Iterable[Picture], model: str | Path | Tagger, config: Ca
     stop = StopToken()
     tagger = model if isinstance(model, Tagger) else None
     files = tagger.files if tagger is not None else find_model(model, log=logger.info, stop=stop)  # type: ignore[arg-type]
-    captioner = Captioner(files.labels, config, published=files.thresholds)
+    tokens = token_counter(config, log=logger.info, stop=stop)
+    captioner = Captioner(files.labels, config, published=files.thresholds, tokens=tokens)
     rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
     results: list[Tags] = []
     with ScoredRows(rows, files, config, stop=stop, log=logger.info, tagger=tagger) as scored:

@@ -57,6 +57,9 @@ def closing_lines(summary: Summary) -> Iterator[str]:
         yield f"Most frequent tags: {listed}"
     if summary.without_tags:
         yield f"Without any tag: {count(summary.without_tags, 'caption')}. A lower threshold gives more tags."
+    if summary.too_long:
+        number = count(summary.too_long, "caption")
+        yield f"Over the maximum number of tokens: {number}. All that may be left out of them is left out."
 
 
 def result_in_words(summary: Summary) -> str:

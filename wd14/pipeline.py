@@ -35,6 +35,7 @@ from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
 from wd14.text import count, printable
 from wd14.threads import BackgroundCall, Exhausted
+from wd14.token_counting import token_counter
 from wd14.types import DecodedRow, RowReport, Status, Summary, Written
 
 R = TypeVar("R")
@@ -125,8 +126,10 @@ class _Job:
         with ExitStack() as stack:
             # The model is looked for while the source is looked over.
             finding = BackgroundCall(lambda: find_model(config.model, log=self.say, stop=stop), "wd14-model")
+            counting = BackgroundCall(lambda: token_counter(config, log=self.say, stop=stop), "wd14-tokens")
             place = self.host.source(config)
             finding.start()
+            counting.start()
             source = self._wait_for(BackgroundCall(lambda: open_source(place, config, log=self.say), "wd14-source"))
             stack.enter_context(source)
             self._total = source.total
@@ -138,7 +141,8 @@ class _Job:
             stack.callback(sink.abandon)
             rows = stack.enter_context(ScoredRows(source, model, config, stop=stop, log=self.say, stage=sink.stage))
             # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
-            captioner = Captioner(model.labels, config, published=model.thresholds)
+            tokens = self._wait_for(counting)
+            captioner = Captioner(model.labels, config, published=model.thresholds, tokens=tokens)
             for remark in captioner.remarks:
                 self.say(f"Note: {remark}")
             self._caption_all(rows, captioner, sink)
@@ -221,9 +225,12 @@ class _Job:
         source_row = row.input
         caption = name = None
         tags: list[str] = []
+        too_long = False
         status, reason = Status.FAILED, None
         try:
             made = captioner(row.result.require_scores(), source_row.caption)
+            if too_long := made.tokens is not None and made.tokens > self._config.max_tokens:
+                row.notes.append(f"{made.tokens:,} tokens; the limit is {self._config.max_tokens:,}")
             scores = tuple(made.scores().items()) if self._config.include_scores else None
             name = sink.add(OutputRow(input=source_row, caption=made.text, staged=row.staged, scores=scores))
             caption = made.text
@@ -240,7 +247,7 @@ class _Job:
             source_row.index, source_row.source, status, source_row.name, name, caption, reason, tuple(row.notes)
         )
         sink.report(report)
-        self._tally.add(report, source_row.label, tags)
+        self._tally.add(report, source_row.label, tags, too_long=too_long)
         if self._trainer is not None:
             self._trainer.add(report)
 

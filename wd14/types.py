@@ -219,6 +219,7 @@ class Summary:
     failures: tuple[tuple[str, str], ...] = ()  #: the first few: (source, reason)
     device: str | None = None  #: what the model ran on; None when it was not needed
     without_tags: int = 0  #: captions in which the model put no tag
+    too_long: int = 0  #: captions with more tokens than they may have, though all that may be left out is
     frequent_tags: tuple[tuple[str, int], ...] = ()  #: the ten most frequent tags as captions have them, with counts
     model: str = ""  #: the tagger's id or folder
     thresholds: str = ""  #: in words: "general 0.35, character 0.85"
@@ -250,3 +251,14 @@ class Log(Protocol):
     """Says a line to the person who watches the job."""
 
     def __call__(self, line: str, /) -> None: ...
+
+
+class TokenCounter(Protocol):
+    """Counts the tokens that a text encoder sees in a text, without the two that open and close it."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it counts; else it estimates, from above."""
+        ...
+
+    def __call__(self, text: str, /) -> int: ...

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,14 +26,16 @@ import pytest
 from huggingface_hub import constants, file_download
 from huggingface_hub.utils import _http
 
+from tests.support.clip_vocabulary import small_vocabulary
 from tests.support.hub_server import COMMIT, FakeHub, running_hub
 from tests.support.onnx_models import random_weights, save_model, wd14_folder, write_csv
-from wd14 import Tagger
+from wd14 import CaptionConfig, Tagger
 from wd14.errors import DownloadError, JobStoppedError, LabelsError, ModelContractError, ModelNotFoundError
-from wd14.model.files import download, registry
+from wd14.model.files import clip_vocabulary, download, registry
 from wd14.model.files.find import find_model, folder_by_hand, is_here
 from wd14.model.files.registry import FileDescription, ModelDescription
 from wd14.stop import StopToken
+from wd14.token_counting import clip_tokens, token_counter
 from wd14.types import InputSpec
 
 ROOT = Path(__file__).parents[2]
@@ -727,3 +730,73 @@ def test_answers_are_checked_once_and_for_all(hub: FakeHub, unpinned: str) -> No
     for client in made:
         hooks: Any = getattr(client, "event_hooks", None) or getattr(client, "hooks", None)
         assert [hook.__name__ for hook in hooks["response"]] == ["_check"]
+
+
+CLIP = download.RemoteFile("openai/clip", "tokenizer.json", COMMIT)
+
+
+@pytest.fixture
+def vocabulary(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """CLIP's vocabulary, a small one, on the hub and pinned."""
+    data = small_vocabulary(["serafuku</w>"])
+    hub.add(CLIP.repo, {CLIP.path: data})
+    pinned = replace(CLIP, sha256=hashlib.sha256(data).hexdigest())
+    monkeypatch.setattr(clip_vocabulary, "CLIP_VOCABULARY", pinned)
+    return data
+
+
+def test_the_vocabulary_is_fetched_once_and_counts_exactly(
+    hub: FakeHub, vocabulary: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    count = clip_tokens(log=lines.append, stop=StopToken())
+    assert count.is_exact
+    assert count("serafuku serafuku") == 2
+    assert lines == []
+    offline(monkeypatch, True)
+    assert token_counter(CaptionConfig(max_tokens=75), log=lines.append, stop=StopToken()).is_exact  # type: ignore[union-attr]
+    assert len(hub.asked("GET", CLIP.path)) == 1
+    assert token_counter(CaptionConfig(), log=lines.append, stop=StopToken()) is None
+
+
+def test_another_vocabulary_than_the_pinned_one_is_refused(hub: FakeHub, vocabulary: bytes) -> None:
+    hub.add(CLIP.repo, {CLIP.path: small_vocabulary(["other</w>"])})
+    lines: list[str] = []
+    count = clip_tokens(log=lines.append, stop=StopToken())
+    assert not count.is_exact
+    assert lines[-1].startswith("Tokens are estimated, from above")
+    assert "openai/clip/tokenizer.json is not the expected file: expected sha256" in lines[-1]
+
+
+def test_without_a_network_tokens_are_estimated_until_the_vocabulary_is_put_there(
+    hub: FakeHub, vocabulary: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offline(monkeypatch, True)
+    lines: list[str] = []
+    assert not clip_tokens(log=lines.append, stop=StopToken()).is_exact
+    (line,) = lines
+    assert "HF_HUB_OFFLINE forbids asking the hub" in line
+    folder = folder_by_hand(CLIP.repo)
+    assert folder is not None
+    assert line.endswith(
+        f"Without the hub: fetch {hub.url}/openai/clip/resolve/{COMMIT}/tokenizer.json and put it into {folder}."
+    )
+    folder.mkdir(parents=True)
+    (folder / "tokenizer.json").write_bytes(vocabulary)
+    assert clip_tokens(log=lines.append, stop=StopToken()).is_exact
+    (folder / "tokenizer.json").write_bytes(vocabulary + b" ")
+    assert not clip_tokens(log=lines.append, stop=StopToken()).is_exact
+    assert f"{folder / 'tokenizer.json'} is not the expected file" in lines[-1]
+
+
+def test_without_the_package_nothing_is_fetched(
+    hub: FakeHub, vocabulary: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    lines: list[str] = []
+    assert not clip_tokens(log=lines.append, stop=StopToken()).is_exact
+    assert lines == [
+        "Tokens are estimated, from above (by about a third), so captions lose more tags than they must."
+        " For the exact number: pip install 'tokenizers>=0.20'."
+    ]
+    assert hub.requests == []

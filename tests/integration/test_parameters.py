@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 from PIL import Image
 
 from tests.support.scripted_model import Tag, save_scripted_model
@@ -77,8 +78,11 @@ def as_a_host_sends_it(source: Path, values: dict[str, str], output: Path | None
 
 
 @pytest.fixture(params=[by_command_line, as_a_host_sends_it], ids=["shell", "host"])
-def run(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """Runs a job with the scripted model and gives what it wrote."""
+def run(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, str]]:
+    """Runs a job with the scripted model, without a network, and gives what it wrote."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     model = save_scripted_model(tmp_path / "model", TAGS)
     number = iter(range(100))
 
@@ -115,6 +119,7 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "caption_separator": ({"caption_separator": ", "}, {"caption_separator": " | "}),
     "category_thresholds": ({"category_thresholds": ""}, {"category_thresholds": "copyright=off"}),
     "threshold_mode": ({"threshold_mode": "fixed"}, {"threshold_mode": "mcut"}),
+    "max_tokens": ({"max_tokens": "0"}, {"max_tokens": "17"}),
     "max_tags": ({"max_tags": "0"}, {"max_tags": "2"}),
     "undesired_tags": ({"undesired_tags": ""}, {"undesired_tags": "long hair"}),
     "remove_implied_tags": ({"remove_implied_tags": "False"}, {"remove_implied_tags": "True"}),

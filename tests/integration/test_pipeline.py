@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 from PIL import Image
 
 from tests.support.encoded import with_orientation
@@ -343,3 +344,20 @@ def test_in_place_pictures_are_not_flattened(tmp_path: Path, model: Path, monkey
     monkeypatch.setattr(PictureFile, "flattened", lambda _: pytest.fail("flattened for nothing"))
     assert job(place, model, tmp_path / "a", in_place=True).succeeded == 1
     assert (place / "clear.txt").exists()
+
+
+def test_captions_fit_into_the_tokens_and_the_job_says_how_many_do_not(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    values = {"custom_model": str(model), "trigger_words": "sks", "cache": "False"}
+    for limit, too_long in ((3, 0), (2, 24)):
+        lines: list[str] = []
+        host = LocalHost(folder, {**values, "max_tokens": limit}, tmp_path / f"out{limit}", say=lines.append)
+        summary = run_job(host)
+        assert {caption for _, caption in captions(summary)} == {"sks, rin"}
+        assert summary.too_long == too_long
+        report = (Path(summary.output or "") / ".wd14" / "report.json").read_text("utf-8")
+        assert report.count('"notes": ["3 tokens; the limit is 2"]') == too_long
+        assert sum(line.startswith("Tokens are estimated, from above") for line in lines) == 1
+        assert any("Over the maximum number of tokens: 24 captions." in line for line in lines) == bool(too_long)

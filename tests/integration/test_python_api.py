@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 from PIL import Image
 
 import wd14
@@ -48,12 +49,14 @@ def test_one_picture_has_tags_by_category_best_first_and_a_caption(picture: Path
     assert tags.error is None
 
 
-def test_parameters_are_those_of_the_config(picture: Path, model: Path) -> None:
+def test_parameters_are_those_of_the_config(picture: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # tokens are estimated
     tags = wd14.tag(
         str(picture), str(model), thresh=0.15, remove_underscore=True, undesired_tags=["solo"], rating="last"
     )
     assert tags.caption() == "long hair, smile, bright, rin (x), explicit"
     assert "solo" not in tags.general
+    assert wd14.tag(picture, model, max_tokens=12).caption() == "solo, bright, rin_(x)"
     with pytest.raises(wd14.ConfigError, match="no parameter 'tresh'; did you mean thresh"):
         wd14.tag(picture, model, tresh=0.15)
     with pytest.raises(wd14.ConfigError, match="from 0 to 1"):

@@ -39,11 +39,22 @@ GROUND_FLOOR = {
 #: Do not know of each other: what passes between them is in `types`.
 WINGS = {"data", "model", "caption", "curation", "hosts"}
 #: Put the wings together.
-UPPER = {"decoding", "scored_rows", "pipeline", "api", "cli"}
+UPPER = {"decoding", "scored_rows", "token_counting", "pipeline", "api", "cli"}
 
 HOST_SDKS = {"lab", "transformerlab"}
 #: Packages that cost start-up time, or that are not ours to need.
-HEAVY = {"datasets", "pandas", "pyarrow", "huggingface_hub", "onnxruntime", "torch", "cv2", "onnx", *HOST_SDKS}
+HEAVY = {
+    "datasets",
+    "pandas",
+    "pyarrow",
+    "huggingface_hub",
+    "onnxruntime",
+    "tokenizers",
+    "torch",
+    "cv2",
+    "onnx",
+    *HOST_SDKS,
+}
 
 
 def imports_of(node: ast.AST) -> set[str]:

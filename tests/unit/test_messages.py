@@ -66,10 +66,11 @@ def test_thresholds_are_those_that_count(values: dict[str, Any], words: str) -> 
 
 def test_the_end_says_what_came_out() -> None:
     tags = (("solo", 2500), ("1girl", 800))
-    assert list(closing_lines(summary(frequent_tags=tags, without_tags=1))) == [
+    assert list(closing_lines(summary(frequent_tags=tags, without_tags=1, too_long=2))) == [
         "Captioned 2,998 of 3,000 pictures in 3 min 05 s (8 from stored scores); 2 failed, each is named above.",
         "Most frequent tags: solo 2,500, 1girl 800",
         "Without any tag: 1 caption. A lower threshold gives more tags.",
+        "Over the maximum number of tokens: 2 captions. All that may be left out of them is left out.",
     ]
     assert list(closing_lines(summary(captioned=3000, from_scores=0, failed=0))) == [
         "Captioned 3,000 of 3,000 pictures in 3 min 05 s."

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from wd14.caption.merging import Merger
 from wd14.caption.ordering import TagOrder
-from wd14.caption.render import Caption, append, split_caption
+from wd14.caption.render import Caption, append, missing, split_caption
 from wd14.caption.styles import SINGLE_CATEGORIES, styled
 from wd14.caption.thresholds import TagSelector
+from wd14.caption.token_budget import TokenBudget, droppable_texts
+from wd14.caption.tokens import EstimatedTokens
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
 from wd14.errors import ModelContractError, ScoringError
-from wd14.types import Curation, FloatArray, IndexArray, Labels
+from wd14.types import Curation, FloatArray, IndexArray, Labels, TokenCounter
 
 __all__ = ["Caption", "Captioner", "split_caption"]
 
@@ -27,6 +29,7 @@ class Captioner:
         config: the options.
         published: thresholds that the model's author published, by category or for "all".
         curation: what the plan of the dataset does to the captions. Trigger words and an existing caption stay.
+        tokens: counts tokens where the config limits them; None = they are estimated.
 
     Attributes:
         remarks: lines for the log on entries of the options that no tag of the model matches: mostly misspellings.
@@ -42,6 +45,7 @@ class Captioner:
         *,
         published: Mapping[str, float] | None = None,
         curation: Curation | None = None,
+        tokens: TokenCounter | None = None,
     ) -> None:
         self._vocabulary = Vocabulary(labels, config, curation or Curation())
         self._refine = None if curation is None else curation.refine
@@ -56,6 +60,10 @@ class Captioner:
         self._separator = config.caption_separator
         self._append = config.append_tags
         self._merge = Merger(self._vocabulary, config.caption_separator) if self._vocabulary.has_slots else None
+        self._budget: TokenBudget | None = None
+        if config.max_tokens:
+            self._budget = TokenBudget(config.max_tokens, tokens or EstimatedTokens())
+            self._droppable = droppable_texts(labels, self._vocabulary)
         self.remarks = (*self._vocabulary.remarks, *self._selector.remarks)
 
     def kept(self, scores: FloatArray) -> IndexArray:
@@ -87,11 +95,28 @@ class Captioner:
         if self._refine is not None:
             kept = self._refine(kept)
         written = self._order(kept, scores, first, last)
+        tokens = None
+        if self._budget is not None:
+            written, tokens = self._budget.fit(
+                written, self._droppable_beside(existing, written), lambda kept: self._text(kept, existing)
+            )
+        texts = self._vocabulary.texts
+        return Caption(self._text(written, existing), tuple((texts[i], score) for i, score in written.items()), tokens)
+
+    def _text(self, written: Iterable[int], existing: str | None) -> str:
+        """The caption's text, from the ids of its texts."""
         texts, triggers = self._vocabulary.texts, self._vocabulary.triggers
         tags = [texts[i] for i in written if i not in self._vocabulary.trigger_ids]
-        if self._append and existing is not None:
-            merge = self._merge
-            text = merge(existing, tags) if merge else append(existing, tags, triggers, self._separator)
-        else:
-            text = self._separator.join([*triggers, *tags])
-        return Caption(text, tuple((texts[i], score) for i, score in written.items()))
+        if not self._append or existing is None:
+            return self._separator.join([*triggers, *tags])
+        if self._merge is not None:
+            return self._merge(existing, tags)
+        return append(existing, tags, triggers, self._separator)
+
+    def _droppable_beside(self, existing: str | None, written: Iterable[int]) -> frozenset[int]:
+        """What may be left out of a caption; what the existing one has stays in the text, and so among the tags."""
+        if not self._append or existing is None:
+            return self._droppable
+        texts = self._vocabulary.texts
+        general = {texts[i]: i for i in written if i in self._droppable}
+        return frozenset(general[text] for text in missing(existing.strip(), list(general), self._separator))

@@ -19,6 +19,7 @@ class Caption:
 
     text: str
     tags: tuple[tuple[str, float], ...] = ()
+    tokens: int | None = None  #: of the text, where their number is limited
 
     def scores(self) -> dict[str, float]:
         """Tag as written -> score, rounded to 4 digits."""
@@ -50,15 +51,15 @@ def append(existing: str, tags: Sequence[str], triggers: Sequence[str], separato
             parts = [*openers, *(part for part in parts if folded(part) not in known)]
         text = separator.join(parts)
     else:
-        text = separator.join(filter(None, [*_missing(text, triggers, separator), text]))
+        text = separator.join(filter(None, [*missing(text, triggers, separator), text]))
     # Again, since a tag that begins or ends like the separator (`a-`, `--`) moves the cuts between the others.
-    while new := _missing(text, tags, separator):
+    while new := missing(text, tags, separator):
         text = separator.join(filter(None, [text, *new]))
     return text
 
 
-def _missing(text: str, tags: Sequence[str], separator: str) -> list[str]:
-    """The tags that a caption does not have."""
+def missing(text: str, tags: Sequence[str], separator: str) -> list[str]:
+    """The tags that a caption does not have, in any spelling."""
     there = set(map(folded, split_caption(text, separator)))
     bounded = f"{separator}{text}{separator}"
     return [tag for tag in tags if folded(tag) not in there and f"{separator}{tag}{separator}" not in bounded]

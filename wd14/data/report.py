@@ -23,19 +23,22 @@ class Tally:
         self._counts = dict.fromkeys(Status, 0)
         self._tags: Counter[str] = Counter()
         self._without_tags = 0
+        self._too_long = 0
         self.failures: list[tuple[str, str]] = []
 
-    def add(self, report: RowReport, label: str, tags: Collection[str] = ()) -> None:
+    def add(self, report: RowReport, label: str, tags: Collection[str] = (), *, too_long: bool = False) -> None:
         """Counts one row.
 
         Args:
             report: what became of it.
             label: names it for a person.
             tags: the model's tags in its caption, as written.
+            too_long: whether its caption has more tokens than it may.
         """
         self._counts[report.status] += 1
         self._tags.update(tags)
         self._without_tags += report.status is not Status.FAILED and not tags
+        self._too_long += report.status is not Status.FAILED and too_long
         if report.status is Status.FAILED and len(self.failures) < NAMED_FAILURES:
             self.failures.append((label, report.reason or "unknown"))
 
@@ -70,6 +73,7 @@ class Tally:
             output=output,
             failures=tuple(self.failures),
             without_tags=self._without_tags,
+            too_long=self._too_long,
             # Of equally frequent tags the first in the alphabet, so that two runs say the same.
             frequent_tags=tuple(sorted(self._tags.items(), key=lambda item: (-item[1], item[0]))[:_NAMED_TAGS]),
             **more,
