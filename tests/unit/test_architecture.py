@@ -33,6 +33,7 @@ GROUND_FLOOR = {
     "regular_files",
     "hub_answers",
     "spelling",
+    "implied_tags",
     "images",
 }
 #: Do not know of each other: what passes between them is in `types`.

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from wd14.caption.ordering import TagOrder
-from wd14.caption.render import Caption, append, split_caption
+from wd14.caption.render import Caption, append
 from wd14.caption.thresholds import SINGLE_CATEGORIES, TagSelector
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
 from wd14.errors import ModelContractError, ScoringError
+from wd14.spelling import split_caption
 from wd14.types import FloatArray, IndexArray, Labels
 
 __all__ = ["Caption", "Captioner", "split_caption"]
