@@ -7,13 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from wd14.curation.checks.rule import Seen
+from wd14.images.facts import BLURRED_BELOW
 from wd14.implied_tags import implied_by_words
 
 #: Pixels of the short side below which trainers have to enlarge a picture.
 SHORTEST_SIDE = 512
-#: `PictureFacts.sharpness` below which a picture is blurred: photographs have 76 and more, with a Gaussian blur of two
-#: pixels 7 to 18.
-LOWEST_SHARPNESS = 20.0
 #: A caption with one of these says that it is blurred.
 _SAY_BLURRED = frozenset({"blurry", "motion_blur", "depth_of_field", "bokeh", "soft_focus"})
 
@@ -38,7 +36,7 @@ def small(seen: Seen) -> Iterator[str]:
 def blurred(seen: Seen) -> Iterator[str]:
     """No sharp edge, and no word about it."""
     facts = seen.row.facts
-    if facts is None or facts.sharpness >= LOWEST_SHARPNESS:
+    if facts is None or facts.sharpness >= BLURRED_BELOW:
         return
     if seen.caption is None or not any(word.folded in _SAY_BLURRED for word in seen.caption.words):
         yield "the picture is blurred, or was enlarged, or shows next to nothing"

@@ -31,7 +31,7 @@ from wd14.model.score_store.database import (
     set_aside,
 )
 from wd14.model.score_store.row_format import check, floor, kept, pack, rating_mask, unpack, usable_for
-from wd14.types import FloatArray, Labels, Log
+from wd14.types import FloatArray, Labels, Log, PictureFacts
 
 __all__ = ["ScoreStore", "ScoreView", "StoreStats", "floor", "usable_for"]
 
@@ -77,6 +77,7 @@ class ScoreStore:
         self._rebuilt = False
         self._keeps = True  # False once writing has failed: what is there can still be read
         self._pending: dict[tuple[bytes, int], bytes] = {}
+        self._facts: dict[bytes, PictureFacts] = {}
         self._flushed_at = time.monotonic()
         self._identities: dict[int, Identity] = {}
 
@@ -130,6 +131,18 @@ class ScoreStore:
         with self._lock:
             self._identities[number] = identity
         return ScoreView(self, identity, labels)
+
+    def facts(self, picture: bytes) -> PictureFacts | None:
+        """What is kept of a picture, or None.
+
+        Args:
+            picture: sha256 of the encoded picture, 32 bytes.
+        """
+        return self._facts.get(picture)
+
+    def put_facts(self, rows: Iterable[tuple[bytes, PictureFacts]]) -> None:
+        """Keeps facts: (sha256 of the encoded picture, its facts) each."""
+        self._facts.update(rows)
 
     def flush(self) -> None:
         """Writes what is waiting."""
