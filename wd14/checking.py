@@ -237,7 +237,8 @@ class _Looking:
         self._max_pixels = round(config.max_megapixels * 1_000_000)
         self._pixels = Budget(_PIXELS_AT_ONCE)
         self._bytes = Budget(_BYTES_AT_ONCE)
-        workers = config.max_data_loader_n_workers or min(available_cores(), _MOST_WORKERS)
+        wanted = config.max_data_loader_n_workers
+        workers = min(available_cores(), _MOST_WORKERS) if wanted is None else max(1, wanted)
         self._threads: OrderedMap[InputRow, _Looked] = OrderedMap(
             self._look,
             source,

@@ -49,8 +49,14 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def add_parameter(group: Any, key: str) -> None:
-    """An option for a parameter. Its value stays text: the config reads it, as it reads the host's."""
+def add_parameter(group: Any, key: str, words: str | None = None) -> None:
+    """An option for a parameter. Its value stays text: the config reads it, as it reads the host's.
+
+    Args:
+        group: where the help shows it.
+        key: the parameter's.
+        words: what it means to a command that does not caption; None = the parameter's own help.
+    """
     field = CaptionConfig.model_fields[key]
     metavar = _metavar(key, field.annotation)
     more: dict[str, Any] = {"metavar": metavar}
@@ -58,7 +64,8 @@ def add_parameter(group: Any, key: str) -> None:
         more = {"action": argparse.BooleanOptionalAction}
     elif get_origin(field.annotation) is tuple:
         more["action"] = "append"
-    words = f"{field.description} Default: {_default_in_words(field.default)}."
+    if words is None:
+        words = f"{field.description} Default: {_default_in_words(field.default)}."
     if get_origin(field.annotation) is Literal and "|" not in metavar:
         words += f" Choices: {', '.join(get_args(field.annotation))}."
     option = "--" + key.replace("_", "-")

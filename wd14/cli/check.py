@@ -29,6 +29,25 @@ _PARAMETERS = {
 }
 
 
+#: What parameters mean to a check, where captioning has them mean something else.
+_WORDS = {
+    "trigger_words": "Words that are to open every caption. Not given: those of the run, or guessed.",
+    "purpose": "What the training is to learn: whether traits (character) or clothes (outfit) should have been folded."
+    " Not given: that of the run.",
+    "caption_style": "The base model that the captions are for: whether they have rating words.",
+    "rating": "Where the captions have a rating; none = they are to have no rating words.",
+    "max_tokens": "Tokens that a caption may have: 75, 150 or 225. 0 = any number. Not given: 75.",
+    "fold_tags": "Tags that the trigger word stands for: no caption is to have them. Wildcards: * and ?.",
+    "keep_tags": "Tags that captions may have, whatever else is said of them. Wildcards: * and ?.",
+    "undesired_tags": "Tags that no caption is to have, in any spelling. Wildcards: * and ?.",
+    "split": "Split to read. Not given: all.",
+    "caption_column": "Column of the captions, in datasets that have columns. Default: caption, or another usual name.",
+    "generation_model": "The tagger whose tags and stored scores are used, where they are on this machine. Not given:"
+    " that of the run, or the usual one.",
+    "cache": "Look into the stored scores, and keep what was found out about pictures. Default: on.",
+}
+
+
 def add_command(commands: Any) -> None:
     """Adds `check` to the program's commands."""
     parser = commands.add_parser(
@@ -37,7 +56,7 @@ def add_command(commands: Any) -> None:
         help="say what is wrong with a captioned dataset",
         description="Checks a captioned dataset: its captions and its pictures. Nothing is changed, and no model is run"
         " or downloaded. Parameters that are not given are those of the run that made the dataset, where that is"
-        " known; of splits all are read, and captions may have 75 tokens.",
+        " known.",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("source", metavar="DATASET", help="any dataset that can be captioned, with its captions")
@@ -46,7 +65,7 @@ def add_command(commands: Any) -> None:
     for heading, keys in _PARAMETERS.items():
         group = parser.add_argument_group(heading)
         for key in keys:
-            add_parameter(group, key)
+            add_parameter(group, key, _WORDS.get(key))
     parser.set_defaults(run=run)
 
 

@@ -19,8 +19,9 @@ _MOST_REASONS = 20_000
 class Checker:
     """Applies the rules to a dataset.
 
-    A row of 30 tags takes about 0.1 ms and 400 bytes, so 1,000,000 rows two minutes and half a gigabyte. The
-    last step, `findings`, compares pictures and words with each other: seconds for 100,000 pictures.
+    Measured with 31 tags a caption, facts, and 10,000 words that are no tags: 100,000 rows take 8 s and 110 MB,
+    1,000,000 rows a minute and 620 MB, with a second for `findings`.
+    Looking for pictures that look alike comes on top of that.
 
     Args:
         expected: what is known of the dataset.
