@@ -12,6 +12,7 @@ from typing import Any, overload
 from PIL import Image
 
 from wd14.caption.captioner import Captioner
+from wd14.checking import CheckReport, check_source
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError, NotAnImageError, RowError
 from wd14.model.files import registry
@@ -103,18 +104,37 @@ def tag(
     return _tag_all(pictures, model, config)
 
 
+def check_dataset(source: str | Path, **parameters: Any) -> CheckReport:
+    """Says what is wrong with a captioned dataset, as `wd14-captioner check` does. Changes nothing, runs no model.
+
+    Args:
+        source: anything that can be captioned, with its captions.
+        parameters: those of `CaptionConfig` that say how to read it and what its captions are to be like.
+
+    Raises:
+        ConfigError: there is no such parameter, or it cannot have this value.
+        SourceError: the dataset cannot be read.
+    """
+    _check_names(parameters)
+    return check_source(source, parameters, log=logger.info)
+
+
 def models() -> tuple[ModelDescription, ...]:
     """The models that are known by name; any other works by its Hugging Face id or its folder."""
     return registry.MODELS
 
 
 def _config(parameters: Mapping[str, Any]) -> CaptionConfig:
+    _check_names(parameters)
+    return CaptionConfig.from_values(parameters)
+
+
+def _check_names(parameters: Mapping[str, Any]) -> None:
     for name in parameters:
         if name not in CaptionConfig.model_fields:
             close = difflib.get_close_matches(name, CaptionConfig.model_fields, n=1)
             hint = f"; did you mean {close[0]}?" if close else "; see wd14.CaptionConfig"
             raise ConfigError(f"there is no parameter {name!r}{hint}")
-    return CaptionConfig.from_values(parameters)
 
 
 def _tag_all(pictures: Iterable[Picture], model: str | Path | Tagger, config: CaptionConfig) -> list[Tags]:

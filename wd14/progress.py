@@ -1,9 +1,15 @@
-"""How fast a job is, and the estimate of the time left."""
+"""How fast a job is, the estimate of the time left, and showing both."""
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING, Any
+
 from wd14.text import count, duration, share
-from wd14.types import Progress
+from wd14.types import Log, Progress
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 #: Seconds between two lines of progress, where no bar is shown.
 LINE_EVERY = 10.0
@@ -32,6 +38,53 @@ class ProgressMeter:
             del points[0]
         (then, before), (last, after) = points[0], points[-1]
         return (after - before) / (last - then) if last > then else 0.0
+
+
+class ShownProgress:
+    """Shows a person where a job stands: a tqdm bar on stderr, or a line every few seconds.
+
+    Args:
+        say: shows a line.
+        bar: draw the bar instead of saying lines of progress.
+    """
+
+    def __init__(self, say: Log, *, bar: bool) -> None:
+        self._say = say
+        self._draws_bar = bar
+        self._bar: tqdm[Any] | None = None
+        self._next_line = time.monotonic() + LINE_EVERY
+
+    def log(self, line: str) -> None:
+        """Says a line, above the bar if there is one."""
+        if self._bar is not None:
+            self._bar.clear()
+        self._say(line)
+
+    def show(self, progress: Progress) -> None:
+        """Moves the bar, or says a line every few seconds."""
+        if self._draws_bar:
+            self._move_bar(progress)
+            return
+        now = time.monotonic()
+        if now >= self._next_line:
+            self._next_line = now + LINE_EVERY
+            self._say(progress_line(progress))
+
+    def close(self) -> None:
+        """Removes the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _move_bar(self, progress: Progress) -> None:
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=progress.total, unit="picture", dynamic_ncols=True, smoothing=0.1, leave=False)
+        if progress.failed:
+            self._bar.set_postfix(failed=progress.failed, refresh=False)
+        self._bar.update(progress.done - self._bar.n)
+        self._bar.refresh()
 
 
 def done_in_words(progress: Progress) -> str:

@@ -58,7 +58,7 @@ class ScoredRows:
         with ExitStack() as stack:
             self._store = ScoreStore.open(config.cache_path, log=log) if config.cache else ScoreStore.off()
             stack.callback(self._store.close)
-            self._stored = self._store.view(model.identity, _preprocessing(config), model.labels, name=model.id)
+            self._stored = self._store.view(model.identity, preprocessing_of(config), model.labels, name=model.id)
             stored_will_do = usable_for(lowest_threshold(model.labels, config, model.thresholds))
             self._tagger = BackgroundCall(lambda: tagger or self._open_tagger(), "wd14-session")
             # A process that ends while one of its threads opens a session is aborted.
@@ -118,7 +118,7 @@ class ScoredRows:
         return tagger
 
 
-def _preprocessing(config: CaptionConfig) -> str:
+def preprocessing_of(config: CaptionConfig) -> str:
     """All that shapes the model's input beside the picture and the model: part of a stored score's key."""
     upright = "upright" if config.exif_orientation else "as stored"
     return f"v{PREPROCESS_VERSION} {config.profile} image_size={config.image_size} {upright}"

@@ -48,6 +48,15 @@ def with_escapes(text: str) -> str:
     return _UNESCAPED_PARENTHESIS.sub(r"\\\g<0>", text)
 
 
+def split_caption(text: str, separator: str) -> list[str]:
+    """The tags of a caption, without the spaces around them. Empty tags are left out.
+
+    Spaces around the separator do not count, unless it consists of nothing else.
+    """
+    bare = separator.strip() or separator
+    return [part.strip() for part in (text.split(bare) if bare else [text]) if part.strip()]
+
+
 def wildcard_pattern(entry: str) -> re.Pattern[str]:
     r"""The expression for an entry: `*` is any text, `?` any character, `\*` and `\?` are the characters themselves."""
     text = folded(entry).replace("[", "[[]")  # brackets have no meaning of their own

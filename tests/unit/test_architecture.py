@@ -34,12 +34,13 @@ GROUND_FLOOR = {
     "hub_answers",
     "spelling",
     "concepts",
+    "implied_tags",
     "images",
 }
 #: Do not know of each other: what passes between them is in `types`.
 WINGS = {"data", "model", "caption", "curation", "hosts"}
 #: Put the wings together.
-UPPER = {"decoding", "scored_rows", "token_counting", "pipeline", "api", "cli"}
+UPPER = {"decoding", "scored_rows", "token_counting", "pipeline", "check_settings", "checking", "api", "cli"}
 
 HOST_SDKS = {"lab", "transformerlab"}
 #: Packages that cost start-up time, or that are not ours to need.
@@ -171,6 +172,7 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     "process": {"open": "the null device", "os.open": "the null device"},
     "hosts.lab.host": {"self._datasets.open": "a dataset, not a file"},
     "scored_rows": {"ScoreStore.open": "the score store"},
+    "checking": {"ScoreStore.open": "the score store"},
     "cli.cache": {"ScoreStore.open": "the score store"},
     # Files of the host, which is trusted.
     "hosts.lab.storage": {

@@ -8,7 +8,7 @@ import numpy as np
 
 from wd14.caption.merging import Merger
 from wd14.caption.ordering import TagOrder
-from wd14.caption.render import Caption, append, missing, split_caption
+from wd14.caption.render import Caption, append, missing
 from wd14.caption.styles import SINGLE_CATEGORIES, styled
 from wd14.caption.thresholds import TagSelector
 from wd14.caption.token_budget import TokenBudget, droppable_texts
@@ -16,6 +16,7 @@ from wd14.caption.tokens import EstimatedTokens
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
 from wd14.errors import ModelContractError, ScoringError
+from wd14.spelling import split_caption
 from wd14.types import Curation, FloatArray, IndexArray, Labels, TokenCounter
 
 __all__ = ["Caption", "Captioner", "split_caption"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from wd14.spelling import folded
+from wd14.spelling import folded, split_caption
 
 #: What stands inside words and tags: `m.u.g.e.n`, `fate/stay_night`.
 _INSIDE_WORDS = re.compile(r"[\w.'’:/-]")
@@ -24,15 +24,6 @@ class Caption:
     def scores(self) -> dict[str, float]:
         """Tag as written -> score, rounded to 4 digits."""
         return {name: round(score, 4) for name, score in self.tags}
-
-
-def split_caption(text: str, separator: str) -> list[str]:
-    """The tags of a caption, without the spaces around them. Empty tags are left out.
-
-    Spaces around the separator do not count, unless it consists of nothing else.
-    """
-    bare = separator.strip() or separator
-    return [part.strip() for part in (text.split(bare) if bare else [text]) if part.strip()]
 
 
 def append(existing: str, tags: Sequence[str], triggers: Sequence[str], separator: str) -> str:

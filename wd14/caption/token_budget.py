@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 
 from wd14.caption.vocabulary import Vocabulary
@@ -19,7 +18,7 @@ def droppable_texts(labels: Labels, vocabulary: Vocabulary) -> frozenset[int]:
     Count tags, always-first tags and trigger words are not among them.
     """
     general: set[int] = set()
-    kept = vocabulary.trigger_ids | {text for text, rank in enumerate(vocabulary.ranks) if rank < math.inf}
+    kept = vocabulary.trigger_ids | {text for text, rank in enumerate(vocabulary.ranks) if rank < 0}
     for name, category, texts in zip(labels.names, labels.categories, vocabulary.written, strict=True):
         is_general = category == "general" and not _says_how_many(folded(name))
         (general if is_general else kept).update(texts)

@@ -33,7 +33,7 @@ class Vocabulary:
     Attributes:
         texts: all of them; the position of a text is its id.
         written: for each tag the ids of its texts: mostly one, several when it is expanded, none when it is unwanted.
-        unwanted: positions of the tags that are not written.
+        unwanted: positions of the tags that the options leave out.
         ranks: the place of each text, the lowest first: those that the user wants first, then the style's slots; empty
             when neither has a say.
         triggers: the trigger words, each once.
@@ -52,12 +52,15 @@ class Vocabulary:
         texts = _texts(labels, config, curation.without_name, self.remarks)
         written = [tuple(dict.fromkeys(self._id(text) for text, _ in own)) for own in texts]
         unwanted_tags, unwanted_texts = self._find_unwanted(config.undesired_tags)
-        unwanted_tags |= {tag for tag, name in enumerate(labels.names) if name in curation.left_out}
         self.written = [
             () if tag in unwanted_tags else tuple(text for text in ids if text not in unwanted_texts)
             for tag, ids in enumerate(written)
         ]
         self.unwanted = [tag for tag, ids in enumerate(self.written) if not ids]
+        # Not among the unwanted: what is folded still outvotes what contradicts it (`Curation.refine`).
+        for tag, name in enumerate(labels.names):
+            if name in curation.left_out:
+                self.written[tag] = ()
         self.ranks = self._style_ranks(texts)
         if config.always_first_tags and not self.ranks:
             self.ranks = [math.inf] * len(self.texts)

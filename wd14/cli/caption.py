@@ -14,7 +14,7 @@ from wd14.parameter_groups import GROUPS
 from wd14.stop import StopToken, stopped_by_signals
 
 
-class _HelpFormatter(argparse.HelpFormatter):
+class HelpFormatter(argparse.HelpFormatter):
     """Writes `--[no-]cache` instead of `--cache, --no-cache`, and an option's text beside it where there is room."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -33,7 +33,7 @@ def add_command(commands: Any) -> None:
         usage="%(prog)s SOURCE [--output DIR] [parameters]",
         help="caption a dataset",
         description="Captions a dataset and writes an image/caption dataset.",
-        formatter_class=_HelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "source",
@@ -45,12 +45,18 @@ def add_command(commands: Any) -> None:
     for heading, keys in GROUPS.items():
         group = parser.add_argument_group(heading)
         for key in keys:
-            _add_parameter(group, key)
+            add_parameter(group, key)
     parser.set_defaults(run=run)
 
 
-def _add_parameter(group: Any, key: str) -> None:
-    """An option for a parameter. Its value stays text: the config reads it, as it reads the host's."""
+def add_parameter(group: Any, key: str, words: str | None = None) -> None:
+    """An option for a parameter. Its value stays text: the config reads it, as it reads the host's.
+
+    Args:
+        group: where the help shows it.
+        key: the parameter's.
+        words: what it means to a command that does not caption; None = the parameter's own help.
+    """
     field = CaptionConfig.model_fields[key]
     metavar = _metavar(key, field.annotation)
     more: dict[str, Any] = {"metavar": metavar}
@@ -58,11 +64,19 @@ def _add_parameter(group: Any, key: str) -> None:
         more = {"action": argparse.BooleanOptionalAction}
     elif get_origin(field.annotation) is tuple:
         more["action"] = "append"
-    words = f"{field.description} Default: {_default_in_words(field.default)}."
+    if words is None:
+        words = f"{field.description} Default: {_default_in_words(field.default)}."
     if get_origin(field.annotation) is Literal and "|" not in metavar:
         words += f" Choices: {', '.join(get_args(field.annotation))}."
     option = "--" + key.replace("_", "-")
     group.add_argument(option, dest=key, default=argparse.SUPPRESS, help=words.replace("%", "%%"), **more)
+
+
+def parameters_in(args: argparse.Namespace) -> dict[str, Any]:
+    """The parameters that were given as options, by their keys."""
+    values = {key: value for key, value in vars(args).items() if key in CaptionConfig.model_fields}
+    # An option that is given more than once adds up.
+    return {key: "\n".join(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def _metavar(key: str, annotation: Any) -> str:
@@ -89,12 +103,8 @@ def run(args: argparse.Namespace) -> int:
     from wd14.messages import failure_in_words, stop_in_words
     from wd14.pipeline import run_job
 
-    values = {key: value for key, value in vars(args).items() if key in CaptionConfig.model_fields}
-    for key, value in values.items():
-        if isinstance(value, list):  # an option that is given more than once adds up
-            values[key] = "\n".join(value)
     stop = StopToken()
-    host = LocalHost(args.source, values, args.output, say=say, bar=sys.stderr.isatty(), stop=stop)
+    host = LocalHost(args.source, parameters_in(args), args.output, say=say, bar=sys.stderr.isatty(), stop=stop)
     try:
         with stopped_by_signals(stop):
             run_job(host)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
 from wd14.messages import result_in_words
-from wd14.progress import LINE_EVERY, progress_line
+from wd14.progress import ShownProgress
 from wd14.stop import StopToken
 from wd14.text import printable
 from wd14.types import Destination, Progress, Summary, Written
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 
 class LocalHost:
@@ -50,9 +46,7 @@ class LocalHost:
         self._say = say
         self.stop = stop or StopToken()
         self.written = Written()
-        self._draws_bar = bar
-        self._bar: tqdm[Any] | None = None
-        self._next_line = time.monotonic() + LINE_EVERY
+        self._progress = ShownProgress(say, bar=bar)
 
     def settings(self) -> Mapping[str, Any]:
         """The caller's parameters."""
@@ -99,44 +93,21 @@ class LocalHost:
 
     def log(self, line: str) -> None:
         """Says a line, above the bar if there is one."""
-        if self._bar is not None:
-            self._bar.clear()
-        self._say(line)
+        self._progress.log(line)
 
     def progress(self, progress: Progress) -> None:
         """Moves the bar, or says a line every few seconds."""
-        if self._draws_bar:
-            self._move_bar(progress)
-            return
-        now = time.monotonic()
-        if now >= self._next_line:
-            self._next_line = now + LINE_EVERY
-            self._say(progress_line(progress))
+        self._progress.show(progress)
 
     def finish(self, summary: Summary) -> None:
         """Removes the bar, and says where the result is."""
-        self._close_bar()
+        self._progress.close()
         self._say(f"Result: {printable(result_in_words(summary))}")
 
     def fail(self, error: BaseException, written: Written) -> None:  # noqa: ARG002 - the caller gets the error itself
         """Removes the bar, and keeps what was written for the caller."""
         self.written = written
-        self._close_bar()
-
-    def _move_bar(self, progress: Progress) -> None:
-        if self._bar is None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=progress.total, unit="picture", dynamic_ncols=True, smoothing=0.1, leave=False)
-        if progress.failed:
-            self._bar.set_postfix(failed=progress.failed, refresh=False)
-        self._bar.update(progress.done - self._bar.n)
-        self._bar.refresh()
-
-    def _close_bar(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self._progress.close()
 
 
 def _absolute(path: str | Path) -> Path:

@@ -96,6 +96,33 @@ def find_model(model: str | Path, *, log: Log | None = None, stop: StopToken | N
     return finder.on_hub(wanted["repo"], wanted["subfolder"].strip("/"), wanted["revision"] or "main")
 
 
+def find_here(model: str, *, stop: StopToken | None = None) -> ModelFiles | Labels | None:
+    """What of a model is on this machine: all of it, its labels alone, or nothing (None). Asks nobody.
+
+    Raises:
+        ModelNotFoundError: no such model.
+        LabelsError: its label file cannot be read.
+        ModelContractError: it is no tagger, or does not fit its labels.
+        JobStoppedError: a stop was asked for.
+    """
+    text = model.strip()
+    finder = _Finder(text, lambda _: None, stop or StopToken())
+    name, _, revision = text.partition("@")
+    known = registry.find(name)
+    if known is not None and known.repo is not None:
+        by_hand = None if revision else _put_by_hand(known)
+        return finder.in_cache(*(by_hand or map(download.cached, _remote_files(known, revision))))
+    wanted = _HUB_ID.fullmatch(text) if known is None else None
+    if wanted is None or mode_of(Path(text)):
+        return find_model(model, stop=stop)
+    prefix = f"{wanted['subfolder'].strip('/')}/".lstrip("/")
+    files = [
+        [RemoteFile(wanted["repo"], prefix + name, wanted["revision"] or "main") for name in names]
+        for names in (MODEL_FILES, LABEL_FILES)
+    ]
+    return finder.in_cache(*(next(filter(None, map(download.cached, several)), None) for several in files))
+
+
 def is_here(known: ModelDescription) -> bool:
     """Whether a model can be used with no network: shipped, put here by hand, or in the hub's cache. Checks no hash."""
     if known.repo is None or _put_by_hand(known) is not None:
@@ -164,6 +191,14 @@ class _Finder:
                 f"{folder}: expected {names} beside the model, found neither; it lists the model's tags"
             )
         read_graph(model_path)  # what is no model at all is said before a second goes into hashing it
+        return self._files(model_path, labels_path, registry.find_by_sha256(self._sha256(model_path)))
+
+    def in_cache(self, model_path: Path | None, labels_path: Path | None) -> ModelFiles | Labels | None:
+        """A model of which these files are here. What is known of it is found by its hash, so nothing is fetched."""
+        if labels_path is None:
+            return None
+        if model_path is None:
+            return hashed_labels(labels_path)[0]
         return self._files(model_path, labels_path, registry.find_by_sha256(self._sha256(model_path)))
 
     def _first_on_hub(self, repo: str, prefix: str, names: Sequence[str], revision: str, hint: str) -> Path:

@@ -16,7 +16,7 @@ from wd14 import Tagger
 from wd14.config import BUILTIN_MODEL
 from wd14.errors import ConfigError, JobStoppedError, LabelsError, ModelContractError, ModelError, ModelNotFoundError
 from wd14.model.files import hashes
-from wd14.model.files.find import find_model, is_here
+from wd14.model.files.find import ModelFiles, find_here, find_model, is_here
 from wd14.model.files.registry import MODELS, find
 from wd14.stop import StopToken
 
@@ -253,3 +253,30 @@ def test_labels_come_from_the_file_whatever_the_categories(tmp_path: Path) -> No
     save_model(tmp_path / "model.onnx", random_weights(3), size=SIZE)
     write_csv(tmp_path / "selected_tags.csv", [4, 4, 4])
     assert set(find_model(tmp_path).labels.categories) == {"character"}
+
+
+def test_what_of_a_model_is_here_is_found_without_asking_anybody(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    def cache(repo: str, revision: str, *names: str) -> None:
+        place = tmp_path / "hub" / f"models--{repo.replace('/', '--')}" / "snapshots" / revision
+        place.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            shutil.copy(folder / name, place / name)
+
+    assert isinstance(find_here(BUILTIN_MODEL), ModelFiles)
+    assert isinstance(find_here(str(folder)), ModelFiles)
+    known = MODELS[0]
+    assert find_here(known.id) is find_here("owner/name@abc") is None
+    for model, revision in ((known.id, known.revision or ""), ("owner/name@abc", "abc")):
+        repo = model.partition("@")[0]
+        cache(repo, revision, "selected_tags.csv")
+        assert find_here(model) == find_model(folder).labels
+        cache(repo, revision, "model.onnx")
+        found = find_here(model)
+        assert isinstance(found, ModelFiles)
+        assert found.identity == find_model(folder).identity
+    with pytest.raises(ModelNotFoundError, match="Did you mean"):
+        find_here("wd-vit-taggr-v3")

@@ -1,0 +1,138 @@
+"""What a check knows of a dataset before it reads a row: from the caller, and from the run that made the dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wd14.config import CaptionConfig
+from wd14.curation.checks.expected import USUAL_TOKENS, Expected
+from wd14.curation.checks.picture_rules import HIGH_SCORE
+from wd14.data.provenance import MADE_BY
+from wd14.data.sources.values import read_json_object
+from wd14.errors import ConfigError, SourceError
+from wd14.regular_files import mode_of
+from wd14.types import Labels
+
+#: Parameters of the run that made the dataset which say what its captions are like, or under what its scores are kept.
+_OF_THE_RUN = frozenset(
+    {
+        *("generation_model", "custom_model", "profile", "image_size", "exif_orientation", "cache_folder"),
+        *("caption_column", "caption_extension", "caption_separator", "caption_style", "rating", "tag_replacement"),
+        *("trigger_words", "purpose", "fold_tags", "keep_tags", "undesired_tags", "always_first_tags"),
+        *("max_tags", "max_tokens", "implications", "thresh", "general_threshold"),
+    }
+)
+#: How a dataset is read for a check.
+_READING: Mapping[str, Any] = {"append_tags": True, "in_place": False, "keep_columns": False}
+#: Decisions of a plan that take a tag out of captions.
+_LEAVE_OUT = ("folded", "dropped")
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """What is known of a dataset.
+
+    Attributes:
+        config: the caller's parameters, else those of the run that made the dataset, else the defaults.
+        is_ours: whether a run of this program made the dataset.
+        given: keys of the parameters that the caller gave.
+        planned: tags that the dataset's plan left out.
+        remarks: lines about what could not be read.
+    """
+
+    config: CaptionConfig
+    is_ours: bool = False
+    given: frozenset[str] = frozenset()
+    planned: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def expected(self, labels: Labels | None) -> Expected:
+        """What the rules are to expect.
+
+        Args:
+            labels: the model's tags, where they are known.
+        """
+        config, given = self.config, self.given
+        asked = config.max_tokens if "max_tokens" in given or config.max_tokens else None
+        return Expected(
+            separator=config.caption_separator,
+            trigger_words=config.trigger_words,
+            purpose=config.purpose if self.is_ours or "purpose" in given else None,
+            has_ratings=self._has_ratings(),
+            left_out=(*config.undesired_tags, *config.fold_tags, *self.planned),
+            kept=config.keep_tags,
+            words=self._own_words(),
+            labels=labels,
+            max_tokens=USUAL_TOKENS if asked is None else asked,
+            asked_tokens=asked is not None,
+            lists_all=not (config.max_tags or config.max_tokens or config.implications)
+            and config.threshold_for("general") <= HIGH_SCORE,
+        )
+
+    def _has_ratings(self) -> bool | None:
+        """Kohya's captions have a rating where one was asked for; those of other styles have one of their own."""
+        if not self.is_ours and not self.given & {"caption_style", "rating"}:
+            return None
+        return self.config.caption_style != "kohya" or self.config.rating != "none"
+
+    def _own_words(self) -> tuple[str, ...]:
+        config = self.config
+        targets = [target for _, target in config.tag_replacement]
+        separator = config.caption_separator
+        return (*config.always_first_tags, *(word for text in targets for word in text.split(separator or None)))
+
+
+def settings_for(dataset: str | Path, parameters: Mapping[str, Any]) -> CheckSettings:
+    """What is known of a dataset.
+
+    Args:
+        dataset: its folder, or whatever else a source is; only a folder can be one of ours.
+        parameters: the caller's, as `CaptionConfig` takes them; they win.
+
+    Raises:
+        ConfigError: a parameter cannot have this value.
+    """
+    given = frozenset(parameters)
+    values = {"split": "all", **parameters, **_READING}
+    config = CaptionConfig.from_values(values)
+    remarks: list[str] = []
+    made = _read(Path(dataset), "provenance.json", remarks)
+    if not str(made.get("made_by", "")).startswith(MADE_BY):
+        return CheckSettings(config, given=given, remarks=tuple(remarks))
+    run = made.get("parameters")
+    of_the_run = {key: run[key] for key in _OF_THE_RUN & run.keys()} if isinstance(run, dict) else {}
+    try:
+        config = CaptionConfig.from_values(of_the_run | _without_the_runs_model(given, of_the_run) | values)
+    except ConfigError as error:
+        remarks.append(f"whether captions follow the parameters in provenance.json: {error}")
+    planned = _left_out(_read(Path(dataset), "plan.json", remarks))
+    return CheckSettings(config, True, given, planned, tuple(remarks))
+
+
+def _without_the_runs_model(given: frozenset[str], run: Mapping[str, Any]) -> dict[str, Any]:
+    """A model that the caller names counts, also where the run had one of its own."""
+    return {"custom_model": ""} if "generation_model" in given and "custom_model" in run else {}
+
+
+def _read(dataset: Path, name: str, remarks: list[str]) -> dict[str, Any]:
+    """A file of the dataset's hidden folder; empty where there is none."""
+    path = dataset / ".wd14" / name
+    try:
+        return read_json_object(path) if mode_of(path) else {}
+    except SourceError as error:
+        remarks.append(f"what {name} says: {error}")
+        return {}
+
+
+def _left_out(plan: Mapping[str, Any]) -> tuple[str, ...]:
+    """The tags that a plan took out of all captions. What it took out beside another tag only may be elsewhere."""
+    decisions = plan.get("decisions")
+    found = [each for each in decisions if isinstance(each, dict)] if isinstance(decisions, list) else []
+    return tuple(
+        str(each["tag"])
+        for each in found
+        if each.get("decision") in _LEAVE_OUT and each.get("tag") and not each.get("beside")
+    )

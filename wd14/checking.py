@@ -1,0 +1,315 @@
+"""Checks a captioned dataset: reads its captions, looks at its pictures, says what is wrong. Nothing is written to it.
+
+    source ─▶ captions, pictures (threads: hash, stored facts and scores, or the picture opened) ─▶ Checker ─▶ findings
+
+Pictures whose facts are stored are not decoded. The model is never run, and never downloaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from wd14.check_settings import CheckSettings, settings_for
+from wd14.config import CaptionConfig
+from wd14.curation.checks.checker import Checker
+from wd14.curation.checks.finding import Finding, number_by_severity
+from wd14.curation.checks.gathered import FindSimilar
+from wd14.curation.checks.rule import CheckedRow
+from wd14.data.caption_files import caption_file
+from wd14.data.reader import Source, open_source
+from wd14.data.sources.input_rows import CAPTION_COLUMNS
+from wd14.data.sources.splits import split_of_folder
+from wd14.errors import ImageTooLargeError, ModelError, RowError
+from wd14.images.facts import facts_of
+from wd14.images.opening import PictureFile
+from wd14.images.reading import encoded_size, read_picture
+from wd14.model.files.find import ModelFiles, find_here
+from wd14.model.score_store.store import ScoreStore, ScoreView
+from wd14.progress import ProgressMeter
+from wd14.regular_files import mode_of
+from wd14.scored_rows import preprocessing_of
+from wd14.stop import StopToken
+from wd14.text import printable
+from wd14.threads import BackgroundCall, Budget, Exhausted, OrderedMap, available_cores
+from wd14.types import InputRow, Labels, Log, PictureFacts, Progress
+
+R = TypeVar("R")
+
+#: How often (seconds) progress is shown and a stop is looked for.
+_TICK = 0.5
+#: As in `decoding`: pixels open at once, bytes of encoded pictures at once, threads.
+_PIXELS_AT_ONCE = 128_000_000
+_BYTES_AT_ONCE = 256 << 20
+_MOST_WORKERS = 16
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a check found.
+
+    Attributes:
+        dataset: as the caller named it.
+        pictures: rows that were read.
+        findings: the gravest first.
+        remarks: lines about what could not be checked.
+    """
+
+    dataset: str
+    pictures: int
+    findings: tuple[Finding, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> int:
+        """Findings that are errors."""
+        return number_by_severity(self.findings)["error"]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report, as JSON can hold it."""
+        return {
+            "dataset": self.dataset,
+            "pictures": self.pictures,
+            "numbers": dict(number_by_severity(self.findings)),
+            "remarks": list(self.remarks),
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+
+def check_source(
+    source: str | Path,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    log: Log = lambda _: None,
+    progress: Callable[[Progress], None] = lambda _: None,
+    stop: StopToken | None = None,
+    count_tokens: Callable[[str], int] | None = None,
+    find_similar: FindSimilar | None = None,
+) -> CheckReport:
+    """Checks a captioned dataset.
+
+    Args:
+        source: anything that can be captioned; captions come from its caption column, else from the text files beside
+            its pictures.
+        parameters: as `CaptionConfig` takes them, see `check_settings`; all splits are read unless `split` names one.
+        log: is told what is left out while reading, and why.
+        progress: is shown where the check stands, twice a second.
+        stop: ends the check.
+        count_tokens: counts the tokens of a caption; None = their number is not checked.
+        find_similar: finds pictures that look alike; None = only files that are the same are found.
+
+    Raises:
+        SourceError: the dataset cannot be read.
+        ConfigError: a parameter cannot have this value.
+        ModelError: the model that the caller names cannot be used.
+        JobStoppedError: a stop was asked for.
+    """
+    settings = settings_for(source, parameters or {})
+    check = _Check(str(source), settings, log, progress, StopToken(stop))
+    return check.run(count_tokens, find_similar)
+
+
+@dataclass(slots=True)
+class _Looked:
+    """A row whose picture was looked at."""
+
+    row: InputRow
+    checked: CheckedRow
+    is_fresh: bool = False  #: whether its facts are new
+
+
+class _Check:
+    """One check."""
+
+    def __init__(
+        self,
+        dataset: str,
+        settings: CheckSettings,
+        log: Log,
+        progress: Callable[[Progress], None],
+        stop: StopToken,
+    ) -> None:
+        self._dataset = dataset
+        self._settings = settings
+        self._config = settings.config
+        self._log = log
+        self._progress = progress
+        self._stop = stop
+        self._remarks = list(settings.remarks)
+        self._meter = ProgressMeter()
+        self._next_tick = 0.0
+
+    def run(self, count_tokens: Callable[[str], int] | None, find_similar: FindSimilar | None) -> CheckReport:
+        config = self._config
+        with ExitStack() as stack:
+            stack.callback(self._stop.request, "the check has ended")
+            source = self._wait_for(lambda: open_source(self._dataset, config, log=self._log))
+            stack.enter_context(source)
+            store = ScoreStore.open(config.cache_path, log=self._log) if config.cache else ScoreStore.off()
+            stack.enter_context(store)
+            labels, scores = self._wait_for(lambda: self._model(store))
+            if find_similar is None:
+                self._remarks.append("whether pictures are nearly the same")
+            if count_tokens is None:
+                self._remarks.append("the number of tokens")
+            expected = replace(self._settings.expected(labels), count_tokens=count_tokens)
+            checker = Checker(expected, find_similar)
+            looking = _Looking(self._dataset, source, config, store, scores)
+            rows = stack.enter_context(looking)
+            self._read_all(rows, source, checker, store)
+            findings = self._wait_for(checker.findings)
+        return CheckReport(self._dataset, len(checker), tuple(findings), tuple(self._remarks))
+
+    def _model(self, store: ScoreStore) -> tuple[Labels | None, ScoreView | None]:
+        """The tags of the model, and its stored scores, as far as they are here.
+
+        Raises:
+            ModelError: the model that the caller names cannot be used.
+        """
+        config = self._config
+        try:
+            found = find_here(config.model, stop=self._stop)
+        except ModelError as error:
+            if self._settings.given & {"generation_model", "custom_model"}:
+                raise
+            self._remarks.append(f"whether words are tags of the model: {error}")
+            return None, None
+        if found is None:
+            self._remarks.append(
+                f"whether words are tags of the model: {config.model} is not on this machine (wd14-captioner download"
+                f" {config.model}, or --generation-model with one that is)"
+            )
+            return None, None
+        if isinstance(found, ModelFiles):
+            return found.labels, store.view(found.identity, preprocessing_of(config), found.labels, name=found.id)
+        return found, None
+
+    def _read_all(self, rows: _Looking, source: Source, checker: Checker, store: ScoreStore) -> None:
+        failed = 0
+        while True:
+            self._tick(len(checker), source.total, failed)
+            try:
+                looked = rows.take(_TICK / 2)
+            except TimeoutError:
+                continue
+            except Exhausted:
+                break
+            checker.add(looked.checked)
+            failed += looked.checked.error is not None
+            if looked.is_fresh and looked.checked.facts is not None:
+                store.put_facts([(looked.checked.digest, looked.checked.facts)])
+        self._next_tick = 0.0
+        self._tick(len(checker), source.total, failed)
+
+    def _wait_for(self, make: Callable[[], R]) -> R:
+        """What may take long is made in a thread, so that the check can be stopped meanwhile."""
+        call = BackgroundCall(make, "wd14-check")
+        call.start()
+        while not call.wait(_TICK / 2):
+            self._stop.check()
+        return call.result()
+
+    def _tick(self, done: int, total: int | None, failed: int) -> None:
+        now = time.monotonic()
+        if now >= self._next_tick:
+            self._next_tick = now + _TICK
+            self._progress(self._meter.progress(done=done, total=total, failed=failed, from_scores=0, now=now))
+        self._stop.check()
+
+
+class _Looking:
+    """Rows with what is known of their pictures, in order; threads work ahead. A context manager, which ends them."""
+
+    def __init__(
+        self, dataset: str, source: Source, config: CaptionConfig, store: ScoreStore, scores: ScoreView | None
+    ) -> None:
+        self._root = _root(dataset)
+        self._config = config
+        self._store = store
+        self._scores = scores
+        self._has_column = bool({config.caption_column, *CAPTION_COLUMNS} & set(source.columns))
+        self._max_pixels = round(config.max_megapixels * 1_000_000)
+        self._pixels = Budget(_PIXELS_AT_ONCE)
+        self._bytes = Budget(_BYTES_AT_ONCE)
+        wanted = config.max_data_loader_n_workers
+        workers = min(available_cores(), _MOST_WORKERS) if wanted is None else max(1, wanted)
+        self._threads: OrderedMap[InputRow, _Looked] = OrderedMap(
+            self._look,
+            source,
+            workers=workers,
+            window=8 + 4 * workers,
+            name="wd14-look",
+            weigh=_bytes_in_memory,
+            most_bytes=_BYTES_AT_ONCE,
+        )
+
+    def take(self, timeout: float) -> _Looked:
+        """The next row; raises as `OrderedMap.take`."""
+        return self._threads.take(timeout)
+
+    def __enter__(self) -> _Looking:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.close()
+
+    def _look(self, row: InputRow) -> _Looked:
+        name, folder = self._place(row)
+        looked = _Looked(replace(row, data=None), CheckedRow(name, self._caption(row), folder))
+        try:
+            with self._bytes.taking(0 if row.data is not None else encoded_size(row)):
+                data = read_picture(row)
+                digest = hashlib.sha256(data).digest()
+                facts = self._store.facts(digest)
+                if facts is None:
+                    facts = self._facts(data)
+                    looked.is_fresh = True
+        except RowError as error:
+            looked.checked = replace(looked.checked, error=str(error))
+        except MemoryError:
+            looked.checked = replace(looked.checked, error=str(ImageTooLargeError("there is not enough memory for it")))
+        else:
+            scores = self._scores.get(digest) if self._scores is not None else None
+            looked.checked = replace(looked.checked, facts=facts, digest=digest, scores=scores)
+        return looked
+
+    def _facts(self, data: bytes) -> PictureFacts:
+        picture = PictureFile(data, max_pixels=self._max_pixels)
+        with self._pixels.taking(picture.pixels):
+            return facts_of(picture.rgb(upright=True))
+
+    def _caption(self, row: InputRow) -> str | None:
+        """The caption; "" = there is one, and it is empty."""
+        if row.caption is not None or row.path is None:
+            return row.caption if row.caption is not None or not self._has_column else ""
+        there = self._has_column or mode_of(Path(caption_file(row.path, self._config.caption_extension)))
+        return "" if there else None
+
+    def _place(self, row: InputRow) -> tuple[str, str]:
+        """A row's name, as short as it is clear, and the folder of its picture below the dataset's and the split's."""
+        if row.path is None:
+            return row.label, ""
+        path = os.path.realpath(row.path)
+        if not path.startswith(self._root + os.sep):
+            return row.label, ""
+        relative = printable(Path(path).relative_to(self._root).as_posix())
+        parts = PurePosixPath(relative).parts[:-1]
+        return relative, "/".join(parts[1:] if parts and split_of_folder(parts[0]) else parts)
+
+
+def _root(dataset: str) -> str:
+    try:
+        path = Path(dataset).expanduser()
+    except RuntimeError:
+        return dataset
+    return os.path.realpath(path if path.is_dir() else path.parent)
+
+
+def _bytes_in_memory(row: InputRow | _Looked) -> int:
+    return len(row.data) if isinstance(row, InputRow) and row.data is not None else 0

@@ -1,0 +1,159 @@
+"""What a checker remembers of a dataset: about 400 bytes a picture, 300 of them the facts where there are some."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Literal, overload
+
+from wd14.curation.checks.captions import ReadCaption
+from wd14.curation.checks.expected import Expected
+from wd14.curation.checks.words import Word, Words
+from wd14.types import THUMBNAIL_SIDE, PictureFacts
+
+#: How pictures are alike, and the numbers of their rows.
+Similar = tuple[Literal["same", "near", "mirrored", "crop"], Sequence[int]]
+FindSimilar = Callable[[Sequence[PictureFacts | None]], Iterable[Similar]]
+
+_THUMBNAIL = THUMBNAIL_SIDE * THUMBNAIL_SIDE
+#: Bytes that are kept of a picture's sha256.
+_DIGEST = 16
+
+
+class FactsTable(Sequence[PictureFacts | None]):
+    """The facts of many pictures, in 280 bytes each; None where a picture has none."""
+
+    def __init__(self) -> None:
+        self._sizes = array("I")  # width and height in turn; 0 = no facts
+        self._sharpness = array("d")
+        self._thumbnails = bytearray()
+        self._places = array("i")  # among the thumbnails; -1 = none
+
+    def append(self, facts: PictureFacts | None) -> None:
+        """Adds a picture."""
+        self._sizes.extend((0, 0) if facts is None else (facts.width, facts.height))
+        self._sharpness.append(0.0 if facts is None else facts.sharpness)
+        if facts is None:
+            self._places.append(-1)
+        else:
+            self._places.append(len(self._thumbnails) // _THUMBNAIL)
+            self._thumbnails += facts.thumbnail
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> PictureFacts | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[PictureFacts | None]: ...
+    def __getitem__(self, index: int | slice) -> PictureFacts | Sequence[PictureFacts | None] | None:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        place = self._places[index] * _THUMBNAIL
+        if place < 0:
+            return None
+        return PictureFacts(
+            self._sizes[2 * index],
+            self._sizes[2 * index + 1],
+            self._sharpness[index],
+            bytes(self._thumbnails[place : place + _THUMBNAIL]),
+        )
+
+
+class Gathered:
+    """All rows so far.
+
+    Attributes:
+        names: of the pictures.
+        facts: of the pictures.
+        captioned: how many rows have a caption.
+        listed: how many of these are lists of tags, and no sentences alone.
+        words: the words of all captions.
+        folders: pictures in each folder.
+        find_similar: finds pictures that look alike; None = that is not looked for.
+        openings: for each row the word that it begins with; None = a sentence, or no caption.
+    """
+
+    def __init__(self, expected: Expected, find_similar: FindSimilar | None = None) -> None:
+        self.expected = expected
+        self.find_similar = find_similar
+        self.words = Words(expected)
+        self.names: list[str] = []
+        self.facts = FactsTable()
+        self.folders: dict[str, int] = {}
+        self.openings: list[Word | None] = []
+        self.captioned = 0
+        self.listed = 0
+        self._digests = bytearray()
+        self._texts = array("q")  # hashes of the captions
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def add(
+        self, name: str, folder: str, caption: ReadCaption | None, facts: PictureFacts | None, digest: bytes
+    ) -> int:
+        """Adds a row; returns its number."""
+        row = len(self.names)
+        self.names.append(name)
+        self.facts.append(facts)
+        self.folders[folder] = self.folders.get(folder, 0) + 1
+        self.openings.append(None if caption is None else caption.opening)
+        self._digests += digest[:_DIGEST].ljust(_DIGEST, b"\0")
+        self._texts.append(0 if caption is None else hash(caption.text.strip()))
+        if caption is not None:
+            self.captioned += 1
+            self.listed += bool(caption.words)
+            for word in caption.words:
+                word.captions += 1
+                if not word.is_known or word.is_rating:
+                    word.rows.append(row)
+        return row
+
+    def text(self, row: int) -> int:
+        """A number that is the same for rows of the same caption; 0 = no caption."""
+        return self._texts[row]
+
+    @cached_property
+    def similar(self) -> list[Similar]:
+        """Groups of pictures that look alike."""
+        return [] if self.find_similar is None else list(self.find_similar(self.facts))
+
+    @cached_property
+    def same_pictures(self) -> list[list[int]]:
+        """Rows that hold the same picture: the same file, or one that looks the same."""
+        groups = [*self._same_files(), *(sorted(rows) for kind, rows in self.similar if kind == "same")]
+        return list(_joined(groups))
+
+    def _same_files(self) -> Iterator[list[int]]:
+        """Rows whose files are the same to the byte, two or more each time."""
+        nothing = bytes(_DIGEST)
+        first: dict[bytes, int] = {}
+        groups: dict[int, list[int]] = {}
+        for row in range(len(self)):
+            digest = bytes(self._digests[row * _DIGEST : (row + 1) * _DIGEST])
+            if digest != nothing and (earlier := first.setdefault(digest, row)) != row:
+                groups.setdefault(earlier, [earlier]).append(row)
+        yield from groups.values()
+
+
+def _joined(groups: Iterable[Sequence[int]]) -> Iterator[list[int]]:
+    """Groups that share no row: those that did are one."""
+    leader: dict[int, int] = {}
+
+    def find(row: int) -> int:
+        while (above := leader.setdefault(row, row)) != row:
+            leader[row] = leader[above]
+            row = above
+        return row
+
+    for group in groups:
+        for row in group:
+            one, other = sorted((find(group[0]), find(row)))
+            leader[other] = one
+    joined: dict[int, list[int]] = {}
+    for row in sorted(leader):
+        joined.setdefault(find(row), []).append(row)
+    yield from joined.values()
