@@ -126,7 +126,10 @@ def models() -> tuple[ModelDescription, ...]:
 
 def _config(parameters: Mapping[str, Any]) -> CaptionConfig:
     _check_names(parameters)
-    return CaptionConfig.from_values(parameters)
+    config = CaptionConfig.from_values(parameters)
+    if config.studies:
+        raise ConfigError("purpose, fold_tags and plan are about a whole dataset: use wd14.caption_dataset")
+    return config
 
 
 def _check_names(parameters: Mapping[str, Any]) -> None:

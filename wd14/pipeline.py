@@ -2,20 +2,20 @@
 
     source ─▶ scored rows (threads work ahead) ─▶ captions, in order (the caller's thread) ─▶ output
 
+Where the dataset is to be studied first, it is read twice: once for the scores and the plan, once to caption it.
+
 The caller's thread never waits longer than a tick, so a stop is obeyed also while a batch is slow.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
@@ -26,24 +26,25 @@ from wd14.data.report import Tally
 from wd14.data.sidecar import SidecarWriter
 from wd14.data.writer import DatasetWriter, OutputRow, Sink
 from wd14.errors import AllRowsFailedError, EmptySourceError, RowError
+from wd14.host_link import TICK, HostLink
 from wd14.hosts.base import Host
 from wd14.hosts.local import LocalHost
 from wd14.messages import closing_lines, opening_lines, thresholds_in_words
 from wd14.model.files.find import ModelFiles, find_model
-from wd14.progress import ProgressMeter
 from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
-from wd14.text import count, printable
+from wd14.text import count
 from wd14.threads import BackgroundCall, Exhausted
 from wd14.token_counting import token_counter
-from wd14.types import DecodedRow, RowReport, Status, Summary, Written
+from wd14.types import DecodedRow, RowReport, Status, Summary, TokenCounter, Written
 
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from wd14.study_pass import Studied, StudyPass
 
 logger = logging.getLogger("wd14")
 
-#: How often (seconds) the host sees progress and a stop is looked for.
-TICK = 0.5
+#: Where a study ends within its job: most of the time goes into scores, which the second pass finds stored.
+_STUDY_SPAN = (0.0, 0.9)
 
 
 def caption_dataset(
@@ -73,15 +74,20 @@ def caption_dataset(
     return _run(_Job(host, config or CaptionConfig()))
 
 
-def run_job(host: Host) -> Summary:
+def run_job(host: Host, *, dry_run: bool = False, save_plan: Path | None = None) -> Summary:
     """Runs the job that a host describes, and tells the host how it ended.
+
+    Args:
+        host: where the job runs.
+        dry_run: stop when the plan is made and said; nothing is written.
+        save_plan: a file that the plan is written to.
 
     Raises:
         CaptionerError: the job failed or was stopped; the host knows.
     """
     job: _Job | None = None
     try:
-        job = _Job(host, CaptionConfig.from_values(host.settings()))
+        job = _Job(host, CaptionConfig.from_values(host.settings()), dry_run=dry_run, save_plan=save_plan)
         return _run(job)
     except BaseException as error:
         host.fail(error, Written() if job is None else job.written())
@@ -100,77 +106,122 @@ def _run(job: _Job) -> Summary:
 class _Job:
     """One run, from its config to its summary."""
 
-    def __init__(self, host: Host, config: CaptionConfig) -> None:
+    def __init__(
+        self, host: Host, config: CaptionConfig, *, dry_run: bool = False, save_plan: Path | None = None
+    ) -> None:
         self.host = host
         self._config = config
+        self._dry_run = dry_run
+        self._save_plan = save_plan
         self._stop = StopToken(host.stop)
         self._tally = Tally()
         self._started = time.monotonic()
-        self._meter = ProgressMeter()
-        self._next_tick = 0.0
+        self._link = HostLink(host, self._stop, self._tally)
         self._sink: Sink | None = None
         self._trainer = None if config.trainer == "none" else TrainerFiles(config)
-        self._total: int | None = None
         self._wanted: str | None = None
-        self._thread = threading.get_ident()
-        self._lines: deque[str] = deque()  #: said by other threads: the host hears them from its own
-
-    def say(self, line: str) -> None:
-        """Says a line, from any thread; names of files and tags in it cannot do anything to a terminal."""
-        self._lines.append(printable(line))
-        if threading.get_ident() == self._thread:
-            self._say_lines()
 
     def run(self) -> Summary:
-        config, stop = self._config, self._stop
+        config, stop, link = self._config, self._stop, self._link
         with ExitStack() as stack:
             # The model is looked for while the source is looked over.
-            finding = BackgroundCall(lambda: find_model(config.model, log=self.say, stop=stop), "wd14-model")
-            counting = BackgroundCall(lambda: token_counter(config, log=self.say, stop=stop), "wd14-tokens")
+            finding = BackgroundCall(lambda: find_model(config.model, log=link.say, stop=stop), "wd14-model")
+            counting = BackgroundCall(lambda: token_counter(config, log=link.say, stop=stop), "wd14-tokens")
             place = self.host.source(config)
             finding.start()
             counting.start()
-            source = self._wait_for(BackgroundCall(lambda: open_source(place, config, log=self.say), "wd14-source"))
+            source = link.wait_for(BackgroundCall(lambda: open_source(place, config, log=link.say), "wd14-source"))
             stack.enter_context(source)
-            self._total = source.total
+            link.begin_pass(self._tally, total=source.total)
             total = "" if source.total is None else f", {count(source.total, 'picture')}"
-            self.say(f"Dataset: {source.name}{total}")
-            model = self._wait_for(finding)
-            self._say_all(opening_lines(config, model.labels, model.thresholds, config.model))
+            link.say(f"Dataset: {source.name}{total}")
+            model = link.wait_for(finding)
+            link.say_all(opening_lines(config, model.labels, model.thresholds, config.model))
+            studied = None
+            if config.studies or self._dry_run:
+                from wd14.study_pass import StudyPass
+
+                study = stack.enter_context(StudyPass(model, config, save_as=self._save_plan))
+                studied = self._study(study, source)
+                if self._dry_run:
+                    return self._summary(model, studied.device)
+            summary, output = self._caption(source, model, studied, counting)
+        link.say_all(closing_lines(summary))
+        if self._wanted not in (None, output):
+            link.say(f"{self._wanted} was there already and is untouched.")
+        if self._trainer is not None:
+            link.say_all(self._trainer.closing_lines(Path(output)))
+        return summary
+
+    def _study(self, study: StudyPass, source: Source) -> Studied:
+        """Goes over the dataset once, and says what the plan is."""
+        self._link.begin_pass(self._tally, total=source.total, phase="Study", span=_STUDY_SPAN)
+        with ScoredRows(source, study.model, study.config, stop=self._stop, log=self._link.say) as rows:
+            self._take_all(rows, self._study_row(study))
+            self._check_any()
+            studied = study.conclude(source.name, rows.device)
+        self._link.say_all(studied.lines())
+        total, self._tally = self._tally.done, Tally()
+        self._link.begin_pass(self._tally, total=total, span=(_STUDY_SPAN[1], 1.0))
+        return studied
+
+    def _study_row(self, study: StudyPass) -> Callable[[DecodedRow], None]:
+        def finish(row: DecodedRow) -> None:
+            reason = None
+            try:
+                study.add(row)
+            except RowError as error:
+                self._raise_if_wanted(row, error)
+                reason = str(error)  # said when the row is to be captioned
+            status = Status.FAILED if reason else Status.FROM_SCORES if row.from_scores else Status.CAPTIONED
+            self._tally.add(
+                RowReport(row.input.index, row.input.source, status, row.input.name, reason=reason), row.input.label
+            )
+
+        return finish
+
+    def _caption(
+        self,
+        source: Source,
+        model: ModelFiles,
+        studied: Studied | None,
+        counting: BackgroundCall[TokenCounter | None],
+    ) -> tuple[Summary, str]:
+        """Goes over the dataset and writes it; returns how it ended, and where the result is."""
+        config = self._config if studied is None else studied.config
+        with ExitStack() as stack:
             sink = self._sink = self._open_sink(source)
             stack.callback(sink.abandon)
-            rows = stack.enter_context(ScoredRows(source, model, config, stop=stop, log=self.say, stage=sink.stage))
-            # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
-            tokens = self._wait_for(counting)
-            captioner = Captioner(model.labels, config, published=model.thresholds, tokens=tokens)
-            for remark in captioner.remarks:
-                self.say(f"Note: {remark}")
-            self._caption_all(rows, captioner, sink)
-            self._check_any()
-            summary = self._tally.summary(
-                seconds=self._seconds(),
-                output=None,
-                device=rows.device,
-                model=config.model,
-                thresholds=thresholds_in_words(config, model.labels, model.thresholds),
-                caption_column=config.caption_column,
+            rows = stack.enter_context(
+                ScoredRows(source, model, config, stop=self._stop, log=self._link.say, stage=sink.stage)
             )
-            output = sink.finish(summary, self._provenance(source, model, summary))
-            summary = replace(summary, seconds=self._seconds(), output=output, written=sink.written())
-        self._say_all(closing_lines(summary))
-        if self._wanted not in (None, output):
-            self.say(f"{self._wanted} was there already and is untouched.")
-        if self._trainer is not None:
-            self._say_all(self._trainer.closing_lines(Path(output)))
-        return summary
+            # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
+            curation = None if studied is None else studied.curation
+            tokens = self._link.wait_for(counting)
+            captioner = Captioner(model.labels, config, published=model.thresholds, curation=curation, tokens=tokens)
+            for remark in captioner.remarks:
+                self._link.say(f"Note: {remark}")
+            self._take_all(rows, lambda row: self._finish_row(row, captioner, sink, studied))
+            self._check_any()
+            summary = self._summary(model, rows.device or (None if studied is None else studied.device))
+            notes = {} if studied is None else {"plan": studied.plan.to_json()}
+            output = sink.finish(summary, self._provenance(source, model, summary), notes)
+            return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
+
+    def _summary(self, model: ModelFiles, device: str | None) -> Summary:
+        config = self._config
+        return self._tally.summary(
+            seconds=self._seconds(),
+            output=None,
+            device=device,
+            model=config.model,
+            thresholds=thresholds_in_words(config, model.labels, model.thresholds),
+            caption_column=config.caption_column,
+        )
 
     def written(self) -> Written:
         """What is there to stay, whatever becomes of the job."""
         return Written() if self._sink is None else self._sink.written()
-
-    def _say_all(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.say(line)
 
     def _provenance(self, source: Source, model: ModelFiles, summary: Summary) -> dict[str, Any]:
         return provenance(
@@ -201,27 +252,28 @@ class _Job:
             destination,
             caption_column=config.caption_column,
             caption_files=config.text_files,
-            log=self.say,
-            tick=self._tick,
+            log=self._link.say,
+            tick=self._link.tick,
         )
 
-    def _caption_all(self, scored: ScoredRows, captioner: Captioner, sink: Sink) -> None:
-        self._tick()
+    def _take_all(self, scored: ScoredRows, finish: Callable[[DecodedRow], None]) -> None:
+        """Finishes every row, in order."""
+        link = self._link
+        link.tick()
         while True:
             try:
                 rows = scored.take(timeout=TICK / 2)
             except TimeoutError:
-                self._tick()
+                link.tick()
                 continue
             except Exhausted:
                 break
             for row in rows:
-                self._finish_row(row, captioner, sink)
-                self._tick()
-        self._next_tick = 0.0
-        self._tick()
+                finish(row)
+                link.tick()
+        link.tick(at_once=True)
 
-    def _finish_row(self, row: DecodedRow, captioner: Captioner, sink: Sink) -> None:
+    def _finish_row(self, row: DecodedRow, captioner: Captioner, sink: Sink, studied: Studied | None) -> None:
         source_row = row.input
         caption = name = None
         tags: list[str] = []
@@ -235,14 +287,14 @@ class _Job:
             name = sink.add(OutputRow(input=source_row, caption=made.text, staged=row.staged, scores=scores))
             caption = made.text
             tags = [tag for tag, _ in made.tags]
-            status = Status.FROM_SCORES if row.from_scores else Status.CAPTIONED
+            scored_now = not row.from_scores or (studied is not None and studied.scored_now(source_row.index))
+            status = Status.CAPTIONED if scored_now else Status.FROM_SCORES
         except RowError as error:
-            if self._config.on_error == "stop":
-                raise type(error)(f"{source_row.label}: {error}") from error
+            self._raise_if_wanted(row, error)
             if row.staged is not None:
                 sink.discard(row.staged)
             reason = str(error)
-            self.say(f"Failed: {source_row.label}: {reason}")
+            self._link.say(f"Failed: {source_row.label}: {reason}")
         report = RowReport(
             source_row.index, source_row.source, status, source_row.name, name, caption, reason, tuple(row.notes)
         )
@@ -251,38 +303,14 @@ class _Job:
         if self._trainer is not None:
             self._trainer.add(report)
 
+    def _raise_if_wanted(self, row: DecodedRow, error: RowError) -> None:
+        if self._config.on_error == "stop":
+            raise type(error)(f"{row.input.label}: {error}") from error
+
     def end(self) -> None:
         """Tells what still runs in threads that the job is over, and says what they said."""
         self._stop.request("the job has ended")
-        self._say_lines()
-
-    def _wait_for(self, deferred: BackgroundCall[R]) -> R:
-        """What is being made in a thread, since it may take long: the job can be stopped meanwhile."""
-        deferred.start()
-        while not deferred.wait(TICK / 2):
-            self._tick()
-        return deferred.result()
-
-    def _say_lines(self) -> None:
-        while self._lines:
-            self.host.log(self._lines.popleft())
-
-    def _tick(self) -> None:
-        """Raises when the job is to stop; shows progress about twice a second."""
-        now = time.monotonic()
-        if now >= self._next_tick:
-            self._next_tick = now + TICK
-            self._show_progress(now)
-        self._stop.check()
-
-    def _show_progress(self, now: float) -> None:
-        self._say_lines()
-        tally = self._tally
-        self.host.progress(
-            self._meter.progress(
-                done=tally.done, total=self._total, failed=tally.failed, from_scores=tally.from_scores, now=now
-            )
-        )
+        self._link.say_waiting()
 
     def _check_any(self) -> None:
         tally = self._tally

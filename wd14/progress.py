@@ -24,11 +24,16 @@ class ProgressMeter:
     def __init__(self) -> None:
         self._points: list[tuple[float, int]] = []  # (time in seconds, rows done by then)
 
-    def progress(self, *, done: int, total: int | None, failed: int, from_scores: int, now: float) -> Progress:
-        """Where a job stands that has done so many rows at `now` (seconds of a monotonic clock)."""
+    def progress(
+        self, *, done: int, total: int | None, failed: int, from_scores: int, now: float, **more: Any
+    ) -> Progress:
+        """Where a job stands that has done so many rows at `now` (seconds of a monotonic clock).
+
+        `more` are fields of `Progress` that say which pass it is.
+        """
         rate = self._rate(done, now)
         left = None if total is None or rate <= 0 else max(0, total - done) / rate
-        return Progress(done, total, failed, from_scores, rate, left)
+        return Progress(done, total, failed, from_scores, rate, left, **more)
 
     def _rate(self, done: int, now: float) -> float:
         points = self._points
@@ -52,6 +57,7 @@ class ShownProgress:
         self._say = say
         self._draws_bar = bar
         self._bar: tqdm[Any] | None = None
+        self._phase = ""
         self._next_line = time.monotonic() + LINE_EVERY
 
     def log(self, line: str) -> None:
@@ -77,14 +83,29 @@ class ShownProgress:
             self._bar = None
 
     def _move_bar(self, progress: Progress) -> None:
+        if progress.phase != self._phase:
+            self.close()
+            self._phase = progress.phase
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=progress.total, unit="picture", dynamic_ncols=True, smoothing=0.1, leave=False)
+            self._bar = tqdm(
+                desc=progress.phase or None,
+                total=progress.total,
+                unit="picture",
+                dynamic_ncols=True,
+                smoothing=0.1,
+                leave=False,
+            )
         if progress.failed:
             self._bar.set_postfix(failed=progress.failed, refresh=False)
         self._bar.update(progress.done - self._bar.n)
         self._bar.refresh()
+
+
+def in_phase(progress: Progress, line: str) -> str:
+    """A line about a pass of a job that has several: `Study: 1,500 of 3,000 pictures`."""
+    return f"{progress.phase}: {line}" if progress.phase else line
 
 
 def done_in_words(progress: Progress) -> str:
@@ -104,4 +125,4 @@ def progress_line(progress: Progress) -> str:
         line += f", {duration(progress.remaining_seconds)} left"
     if progress.failed:
         line += f", {progress.failed:,} failed"
-    return line
+    return in_phase(progress, line)

@@ -182,7 +182,10 @@ class RowReport:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a job stands. `total` is None while the number of rows is not known."""
+    """Where a job stands. `total` is None while the number of rows is not known.
+
+    A job that studies the dataset first goes over it twice; the counts and the time left are those of one pass.
+    """
 
     done: int
     total: int | None
@@ -190,11 +193,14 @@ class Progress:
     from_scores: int
     pictures_per_second: float
     remaining_seconds: float | None
+    phase: str = ""  #: what the pass is called where there are several: "Study"
+    span: tuple[float, float] = (0.0, 1.0)  #: the pass within the job, as fractions of it
 
     @property
     def fraction(self) -> float | None:
-        """Share of the rows that are done, 0..1, or None when the total is not known."""
-        return None if not self.total else min(1.0, self.done / self.total)
+        """Share of the job that is done, 0..1, or None when the total is not known."""
+        begin, end = self.span
+        return None if not self.total else begin + (end - begin) * min(1.0, self.done / self.total)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class Tag:
     score: float
     pixel: tuple[int, int] = (0, 0)
     gain: float = 0.0
+    count: int = 1  #: pictures of the training site that have it
 
 
 def save_scripted_model(folder: Path, tags: Sequence[Tag]) -> Path:
@@ -64,5 +65,5 @@ def save_scripted_model(folder: Path, tags: Sequence[Tag]) -> Path:
         writer = csv.writer(file)
         writer.writerow(["tag_id", "name", "category", "count"])
         for number, tag in enumerate(tags):
-            writer.writerow([number, tag.name, tag.category, 1])
+            writer.writerow([number, tag.name, tag.category, tag.count])
     return folder

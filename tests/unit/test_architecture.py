@@ -40,7 +40,10 @@ GROUND_FLOOR = {
 #: Do not know of each other: what passes between them is in `types`.
 WINGS = {"data", "model", "caption", "curation", "hosts"}
 #: Put the wings together.
-UPPER = {"decoding", "scored_rows", "token_counting", "pipeline", "check_settings", "checking", "api", "cli"}
+UPPER = {
+    *("decoding", "scored_rows", "token_counting", "host_link", "study_pass", "pipeline", "check_settings"),
+    *("checking", "api", "cli"),
+}
 
 HOST_SDKS = {"lab", "transformerlab"}
 #: Packages that cost start-up time, or that are not ours to need.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -42,6 +43,14 @@ def add_command(commands: Any) -> None:
         " save_to_disk, or id of a dataset on the Hugging Face hub",
     )
     parser.add_argument("--output", metavar="DIR", help="folder of the result (default: SOURCE's name and _captions)")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="show the plan of the dataset (see --purpose) and some captions, and write nothing",
+    )
+    parser.add_argument(
+        "--save-plan", metavar="FILE", help="write the plan to a new file, to be edited and given back with --plan"
+    )
     for heading, keys in GROUPS.items():
         group = parser.add_argument_group(heading)
         for key in keys:
@@ -107,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
     host = LocalHost(args.source, parameters_in(args), args.output, say=say, bar=sys.stderr.isatty(), stop=stop)
     try:
         with stopped_by_signals(stop):
-            run_job(host)
+            run_job(host, dry_run=args.dry_run, save_plan=_file(args.save_plan))
     except (JobStoppedError, KeyboardInterrupt):
         complain(stop_in_words(host.written))
         return JobStoppedError.exit_code
@@ -115,3 +124,7 @@ def run(args: argparse.Namespace) -> int:
         complain(failure_in_words(error, host.written))
         return error.exit_code
     return 0
+
+
+def _file(name: str | None) -> Path | None:
+    return Path(name).absolute() if name else None

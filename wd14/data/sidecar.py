@@ -6,9 +6,7 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from wd14.data.caption_files import (
     TEMPORARY,
@@ -23,7 +21,7 @@ from wd14.data.output_names import check_caption_extension
 from wd14.data.sources.confinement import Confinement
 from wd14.data.writer import OutputRow, StagedPicture
 from wd14.errors import CaptionFileExistsError, ConfigError, OutputError, UnreadableImageError
-from wd14.types import InputRow, PictureToSave, RowReport, Summary, Written
+from wd14.types import InputRow, PictureToSave, RowReport, Written
 
 #: Seconds after which a temporary file must be one of a killed run.
 _STALE_AFTER = 60.0
@@ -134,7 +132,7 @@ class SidecarWriter:
     def report(self, row: RowReport) -> None:
         """Nothing: only text files are written."""
 
-    def finish(self, summary: Summary, provenance: Mapping[str, Any]) -> str:  # noqa: ARG002 - the Sink protocol's
+    def finish(self, *_: object) -> str:
         """The folder that the text files are in."""
         return str(self._folder)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from wd14.data.metadata_writer import MetadataWriter
@@ -18,6 +19,8 @@ from wd14.data.report import ReportWriter, write_json
 from wd14.errors import MissingImageError, OutputError
 from wd14.run_folder import clear_leftovers, clear_noted_leftovers
 from wd14.types import Destination, InputRow, Log, PictureToSave, RowReport, Summary, Written
+
+_NO_NOTES: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,16 @@ class Sink(Protocol):
         """Notes what became of a row, written or not."""
         ...
 
-    def finish(self, summary: Summary, provenance: Mapping[str, Any]) -> str:
-        """Completes the output; returns where it is."""
+    def finish(
+        self, summary: Summary, provenance: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]] = ...
+    ) -> str:
+        """Completes the output; returns where it is.
+
+        Args:
+            summary: how the job ended.
+            provenance: how the dataset was made.
+            notes: what else is to lie beside it, where it has a place for that: {name: JSON object}.
+        """
         ...
 
     def abandon(self) -> None:
@@ -183,7 +194,9 @@ class DatasetWriter:
         with self._output_errors():
             self._report.add(row)
 
-    def finish(self, summary: Summary, provenance: Mapping[str, Any]) -> str:
+    def finish(
+        self, summary: Summary, provenance: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]] = _NO_NOTES
+    ) -> str:
         """Completes the dataset and moves it to the first free name.
 
         Returns:
@@ -195,7 +208,8 @@ class DatasetWriter:
         with self._output_errors():
             self._report.finish(summary)
             shutil.rmtree(self._staging)
-            write_json(self._folder.path / ".wd14" / "provenance.json", provenance)
+            for name, note in {**notes, "provenance": provenance}.items():
+                write_json(self._folder.path / ".wd14" / f"{name}.json", note)
             self._metadata.finish()
             place = str(self._move_into_place(summary))
         if "[" in place or "::" in place:

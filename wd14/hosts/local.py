@@ -100,9 +100,10 @@ class LocalHost:
         self._progress.show(progress)
 
     def finish(self, summary: Summary) -> None:
-        """Removes the bar, and says where the result is."""
+        """Removes the bar, and says where the result is, if there is one."""
         self._progress.close()
-        self._say(f"Result: {printable(result_in_words(summary))}")
+        if summary.output is not None:
+            self._say(f"Result: {printable(result_in_words(summary))}")
 
     def fail(self, error: BaseException, written: Written) -> None:  # noqa: ARG002 - the caller gets the error itself
         """Removes the bar, and keeps what was written for the caller."""

@@ -68,3 +68,20 @@ def test_sibling_groups_are_large_enough_to_matter(general: list[str]) -> None:
     found = Counter(name for tag in general for name in groups_of(tag))
     assert [name for name in tables.groups() if found[name] < 2] == []
     assert max(found.values()) <= 63  # as many as are compared in `contradictions`
+
+
+def test_a_rule_by_suffix_beside_the_table(general: list[str]) -> None:
+    """The numbers of docs/traits.md: the rule of deepghs/imgutils, written anew from its description there."""
+    suffixes = (
+        "eyes? skins? hairs? buns? bangs? cuts? sidelocks? twintails? braids? afros? ahoges? drills? balds?"
+        " dreadlocks? side_ups? ponytails? updos? beards? mustaches? pointy_ears? ears? horns?"
+    ).replace(" ", "|")
+    by_suffix = re.compile(rf"(?:.*_)?(?:{suffixes})|hair_(?:over|between)(?:_.*)?")
+    spared = {"drill", "drills", "pubic_hair", "closed_eyes", "half-closed_eyes", "half-closed_eye", "empty_eyes"}
+    theirs = {tag for tag in general if by_suffix.fullmatch(tag) and tag not in spared}
+    ours = {tag for tag in general if is_trait(tag)}
+    assert (len(theirs), len(ours), len(theirs & ours)) == (367, 851, 278)
+    assert sum(map(is_state, theirs)) == 81
+    assert not any(map(is_state, ours))
+    bare = [tag for tag in general if tag.endswith(("_hair", "_eyes"))]
+    assert (len(bare), sum(map(is_state, bare))) == (158, 60)

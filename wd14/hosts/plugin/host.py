@@ -28,7 +28,7 @@ from wd14.hosts.transformer_lab import (
     success_message,
 )
 from wd14.messages import made_with
-from wd14.progress import done_in_words
+from wd14.progress import done_in_words, in_phase
 from wd14.stop import stopped_by_signals
 from wd14.types import Destination, Progress, Summary
 
@@ -156,7 +156,7 @@ def _live_line(progress: Progress) -> str:
     line = done_in_words(progress)
     if progress.pictures_per_second:
         line += f", {progress.pictures_per_second:.1f} pictures/s"
-    return f"{line}, {progress.failed:,} failed" if progress.failed else line
+    return in_phase(progress, f"{line}, {progress.failed:,} failed" if progress.failed else line)
 
 
 def _device(path: Path) -> int:

@@ -1,0 +1,171 @@
+"""The first pass over a dataset that is studied: every picture's scores, and from them the plan.
+
+The second pass finds the scores in the score store; where that is off, in one that lives as long as the job.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from wd14.caption.captioner import Captioner
+from wd14.config import CaptionConfig
+from wd14.curation.applying import curation_of
+from wd14.curation.plan import LARGEST_PLAN, Plan, parse_plan, plan_text
+from wd14.curation.plan_lines import plan_lines
+from wd14.curation.planning import make_plan
+from wd14.curation.study import Study
+from wd14.errors import ConfigError, OutputError
+from wd14.model.files.find import ModelFiles
+from wd14.regular_files import read_file
+from wd14.run_folder import RunFolder
+from wd14.types import Curation, DecodedRow
+
+#: Pictures whose captions are shown before and after.
+_MOST_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Studied:
+    """What a study found.
+
+    Attributes:
+        plan: what becomes of each tag, and why.
+        curation: the plan as the captioner needs it.
+        config: the parameters, with the score store in which the second pass finds the scores.
+        device: what the model ran on; None when every score was stored.
+    """
+
+    plan: Plan
+    curation: Curation
+    config: CaptionConfig
+    device: str | None
+    _scored_now: bytearray
+    _examples: tuple[tuple[str, str, str], ...]
+    _saved_as: Path | None
+
+    def scored_now(self, row: int) -> bool:
+        """Whether the model scored a row, by its position in the source, in this job."""
+        return row < len(self._scored_now) and bool(self._scored_now[row])
+
+    def lines(self) -> Iterator[str]:
+        """The plan as a table, and some captions before and after."""
+        yield from plan_lines(self.plan)
+        for name, before, after in self._examples:
+            yield f"Caption of {name}"
+            yield f"  before: {before}"
+            yield f"  after:  {after}"
+        if self._saved_as is not None:
+            yield f"The plan is in {self._saved_as}: edit it, and give it back as Plan (--plan)."
+
+
+class StudyPass:
+    """Takes scored rows and makes the plan; a context manager, whose end removes the job's own score store.
+
+    Args:
+        model: the tagger's files.
+        config: the parameters.
+        save_as: a new file that the plan is written to; None = none.
+
+    Raises:
+        ConfigError: the plan that is given cannot be read.
+        OutputError: `save_as` is there already, or no temporary folder for scores can be made.
+    """
+
+    def __init__(self, model: ModelFiles, config: CaptionConfig, *, save_as: Path | None = None) -> None:
+        if save_as is not None and os.path.lexists(save_as):
+            raise OutputError(f"{save_as} is there already: choose another file for the plan")
+        self.model = model
+        self.config = config
+        self._save_as = save_as
+        self._given = _read(Path(config.plan).expanduser()) if config.plan else None
+        self._study = Study(model.labels)
+        self._captioner = Captioner(model.labels, config, published=model.thresholds)
+        self._scored_now = bytearray()
+        self._on_exit = ExitStack()
+        if not config.cache:
+            try:
+                folder = RunFolder(Path(tempfile.gettempdir()), "scores")
+            except OSError as error:
+                raise OutputError(
+                    f"cannot keep scores in {tempfile.gettempdir()}: {error.strerror or error}"
+                ) from error
+            self._on_exit.callback(folder.remove)
+            self.config = config.model_copy(update={"cache": True, "cache_folder": str(folder.path)})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._on_exit.close()
+
+    def add(self, row: DecodedRow) -> None:
+        """Takes a row.
+
+        Raises:
+            RowError: it has no scores.
+        """
+        scores = row.result.require_scores()
+        self._study.add(self._captioner.kept(scores), scores, name=row.input.label, digest=row.digest)
+        if not row.from_scores:
+            missing = row.input.index + 1 - len(self._scored_now)
+            self._scored_now.extend(bytes(max(0, missing)))
+            self._scored_now[row.input.index] = 1
+
+    def conclude(self, dataset: str, device: str | None) -> Studied:
+        """The plan of the dataset.
+
+        Raises:
+            ConfigError: the plan does not fit the dataset, or would leave no tag in any caption.
+        OutputError: the plan cannot be written.
+        """
+        plan = make_plan(
+            self._study,
+            dataset=dataset,
+            model=self.config.model,
+            purpose=self.config.purpose,
+            trigger_words=self.config.trigger_words,
+            fold_tags=self.config.fold_tags,
+            keep_tags=self.config.keep_tags,
+            given=self._given,
+        )
+        curation = curation_of(plan, self.model.labels)
+        if self._save_as is not None:
+            _save(plan, self._save_as)
+        examples = tuple(self._examples(curation))
+        return Studied(plan, curation, self.config, device, self._scored_now, examples, self._save_as)
+
+    def _examples(self, curation: Curation) -> Iterator[tuple[str, str, str]]:
+        """Pictures with their captions before and after, spread over the dataset."""
+        labels, published = self.model.labels, self.model.thresholds
+        after = Captioner(labels, self.config, published=published, curation=curation)
+        samples = self._study.samples
+        step = max(1, len(samples) // _MOST_SHOWN)
+        for sample in samples[::step][:_MOST_SHOWN]:
+            yield sample.name, self._captioner(sample.scores).text, after(sample.scores).text
+
+
+def _read(path: Path) -> Plan:
+    """A plan that a person gives back.
+
+    Raises:
+        ConfigError: there is no such file, or it is no plan.
+    """
+    try:
+        text = read_file(path, LARGEST_PLAN)
+    except OSError as error:
+        raise ConfigError(f"Plan (plan): {path} cannot be read: {error.strerror or error}") from error
+    return parse_plan(text)
+
+
+def _save(plan: Plan, path: Path) -> None:
+    try:
+        with path.open("x", encoding="utf-8", errors="replace") as file:
+            file.write(plan_text(plan))
+    except OSError as error:
+        raise OutputError(f"the plan cannot be written to {path}: {error.strerror or error}") from error
