@@ -154,7 +154,7 @@ class Decoder:
                 if not decoded.from_scores:
                     image = picture.rgb(upright=config.exif_orientation)
                     decoded.array = prepare(image, self._spec, profile=config.profile, image_size=config.image_size)
-                    if config.exif_orientation:  # else it may lie on its side
+                    if config.cache and config.exif_orientation:  # else it may lie on its side
                         decoded.facts = facts_of(image)
                 if flatten:
                     data, saved_as = picture.flattened()

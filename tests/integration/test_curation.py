@@ -86,3 +86,154 @@ def test_a_character_is_folded_into_its_trigger_word(caption: Any, dataset: Plan
         expected = ["alicew", *written(dataset, number, without=gone, also={"alice_(wonder)": "wonder"})]
         assert captions[planted.name(number)] == ", ".join(expected), number
     assert "blue_hair" in said
+
+
+def test_an_outfit_folds_its_parts_only_where_nearly_all_pictures_have_them(caption: Any, dataset: Planted) -> None:
+    _, plan, _ = caption("--purpose", "outfit", "--trigger-words", "alicew")
+    assert decided(plan, "folded") == set(IDENTITY)
+    assert set(OUTFIT) <= decided(plan, "ask")
+
+
+def test_a_style_keeps_all_content(caption: Any, dataset: Planted) -> None:
+    captions, plan, _ = caption("--purpose", "style", "--trigger-words", "alicew", "--caption-style", "anima")
+    assert decided(plan, "folded") == set()
+    gone = {"some_artist", "monochrome", "watermark"}
+    assert gone == decided(plan, "dropped")
+    for number in (0, 17, 50):
+        tags = set(captions[planted.name(number)].split(", "))
+        kept = {tag.replace("_", " ") for tag in written(dataset, number, without=gone)}
+        assert tags == {"alicew", "wonder", *kept}  # no rating
+
+
+def test_what_a_person_decides_wins(caption: Any, dataset: Planted) -> None:
+    words = ("--purpose", "character", "--trigger-words", "alicew")
+    captions, plan, said = caption(
+        *words, "--keep-tags", "Cat Ears, hal*", "--fold-tags", "detached sleeves, no_such_tag"
+    )
+    assert decided(plan, "folded") == {*IDENTITY, "detached_sleeves"} - {"cat_ears", "halo"}
+    assert "no_such_tag" in said
+    assert captions["00.png"].startswith("alicew, 1girl, solo, cat_ears, halo, white_dress, ")
+    assert "detached_sleeves" not in captions["00.png"]
+
+
+def test_tags_are_folded_by_hand_without_a_purpose(caption: Any, dataset: Planted) -> None:
+    captions, _, _ = caption("--fold-tags", "blue hair", "--trigger-words", "alicew")
+    for number in range(PICTURES):
+        expected = ["alicew", *written(dataset, number, without={"blue_hair"})]
+        assert captions[planted.name(number)] == ", ".join(expected)
+
+
+def test_without_a_purpose_nothing_changes_and_no_plan_is_made(caption: Any, dataset: Planted) -> None:
+    captions, plan, said = caption("--trigger-words", "alicew")
+    assert plan == {}
+    assert "Plan" not in said
+    for number in range(PICTURES):
+        assert captions[planted.name(number)] == ", ".join(["alicew", *written(dataset, number)])
+
+
+def test_a_dry_run_writes_nothing_and_its_plan_can_be_edited_and_given_back(
+    cli: Run, caption: Any, dataset: Planted, tmp_path: Path
+) -> None:
+    words = ("--purpose", "character", "--trigger-words", "alicew")
+    saved = tmp_path / "plan.json"
+    command = ("caption", dataset.pictures, "--custom-model", dataset.model, *words, "--no-cache", "--dry-run")
+    done = cli(*command, "--output", "nothing")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == []
+    assert done.stdout.count("  before: ") == done.stdout.count("  after:  ") == 3
+    assert "Result" not in done.stdout
+
+    assert cli(*command, "--save-plan", saved).returncode == 0
+    again = cli(*command, "--save-plan", saved)
+    assert again.returncode == 1
+    assert "there already" in again.stderr
+    plan = json.loads(saved.read_text("utf-8"))
+    for decision in plan["decisions"]:
+        if decision["tag"] in ("halo", "aqua_eyes"):
+            decision["decision"] = "kept"
+    plan["decisions"].append({"tag": "White Dress", "decision": "folded"})
+    saved.write_text(json.dumps(plan), "utf-8")
+    captions, _, _ = caption(*words, "--plan", str(saved))
+    gone = {*IDENTITY, "watermark", "white_dress", "short_hair"} - {"halo"}
+    expected = ["alicew", *written(dataset, 10, without=gone, also={"alice_(wonder)": "wonder"})]
+    assert "aqua_eyes" in expected
+    assert captions["10.png"] == ", ".join(expected)
+
+
+def test_a_plan_of_another_dataset_is_refused(cli: Run, dataset: Planted, photos: Path, tmp_path: Path) -> None:
+    words = ("--custom-model", dataset.model, "--no-cache", "--dry-run")
+    saved = tmp_path / "plan.json"
+    first = cli("caption", dataset.pictures, *words, "--fold-tags", "halo", "--save-plan", saved)
+    assert first.returncode == 0, first.stderr
+    second = cli("caption", photos, *words, "--plan", saved)
+    assert second.returncode == 2
+    assert "a plan of 'pictures' with 60 pictures; this dataset has none of them" in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--purpose", "character"], "Trigger Words (trigger_words) is empty"),
+        (["--purpose", "mood"], "allowed: none, character, outfit or style"),
+        (["--caption-style", "midjourney"], "allowed: kohya, animagine, illustrious, noobai, pony or anima"),
+        (["--plan", "nowhere.json"], "nowhere.json cannot be read"),
+        (["--purpose", "character", "--trigger-words", "x", "--fold-tags", "?*,1*,s*,[a-z]*"], ""),
+    ],
+)
+def test_bad_input_is_a_clear_error(cli: Run, dataset: Planted, words: list[str], message: str) -> None:
+    done = cli("caption", dataset.pictures, "--custom-model", dataset.model, "--no-cache", "--dry-run", *words)
+    assert done.returncode == (2 if message else done.returncode)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_fold_that_would_empty_every_caption_is_refused(cli: Run, dataset: Planted) -> None:
+    letters = ",".join(f"{letter}*" for letter in "abcdefghijklmnopqrstuvwxyz0123456789")
+    done = cli("caption", dataset.pictures, "--custom-model", dataset.model, "--no-cache", "--fold-tags", letters)
+    assert done.returncode == 2
+    assert "no tag" in done.stderr
+
+
+def test_a_third_of_another_character_folds_less_and_says_why(cli: Run, tmp_path: Path) -> None:
+    mixed = plant(tmp_path / "mixed", wrong=range(0, PICTURES, 3))
+    words = ("--purpose", "character", "--trigger-words", "alicew", "--no-cache", "--dry-run")
+    saved = tmp_path / "plan.json"
+    done = cli("caption", mixed.pictures, "--custom-model", mixed.model, *words, "--save-plan", saved)
+    plan = json.loads(saved.read_text("utf-8"))
+    assert decided(plan, "folded") == set()
+    assert set(IDENTITY) <= decided(plan, "ask")
+    assert any("another character" in note for note in plan["notes"])
+    assert "another character" in done.stdout
+
+
+def test_one_picture_folds_nothing_and_says_why(cli: Run, tmp_path: Path) -> None:
+    single = plant(tmp_path / "single", pictures=1)
+    words = ("--purpose", "character", "--trigger-words", "alicew", "--no-cache", "--dry-run")
+    saved = tmp_path / "plan.json"
+    done = cli("caption", single.pictures, "--custom-model", single.model, *words, "--save-plan", saved)
+    plan = json.loads(saved.read_text("utf-8"))
+    assert decided(plan, "folded") == set()
+    assert set(IDENTITY) <= decided(plan, "ask")
+    assert any("picture" in note for note in plan["notes"])
+    assert done.returncode == 0
+
+
+def test_the_summary_counts_what_this_job_scored(cli: Run, dataset: Planted, tmp_path: Path) -> None:
+    """The second pass finds the scores of the first: they are not scores of an earlier run."""
+    words = ("--custom-model", dataset.model, "--purpose", "character", "--trigger-words", "alicew")
+    for cache in ("--no-cache", f"--cache-folder={tmp_path / 'scores'}"):
+        done = cli("caption", dataset.pictures, *words, cache, "--output", tmp_path / cache[2:7])
+        assert "Captioned 60 of 60 pictures" in done.stdout
+        assert "from stored scores" not in done.stdout
+    again = cli("caption", dataset.pictures, *words, cache)
+    assert "(60 from stored scores)" in again.stdout
+
+
+def test_in_place_uses_the_plan_too(cli: Run, tmp_path: Path) -> None:
+    own = plant(tmp_path / "own")
+    words = ("--custom-model", own.model, "--purpose", "character", "--trigger-words", "alicew", "--no-cache")
+    done = cli("caption", own.pictures, *words, "--in-place")
+    assert done.returncode == 0, done.stderr
+    gone = {*IDENTITY, "watermark"}
+    expected = ["alicew", *written(own, 0, without=gone, also={"alice_(wonder)": "wonder"})]
+    assert (own.pictures / "00.txt").read_text("utf-8") == ", ".join(expected) + "\n"

@@ -1,7 +1,7 @@
 """A planted dataset: 60 pictures in which a model reads scores that were written into them, so that all is known.
 
-Each picture is a drawn scene of 448 pixels a side. The blue values of its last row spell out the scores, one pixel for
-each tag: too little to matter to sharpness or likeness.
+Each picture is a drawn scene of 448 pixels a side. Blue values in its last row spell out the scores, one pixel for each
+tag: too little to matter to sharpness or likeness.
 """
 
 from __future__ import annotations
@@ -113,11 +113,9 @@ def plant(folder: Path, *, wrong: Collection[int] = WRONG, pictures: int = PICTU
         picture = scene(SAME[0] if number in SAME else number)
         if number == BLURRED:
             picture = picture.filter(ImageFilter.GaussianBlur(4))
-        for column in range(SIDE):
-            picture.putpixel((column, SIDE - 1), (0, 0, 0))
-        for tag, score in scores.items():
-            row, column = places[tag]
-            picture.putpixel((column, row), (0, 0, round(255 * score)))
+        for tag, (row, column) in places.items():
+            red, green, _ = picture.getpixel((column, row - 1))  # type: ignore[misc]
+            picture.putpixel((column, row), (red, green, round(255 * scores.get(tag, 0))))
         picture.save(planted.pictures / name(number))
         planted.tags[name(number)] = scores
     return planted
