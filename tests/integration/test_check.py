@@ -189,9 +189,9 @@ def test_what_a_person_reads(cli: Run, kohya: Path) -> None:
     done = cli("check", kohya, "--trigger-words", "mytrig")
     lines = done.stdout.splitlines()
     assert lines[0] == f"{kohya}: 7 pictures checked, 3 errors, 9 warnings."
-    assert any("is not on this machine" in line for line in lines[1:4])
+    assert "is not on this machine" in " ".join(map(str.strip, lines[1:4]))
     assert [line for line in lines if line in ("Errors", "Warnings", "Worth a look")] == ["Errors", "Warnings"]
-    assert max(map(len, lines[4:])) <= 100
+    assert max(map(len, lines[1:])) <= 100
     assert done.stderr == ""
 
 

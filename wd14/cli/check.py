@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from wd14.cli.caption import HelpFormatter, add_parameter, parameters_in
@@ -14,6 +15,9 @@ from wd14.text import count, printable
 
 if TYPE_CHECKING:
     from wd14.checking import CheckReport
+
+#: Columns of a line.
+_WIDTH = 100
 
 #: The parameters that say how the dataset is read and what its captions are to be like.
 _PARAMETERS = {
@@ -102,7 +106,8 @@ def _say_report(report: CheckReport) -> None:
 
     say(f"{report.dataset}: {count(report.pictures, 'picture')} checked, {numbers_in_words(report.findings)}.")
     for remark in report.remarks:
-        say(f"Not checked: {remark}")
+        for line in textwrap.wrap(f"Not checked: {remark}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False):
+            say(line)
     for line in findings_lines(report.findings):
         say(line)
 

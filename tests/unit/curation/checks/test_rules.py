@@ -51,6 +51,13 @@ def test_pictures_without_a_caption() -> None:
     assert found == {"there is no caption": ("0",), "the caption is empty": ("1", "2")}
 
 
+def test_pictures_that_cannot_be_opened_are_gathered_by_their_reason() -> None:
+    rows = [
+        CheckedRow(name, error=error) for name, error in (("a", "cut short"), ("b", "no image"), ("c", "cut short"))
+    ]
+    assert list(reasons("unreadable-picture", rows).values()) == [("a", "c"), ("b",)]
+
+
 def test_several_lines() -> None:
     assert list(reasons("several-lines", [f"{FINE}\n", f"{FINE}\nsky"]).values()) == [("1",)]
 
