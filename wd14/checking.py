@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from wd14.check_settings import CheckSettings, settings_for
 from wd14.config import CaptionConfig
 from wd14.curation.checks.checker import Checker
+from wd14.curation.checks.expected import Expected
 from wd14.curation.checks.finding import Finding, number_by_severity
 from wd14.curation.checks.gathered import FindSimilar
 from wd14.curation.checks.rule import CheckedRow
@@ -30,6 +31,7 @@ from wd14.errors import ImageTooLargeError, ModelError, RowError
 from wd14.images.facts import facts_of
 from wd14.images.opening import PictureFile
 from wd14.images.reading import encoded_size, read_picture
+from wd14.model.files.clip_vocabulary import clip_vocabulary_is_here
 from wd14.model.files.find import ModelFiles, find_here
 from wd14.model.score_store.store import ScoreStore, ScoreView
 from wd14.progress import ProgressMeter
@@ -38,7 +40,8 @@ from wd14.scored_rows import preprocessing_of
 from wd14.stop import StopToken
 from wd14.text import printable
 from wd14.threads import BackgroundCall, Budget, Exhausted, OrderedMap, available_cores
-from wd14.types import InputRow, Labels, Log, PictureFacts, Progress
+from wd14.token_counting import clip_tokens
+from wd14.types import InputRow, Labels, Log, PictureFacts, Progress, TokenCounter
 
 R = TypeVar("R")
 
@@ -89,7 +92,6 @@ def check_source(
     log: Log = lambda _: None,
     progress: Callable[[Progress], None] = lambda _: None,
     stop: StopToken | None = None,
-    count_tokens: Callable[[str], int] | None = None,
     find_similar: FindSimilar | None = None,
 ) -> CheckReport:
     """Checks a captioned dataset.
@@ -101,7 +103,6 @@ def check_source(
         log: is told what is left out while reading, and why.
         progress: is shown where the check stands, twice a second.
         stop: ends the check.
-        count_tokens: counts the tokens of a caption; None = their number is not checked.
         find_similar: finds pictures that look alike; None = only files that are the same are found.
 
     Raises:
@@ -112,7 +113,7 @@ def check_source(
     """
     settings = settings_for(source, parameters or {})
     check = _Check(str(source), settings, log, progress, StopToken(stop))
-    return check.run(count_tokens, find_similar)
+    return check.run(find_similar)
 
 
 @dataclass(slots=True)
@@ -145,7 +146,7 @@ class _Check:
         self._meter = ProgressMeter()
         self._next_tick = 0.0
 
-    def run(self, count_tokens: Callable[[str], int] | None, find_similar: FindSimilar | None) -> CheckReport:
+    def run(self, find_similar: FindSimilar | None) -> CheckReport:
         config = self._config
         with ExitStack() as stack:
             stack.callback(self._stop.request, "the check has ended")
@@ -156,9 +157,8 @@ class _Check:
             labels, scores = self._wait_for(lambda: self._model(store))
             if find_similar is None:
                 self._remarks.append("whether pictures are nearly the same")
-            if count_tokens is None:
-                self._remarks.append("the number of tokens")
-            expected = replace(self._settings.expected(labels), count_tokens=count_tokens)
+            expected = self._settings.expected(labels)
+            expected = replace(expected, count_tokens=self._wait_for(lambda: self._token_counter(expected)))
             checker = Checker(expected, find_similar)
             looking = _Looking(self._dataset, source, config, store, scores)
             rows = stack.enter_context(looking)
@@ -189,6 +189,17 @@ class _Check:
         if isinstance(found, ModelFiles):
             return found.labels, store.view(found.identity, preprocessing_of(config), found.labels, name=found.id)
         return found, None
+
+    def _token_counter(self, expected: Expected) -> TokenCounter | None:
+        """What counts tokens. The vocabulary is fetched only for a limit that somebody asked for."""
+        if not expected.max_tokens:
+            return None
+        if expected.asked_tokens or clip_vocabulary_is_here():
+            return clip_tokens(log=self._log, stop=self._stop)
+        self._remarks.append(
+            "the number of tokens: CLIP's vocabulary is not on this machine (--max-tokens 75 fetches it)"
+        )
+        return None
 
     def _read_all(self, rows: _Looking, source: Source, checker: Checker, store: ScoreStore) -> None:
         failed = 0

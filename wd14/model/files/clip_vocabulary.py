@@ -23,6 +23,13 @@ CLIP_VOCABULARY = RemoteFile(
 )
 
 
+def clip_vocabulary_is_here() -> bool:
+    """Whether the vocabulary can be used with no network: put here by hand, or in the hub's cache. Checks no hash."""
+    folder = folder_by_hand(CLIP_VOCABULARY.repo)
+    by_hand = folder is not None and stat.S_ISREG(mode_of(folder / CLIP_VOCABULARY.path))
+    return by_hand or download.cached(CLIP_VOCABULARY) is not None
+
+
 def find_clip_vocabulary(*, log: Log, stop: StopToken) -> Path:
     """CLIP's `tokenizer.json`: put there by hand, from the hub's cache, or downloaded; verified.
 
