@@ -9,7 +9,7 @@ import numpy as np
 from wd14.types import FloatArray, IndexArray
 
 #: Correlation of thumbnails from which on a window is likely the part.
-CERTAIN = 0.96
+CERTAIN = 0.94
 #: The same for `find_region` at 64 pixels a side.
 CONFIRMED = 0.97
 _STEPS = (0.08, 0.04, 0.02, 0.01)

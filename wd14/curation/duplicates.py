@@ -4,9 +4,8 @@ Every two pictures are compared by 64-bit hashes (the signs of a thumbnail's low
 those that are close decide. Pictures of one colour, or nearly, are left out: they all look alike. Parts of others are
 found in `crops.py`, whose limits are said there.
 
-What is measured on 100,000 pictures stands in benchmarks/README.md. The time of comparing grows with the square of the
-number of pictures, that of looking for parts more slowly; above `MOST_FOR_CROPS` parts are not looked for, and
-`Duplicates.crops_searched` says so.
+The time of comparing grows with the square of the number of pictures, that of looking for parts more slowly; above
+`MOST_FOR_CROPS` parts are not looked for, and `Duplicates.crops_searched` says so.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ MOST_FOR_CROPS = 200_000
 #: Bits of 64 in which the hashes of near pictures differ at most.
 HASH_DISTANCE = 10
 #: Correlation of the thumbnails from which on pictures are near, and the same.
-NEAR, SAME = 0.93, 0.995
+NEAR, SAME = 0.9, 0.995
 #: Grey levels that the thumbnails of the same picture differ by at most, at their most different point.
 SAME_LEVELS = 14.0
 #: Aspect ratios of near pictures differ by this factor at most.

@@ -42,7 +42,7 @@ def test_three_copies_are_one_group() -> None:
 
 def test_a_variant_is_near_and_stands_beside_the_first_copy_only() -> None:
     variant = CHELSEA.copy()
-    ImageDraw.Draw(variant).ellipse((200, 150, 230, 180), fill="white")
+    ImageDraw.Draw(variant).ellipse((200, 150, 230, 180), fill=(190, 150, 120))
     assert groups(CHELSEA, saved(CHELSEA), variant) == [("same", (0, 1)), ("near", (0, 2))]
 
 
