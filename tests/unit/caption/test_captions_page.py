@@ -19,7 +19,7 @@ EXAMPLES = [pytest.param(*example, id=example[0]) for example in EXAMPLE_ROW.fin
 
 
 def test_the_page_has_its_examples() -> None:
-    assert len(EXAMPLES) == 37
+    assert len(EXAMPLES) == 36
 
 
 @pytest.mark.parametrize(("options", "existing", "caption"), EXAMPLES)
