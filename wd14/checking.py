@@ -21,7 +21,6 @@ from wd14.config import CaptionConfig
 from wd14.curation.checks.checker import Checker
 from wd14.curation.checks.expected import Expected
 from wd14.curation.checks.finding import Finding, number_by_severity
-from wd14.curation.checks.gathered import FindSimilar
 from wd14.curation.checks.rule import CheckedRow
 from wd14.data.caption_files import caption_file
 from wd14.data.reader import Source, open_source
@@ -92,7 +91,6 @@ def check_source(
     log: Log = lambda _: None,
     progress: Callable[[Progress], None] = lambda _: None,
     stop: StopToken | None = None,
-    find_similar: FindSimilar | None = None,
 ) -> CheckReport:
     """Checks a captioned dataset.
 
@@ -103,7 +101,6 @@ def check_source(
         log: is told what is left out while reading, and why.
         progress: is shown where the check stands, twice a second.
         stop: ends the check.
-        find_similar: finds pictures that look alike; None = only files that are the same are found.
 
     Raises:
         SourceError: the dataset cannot be read.
@@ -113,7 +110,7 @@ def check_source(
     """
     settings = settings_for(source, parameters or {})
     check = _Check(str(source), settings, log, progress, StopToken(stop))
-    return check.run(find_similar)
+    return check.run()
 
 
 @dataclass(slots=True)
@@ -146,7 +143,7 @@ class _Check:
         self._meter = ProgressMeter()
         self._next_tick = 0.0
 
-    def run(self, find_similar: FindSimilar | None) -> CheckReport:
+    def run(self) -> CheckReport:
         config = self._config
         with ExitStack() as stack:
             stack.callback(self._stop.request, "the check has ended")
@@ -155,11 +152,9 @@ class _Check:
             store = ScoreStore.open(config.cache_path, log=self._log) if config.cache else ScoreStore.off()
             stack.enter_context(store)
             labels, scores = self._wait_for(lambda: self._model(store))
-            if find_similar is None:
-                self._remarks.append("whether pictures are nearly the same")
             expected = self._settings.expected(labels)
             expected = replace(expected, count_tokens=self._wait_for(lambda: self._token_counter(expected)))
-            checker = Checker(expected, find_similar)
+            checker = Checker(expected)
             looking = _Looking(self._dataset, source, config, store, scores)
             rows = stack.enter_context(looking)
             self._read_all(rows, source, checker, store)

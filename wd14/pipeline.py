@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
-from wd14.curation.trainers.collector import TrainerFiles
 from wd14.data.provenance import provenance
 from wd14.data.reader import Source, open_source
 from wd14.data.report import Tally
@@ -39,7 +38,8 @@ from wd14.token_counting import token_counter
 from wd14.types import DecodedRow, RowReport, Status, Summary, TokenCounter, Written
 
 if TYPE_CHECKING:
-    from wd14.study_pass import Studied, StudyPass
+    from wd14.curation.trainers.collector import TrainerFiles
+    from wd14.study_pass import ResultCheck, Studied, StudyPass
 
 logger = logging.getLogger("wd14")
 
@@ -118,7 +118,9 @@ class _Job:
         self._started = time.monotonic()
         self._link = HostLink(host, self._stop, self._tally)
         self._sink: Sink | None = None
-        self._trainer = None if config.trainer == "none" else TrainerFiles(config)
+        self._studied: Studied | None = None
+        self._check: ResultCheck | None = None
+        self._trainer = _trainer_files(config)
         self._wanted: str | None = None
 
     def run(self) -> Summary:
@@ -137,15 +139,14 @@ class _Job:
             link.say(f"Dataset: {source.name}{total}")
             model = link.wait_for(finding)
             link.say_all(opening_lines(config, model.labels, model.thresholds, config.model))
-            studied = None
             if config.studies or self._dry_run:
                 from wd14.study_pass import StudyPass
 
                 study = stack.enter_context(StudyPass(model, config, save_as=self._save_plan))
-                studied = self._study(study, source)
+                self._studied = self._study(study, source)
                 if self._dry_run:
-                    return self._summary(model, studied.device)
-            summary, output = self._caption(source, model, studied, counting)
+                    return self._summary(model, None)
+            summary, output = self._caption(source, model, counting)
         link.say_all(closing_lines(summary))
         if self._wanted not in (None, output):
             link.say(f"{self._wanted} was there already and is untouched.")
@@ -181,35 +182,46 @@ class _Job:
         return finish
 
     def _caption(
-        self,
-        source: Source,
-        model: ModelFiles,
-        studied: Studied | None,
-        counting: BackgroundCall[TokenCounter | None],
+        self, source: Source, model: ModelFiles, counting: BackgroundCall[TokenCounter | None]
     ) -> tuple[Summary, str]:
         """Goes over the dataset and writes it; returns how it ended, and where the result is."""
+        link, studied = self._link, self._studied
         config = self._config if studied is None else studied.config
         with ExitStack() as stack:
             sink = self._sink = self._open_sink(source)
             stack.callback(sink.abandon)
-            rows = stack.enter_context(
-                ScoredRows(source, model, config, stop=self._stop, log=self._link.say, stage=sink.stage)
+            wants_facts = studied is not None
+            scored = ScoredRows(
+                source, model, config, stop=self._stop, log=link.say, stage=sink.stage, with_facts=wants_facts
             )
+            rows = stack.enter_context(scored)
             # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
+            tokens = link.wait_for(counting)
             curation = None if studied is None else studied.curation
-            tokens = self._link.wait_for(counting)
             captioner = Captioner(model.labels, config, published=model.thresholds, curation=curation, tokens=tokens)
             for remark in captioner.remarks:
-                self._link.say(f"Note: {remark}")
-            self._take_all(rows, lambda row: self._finish_row(row, captioner, sink, studied))
+                link.say(f"Note: {remark}")
+            if studied is not None:
+                self._check = studied.check(model.labels, tokens)
+            self._take_all(rows, lambda row: self._finish_row(row, captioner, sink))
             self._check_any()
-            summary = self._summary(model, rows.device or (None if studied is None else studied.device))
-            notes = {} if studied is None else {"plan": studied.plan.to_json()}
+            summary = self._summary(model, rows.device)
+            notes = {} if studied is None else self._notes(studied)
             output = sink.finish(summary, self._provenance(source, model, summary), notes)
             return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
 
+    def _notes(self, studied: Studied) -> dict[str, Any]:
+        """What lies beside a dataset that was studied."""
+        notes: dict[str, Any] = {"plan": studied.plan.to_json()}
+        if self._check is not None:
+            notes["findings"], line = self._link.wait_for(BackgroundCall(self._check.conclude, "wd14-check"))
+            self._link.say(line)
+        return notes
+
     def _summary(self, model: ModelFiles, device: str | None) -> Summary:
         config = self._config
+        if device is None and self._studied is not None:
+            device = self._studied.device
         return self._tally.summary(
             seconds=self._seconds(),
             output=None,
@@ -273,7 +285,7 @@ class _Job:
                 link.tick()
         link.tick(at_once=True)
 
-    def _finish_row(self, row: DecodedRow, captioner: Captioner, sink: Sink, studied: Studied | None) -> None:
+    def _finish_row(self, row: DecodedRow, captioner: Captioner, sink: Sink) -> None:
         source_row = row.input
         caption = name = None
         tags: list[str] = []
@@ -287,6 +299,7 @@ class _Job:
             name = sink.add(OutputRow(input=source_row, caption=made.text, staged=row.staged, scores=scores))
             caption = made.text
             tags = [tag for tag, _ in made.tags]
+            studied = self._studied
             scored_now = not row.from_scores or (studied is not None and studied.scored_now(source_row.index))
             status = Status.CAPTIONED if scored_now else Status.FROM_SCORES
         except RowError as error:
@@ -302,6 +315,8 @@ class _Job:
         self._tally.add(report, source_row.label, tags, too_long=too_long)
         if self._trainer is not None:
             self._trainer.add(report)
+        if self._check is not None and name is not None:
+            self._check.add(row, name, caption)
 
     def _raise_if_wanted(self, row: DecodedRow, error: RowError) -> None:
         if self._config.on_error == "stop":
@@ -321,3 +336,11 @@ class _Job:
             raise AllRowsFailedError(
                 f"none of {count(tally.done, 'picture')} could be captioned; the first: {source}: {reason}"
             )
+
+
+def _trainer_files(config: CaptionConfig) -> TrainerFiles | None:
+    if config.trainer == "none":
+        return None
+    from wd14.curation.trainers.collector import TrainerFiles
+
+    return TrainerFiles(config)

@@ -38,6 +38,7 @@ class ScoredRows:
         log: where to say what a person should know.
         stage: brings a picture to where the output is built; what it returns stays with the row. Called by any thread.
         tagger: the model's session, where it is open already.
+        with_facts: whether rows that were not decoded come with the facts that are stored of their pictures.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class ScoredRows:
         log: Log,
         stage: Callable[[InputRow, PictureToSave], Any] = lambda *_: None,
         tagger: Tagger | None = None,
+        with_facts: bool = False,
     ) -> None:
         self._model = model
+        self._with_facts = with_facts
         self._config = config
         self._log = log
         self._stop = StopToken(stop)
@@ -92,6 +95,10 @@ class ScoredRows:
         self._store.put_facts((row.digest, row.facts) for row in rows if row.facts is not None)
         fresh = ((row.digest, row.result.scores) for row in rows if not row.from_scores)
         self._stored.put((digest, scores) for digest, scores in fresh if scores is not None)
+        if self._with_facts:
+            stored = self._store.facts_of_many([row.digest for row in rows if row.facts is None and row.digest])
+            for row in rows:
+                row.facts = row.facts or stored.get(row.digest)
         return rows
 
     @property

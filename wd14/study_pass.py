@@ -9,14 +9,18 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from wd14.caption.captioner import Captioner
+from wd14.check_settings import CheckSettings
 from wd14.config import CaptionConfig
 from wd14.curation.applying import curation_of
-from wd14.curation.plan import LARGEST_PLAN, Plan, parse_plan, plan_text
+from wd14.curation.checks.checker import Checker
+from wd14.curation.checks.finding import numbers_in_words
+from wd14.curation.checks.rule import CheckedRow
+from wd14.curation.plan import LARGEST_PLAN, LEAVES_OUT, Plan, parse_plan, plan_text
 from wd14.curation.plan_lines import plan_lines
 from wd14.curation.planning import make_plan
 from wd14.curation.study import Study
@@ -24,7 +28,7 @@ from wd14.errors import ConfigError, OutputError
 from wd14.model.files.find import ModelFiles
 from wd14.regular_files import read_file
 from wd14.run_folder import RunFolder
-from wd14.types import Curation, DecodedRow
+from wd14.types import Curation, DecodedRow, Labels, TokenCounter
 
 #: Pictures whose captions are shown before and after.
 _MOST_SHOWN = 3
@@ -53,15 +57,42 @@ class Studied:
         """Whether the model scored a row, by its position in the source, in this job."""
         return row < len(self._scored_now) and bool(self._scored_now[row])
 
+    def check(self, labels: Labels, tokens: TokenCounter | None) -> ResultCheck:
+        """What checks the captions that are written."""
+        left_out = tuple(each.tag for each in self.plan.decisions if each.decision in LEAVES_OUT and not each.beside)
+        settings = CheckSettings(self.config, is_ours=True, planned=left_out)
+        return ResultCheck(Checker(replace(settings.expected(labels), count_tokens=tokens)))
+
     def lines(self) -> Iterator[str]:
         """The plan as a table, and some captions before and after."""
         yield from plan_lines(self.plan)
+        yield ""
         for name, before, after in self._examples:
             yield f"Caption of {name}"
             yield f"  before: {before}"
             yield f"  after:  {after}"
         if self._saved_as is not None:
             yield f"The plan is in {self._saved_as}: edit it, and give it back as Plan (--plan)."
+
+
+class ResultCheck:
+    """Checks the dataset that is written, as `wd14-captioner check` does."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+
+    def add(self, row: DecodedRow, name: str, caption: str | None) -> None:
+        """Takes a row with its path in the output and its caption."""
+        concept = row.input.folder.partition("/")[2]
+        self._checker.add(
+            CheckedRow(name, caption, concept, facts=row.facts, scores=row.result.scores, digest=row.digest)
+        )
+
+    def conclude(self) -> tuple[dict[str, Any], str]:
+        """The findings, as JSON can hold them, and a line that counts them."""
+        findings = self._checker.findings()
+        line = f"Check of the captions and pictures: {numbers_in_words(findings)}."
+        return {"findings": [finding.as_json() for finding in findings]}, line
 
 
 class StudyPass:

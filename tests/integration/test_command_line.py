@@ -276,7 +276,7 @@ def test_the_version_is_said(cli: Run) -> None:
 def test_exit_codes(
     error: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fails(_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("wd14.pipeline.run_job", fails)
@@ -287,7 +287,7 @@ def test_exit_codes(
 def test_an_error_that_nobody_thought_of_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fails(_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise KeyError("x" * 5000)
 
     monkeypatch.setattr("wd14.pipeline.run_job", fails)
@@ -310,7 +310,7 @@ def test_an_error_that_nobody_thought_of_says_what_to_do(
 def test_troubles_of_the_machine_are_said_in_a_line(
     error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fails(_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("wd14.pipeline.run_job", fails)

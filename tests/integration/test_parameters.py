@@ -14,6 +14,7 @@ import pytest
 from huggingface_hub import constants
 from PIL import Image
 
+from tests.support.planted import plant
 from tests.support.scripted_model import Tag, save_scripted_model
 from wd14.cli import main as cli
 from wd14.config import CaptionConfig
@@ -122,6 +123,8 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "max_tokens": ({"max_tokens": "0"}, {"max_tokens": "17"}),
     "max_tags": ({"max_tags": "0"}, {"max_tags": "2"}),
     "undesired_tags": ({"undesired_tags": ""}, {"undesired_tags": "long hair"}),
+    "fold_tags": ({"fold_tags": ""}, {"fold_tags": "long hair"}),
+    "keep_tags": ({"fold_tags": "*hair"}, {"fold_tags": "*hair", "keep_tags": "long hair"}),
     "remove_implied_tags": ({"remove_implied_tags": "False"}, {"remove_implied_tags": "True"}),
     "caption_style": ({"caption_style": "kohya"}, {"caption_style": "animagine"}),
     "rating": ({"rating": "none"}, {"rating": "last"}),
@@ -154,7 +157,7 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
 OWN_TEST = {
     *("image_field", "split", "keep_columns", "batch_size", "max_data_loader_n_workers", "output_dataset_name"),
     *("quality", "implications", "follow_symlinks", "on_error", "in_place", "device", "cache", "cache_folder"),
-    "trainer",
+    *("trainer", "purpose", "plan"),
 }
 
 
@@ -172,6 +175,19 @@ def test_the_same_values_give_the_same_result(run: Callable[..., dict[str, str]]
 def test_changing_it_changes_the_result(key: str, run: Callable[..., dict[str, str]], folder: Path) -> None:
     one, other = PAIRS[key]
     assert run(folder, **one) != run(folder, **other)
+
+
+def test_purpose_and_plan(run: Callable[..., dict[str, str]], tmp_path: Path) -> None:
+    planted = plant(tmp_path / "planted", pictures=8)
+    values = {"custom_model": str(planted.model), "trigger_words": "alicew"}
+    captions = "train/metadata.jsonl"
+    plain = run(planted.pictures, **values)
+    folded = run(planted.pictures, **values, purpose="character")
+    assert plain[captions] != folded[captions]
+    assert ".wd14/plan.json" in folded
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"decisions": [{"tag": "smile", "decision": "folded"}]}), "utf-8")
+    assert run(planted.pictures, **values, plan=str(plan))[captions] not in (plain[captions], folded[captions])
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ OTHER = {"green_hair": 345_032, "short_hair": 1_904_624, "yellow_eyes": 565_375}
 SCENES = {
     "smile": 2_365_730,
     "standing": 733_225,
-    "sitting": 782_247,
+    "arm_up": 167_695,
     "outdoors": 439_693,
-    "indoors": 281_809,
+    "tree": 140_918,
     "looking_at_viewer": 2_696_730,
     "holding": 1_227_290,
     "open_mouth": 1_950_469,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from wd14.curation.checks.captions import read_caption
 from wd14.curation.checks.expected import Expected
 from wd14.curation.checks.finding import SEVERITIES, Finding
-from wd14.curation.checks.gathered import FindSimilar, Gathered
+from wd14.curation.checks.gathered import FindSimilar, Gathered, similar_pictures
 from wd14.curation.checks.rule import CheckedRow, Hit, RowRule, Rule, Seen, SetRule
 from wd14.curation.checks.rules import RULES
 
@@ -25,12 +25,12 @@ class Checker:
 
     Args:
         expected: what is known of the dataset.
-        find_similar: finds pictures that look alike; None = that is not looked for.
+        find_similar: finds pictures that look alike.
         rules: the rules to apply.
     """
 
     def __init__(
-        self, expected: Expected, find_similar: FindSimilar | None = None, rules: Iterable[Rule] = RULES
+        self, expected: Expected, find_similar: FindSimilar = similar_pictures, rules: Iterable[Rule] = RULES
     ) -> None:
         self._gathered = Gathered(expected, find_similar)
         self._rules = tuple(rules)

@@ -10,6 +10,7 @@ from typing import Literal, overload
 from wd14.curation.checks.captions import ReadCaption
 from wd14.curation.checks.expected import Expected
 from wd14.curation.checks.words import Word, Words
+from wd14.curation.duplicates import find_duplicates
 from wd14.types import THUMBNAIL_SIDE, PictureFacts
 
 #: How pictures are alike, and the numbers of their rows.
@@ -19,6 +20,13 @@ FindSimilar = Callable[[Sequence[PictureFacts | None]], Iterable[Similar]]
 _THUMBNAIL = THUMBNAIL_SIDE * THUMBNAIL_SIDE
 #: Bytes that are kept of a picture's sha256.
 _DIGEST = 16
+
+
+def similar_pictures(facts: Sequence[PictureFacts | None]) -> Iterator[Similar]:
+    """Pictures that look alike, as `find_duplicates` tells them."""
+    found = find_duplicates(facts)
+    yield from ((group.kind, group.rows) for group in found.groups)
+    yield from (("crop", (crop.part, crop.whole)) for crop in found.crops)
 
 
 class FactsTable(Sequence[PictureFacts | None]):
@@ -72,13 +80,12 @@ class Gathered:
         listed: how many of these are lists of tags, and no sentences alone.
         words: the words of all captions.
         folders: pictures in each folder.
-        find_similar: finds pictures that look alike; None = that is not looked for.
         openings: for each row the word that it begins with; None = a sentence, or no caption.
     """
 
-    def __init__(self, expected: Expected, find_similar: FindSimilar | None = None) -> None:
+    def __init__(self, expected: Expected, find_similar: FindSimilar) -> None:
         self.expected = expected
-        self.find_similar = find_similar
+        self._find_similar = find_similar
         self.words = Words(expected)
         self.names: list[str] = []
         self.facts = FactsTable()
@@ -119,7 +126,7 @@ class Gathered:
     @cached_property
     def similar(self) -> list[Similar]:
         """Groups of pictures that look alike."""
-        return [] if self.find_similar is None else list(self.find_similar(self.facts))
+        return list(self._find_similar(self.facts))
 
     @cached_property
     def same_pictures(self) -> list[list[int]]:
