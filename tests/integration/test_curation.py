@@ -237,3 +237,57 @@ def test_in_place_uses_the_plan_too(cli: Run, tmp_path: Path) -> None:
     gone = {*IDENTITY, "watermark"}
     expected = ["alicew", *written(own, 0, without=gone, also={"alice_(wonder)": "wonder"})]
     assert (own.pictures / "00.txt").read_text("utf-8") == ", ".join(expected) + "\n"
+
+
+#: What is wrong with the planted pictures whatever their captions are. All have 448 pixels a side.
+_PICTURES = {
+    ("same-picture", tuple(planted.SAME)),
+    ("different-captions", tuple(planted.SAME)),
+    ("blurred-picture", (planted.BLURRED,)),
+    ("small-picture", tuple(range(PICTURES))),
+}
+
+
+def findings_of(findings: list[dict[str, Any]]) -> set[tuple[str, tuple[int, ...]]]:
+    """Rules and numbers of pictures; notes about the dataset as a whole are left out."""
+    found = ((each["rule"], tuple(int(Path(name).stem) for name in each["pictures"])) for each in findings)
+    return {(rule, numbers) for rule, numbers in found if numbers}
+
+
+def test_a_check_finds_exactly_what_was_planted(cli: Run, dataset: Planted, tmp_path: Path) -> None:
+    words = ("--custom-model", dataset.model, "--cache-folder", tmp_path / "scores")
+    done = cli(
+        "caption", dataset.pictures, *words, "--trigger-words", "alicew", "--remove-underscore", "--output", "raw"
+    )
+    assert done.returncode == 0, done.stderr
+    checked = cli("check", "raw", *words, "--max-tokens", "75", "--json")
+    assert checked.returncode == 0, checked.stderr
+    findings = json.loads(checked.stdout)["findings"]
+    assert findings_of(findings) == _PICTURES | {
+        *(("contradicting-tags", (number,)) for number in planted.CONTRADICTIONS),
+        ("negative-left-over", planted.WATERMARKED),
+        ("too-many-tokens", (planted.LONG,)),
+    }
+    unfolded = {each["reason"].partition(" ")[0] for each in findings if each["rule"] == "identity-not-folded"}
+    assert len(unfolded) == len(IDENTITY)
+
+
+def test_a_run_with_a_purpose_checks_itself(cli: Run, dataset: Planted, tmp_path: Path) -> None:
+    words = ("--custom-model", dataset.model, "--cache-folder", tmp_path / "scores", "--remove-underscore")
+    purpose = ("--purpose", "character", "--trigger-words", "alicew", "--max-tokens", "75")
+    done = cli("caption", dataset.pictures, *words, *purpose, "--output", "out")
+    assert done.returncode == 0, done.stderr
+    findings = json.loads((tmp_path / "out" / ".wd14" / "findings.json").read_text("utf-8"))["findings"]
+    assert findings_of(findings) == _PICTURES  # the contradictions, the watermark and the long caption are gone
+
+    cut = captions_of(tmp_path / "out")[planted.name(planted.LONG)].split(", ")
+    gone = {*IDENTITY, "watermark"}
+    whole = ["alicew", *written(dataset, planted.LONG, without=gone, also={"alice_(wonder)": "wonder"})]
+    whole = [tag.replace("_", " ") for tag in whole]
+    assert cut == [tag for tag in whole if tag in cut]
+    scores = {tag.replace("_", " "): score for tag, score in dataset.tags[planted.name(planted.LONG)].items()}
+    assert {"alicew", "1girl", "solo", "wonder"} <= set(cut)
+    dropped = set(whole) - set(cut)
+    general = [tag for tag in cut if tag in scores and tag not in ("1girl", "solo", "some artist")]
+    assert dropped
+    assert max(scores[tag] for tag in dropped) <= min(scores[tag] for tag in general)
