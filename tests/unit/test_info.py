@@ -30,11 +30,11 @@ def test_it_warns_of_what_the_host_does() -> None:
         assert warning in words
 
 
-def test_it_begins_with_five_parameters_that_the_panel_has() -> None:
-    table = GUIDE.partition("Five parameters")[2].partition("Everything else")[0]
+def test_it_begins_with_six_parameters_that_the_panel_has() -> None:
+    table = GUIDE.partition("Six parameters")[2].partition("Everything else")[0]
     titles = re.findall(r"^\| \*\*(.+?)\*\* \|", table, re.MULTILINE)
     shown = [schema["title"] for schema in json.loads((ROOT / "index.json").read_text("utf-8"))["parameters"].values()]
-    assert len(titles) == 5
+    assert len(titles) == 6
     assert set(titles) <= set(shown)
 
 
