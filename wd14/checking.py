@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -38,14 +37,13 @@ from wd14.regular_files import mode_of
 from wd14.scored_rows import preprocessing_of
 from wd14.stop import StopToken
 from wd14.text import printable
-from wd14.threads import BackgroundCall, Budget, Exhausted, OrderedMap, available_cores
+from wd14.threads import BackgroundCall, Budget, OrderedMap, available_cores
+from wd14.ticking import Ticker
 from wd14.token_counting import clip_tokens
 from wd14.types import InputRow, Labels, Log, PictureFacts, Progress, TokenCounter
 
 R = TypeVar("R")
 
-#: How often (seconds) progress is shown and a stop is looked for.
-_TICK = 0.5
 #: As in `decoding`: pixels open at once, bytes of encoded pictures at once, threads.
 _PIXELS_AT_ONCE = 128_000_000
 _BYTES_AT_ONCE = 256 << 20
@@ -141,7 +139,9 @@ class _Check:
         self._stop = stop
         self._remarks = list(settings.remarks)
         self._meter = ProgressMeter()
-        self._next_tick = 0.0
+        self._ticker = Ticker(self._show, stop)
+        self._done = self._failed = 0
+        self._total: int | None = None
 
     def run(self) -> CheckReport:
         config = self._config
@@ -149,6 +149,7 @@ class _Check:
             stack.callback(self._stop.request, "the check has ended")
             source = self._wait_for(lambda: open_source(self._dataset, config, log=self._log))
             stack.enter_context(source)
+            self._total = source.total
             store = ScoreStore.open(config.cache_path, log=self._log) if config.cache else ScoreStore.off()
             stack.enter_context(store)
             labels, scores = self._wait_for(lambda: self._model(store))
@@ -157,7 +158,7 @@ class _Check:
             checker = Checker(expected)
             looking = _Looking(self._dataset, source, config, store, scores)
             rows = stack.enter_context(looking)
-            self._read_all(rows, source, checker, store)
+            self._read_all(rows, checker, store)
             findings = self._wait_for(checker.findings)
         return CheckReport(self._dataset, len(checker), tuple(findings), tuple(self._remarks))
 
@@ -196,37 +197,21 @@ class _Check:
         )
         return None
 
-    def _read_all(self, rows: _Looking, source: Source, checker: Checker, store: ScoreStore) -> None:
-        failed = 0
-        while True:
-            self._tick(len(checker), source.total, failed)
-            try:
-                looked = rows.take(_TICK / 2)
-            except TimeoutError:
-                continue
-            except Exhausted:
-                break
+    def _read_all(self, rows: _Looking, checker: Checker, store: ScoreStore) -> None:
+        for looked in self._ticker.each(rows.take):
             checker.add(looked.checked)
-            failed += looked.checked.error is not None
+            self._done += 1
+            self._failed += looked.checked.error is not None
             if looked.is_fresh and looked.checked.facts is not None:
                 store.put_facts([(looked.checked.digest, looked.checked.facts)])
-        self._next_tick = 0.0
-        self._tick(len(checker), source.total, failed)
 
     def _wait_for(self, make: Callable[[], R]) -> R:
-        """What may take long is made in a thread, so that the check can be stopped meanwhile."""
-        call = BackgroundCall(make, "wd14-check")
-        call.start()
-        while not call.wait(_TICK / 2):
-            self._stop.check()
-        return call.result()
+        return self._ticker.wait_for(BackgroundCall(make, "wd14-check"))
 
-    def _tick(self, done: int, total: int | None, failed: int) -> None:
-        now = time.monotonic()
-        if now >= self._next_tick:
-            self._next_tick = now + _TICK
-            self._progress(self._meter.progress(done=done, total=total, failed=failed, from_scores=0, now=now))
-        self._stop.check()
+    def _show(self, now: float) -> None:
+        self._progress(
+            self._meter.progress(done=self._done, total=self._total, failed=self._failed, from_scores=0, now=now)
+        )
 
 
 class _Looking:

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from wd14.data.report import Tally
 from wd14.hosts.base import Host
 from wd14.progress import ProgressMeter
 from wd14.stop import StopToken
 from wd14.text import printable
-from wd14.threads import BackgroundCall
-
-R = TypeVar("R")
-
-#: How often (seconds) the host sees progress and a stop is looked for.
-TICK = 0.5
+from wd14.ticking import Ticker
 
 
-class HostLink:
+class HostLink(Ticker):
     """Tells a host what happens in a job.
 
     Args:
@@ -31,11 +25,10 @@ class HostLink:
     """
 
     def __init__(self, host: Host, stop: StopToken, tally: Tally) -> None:
+        super().__init__(self._show_progress, stop)
         self._host = host
-        self._stop = stop
         self._thread = threading.get_ident()
         self._lines: deque[str] = deque()  # said by other threads
-        self._next_tick = 0.0
         self.begin_pass(tally, total=None)
 
     def begin_pass(self, tally: Tally, *, total: int | None, **which: Any) -> None:
@@ -63,25 +56,6 @@ class HostLink:
         """Says what other threads said."""
         while self._lines:
             self._host.log(self._lines.popleft())
-
-    def tick(self, *, at_once: bool = False) -> None:
-        """Shows progress about twice a second, or at once.
-
-        Raises:
-            JobStoppedError: the job is to stop.
-        """
-        now = time.monotonic()
-        if at_once or now >= self._next_tick:
-            self._next_tick = now + TICK
-            self._show_progress(now)
-        self._stop.check()
-
-    def wait_for(self, deferred: BackgroundCall[R]) -> R:
-        """What is being made in a thread, since it may take long: the job can be stopped meanwhile."""
-        deferred.start()
-        while not deferred.wait(TICK / 2):
-            self.tick()
-        return deferred.result()
 
     def _show_progress(self, now: float) -> None:
         self.say_waiting()

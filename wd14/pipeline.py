@@ -25,7 +25,7 @@ from wd14.data.report import Tally
 from wd14.data.sidecar import SidecarWriter
 from wd14.data.writer import DatasetWriter, OutputRow, Sink
 from wd14.errors import AllRowsFailedError, EmptySourceError, RowError
-from wd14.host_link import TICK, HostLink
+from wd14.host_link import HostLink
 from wd14.hosts.base import Host
 from wd14.hosts.local import LocalHost
 from wd14.messages import closing_lines, opening_lines, thresholds_in_words
@@ -33,7 +33,7 @@ from wd14.model.files.find import ModelFiles, find_model
 from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
 from wd14.text import count
-from wd14.threads import BackgroundCall, Exhausted
+from wd14.threads import BackgroundCall
 from wd14.token_counting import token_counter
 from wd14.types import DecodedRow, RowReport, Status, Summary, TokenCounter, Written
 
@@ -270,20 +270,10 @@ class _Job:
 
     def _take_all(self, scored: ScoredRows, finish: Callable[[DecodedRow], None]) -> None:
         """Finishes every row, in order."""
-        link = self._link
-        link.tick()
-        while True:
-            try:
-                rows = scored.take(timeout=TICK / 2)
-            except TimeoutError:
-                link.tick()
-                continue
-            except Exhausted:
-                break
+        for rows in self._link.each(scored.take):
             for row in rows:
                 finish(row)
-                link.tick()
-        link.tick(at_once=True)
+                self._link.tick()
 
     def _finish_row(self, row: DecodedRow, captioner: Captioner, sink: Sink) -> None:
         source_row = row.input

@@ -97,6 +97,7 @@ class ShownProgress:
                 smoothing=0.1,
                 leave=False,
             )
+        self._bar.total = progress.total  # not known before the dataset is open
         if progress.failed:
             self._bar.set_postfix(failed=progress.failed, refresh=False)
         self._bar.update(progress.done - self._bar.n)

@@ -28,6 +28,7 @@ GROUND_FLOOR = {
     "process",
     "run_folder",
     "progress",
+    "ticking",
     "messages",
     "cache_folders",
     "regular_files",

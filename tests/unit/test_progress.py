@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wd14.progress import ProgressMeter
+from wd14.progress import ProgressMeter, ShownProgress
 from wd14.types import Progress
 
 
@@ -45,3 +45,11 @@ def test_more_rows_than_the_total_leave_no_time() -> None:
     meter = ProgressMeter()
     at(meter, 0.0, 0)
     assert at(meter, 1.0, 120).remaining_seconds == 0
+
+
+def test_a_bar_learns_the_total_when_the_dataset_is_open(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = ShownProgress(lambda _: None, bar=True)
+    shown.show(Progress(0, None, 0, 0, 0.0, None))
+    shown.show(Progress(30, 120, 0, 0, 2.0, 45.0))
+    shown.close()
+    assert "25%" in capsys.readouterr().err
