@@ -7,12 +7,11 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from PIL import Image
 
 from wd14.caption.captioner import Captioner
-from wd14.checking import CheckReport, check_source
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError, NotAnImageError, RowError
 from wd14.model.files import registry
@@ -25,6 +24,9 @@ from wd14.stop import StopToken
 from wd14.threads import Exhausted
 from wd14.token_counting import token_counter
 from wd14.types import DecodedRow, FloatArray, InputRow, Labels
+
+if TYPE_CHECKING:
+    from wd14.checking import CheckReport
 
 #: A picture: the path of a file, the bytes of one, or an open Pillow image.
 Picture = str | Path | bytes | Image.Image
@@ -115,6 +117,8 @@ def check_dataset(source: str | Path, **parameters: Any) -> CheckReport:
         ConfigError: there is no such parameter, or it cannot have this value.
         SourceError: the dataset cannot be read.
     """
+    from wd14.checking import check_source
+
     _check_names(parameters)
     return check_source(source, parameters, log=logger.info)
 

@@ -25,10 +25,11 @@ from wd14.data.caption_files import caption_file
 from wd14.data.reader import Source, open_source
 from wd14.data.sources.input_rows import CAPTION_COLUMNS
 from wd14.data.sources.splits import split_of_folder
+from wd14.decoding import PictureLimits
 from wd14.errors import ImageTooLargeError, ModelError, RowError
 from wd14.images.facts import facts_of
 from wd14.images.opening import PictureFile
-from wd14.images.reading import encoded_size, read_picture
+from wd14.images.reading import read_picture
 from wd14.model.files.clip_vocabulary import clip_vocabulary_is_here
 from wd14.model.files.find import ModelFiles, find_here
 from wd14.model.score_store.store import ScoreStore, ScoreView
@@ -37,17 +38,12 @@ from wd14.regular_files import mode_of
 from wd14.scored_rows import preprocessing_of
 from wd14.stop import StopToken
 from wd14.text import printable
-from wd14.threads import BackgroundCall, Budget, OrderedMap, available_cores
+from wd14.threads import BackgroundCall, OrderedMap
 from wd14.ticking import Ticker
 from wd14.token_counting import clip_tokens
 from wd14.types import InputRow, Labels, Log, PictureFacts, Progress, TokenCounter
 
 R = TypeVar("R")
-
-#: As in `decoding`: pixels open at once, bytes of encoded pictures at once, threads.
-_PIXELS_AT_ONCE = 128_000_000
-_BYTES_AT_ONCE = 256 << 20
-_MOST_WORKERS = 16
 
 
 @dataclass(frozen=True)
@@ -225,11 +221,8 @@ class _Looking:
         self._store = store
         self._scores = scores
         self._has_column = bool({config.caption_column, *CAPTION_COLUMNS} & set(source.columns))
-        self._max_pixels = round(config.max_megapixels * 1_000_000)
-        self._pixels = Budget(_PIXELS_AT_ONCE)
-        self._bytes = Budget(_BYTES_AT_ONCE)
-        wanted = config.max_data_loader_n_workers
-        workers = min(available_cores(), _MOST_WORKERS) if wanted is None else max(1, wanted)
+        self._limits = PictureLimits(config)
+        workers = max(1, self._limits.workers)
         self._threads: OrderedMap[InputRow, _Looked] = OrderedMap(
             self._look,
             source,
@@ -237,7 +230,7 @@ class _Looking:
             window=8 + 4 * workers,
             name="wd14-look",
             weigh=_bytes_in_memory,
-            most_bytes=_BYTES_AT_ONCE,
+            most_bytes=self._limits.most_bytes,
         )
 
     def take(self, timeout: float) -> _Looked:
@@ -254,7 +247,7 @@ class _Looking:
         name, folder = self._place(row)
         looked = _Looked(replace(row, data=None), CheckedRow(name, self._caption(row), folder))
         try:
-            with self._bytes.taking(0 if row.data is not None else encoded_size(row)):
+            with self._limits.reading(row):
                 data = read_picture(row)
                 digest = hashlib.sha256(data).digest()
                 facts = self._store.facts(digest)
@@ -271,8 +264,8 @@ class _Looking:
         return looked
 
     def _facts(self, data: bytes) -> PictureFacts:
-        picture = PictureFile(data, max_pixels=self._max_pixels)
-        with self._pixels.taking(picture.pixels):
+        picture = PictureFile(data, max_pixels=self._limits.max_pixels)
+        with self._limits.opening(picture):
             return facts_of(picture.rgb(upright=True))
 
     def _caption(self, row: InputRow) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import chain
 from typing import Any, Self
@@ -38,6 +39,39 @@ _AHEAD = 8
 _MOST_WORKERS = 16
 
 
+class PictureLimits:
+    """How much of pictures the threads of a pass may have in memory at once.
+
+    Attributes:
+        max_pixels: pixels that a picture may have.
+        most_bytes: bytes of encoded pictures that may wait in a queue.
+        workers: threads that the config asks for, 0 = none; by default as many as there are cores, to a limit.
+    """
+
+    def __init__(self, config: CaptionConfig) -> None:
+        self.max_pixels = round(config.max_megapixels * 1_000_000)
+        self.most_bytes = _BYTES_AT_ONCE
+        workers = config.max_data_loader_n_workers
+        self.workers = min(available_cores(), _MOST_WORKERS) if workers is None else workers
+        self._pixels = Budget(_PIXELS_AT_ONCE)
+        self._bytes = Budget(_BYTES_AT_ONCE)
+
+    def reading(self, row: InputRow) -> AbstractContextManager[None]:
+        """Holds what the bytes of a row's picture take.
+
+        Raises:
+            RowError: the row has no file that can be read.
+        """
+        # The bytes of a row that has no file are in memory already: the queue counts them.
+        if row.data is not None or (size := encoded_size(row)) < _SMALL_FILE:
+            return nullcontext()
+        return self._bytes.taking(size)
+
+    def opening(self, picture: PictureFile) -> AbstractContextManager[None]:
+        """Holds what the pixels of a picture take."""
+        return self._pixels.taking(picture.pixels)
+
+
 class Decoder:
     """Decoded rows, to be iterated over once; a context manager, whose end stops the threads.
 
@@ -65,13 +99,9 @@ class Decoder:
         self._stored_scores = stored_scores
         self._stage = stage
         self._on_model_needed = on_model_needed
-        self._pixels = Budget(_PIXELS_AT_ONCE)
-        self._file_bytes = Budget(_BYTES_AT_ONCE)
-        self._max_pixels = round(config.max_megapixels * 1_000_000)
+        self._limits = PictureLimits(config)
         self._group_size = 1
-        workers = config.max_data_loader_n_workers
-        if workers is None:
-            workers = min(available_cores(), _MOST_WORKERS)
+        workers = self._limits.workers
         self._threads: OrderedMap[list[InputRow], list[DecodedRow]] | None = None
         self._decoded: Iterable[list[DecodedRow]]
         if workers == 0:
@@ -84,7 +114,7 @@ class Decoder:
                 window=_AHEAD + 4 * workers,
                 name="wd14-decode",
                 weigh=_bytes_in_memory,
-                most_bytes=_BYTES_AT_ONCE,
+                most_bytes=self._limits.most_bytes,
             )
 
     def __iter__(self) -> Iterator[DecodedRow]:
@@ -117,12 +147,8 @@ class Decoder:
         """A row that is ready for the model, has its scores, or has failed."""
         decoded = DecodedRow(row)
         try:
-            # The bytes of a row that has no file are in memory already: the queue counts them.
-            if row.data is not None or (size := encoded_size(row)) < _SMALL_FILE:
+            with self._limits.reading(row):
                 self._read_and_stage(decoded)
-            else:
-                with self._file_bytes.taking(size):
-                    self._read_and_stage(decoded)
         except RowError as error:
             decoded.result.error = error.without_frames()
         except MemoryError:
@@ -144,13 +170,13 @@ class Decoder:
     def _picture(self, decoded: DecodedRow, data: bytes) -> PictureToSave:
         """The picture as it is to be saved; where it has no scores yet, it also becomes the model's input."""
         config = self._config
-        picture = PictureFile(data, max_pixels=self._max_pixels)
+        picture = PictureFile(data, max_pixels=self._limits.max_pixels)
         flatten = picture.needs_flattening and config.flatten_transparency and not config.in_place
         as_png = False
         if not decoded.from_scores:
             self._on_model_needed()
         if flatten or not decoded.from_scores:
-            with self._pixels.taking(picture.pixels):
+            with self._limits.opening(picture):
                 if not decoded.from_scores:
                     image = picture.rgb(upright=config.exif_orientation)
                     decoded.array = prepare(image, self._spec, profile=config.profile, image_size=config.image_size)

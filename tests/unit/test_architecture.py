@@ -147,6 +147,16 @@ def test_heavy_packages_are_imported_late(modules: dict[str, ast.Module]) -> Non
     assert {name: found for name, found in heavy.items() if found} == {}
 
 
+def test_a_job_without_a_purpose_loads_no_curation(modules: dict[str, ast.Module]) -> None:
+    loaded, todo = set[str](), ["wd14.cli.caption", "wd14.pipeline", "wd14.api"]
+    while todo:
+        if (name := todo.pop()) not in loaded:
+            loaded.add(name)
+            todo += imported_at_the_top(modules[name]) & modules.keys()
+    assert "wd14.caption.captioner" in loaded
+    assert {name for name in loaded if room_of(name) == "curation"} == set()
+
+
 def test_each_sdk_is_known_in_one_place(modules: dict[str, ast.Module]) -> None:
     users: dict[str, set[str]] = {}
     for name, tree in modules.items():
