@@ -153,7 +153,7 @@ class StudyPass:
 
         Raises:
             ConfigError: the plan does not fit the dataset, or would leave no tag in any caption.
-        OutputError: the plan cannot be written.
+            OutputError: the plan cannot be written.
         """
         plan = make_plan(
             self._study,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
+from collections.abc import Collection
+from itertools import islice
 
 #: Unicode categories: control, format (bidirectional overrides, zero width), surrogates, line and paragraph separators.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -49,3 +52,18 @@ def count(number: int, noun: str) -> str:
 def share(number: int, total: int, noun: str) -> str:
     """`1 of 1 picture`, `498 of 1,500 pictures`."""
     return f"{number:,} of {count(total, noun)}"
+
+
+def listed(names: Collection[str], most: int) -> str:
+    """`blue_hair, halo and 3 more`: the first `most` names, and how many others there are."""
+    more = len(names) - most
+    return ", ".join(islice(names, most)) + (f" and {more:,} more" if more > 0 else "")
+
+
+#: Columns of a line of a table or of findings.
+WIDTH = 100
+
+
+def wrapped(text: str, *, first: str = "", then: str = "  ") -> list[str]:
+    """Text as lines of at most `WIDTH` columns that begin with `first`, and from the second on with `then`."""
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=then, break_on_hyphens=False)

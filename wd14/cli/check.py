@@ -5,19 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from wd14.cli.caption import HelpFormatter, add_parameter, parameters_in
 from wd14.cli.output import is_heard, say
 from wd14.stop import StopToken, stopped_by_signals
-from wd14.text import count, printable
+from wd14.text import count, printable, wrapped
 
 if TYPE_CHECKING:
     from wd14.checking import CheckReport
-
-#: Columns of a line.
-_WIDTH = 100
 
 #: The parameters that say how the dataset is read and what its captions are to be like.
 _PARAMETERS = {
@@ -106,7 +102,7 @@ def _say_report(report: CheckReport) -> None:
 
     say(f"{report.dataset}: {count(report.pictures, 'picture')} checked, {numbers_in_words(report.findings)}.")
     for remark in report.remarks:
-        for line in textwrap.wrap(f"Not checked: {remark}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False):
+        for line in wrapped(f"Not checked: {remark}"):
             say(line)
     for line in findings_lines(report.findings):
         say(line)

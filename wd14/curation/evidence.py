@@ -9,7 +9,7 @@ from functools import cached_property
 from wd14.curation.families import IDENTITY_FAMILIES, family_of, is_trait
 from wd14.curation.plan import Decision, Verdict
 from wd14.curation.study import Study
-from wd14.text import share
+from wd14.text import listed, share
 
 #: Share of the pictures from which a tag is folded.
 FOLD_FROM = 0.9
@@ -89,9 +89,7 @@ class Evidence:
 
     def listed(self, tags: Collection[int], most: int = 5) -> str:
         """`blue_hair, halo and 3 more`."""
-        names = [self.names[tag] for tag in list(tags)[:most]]
-        more = len(tags) - len(names)
-        return ", ".join(names) + (f" and {more:,} more" if more else "")
+        return listed([self.names[tag] for tag in tags], most)
 
 
 def percent(frequency: float) -> str:

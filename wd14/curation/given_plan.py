@@ -11,7 +11,7 @@ from wd14.curation.plan import BY_HAND, LEAVES_OUT, Decision, Plan
 from wd14.curation.settling import Key, TagFinder, settle
 from wd14.curation.study import Study
 from wd14.errors import ConfigError
-from wd14.text import count
+from wd14.text import count, listed
 
 #: Names that a note lists.
 _MOST_NAMED = 8
@@ -95,6 +95,4 @@ def _rows_of_both(evidence: Evidence, one: int, other: int) -> int:
 
 
 def _some(names: Iterable[str]) -> str:
-    listed = list(dict.fromkeys(names))
-    more = len(listed) - _MOST_NAMED
-    return ", ".join(listed[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    return listed(dict.fromkeys(names), _MOST_NAMED)

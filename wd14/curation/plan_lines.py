@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 
 from wd14.curation.evidence import percent
 from wd14.curation.plan import LEAVES_OUT, Decision, Plan
-from wd14.text import count, printable
+from wd14.text import WIDTH, count, listed, printable, wrapped
 
-#: Columns of a line.
-WIDTH = 100
 #: Longest column of tags or names; longer ones are cut.
 _LONGEST_TAG = 34
 #: Rows of a table, and pictures.
@@ -22,7 +19,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     """The lines: what goes, what a person may decide on, the pictures that differ, the notes."""
     trigger = f", trigger word {', '.join(plan.trigger_words)}" if plan.trigger_words else ""
     purpose = "Plan without a purpose" if plan.purpose == "none" else f"Plan for the purpose {plan.purpose}"
-    yield from _wrapped(printable(f"{purpose}{trigger}: {count(plan.pictures, 'picture')}."))
+    yield from wrapped(printable(f"{purpose}{trigger}: {count(plan.pictures, 'picture')}."))
     everywhere = [entry for entry in plan.decisions if entry.beside is None]
     tables = (
         ("Folded: left out, the trigger word stands for them", [e for e in everywhere if e.decision == "folded"]),
@@ -51,7 +48,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield from _differing(plan)
     for note in plan.notes:
         yield ""
-        yield from _wrapped(f"Note: {printable(note)}")
+        yield from wrapped(f"Note: {printable(note)}")
 
 
 def _table(entries: Sequence[Decision]) -> Iterator[str]:
@@ -97,15 +94,10 @@ def _differing(plan: Plan) -> Iterator[str]:
     width = max(map(len, names))
     for name, each in zip(names, shown, strict=True):
         has = f"; has {', '.join(each.instead[:3])}" if each.instead else ""
-        missing = ", ".join(each.lacks[:3]) + (f" and {len(each.lacks) - 3} more" if len(each.lacks) > 3 else "")
-        yield _cut(f"  {name:{width}}  lacks {printable(missing + has)}", WIDTH)
+        yield _cut(f"  {name:{width}}  lacks {printable(listed(each.lacks, 3) + has)}", WIDTH)
     if number > len(shown):
         yield f"  … {number - len(shown):,} more; plan.json lists {len(plan.differing):,}"
 
 
 def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else f"{text[: room - 1]}…"
-
-
-def _wrapped(text: str) -> list[str]:
-    return wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from wd14.curation.rules import FEWEST_PICTURES, decide, notes_of
 from wd14.curation.settling import Key, TagFinder
 from wd14.curation.study import Study
 from wd14.errors import ConfigError
-from wd14.text import count, printable, share
+from wd14.text import count, listed, printable, share
 
 
 def make_plan(
@@ -179,6 +179,5 @@ def _beside(plan: Plan, names: Sequence[str]) -> set[int]:
 
 
 def _what_goes(plan: Plan) -> str:
-    gone: Collection[str] = [entry.tag for entry in plan.decisions if entry.decision in LEAVES_OUT]
-    listed = ", ".join(list(gone)[:5])
-    return f"{count(len(gone), 'tag')} would go ({listed}{', …' if len(gone) > 5 else ''})"
+    gone = [entry.tag for entry in plan.decisions if entry.decision in LEAVES_OUT]
+    return f"{count(len(gone), 'tag')} would go ({listed(gone, 5)})"

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from wd14.curation.even_sample import EvenSample
 from wd14.curation.people import OnePerson
 from wd14.spelling import folded
 from wd14.types import FloatArray, IndexArray, Labels
@@ -47,14 +48,11 @@ class Study:
 
     Args:
         labels: the model's T tags.
-
-    Attributes:
-        samples: at most `MOST_SAMPLES` pictures, evenly spread over the rows; the first row is always one.
     """
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
-        self.samples: list[Sample] = []
+        self._sample = EvenSample[Sample](MOST_SAMPLES)
         self._is_one_person = OnePerson(labels)
         self._tags = array("H" if len(labels) <= 0x10000 else "I")
         self._ends = array("q")
@@ -67,7 +65,6 @@ class Study:
         self._recent = 0
         self._older_scores = np.zeros(len(labels), np.float64)
         self._people = 0
-        self._sample_step = 1
 
     def add(self, kept: IndexArray, scores: FloatArray, *, name: str, digest: bytes) -> None:
         """Takes in a picture that has scores; about 5 microseconds.
@@ -78,8 +75,7 @@ class Study:
             name: how a person finds the picture.
             digest: sha256 of the encoded picture.
         """
-        if self.pictures % self._sample_step == 0:
-            self._add_sample(Sample(name, scores.copy()))
+        self._sample.add(lambda: Sample(name, scores.copy()))
         self._counts[kept] += 1
         self._tags.frombytes(kept.astype(self._tags.typecode).tobytes())
         self._ends.append(len(self._tags))
@@ -97,12 +93,10 @@ class Study:
                 self._recent_scores[:] = 0
                 self._recent = 0
 
-    def _add_sample(self, sample: Sample) -> None:
-        """Every picture at first, then every second one, every fourth, …: even, whatever the total turns out to be."""
-        self.samples.append(sample)
-        if len(self.samples) > MOST_SAMPLES:
-            self.samples = self.samples[::2]
-            self._sample_step *= 2
+    @property
+    def samples(self) -> list[Sample]:
+        """At most `MOST_SAMPLES` pictures, evenly spread over the rows; the first row is always one."""
+        return self._sample.items
 
     @property
     def pictures(self) -> int:

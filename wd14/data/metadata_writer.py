@@ -26,6 +26,7 @@ from wd14.data.loaded_types import (
     type_of_text,
 )
 from wd14.data.sources.values import encodable, excerpt
+from wd14.text import listed
 from wd14.types import Log
 
 _SCORES = "scores"
@@ -155,12 +156,7 @@ def _type_of_scores(scores: list[dict[str, Any]]) -> Type:
 
 
 def _shown(columns: Iterable[str]) -> str:
-    return _list([excerpt(column) for column in sorted(columns)])
-
-
-def _list(items: list[str]) -> str:
-    more = len(items) - _MOST_NAMED
-    return ", ".join(items[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return listed([excerpt(column) for column in sorted(columns)], _MOST_NAMED)
 
 
 class _ColumnNames:
@@ -187,7 +183,9 @@ class _ColumnNames:
         renamed = [name for name in names if self._names[name] != name]
         if renamed:
             pairs = [f"{excerpt(name)} -> {excerpt(self._names[name])}" for name in renamed]
-            self._log(f"Renamed, since the output or `datasets` has another use for the name: {_list(pairs)}")
+            self._log(
+                f"Renamed, since the output or `datasets` has another use for the name: {listed(pairs, _MOST_NAMED)}"
+            )
 
     def _free(self, name: str) -> str:
         if name not in self._taken:

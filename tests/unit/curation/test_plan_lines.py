@@ -6,8 +6,9 @@ import pytest
 
 from tests.support.planted_set import planted, study_of
 from wd14.curation.plan import Decision, Plan
-from wd14.curation.plan_lines import WIDTH, plan_lines
+from wd14.curation.plan_lines import plan_lines
 from wd14.curation.planning import make_plan
+from wd14.text import WIDTH
 
 
 def test_the_table() -> None:

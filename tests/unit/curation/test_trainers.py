@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from tests.support import trainer_parsers
 from wd14.config import CaptionConfig
+from wd14.curation.even_sample import EvenSample
 from wd14.curation.trainers.collector import TRAINERS, TrainerFiles
-from wd14.curation.trainers.sample_prompts import CaptionSample, sample_prompts
+from wd14.curation.trainers.sample_prompts import MOST_CAPTIONS, sample_prompts
 from wd14.curation.trainers.training_set import Concept, TrainingSet, balanced
 from wd14.errors import ConfigError
 from wd14.types import Destination, RowReport, Status
@@ -182,11 +184,11 @@ def test_ai_toolkit_replaces_nothing_in_prompts_and_warns_of_paths() -> None:
 
 
 def test_sample_prompts_are_the_trigger_alone_and_captions_from_all_over() -> None:
-    sample = CaptionSample()
+    sample = EvenSample[str](MOST_CAPTIONS)
     for number in range(10_000):
-        sample.add(f"me, {'2girls' if number % 3 else '1girl'}, n{number}")
-    assert len(sample.captions) <= 128
-    prompts = sample_prompts(sample.captions, ("me",), ", ")
+        sample.add(partial(str, f"me, {'2girls' if number % 3 else '1girl'}, n{number}"))
+    assert len(sample.items) <= 128
+    prompts = sample_prompts(sample.items, ("me",), ", ")
     assert prompts[0] == "me, 2girls"
     numbers = [int(prompt.rpartition("n")[2]) for prompt in prompts[1:]]
     assert numbers == sorted(numbers)

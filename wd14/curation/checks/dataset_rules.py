@@ -11,7 +11,7 @@ from wd14.curation.checks.gathered import Gathered
 from wd14.curation.checks.rule import Hit
 from wd14.curation.checks.suggestions import Suggestions
 from wd14.curation.checks.words import Word
-from wd14.text import count
+from wd14.text import count, listed
 
 #: Captions from which on shares of them say something.
 _FEWEST_FOR_IDENTITY = 10
@@ -77,9 +77,8 @@ def rare_tags(gathered: Gathered) -> Iterator[Hit]:
         key=lambda word: (-word.captions, word.folded),
     )
     if rare:
-        listed = ", ".join(f"{word.folded} {word.captions:,}" for word in rare[:_MOST_LISTED])
-        more = f" and {len(rare) - _MOST_LISTED:,} more" if len(rare) > _MOST_LISTED else ""
-        yield Hit(f"{count(len(rare), 'tag')} in fewer than {RARE:.0%} of the captions: {listed}{more}")
+        names = listed([f"{word.folded} {word.captions:,}" for word in rare], _MOST_LISTED)
+        yield Hit(f"{count(len(rare), 'tag')} in fewer than {RARE:.0%} of the captions: {names}")
 
 
 def left_over_ratings(gathered: Gathered) -> Iterator[Hit]:
@@ -112,12 +111,11 @@ def unknown_words(gathered: Gathered) -> Iterator[Hit]:
         else:
             yield Hit(f"{word.folded} is no tag of the model; did you mean {meant}?", word.rows)
     if others:
-        listed = ", ".join(word.folded for word in others[:_MOST_LISTED])
-        more = f" and {len(others) - _MOST_LISTED:,} more" if len(others) > _MOST_LISTED else ""
+        names = listed([word.folded for word in others], _MOST_LISTED)
         rows = sorted(set(chain.from_iterable(word.rows for word in others)))
         advice = "If they are your own words, all is well; the base model may not know them."
         noun = count(len(others), "word")
-        yield Hit(f"{noun} that the model has no tag for: {listed}{more}", rows, "info", advice)
+        yield Hit(f"{noun} that the model has no tag for: {names}", rows, "info", advice)
 
 
 def unbalanced_folders(gathered: Gathered) -> Iterator[Hit]:

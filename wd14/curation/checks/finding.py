@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any, Literal
 
-from wd14.text import count, printable
+from wd14.text import count, printable, wrapped
 
 #: error = the training stops, or the picture is lost to it; warning = it learns something wrong; info = worth a look.
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 _HEADINGS: Mapping[Severity, str] = {"error": "Errors", "warning": "Warnings", "info": "Worth a look"}
 
-#: What a person is shown: names of a finding, findings of a rule, columns of a line.
+#: What a person is shown: names of a finding, findings of a rule.
 _MOST_NAMES = 5
 _MOST_OF_A_RULE = 8
-_WIDTH = 100
 #: Where the text of a finding begins, behind how many pictures it has.
 _INDENT = 20
 
@@ -83,11 +81,5 @@ def _rule_lines(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _wrapped(opening: str, text: str) -> list[str]:
-    opening = opening or " " * _INDENT
-    return textwrap.wrap(
-        printable(text),
-        _WIDTH,
-        initial_indent=opening,
-        subsequent_indent=" " * _INDENT,
-        break_on_hyphens=False,
-    )
+    indent = " " * _INDENT
+    return wrapped(printable(text), first=opening or indent, then=indent)

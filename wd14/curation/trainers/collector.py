@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from wd14.config import CaptionConfig
+from wd14.curation.even_sample import EvenSample
 from wd14.curation.trainers.ai_toolkit import AI_TOOLKIT
 from wd14.curation.trainers.diffusion_pipe import DIFFUSION_PIPE
 from wd14.curation.trainers.kohya import KOHYA
 from wd14.curation.trainers.onetrainer import ONETRAINER
-from wd14.curation.trainers.sample_prompts import CaptionSample, sample_prompts
+from wd14.curation.trainers.sample_prompts import MOST_CAPTIONS, sample_prompts
 from wd14.curation.trainers.training_set import Concept, Trainer, TrainingSet, balanced
 from wd14.errors import ConfigError
 from wd14.text import count, printable, share
@@ -56,7 +57,7 @@ class TrainerFiles:
             )
         self._pictures: Counter[str] = Counter()  # by folder in the output
         self._unread: Counter[str] = Counter()  # by extension
-        self._captions = CaptionSample()
+        self._captions = EvenSample[str](MOST_CAPTIONS)
         self._of_several_lines = 0
 
     def add(self, row: RowReport) -> None:
@@ -66,7 +67,8 @@ class TrainerFiles:
         folder, _, name = row.name.rpartition("/")
         if self._trainer.reads(name):
             self._pictures[folder] += 1
-            self._captions.add(row.caption)
+            caption = row.caption
+            self._captions.add(lambda: caption)
             self._of_several_lines += "\n" in row.caption
         else:
             self._unread[name[name.rfind(".") :]] += 1
@@ -127,5 +129,5 @@ class TrainerFiles:
             separator=config.caption_separator,
             caption_extension=config.caption_extension,
             max_tokens=config.max_tokens,
-            prompts=sample_prompts(self._captions.captions, config.trigger_words, config.caption_separator),
+            prompts=sample_prompts(self._captions.items, config.trigger_words, config.caption_separator),
         )

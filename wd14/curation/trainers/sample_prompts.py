@@ -6,29 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from wd14.curation.families import is_count
+from wd14.spelling import split_caption
 
 #: Captions that become prompts, beside the one of the trigger alone.
 _FROM_CAPTIONS = 4
-#: Captions that are kept to choose from, at least.
-_KEPT = 64
-
-
-class CaptionSample:
-    """Captions spread evenly over a dataset of any length: every n-th, at most 128 of them."""
-
-    def __init__(self) -> None:
-        self.captions: list[str] = []
-        self._every = 1
-        self._seen = 0
-
-    def add(self, caption: str) -> None:
-        """Looks at the next caption."""
-        if self._seen % self._every == 0:
-            self.captions.append(caption)
-            if len(self.captions) == 2 * _KEPT:
-                del self.captions[1::2]
-                self._every *= 2
-        self._seen += 1
+#: Captions that are kept to choose from, at most.
+MOST_CAPTIONS = 128
 
 
 def sample_prompts(captions: Sequence[str], trigger_words: Sequence[str], separator: str) -> tuple[str, ...]:
@@ -43,13 +26,9 @@ def sample_prompts(captions: Sequence[str], trigger_words: Sequence[str], separa
     """
     prompts = []
     if trigger_words:
-        counts = Counter(tag for caption in captions for tag in _tags(caption, separator) if is_count(tag))
+        counts = Counter(tag for caption in captions for tag in split_caption(caption, separator) if is_count(tag))
         prompts.append(", ".join([*trigger_words, *(tag for tag, _ in counts.most_common(1))]))
     written = [line for caption in captions if (line := " ".join(caption.split()))]
     last = len(written) - 1
     prompts += [written[last * number // (_FROM_CAPTIONS - 1)] for number in range(_FROM_CAPTIONS) if written]
     return tuple(dict.fromkeys(prompts))
-
-
-def _tags(caption: str, separator: str) -> list[str]:
-    return [tag.strip() for tag in caption.split(separator.strip() or separator)]
