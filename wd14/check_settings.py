@@ -10,6 +10,7 @@ from typing import Any
 from wd14.config import CaptionConfig
 from wd14.curation.checks.expected import USUAL_TOKENS, Expected
 from wd14.curation.checks.picture_rules import HIGH_SCORE
+from wd14.curation.plan import read_plan
 from wd14.data.provenance import MADE_BY
 from wd14.data.sources.values import read_json_object
 from wd14.errors import ConfigError, SourceError
@@ -27,8 +28,6 @@ _OF_THE_RUN = frozenset(
 )
 #: How a dataset is read for a check.
 _READING: Mapping[str, Any] = {"append_tags": True, "in_place": False, "keep_columns": False}
-#: Decisions of a plan that take a tag out of captions.
-_LEAVE_OUT = ("folded", "dropped")
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def settings_for(dataset: str | Path, parameters: Mapping[str, Any]) -> CheckSet
     values = {"split": "all", **parameters, **_READING}
     config = CaptionConfig.from_values(values)
     remarks: list[str] = []
-    made = _read(Path(dataset), "provenance.json", remarks)
+    made = _provenance(Path(dataset), remarks)
     if not str(made.get("made_by", "")).startswith(MADE_BY):
         return CheckSettings(config, given=given, remarks=tuple(remarks))
     run = made.get("parameters")
@@ -108,7 +107,7 @@ def settings_for(dataset: str | Path, parameters: Mapping[str, Any]) -> CheckSet
         config = CaptionConfig.from_values(of_the_run | _without_the_runs_model(given, of_the_run) | values)
     except ConfigError as error:
         remarks.append(f"whether captions follow the parameters in provenance.json: {error}")
-    planned = _left_out(_read(Path(dataset), "plan.json", remarks))
+    planned = _planned(Path(dataset), remarks)
     return CheckSettings(config, True, given, planned, tuple(remarks))
 
 
@@ -117,22 +116,21 @@ def _without_the_runs_model(given: frozenset[str], run: Mapping[str, Any]) -> di
     return {"custom_model": ""} if "generation_model" in given and "custom_model" in run else {}
 
 
-def _read(dataset: Path, name: str, remarks: list[str]) -> dict[str, Any]:
-    """A file of the dataset's hidden folder; empty where there is none."""
-    path = dataset / ".wd14" / name
+def _provenance(dataset: Path, remarks: list[str]) -> dict[str, Any]:
+    """How the dataset was made; empty where that is not said."""
+    path = dataset / ".wd14/provenance.json"
     try:
         return read_json_object(path) if mode_of(path) else {}
     except SourceError as error:
-        remarks.append(f"what {name} says: {error}")
+        remarks.append(f"what provenance.json says: {error}")
         return {}
 
 
-def _left_out(plan: Mapping[str, Any]) -> tuple[str, ...]:
-    """The tags that a plan took out of all captions. What it took out beside another tag only may be elsewhere."""
-    decisions = plan.get("decisions")
-    found = [each for each in decisions if isinstance(each, dict)] if isinstance(decisions, list) else []
-    return tuple(
-        str(each["tag"])
-        for each in found
-        if each.get("decision") in _LEAVE_OUT and each.get("tag") and not each.get("beside")
-    )
+def _planned(dataset: Path, remarks: list[str]) -> tuple[str, ...]:
+    """The tags that the dataset's plan took out of all captions."""
+    path = dataset / ".wd14/plan.json"
+    try:
+        return read_plan(path).left_out if mode_of(path) else ()
+    except ConfigError as error:
+        remarks.append(f"what plan.json says: {error}")
+        return ()

@@ -20,13 +20,12 @@ from wd14.curation.applying import curation_of
 from wd14.curation.checks.checker import Checker
 from wd14.curation.checks.finding import numbers_in_words
 from wd14.curation.checks.rule import CheckedRow
-from wd14.curation.plan import LARGEST_PLAN, LEAVES_OUT, Plan, parse_plan, plan_text
+from wd14.curation.plan import Plan, plan_text, read_plan
 from wd14.curation.plan_lines import plan_lines
 from wd14.curation.planning import make_plan
 from wd14.curation.study import Study
-from wd14.errors import ConfigError, OutputError
+from wd14.errors import OutputError
 from wd14.model.files.find import ModelFiles
-from wd14.regular_files import read_file
 from wd14.run_folder import RunFolder
 from wd14.types import Curation, DecodedRow, Labels, TokenCounter
 
@@ -59,8 +58,7 @@ class Studied:
 
     def check(self, labels: Labels, tokens: TokenCounter | None) -> ResultCheck:
         """What checks the captions that are written."""
-        left_out = tuple(each.tag for each in self.plan.decisions if each.decision in LEAVES_OUT and not each.beside)
-        settings = CheckSettings(self.config, is_ours=True, planned=left_out)
+        settings = CheckSettings(self.config, is_ours=True, planned=self.plan.left_out)
         return ResultCheck(Checker(replace(settings.expected(labels), count_tokens=tokens)))
 
     def lines(self) -> Iterator[str]:
@@ -114,7 +112,7 @@ class StudyPass:
         self.model = model
         self.config = config
         self._save_as = save_as
-        self._given = _read(Path(config.plan).expanduser()) if config.plan else None
+        self._given = read_plan(Path(config.plan).expanduser()) if config.plan else None
         self._study = Study(model.labels)
         self._captioner = Captioner(model.labels, config, published=model.thresholds)
         self._scored_now = bytearray()
@@ -179,19 +177,6 @@ class StudyPass:
         step = max(1, len(samples) // _MOST_SHOWN)
         for sample in samples[::step][:_MOST_SHOWN]:
             yield sample.name, self._captioner(sample.scores).text, after(sample.scores).text
-
-
-def _read(path: Path) -> Plan:
-    """A plan that a person gives back.
-
-    Raises:
-        ConfigError: there is no such file, or it is no plan.
-    """
-    try:
-        text = read_file(path, LARGEST_PLAN)
-    except OSError as error:
-        raise ConfigError(f"Plan (plan): {path} cannot be read: {error.strerror or error}") from error
-    return parse_plan(text)
 
 
 def _save(plan: Plan, path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wd14.text import LONGEST_LINE, count, duration, printable, readable, share
+from wd14.text import LONGEST_LINE, count, duration, listed, printable, readable, share
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,7 @@ def test_a_line_of_a_megabyte_keeps_its_beginning_and_its_end() -> None:
     assert len(shown) < LONGEST_LINE + 20
     assert shown.startswith("'xxx")
     assert shown.endswith("cannot be read: File name too long\\x1b")
+
+
+def test_a_list_names_the_first_and_counts_the_others() -> None:
+    assert [listed(names, 2) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a, b", "a, b and 1 more"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wd14.config_words import shown
 from wd14.errors import ConfigError
+from wd14.regular_files import read_file
 
 #: Bytes that a plan.json may have.
 LARGEST_PLAN = 32_000_000
@@ -75,6 +77,11 @@ class Plan(_Part):
     differing_in_all: Number = 0
     sample: Annotated[tuple[Digest, ...], Field(max_length=SAMPLE_SIZE)] = ()  #: beginnings of pictures' sha256
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The tags that no caption is to have. What goes beside another tag only stays elsewhere."""
+        return tuple(each.tag for each in self.decisions if each.decision in LEAVES_OUT and each.beside is None)
+
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON can hold it; fields of entries that say nothing are left out."""
         value = self.model_dump(mode="json", exclude={"decisions", "differing"})
@@ -109,6 +116,19 @@ def plan_text(plan: Plan) -> str:
     """The text of a plan.json, with an entry a line."""
     fields = (f"  {json.dumps(key)}: {_json(value)}" for key, value in plan.to_json().items())
     return "{\n" + ",\n".join(fields) + "\n}\n"
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a file.
+
+    Raises:
+        ConfigError: there is no such file, or it is no plan.
+    """
+    try:
+        text = read_file(path, LARGEST_PLAN)
+    except OSError as error:
+        raise ConfigError(f"Plan (plan): {path} cannot be read: {error.strerror or error}") from error
+    return parse_plan(text)
 
 
 def parse_plan(text: bytes) -> Plan:

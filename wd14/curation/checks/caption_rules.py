@@ -69,7 +69,7 @@ def contradicting_tags(seen: Seen) -> Iterator[str]:
         if name.startswith(_NUMBERS) or len(siblings) < 2:
             continue
         group = families.group(name)
-        if group.scope == "person" and caption.people() != 1:
+        if group.scope == "person" and not caption.shows_one_person:
             continue
         there = {word.folded for word in caption.words}
         if there & group.mixers or (name in _OF_ONE_VIEW and "multiple_views" in there):

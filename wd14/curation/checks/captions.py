@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wd14.curation.checks.words import Word, Words
+from wd14.curation.people import shows_one_person
 from wd14.spelling import folded, split_caption
 
 #: Words between two separators from which on they are a sentence, unless the model has such a tag.
@@ -31,12 +32,10 @@ class ReadCaption:
         """Lines that hold text."""
         return sum(1 for line in self.text.splitlines() if line.strip())
 
-    def people(self) -> int | None:
-        """How many people its tags count, at least; None = they do not say."""
-        numbers = [_people(word.folded) for word in self.words]
-        found = [number for number in numbers if number]
-        is_solo = any(word.folded == "solo" for word in self.words)
-        return sum(found) if found else (1 if is_solo else None)
+    @property
+    def shows_one_person(self) -> bool:
+        """Whether its tags say so, by the rule of a study."""
+        return shows_one_person(word.folded for word in self.words)
 
 
 def read_caption(text: str, words: Words) -> ReadCaption:
@@ -94,13 +93,3 @@ def _cut(part: str, words: Words) -> tuple[str, str]:
 
 def _is_long(part: str) -> bool:
     return part.count(" ") >= _SENTENCE - 1
-
-
-_COUNT = re.compile(r"(\d+)\+?(?:girl|boy|other)s?|multiple_(?:girls|boys|others)")
-
-
-def _people(word: str) -> int:
-    match = _COUNT.fullmatch(word)
-    if match is None:
-        return 0
-    return int(match[1][:4]) if match[1] else 2

@@ -11,13 +11,13 @@ from wd14.curation.checks.gathered import Gathered
 from wd14.curation.checks.rule import Hit
 from wd14.curation.checks.suggestions import Suggestions
 from wd14.curation.checks.words import Word
+from wd14.curation.evidence import FOLD_FROM
 from wd14.text import count, listed
 
 #: Captions from which on shares of them say something.
 _FEWEST_FOR_IDENTITY = 10
 _FEWEST_FOR_RARE = 50
-#: Share of captions from which on a tag is what identifies, or the trigger.
-IDENTIFIES = 0.9
+#: Share of captions from which on a word that opens them is the trigger.
 OPENS = 0.8
 #: Share of captions below which a tag is too rare to be learned.
 RARE = 0.02
@@ -60,7 +60,7 @@ def identifying_tags(gathered: Gathered) -> Iterator[Hit]:
         return
     is_sure = expected.purpose in ("character", "outfit") or (expected.purpose is None and expected.trigger_words)
     for word in gathered.words:
-        if word.captions < IDENTIFIES * total or word.is_kept:
+        if word.captions < FOLD_FROM * total or word.is_kept:
             continue
         if families.is_outfit_part(word.folded) if expected.purpose == "outfit" else families.is_trait(word.folded):
             reason = f"{word.folded} is in {word.captions / total:.0%} of the captions"

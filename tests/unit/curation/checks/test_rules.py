@@ -99,6 +99,8 @@ def test_a_word_that_opens_nearly_all_captions_is_taken_for_the_trigger() -> Non
         ("1girl, solo, blue_eyes, red eyes", "blue_eyes beside red_eyes"),
         ("1girl, blue_eyes, red_eyes", "blue_eyes beside red_eyes"),
         ("1girl, solo, blue_eyes, red_eyes, heterochromia", None),
+        ("1girl, 1boy, blue_eyes, red_eyes", None),
+        ("1girl, 1boy, solo, blue_eyes, red_eyes", "blue_eyes beside red_eyes"),
         ("2girls, blue_eyes, red_eyes", None),
         ("blue_eyes, red_eyes", None),  # who knows how many they are
         ("1girl, long_hair, very_long_hair", None),
