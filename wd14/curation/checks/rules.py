@@ -158,7 +158,7 @@ RULES: tuple[Rule, ...] = (
     SetRule(
         "near-duplicates",
         "info",
-        "Pictures are nearly the same, mirrored, or one is a part of the other.",
+        "Pictures are nearly the same, mirrored, or one is likely a part of the other.",
         "Keep the best of them, unless the difference is what you want to teach.",
         similar_rules.near_duplicates,
     ),

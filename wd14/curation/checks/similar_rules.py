@@ -30,4 +30,4 @@ def near_duplicates(gathered: Gathered) -> Iterator[Hit]:
         elif kind == "mirrored":
             yield Hit("the same picture, mirrored", rows)
         elif kind == "crop":
-            yield Hit("the first is a part of the second", rows)
+            yield Hit("the first is likely a part of the second", rows)
