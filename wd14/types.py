@@ -94,7 +94,7 @@ class DecodedRow:
     array: FloatArray | None = None  #: the model's input, until the picture is scored
     staged: Any = None  #: the picture's place in the output that is being built
     result: ScoringResult = field(default_factory=ScoringResult)
-    facts: PictureFacts | None = None  #: where the picture was decoded
+    facts: PictureFacts | None = None  #: where the picture was decoded, or the stored ones were asked for
     from_scores: bool = False  #: whether the scores are stored ones, or those of the same picture in another row
     notes: list[str] = field(default_factory=list)  #: see `RowReport.notes`
 
