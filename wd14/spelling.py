@@ -57,6 +57,14 @@ def split_caption(text: str, separator: str) -> list[str]:
     return [part.strip() for part in (text.split(bare) if bare else [text]) if part.strip()]
 
 
+def each_once(words: Iterable[str]) -> list[str]:
+    """Each tag once, where it comes first and as it is spelled there."""
+    first: dict[str, str] = {}
+    for word in words:
+        first.setdefault(folded(word), word)
+    return list(first.values())
+
+
 def wildcard_pattern(entry: str) -> re.Pattern[str]:
     r"""The expression for an entry: `*` is any text, `?` any character, `\*` and `\?` are the characters themselves."""
     text = folded(entry).replace("[", "[[]")  # brackets have no meaning of their own

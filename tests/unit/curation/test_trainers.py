@@ -234,3 +234,32 @@ def test_what_a_trainer_cannot_read_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"\.caption.*\.txt files only"):
         TrainerFiles(CaptionConfig(trainer="onetrainer", caption_extension=".caption"))
     TrainerFiles(CaptionConfig(trainer="kohya", caption_extension=".caption"))
+
+
+@pytest.mark.parametrize(
+    ("most", "option"),
+    [(0, ""), (75, ""), (76, " --max_token_length=150"), (151, " --max_token_length=225")],
+)
+def test_kohya_is_told_to_read_captions_as_long_as_they_may_be(most: int, option: str, tmp_path: Path) -> None:
+    said = list(collected("kohya", ["train/a/1.png"], max_tokens=most).closing_lines(tmp_path / "out"))
+    assert said[-1].endswith(f'sample_prompts.txt"{option}')
+
+
+@pytest.mark.parametrize(
+    ("triggers", "kept", "prompt"),
+    [
+        (["sks woman", "SKS Woman", "hat"], 2, "sks woman, hat"),  # captions have it once
+        (["sks, woman"], 2, "sks, woman"),  # two tags to the trainer
+    ],
+)
+def test_as_many_tags_stay_in_front_as_the_trigger_words_are(triggers: list[str], kept: int, prompt: str) -> None:
+    made: dict[str, str] = {}
+    for trainer in ("kohya", "onetrainer"):
+        destination = Destination(Path("/sets"), "out", Path("/sets"))
+        extra_files = collected(trainer, ["train/a/1.png"], trigger_words=triggers).added_to(destination).extra_files
+        assert extra_files is not None
+        made |= extra_files("out", None, 1)  # type: ignore[arg-type]
+    assert tomllib.loads(made[".wd14/dataset.toml"])["general"]["keep_tokens"] == kept
+    (concept,) = json.loads(made[".wd14/concepts.json"])
+    assert concept["text"]["keep_tags_count"] == kept
+    assert made[".wd14/sample_prompts.txt"].splitlines()[0] == prompt

@@ -15,6 +15,7 @@ from wd14.curation.trainers.onetrainer import ONETRAINER
 from wd14.curation.trainers.sample_prompts import CaptionSample, sample_prompts
 from wd14.curation.trainers.training_set import Concept, Trainer, TrainingSet, balanced
 from wd14.errors import ConfigError
+from wd14.spelling import each_once
 from wd14.text import count, printable, share
 from wd14.types import Destination, RowReport, Summary
 
@@ -54,6 +55,7 @@ class TrainerFiles:
                 f"Caption File Extension (caption_extension) is {config.caption_extension!r}, and"
                 f" {self._trainer.title} reads captions from .txt files only: leave it at .txt"
             )
+        self._triggers = tuple(each_once(config.trigger_words))  # as captions have them
         self._pictures: Counter[str] = Counter()  # by folder in the output
         self._unread: Counter[str] = Counter()  # by extension
         self._captions = CaptionSample()
@@ -123,9 +125,9 @@ class TrainerFiles:
             concepts=tuple(
                 Concept(place / beginning / folder, number, repeats[folder]) for folder, number in pictures.items()
             ),
-            trigger_words=config.trigger_words,
+            trigger_words=self._triggers,
             separator=config.caption_separator,
             caption_extension=config.caption_extension,
             max_tokens=config.max_tokens,
-            prompts=sample_prompts(self._captions.captions, config.trigger_words, config.caption_separator),
+            prompts=sample_prompts(self._captions.captions, self._triggers, config.caption_separator),
         )

@@ -45,7 +45,7 @@ def _concept(concept: Concept, training: TrainingSet) -> dict[str, object]:
             "prompt_source": "sample",
             "enable_tag_shuffling": bool(training.delimiter),
             "tag_delimiter": training.delimiter or ",",
-            "keep_tags_count": len(training.trigger_words),
+            "keep_tags_count": training.kept_tags,
         },
     }
 

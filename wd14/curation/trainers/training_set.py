@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wd14.concepts import concept_name, repeats_in
+from wd14.spelling import split_caption
 from wd14.text import count, printable
 
 #: Of the model that is trained, in pixels: what SDXL and its descendants learned from, and later models too.
@@ -49,6 +50,11 @@ class TrainingSet:
     def delimiter(self) -> str:
         """What a trainer can split captions at to shuffle their tags; empty = nothing."""
         return self.separator.strip()
+
+    @property
+    def kept_tags(self) -> int:
+        """The tags that are not to be shuffled: the trigger words, which may hold the separator."""
+        return sum(len(split_caption(word, self.separator)) for word in self.trigger_words)
 
     @property
     def pictures_in_an_epoch(self) -> int:
