@@ -95,9 +95,9 @@ class TrainerFiles:
             yield f"Not read by {title}: {share(unread, total, 'picture')} (endings: {kinds}). Save them as PNG."
         if self._of_several_lines and self._trainer.one_line:
             number = count(self._of_several_lines, "caption")
-            yield f"Of several lines: {number}; {title} trains with one line of each."
+            yield f"Of several lines: {number}; {title} will train with one line of each."
         if training is None:
-            yield f"No file for {title} was written, since it reads none of the pictures."
+            yield f"No file for {title} was written, since none of the pictures can be read."
             return
         concepts = training.concepts
         listed = "; ".join(concept.in_words for concept in concepts[:_MOST_NAMED])
