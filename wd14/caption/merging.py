@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from wd14.caption.render import append, is_list, sentence_before
+from wd14.caption.render import append, is_list
 from wd14.caption.vocabulary import Vocabulary
-from wd14.spelling import folded, split_caption
+from wd14.spelling import folded, sentence_before, split_caption
 
 #: Between the tags and the sentences.
 _BEFORE_SENTENCES = ". "

@@ -263,3 +263,14 @@ def test_as_many_tags_stay_in_front_as_the_trigger_words_are(triggers: list[str]
     (concept,) = json.loads(made[".wd14/concepts.json"])
     assert concept["text"]["keep_tags_count"] == kept
     assert made[".wd14/sample_prompts.txt"].splitlines()[0] == prompt
+
+
+def test_captions_with_sentences_are_not_shuffled(tmp_path: Path) -> None:
+    files = collected("kohya", ["train/a/1.png"], append_tags=True)
+    assert not any(line.startswith("With sentences") for line in files.closing_lines(tmp_path))
+    files.add(RowReport(1, "2", Status.CAPTIONED, "2", "train/a/2.png", "1girl, solo. A girl waves, and smiles."))
+    assert any(line.startswith("With sentences: 1 caption;") for line in files.closing_lines(tmp_path))
+    extra_files = files.added_to(Destination(tmp_path, "out", tmp_path)).extra_files
+    assert extra_files is not None
+    config = tomllib.loads(extra_files("out", None, 1)[".wd14/dataset.toml"])  # type: ignore[arg-type]
+    assert config["general"]["shuffle_caption"] is False

@@ -15,7 +15,7 @@ from wd14.curation.trainers.onetrainer import ONETRAINER
 from wd14.curation.trainers.sample_prompts import CaptionSample, sample_prompts
 from wd14.curation.trainers.training_set import Concept, Trainer, TrainingSet, balanced
 from wd14.errors import ConfigError
-from wd14.spelling import each_once
+from wd14.spelling import each_once, sentence_before
 from wd14.text import count, printable, share
 from wd14.types import Destination, RowReport, Summary
 
@@ -59,7 +59,7 @@ class TrainerFiles:
         self._pictures: Counter[str] = Counter()  # by folder in the output
         self._unread: Counter[str] = Counter()  # by extension
         self._captions = CaptionSample()
-        self._of_several_lines = 0
+        self._of_several_lines = self._with_sentences = 0
 
     def add(self, row: RowReport) -> None:
         """Counts one row that was written; others do not matter."""
@@ -70,6 +70,9 @@ class TrainerFiles:
             self._pictures[folder] += 1
             self._captions.add(row.caption)
             self._of_several_lines += "\n" in row.caption
+            # Only captions that were there have sentences. (Tags with a full stop would pass for some.)
+            if self._config.append_tags and sentence_before(self._config.caption_separator).search(row.caption):
+                self._with_sentences += 1
         else:
             self._unread[name[name.rfind(".") :]] += 1
 
@@ -96,6 +99,9 @@ class TrainerFiles:
         if self._of_several_lines and self._trainer.one_line:
             number = count(self._of_several_lines, "caption")
             yield f"Of several lines: {number}; {title} will train with one line of each."
+        if self._with_sentences and self._trainer.shuffles:
+            number = count(self._with_sentences, "caption")
+            yield f"With sentences: {number}; {title} will shuffle no caption, since it would cut them at their commas."
         if training is None:
             yield f"No file for {title} was written, since none of the pictures can be read."
             return
@@ -127,6 +133,7 @@ class TrainerFiles:
             ),
             trigger_words=self._triggers,
             separator=config.caption_separator,
+            has_sentences=self._with_sentences > 0,
             caption_extension=config.caption_extension,
             max_tokens=config.max_tokens,
             prompts=sample_prompts(self._captions.captions, self._triggers, config.caption_separator),

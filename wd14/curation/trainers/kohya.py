@@ -80,4 +80,4 @@ def _how_to_start(training: TrainingSet) -> Iterator[str]:
     yield f"To train with kohya's scripts, add to the command: {_arguments(training)}"
 
 
-KOHYA = Trainer("kohya's scripts", _reads, _files, _how_to_start, one_line=True)
+KOHYA = Trainer("kohya's scripts", _reads, _files, _how_to_start, shuffles=True, one_line=True)

@@ -63,4 +63,4 @@ def _how_to_start(training: TrainingSet) -> Iterator[str]:
     )
 
 
-ONETRAINER = Trainer("OneTrainer", _reads, _files, _how_to_start, only_txt=True, one_line=True)
+ONETRAINER = Trainer("OneTrainer", _reads, _files, _how_to_start, only_txt=True, shuffles=True, one_line=True)
