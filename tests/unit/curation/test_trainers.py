@@ -213,6 +213,12 @@ def test_pictures_that_the_trainer_does_not_read_are_not_counted_and_said(tmp_pa
     assert f'--dataset_config="{tmp_path}/out/.wd14/dataset.toml"' in said[3]
 
 
+def test_masks_are_no_pictures_that_cannot_be_read(tmp_path: Path) -> None:
+    said = list(collected("onetrainer", ["train/a/1.png", "train/a/1-masklabel.png"]).closing_lines(tmp_path / "out"))
+    assert said[0] == "Taken for masks by OneTrainer: 1 picture (by the end of the name, -masklabel)."
+    assert not any("Save them as PNG" in line for line in said)
+
+
 def test_a_dataset_of_which_the_trainer_reads_nothing_gets_no_file(tmp_path: Path) -> None:
     files = collected("ai-toolkit", ["train/a/1.gif"])
     destination = files.added_to(Destination(tmp_path, "out", tmp_path, lambda *_: {"index.json": "{}"}))

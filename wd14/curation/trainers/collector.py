@@ -58,6 +58,7 @@ class TrainerFiles:
         self._triggers = tuple(each_once(config.trigger_words))  # as captions have them
         self._pictures: Counter[str] = Counter()  # by folder in the output
         self._unread: Counter[str] = Counter()  # by extension
+        self._masks = 0
         self._captions = CaptionSample()
         self._of_several_lines = self._with_sentences = 0
 
@@ -74,7 +75,11 @@ class TrainerFiles:
             if self._config.append_tags and sentence_before(self._config.caption_separator).search(row.caption):
                 self._with_sentences += 1
         else:
-            self._unread[name[name.rfind(".") :]] += 1
+            kind = name[name.rfind(".") :]
+            if self._trainer.reads(f"a{kind}"):  # it is the rest of the name: a mask
+                self._masks += 1
+            else:
+                self._unread[kind] += 1
 
     def added_to(self, destination: Destination) -> Destination:
         """The destination, with the trainer's files among those that are made when the dataset's name is final."""
@@ -91,6 +96,8 @@ class TrainerFiles:
         """What to do with the files of a dataset that is in its place, and which pictures the trainer does not read."""
         title = self._trainer.title
         training = self._training_set(output)
+        if self._masks:
+            yield f"Taken for masks by {title}: {count(self._masks, 'picture')} (by the end of the name, -masklabel)."
         if self._unread:
             kinds = ", ".join(f"{kind or 'none'} {number:,}" for kind, number in self._unread.most_common(_MOST_NAMED))
             unread = self._unread.total()
