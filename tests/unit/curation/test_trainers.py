@@ -163,6 +163,7 @@ def test_the_trainers_own_code_reads_them(trainer: str, tmp_path: Path) -> None:
     ("prompt", "written"),
     [
         ("a, --w 5, b", "a, -w 5, b"),  # an option of kohya's
+        ("--n, a", "-n, a"),
         ("#tag, a", ", #tag, a"),  # a comment
         ("s 20, a", ", s 20, a"),  # kohya looks for options in the prompt as well
         ("solo, 1girl", "solo, 1girl"),

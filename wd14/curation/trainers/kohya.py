@@ -66,8 +66,8 @@ def _subset(concept: Concept) -> str:
 
 def _prompt(prompt: str) -> str:
     """A prompt whose words are not taken for options, and whose line is not taken for a comment."""
-    prompt = re.sub(r"(?<=\s)-{2,}", "-", prompt)
-    return f", {prompt}" if prompt.startswith(("#", "--")) or _LIKE_AN_OPTION.match(prompt) else prompt
+    prompt = re.sub(r"(?<!\S)-{2,}", "-", prompt)
+    return f", {prompt}" if prompt.startswith("#") or _LIKE_AN_OPTION.match(prompt) else prompt
 
 
 def _arguments(training: TrainingSet) -> str:
