@@ -22,7 +22,7 @@ _OF_THE_RUN = frozenset(
     {
         *("generation_model", "custom_model", "profile", "image_size", "exif_orientation", "cache_folder"),
         *("caption_column", "caption_extension", "caption_separator", "caption_style", "rating", "tag_replacement"),
-        *("trigger_words", "purpose", "fold_tags", "keep_tags", "undesired_tags", "always_first_tags"),
+        *("trainer", "trigger_words", "purpose", "fold_tags", "keep_tags", "undesired_tags", "always_first_tags"),
         *("max_tags", "max_tokens", "implications", "thresh", "general_threshold"),
     }
 )
@@ -63,6 +63,7 @@ class CheckSettings:
             has_ratings=self._has_ratings(),
             left_out=(*config.undesired_tags, *config.fold_tags, *self.planned),
             kept=config.keep_tags,
+            has_repeats=self.is_ours and config.trainer != "none",
             words=self._own_words(),
             labels=labels,
             max_tokens=USUAL_TOKENS if asked is None else asked,

@@ -140,8 +140,8 @@ class CaptionConfig(BaseModel):
     caption_style: Literal["kohya", "animagine", "illustrious", "noobai", "pony", "anima"] = _field(
         "kohya",
         "Caption Style",
-        "The base model that you train: order, spelling and rating words as its authors say. An option that you set"
-        " yourself wins.",
+        "Order, spelling and rating words as the authors of your base model write them; kohya = as kohya's scripts."
+        " An option that you set yourself wins.",
     )
     rating: Place = _field(
         "none", "Rating", "Add the picture's rating (general, sensitive, …) before or after the tags."

@@ -143,7 +143,7 @@ class _Job:
                 from wd14.study_pass import StudyPass
 
                 study = stack.enter_context(StudyPass(model, config, save_as=self._save_plan))
-                self._studied = self._study(study, source)
+                self._studied = self._study(study, source, counting)
                 if self._dry_run:
                     return self._summary(model, None)
             summary, output = self._caption(source, model, counting)
@@ -154,13 +154,13 @@ class _Job:
             link.say_all(self._trainer.closing_lines(Path(output)))
         return summary
 
-    def _study(self, study: StudyPass, source: Source) -> Studied:
+    def _study(self, study: StudyPass, source: Source, counting: BackgroundCall[TokenCounter | None]) -> Studied:
         """Goes over the dataset once, and says what the plan is."""
         self._link.begin_pass(self._tally, total=source.total, phase="Study", span=_STUDY_SPAN)
         with ScoredRows(source, study.model, study.config, stop=self._stop, log=self._link.say) as rows:
             self._take_all(rows, self._study_row(study))
             self._check_any()
-            studied = study.conclude(source.name, rows.device)
+            studied = study.conclude(source.name, rows.device, self._link.wait_for(counting))
         self._link.say_all(studied.lines())
         total, self._tally = self._tally.done, Tally()
         self._link.begin_pass(self._tally, total=total, span=(_STUDY_SPAN[1], 1.0))

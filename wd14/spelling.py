@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Hashable, Iterable
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 #: Emoticons whose underscore is part of the face: the list of the WD14 author's Space, which the web UIs share.
@@ -55,6 +56,25 @@ def split_caption(text: str, separator: str) -> list[str]:
     """
     bare = separator.strip() or separator
     return [part.strip() for part in (text.split(bare) if bare else [text]) if part.strip()]
+
+
+@lru_cache(maxsize=8)
+def sentence_before(separator: str) -> re.Pattern[str]:
+    """The end of a sentence: two words and a full stop before a capital, a comma, a separator or the end.
+
+    `mr. squeaks` is none.
+    """
+    bare = re.escape(separator.strip() or separator)
+    after = rf"(?=\s+[A-Z]|\s*(?:,|$|{bare}))" if bare else r"(?=\s+[A-Z]|\s*(?:,|$))"
+    return re.compile(r"(?<![^\s,])[^\s,]+[ \t]+[^\s,]*\w[\w\"'”’)]\.[\"'”’)]?" + after)
+
+
+def each_once(words: Iterable[str]) -> list[str]:
+    """Each tag once, where it comes first and as it is spelled there."""
+    first: dict[str, str] = {}
+    for word in words:
+        first.setdefault(folded(word), word)
+    return list(first.values())
 
 
 def wildcard_pattern(entry: str) -> re.Pattern[str]:

@@ -146,8 +146,13 @@ class StudyPass:
             self._scored_now.extend(bytes(max(0, missing)))
             self._scored_now[row.input.index] = 1
 
-    def conclude(self, dataset: str, device: str | None) -> Studied:
+    def conclude(self, dataset: str, device: str | None, tokens: TokenCounter | None = None) -> Studied:
         """The plan of the dataset.
+
+        Args:
+            dataset: its name.
+            device: what the model ran on.
+            tokens: counts the tokens of the captions that are shown, as of those that will be written.
 
         Raises:
             ConfigError: the plan does not fit the dataset, or would leave no tag in any caption.
@@ -166,17 +171,18 @@ class StudyPass:
         curation = curation_of(plan, self.model.labels)
         if self._save_as is not None:
             _save(plan, self._save_as)
-        examples = tuple(self._examples(curation))
+        examples = tuple(self._examples(curation, tokens))
         return Studied(plan, curation, self.config, device, self._scored_now, examples, self._save_as)
 
-    def _examples(self, curation: Curation) -> Iterator[tuple[str, str, str]]:
+    def _examples(self, curation: Curation, tokens: TokenCounter | None) -> Iterator[tuple[str, str, str]]:
         """Pictures with their captions before and after, spread over the dataset."""
         labels, published = self.model.labels, self.model.thresholds
-        after = Captioner(labels, self.config, published=published, curation=curation)
+        before = Captioner(labels, self.config, published=published, tokens=tokens)
+        after = Captioner(labels, self.config, published=published, curation=curation, tokens=tokens)
         samples = self._study.samples
         step = max(1, len(samples) // _MOST_SHOWN)
         for sample in samples[::step][:_MOST_SHOWN]:
-            yield sample.name, self._captioner(sample.scores).text, after(sample.scores).text
+            yield sample.name, before(sample.scores).text, after(sample.scores).text
 
 
 def _save(plan: Plan, path: Path) -> None:

@@ -38,5 +38,5 @@ def clip_tokens(*, log: Log, stop: StopToken) -> TokenCounter:
         reason = "For the exact number: pip install 'tokenizers>=0.20'."
     except (ModelError, OSError) as error:
         reason = str(error)
-    log(f"Tokens are estimated, from above (by about a third), so captions lose more tags than they must. {reason}")
+    log(f"Tokens are estimated, about a third too many. {reason}")
     return EstimatedTokens()

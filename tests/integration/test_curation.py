@@ -12,6 +12,8 @@ import pytest
 from tests.integration.conftest import Run
 from tests.support import planted
 from tests.support.planted import IDENTITY, OUTFIT, PICTURES, Planted, plant
+from wd14 import pipeline
+from wd14.hosts.local import LocalHost
 
 THRESHOLD = 0.35
 
@@ -288,3 +290,24 @@ def test_a_run_with_a_purpose_checks_itself(cli: Run, dataset: Planted, tmp_path
     general = [tag for tag in cut if tag in scores and tag not in ("1girl", "solo", "some artist")]
     assert dropped
     assert max(scores[tag] for tag in dropped) <= min(scores[tag] for tag in general)
+
+
+def test_the_captions_that_are_shown_are_those_that_are_written(
+    dataset: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Words:
+        """Counts fewer tokens than an estimate would."""
+
+        is_exact = True
+
+        def __call__(self, text: str) -> int:
+            return text.count(",") + 1
+
+    monkeypatch.setattr(pipeline, "token_counter", lambda *_, **__: Words())
+    said: list[str] = []
+    values = {"custom_model": str(dataset.model), "cache": "False", "purpose": "style", "max_tokens": "7"}
+    pipeline.run_job(LocalHost(dataset.pictures, values, tmp_path / "out", say=said.append))
+    captions = captions_of(tmp_path / "out")
+    shown = {said[at].removeprefix("Caption of "): said[at + 2] for at in range(len(said)) if "Caption of " in said[at]}
+    assert len(shown) == 3
+    assert shown == {name: f"  after:  {captions[name]}" for name in shown}

@@ -359,5 +359,5 @@ def test_captions_fit_into_the_tokens_and_the_job_says_how_many_do_not(
         assert summary.too_long == too_long
         report = (Path(summary.output or "") / ".wd14" / "report.json").read_text("utf-8")
         assert report.count('"notes": ["3 tokens; the limit is 2"]') == too_long
-        assert sum(line.startswith("Tokens are estimated, from above") for line in lines) == 1
+        assert sum(line.startswith("Tokens are estimated, ") for line in lines) == 1
         assert any("Over the maximum number of tokens: 24 captions." in line for line in lines) == bool(too_long)

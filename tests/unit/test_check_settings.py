@@ -22,12 +22,13 @@ def dataset(folder: Path, **parameters: Any) -> Path:
 
 def test_the_run_speaks_where_the_caller_does_not(tmp_path: Path) -> None:
     run = {"trigger_words": ["alice"], "purpose": "character", "custom_model": "owner/name", "max_tokens": 150}
-    made = dataset(tmp_path, **run, append_tags=False, split="test", in_place=True)
+    made = dataset(tmp_path, **run, trainer="kohya", append_tags=False, split="test", in_place=True)
     settings = settings_for(made, {})
     expected = settings.expected(None)
     assert (settings.config.model, settings.config.split, settings.config.in_place) == ("owner/name", "all", False)
     assert (expected.trigger_words, expected.purpose, expected.has_ratings) == (("alice",), "character", False)
     assert (expected.max_tokens, expected.asked_tokens, expected.lists_all) == (150, True, False)
+    assert expected.has_repeats
     settings = settings_for(made, {"trigger_words": "bob", "generation_model": "builtin/colours", "max_tokens": "0"})
     expected = settings.expected(None)
     assert (settings.config.model, expected.trigger_words, expected.max_tokens) == ("builtin/colours", ("bob",), 0)
@@ -37,6 +38,7 @@ def test_of_a_strangers_dataset_little_is_known(tmp_path: Path) -> None:
     expected = settings_for(tmp_path, {}).expected(None)
     assert (expected.purpose, expected.has_ratings, expected.max_tokens) == (None, None, 75)
     assert not expected.asked_tokens
+    assert not expected.has_repeats
     assert settings_for(tmp_path, {"caption_style": "pony"}).expected(None).has_ratings is True
     assert settings_for(tmp_path, {"caption_style": "kohya"}).expected(None).has_ratings is False
 

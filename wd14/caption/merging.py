@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from wd14.caption.render import append, is_list, sentence_before
+from wd14.caption.render import append, is_list
 from wd14.caption.vocabulary import Vocabulary
-from wd14.spelling import folded, split_caption
+from wd14.spelling import folded, sentence_before, split_caption
 
 #: Between the tags and the sentences.
 _BEFORE_SENTENCES = ". "
@@ -96,14 +96,22 @@ class Merger:
             return text.strip()  # the user wants lines
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         parts = lines[:1]
+        a_tag_a_line = len(lines) > 1 and self._hold_only_tags(lines)
         for before, line in itertools.pairwise(lines):
-            parts += (self._separator if self._ends_in_a_tag(before) else " ", line)
+            ends_in_a_tag = not before.endswith((".", self._bare)) and (a_tag_a_line or self._ends_in_a_tag(before))
+            parts += (self._separator if ends_in_a_tag else " ", line)
         return "".join(parts)
+
+    def _hold_only_tags(self, lines: Sequence[str]) -> bool:
+        """Whether lines are a list of tags: at least one of the model, and the others short."""
+        tags = [tag for line in lines for tag in split_caption(line, self._separator)]
+        others = [tag for tag in tags if not self._tag(tag).is_tag]
+        return len(others) < len(tags) and not any(
+            len(tag.split()) > _LONGEST_TAG or tag.endswith(".") or _FULL_STOP.search(tag) for tag in others
+        )
 
     def _ends_in_a_tag(self, line: str) -> bool:
         """Whether a line ends in a tag: one of the model, or one that the model does not know in a list of tags."""
-        if line.endswith((".", self._bare)):
-            return False
         tags = split_caption(line, self._separator)
         is_list = len(tags) > 1 and all(len(tag.split()) <= _LONGEST_TAG for tag in tags)
         return is_list or self._tag(tags[-1]).is_tag

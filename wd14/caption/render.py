@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from wd14.spelling import folded, split_caption
+from wd14.spelling import folded, sentence_before, split_caption
 
 #: What stands inside words and tags: `m.u.g.e.n`, `fate/stay_night`.
 _INSIDE_WORDS = re.compile(r"[\w.'’:/-]")
@@ -63,14 +62,3 @@ def is_list(separator: str, tags: Sequence[str]) -> bool:
     if not bare or overlaps or _INSIDE_WORDS.search(bare):
         return False
     return all(bare not in tag or separator.join(split_caption(tag, separator)) == tag for tag in tags)
-
-
-@lru_cache(maxsize=8)
-def sentence_before(separator: str) -> re.Pattern[str]:
-    """The end of a sentence: two words and a full stop before a capital, a comma, a separator or the end.
-
-    `mr. squeaks` is none.
-    """
-    bare = re.escape(separator.strip() or separator)
-    after = rf"(?=\s+[A-Z]|\s*(?:,|$|{bare}))" if bare else r"(?=\s+[A-Z]|\s*(?:,|$))"
-    return re.compile(r"(?<![^\s,])[^\s,]+[ \t]+[^\s,]*\w[\w\"'”’)]\.[\"'”’)]?" + after)

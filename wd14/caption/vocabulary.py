@@ -13,7 +13,7 @@ from typing import NamedTuple
 from wd14.caption.characters import CharacterExpander
 from wd14.caption.styles import STYLES, slot_of, slot_order, styled
 from wd14.config import CaptionConfig
-from wd14.spelling import Spellings, canonical, folded, with_escapes, with_spaces
+from wd14.spelling import Spellings, canonical, each_once, with_escapes, with_spaces
 from wd14.types import Curation, Labels
 
 #: A text of a tag, or what it is made from, and the slot that it is written in.
@@ -70,8 +70,7 @@ class Vocabulary:
                 self.remarks.append(f"Always First Tags: no tag of this model is {entry!r}")
             for text in found:
                 self.ranks[text] = min(self.ranks[text], rank)
-        triggers = {folded(word): word for word in reversed(config.trigger_words)}
-        self.triggers = [triggers[key] for key in dict.fromkeys(map(folded, config.trigger_words))]
+        self.triggers = each_once(config.trigger_words)
         self.trigger_ids = {text for word in self.triggers for text in self._by_text.find(word)}
 
     @cached_property

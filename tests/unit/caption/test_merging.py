@@ -49,6 +49,8 @@ SENTENCE = "A girl stands in the rain, holding an umbrella. She smiles."
             "red scarf, hat\nA girl\nstands.",
             "1girl, saber (fate), fate, safe, red scarf, hat, long hair, solo. A girl stands.",
         ),
+        ("my thing\nSolo\nred scarf", "1girl, saber (fate), fate, safe, my thing, Solo, red scarf, long hair"),
+        ("A girl with\nlong hair", "1girl, saber (fate), fate, safe, A girl with long hair, long hair, solo"),
         ("solo.\nA girl\nstands.", "1girl, saber (fate), fate, safe, solo, long hair. A girl stands."),
         ("solo, smile\nA girl\nstands.", "1girl, saber (fate), fate, safe, solo, smile, long hair. A girl stands."),
     ],

@@ -165,6 +165,7 @@ def test_the_trainers_own_code_reads_them(trainer: str, tmp_path: Path) -> None:
     ("prompt", "written"),
     [
         ("a, --w 5, b", "a, -w 5, b"),  # an option of kohya's
+        ("--n, a", "-n, a"),
         ("#tag, a", ", #tag, a"),  # a comment
         ("s 20, a", ", s 20, a"),  # kohya looks for options in the prompt as well
         ("solo, 1girl", "solo, 1girl"),
@@ -180,7 +181,8 @@ def test_ai_toolkit_replaces_nothing_in_prompts_and_warns_of_paths() -> None:
     trainer = TRAINERS["ai-toolkit"]
     assert '"a (name) (trigger)"' in trainer.files(training)["ai-toolkit.yaml"]
     assert "[name]" in list(trainer.how_to_start(training))[-1]
-    assert len(list(trainer.how_to_start(SET))) == 1
+    (line,) = trainer.how_to_start(replace(SET, folder=Path("/my sets/a/.wd14")))
+    assert line.endswith('python run.py "/my sets/a/.wd14/ai-toolkit.yaml"')
 
 
 def test_sample_prompts_are_the_trigger_alone_and_captions_from_all_over() -> None:
@@ -214,6 +216,12 @@ def test_pictures_that_the_trainer_does_not_read_are_not_counted_and_said(tmp_pa
     assert f'--dataset_config="{tmp_path}/out/.wd14/dataset.toml"' in said[3]
 
 
+def test_masks_are_no_pictures_that_cannot_be_read(tmp_path: Path) -> None:
+    said = list(collected("onetrainer", ["train/a/1.png", "train/a/1-masklabel.png"]).closing_lines(tmp_path / "out"))
+    assert said[0] == "Taken for masks by OneTrainer: 1 picture (by the end of the name, -masklabel)."
+    assert not any("Save them as PNG" in line for line in said)
+
+
 def test_a_dataset_of_which_the_trainer_reads_nothing_gets_no_file(tmp_path: Path) -> None:
     files = collected("ai-toolkit", ["train/a/1.gif"])
     destination = files.added_to(Destination(tmp_path, "out", tmp_path, lambda *_: {"index.json": "{}"}))
@@ -236,3 +244,43 @@ def test_what_a_trainer_cannot_read_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"\.caption.*\.txt files only"):
         TrainerFiles(CaptionConfig(trainer="onetrainer", caption_extension=".caption"))
     TrainerFiles(CaptionConfig(trainer="kohya", caption_extension=".caption"))
+
+
+@pytest.mark.parametrize(
+    ("most", "option"),
+    [(0, ""), (75, ""), (76, " --max_token_length=150"), (151, " --max_token_length=225")],
+)
+def test_kohya_is_told_to_read_captions_as_long_as_they_may_be(most: int, option: str, tmp_path: Path) -> None:
+    said = list(collected("kohya", ["train/a/1.png"], max_tokens=most).closing_lines(tmp_path / "out"))
+    assert said[-1].endswith(f'sample_prompts.txt"{option}')
+
+
+@pytest.mark.parametrize(
+    ("triggers", "kept", "prompt"),
+    [
+        (["sks woman", "SKS Woman", "hat"], 2, "sks woman, hat"),  # captions have it once
+        (["sks, woman"], 2, "sks, woman"),  # two tags to the trainer
+    ],
+)
+def test_as_many_tags_stay_in_front_as_the_trigger_words_are(triggers: list[str], kept: int, prompt: str) -> None:
+    made: dict[str, str] = {}
+    for trainer in ("kohya", "onetrainer"):
+        destination = Destination(Path("/sets"), "out", Path("/sets"))
+        extra_files = collected(trainer, ["train/a/1.png"], trigger_words=triggers).added_to(destination).extra_files
+        assert extra_files is not None
+        made |= extra_files("out", None, 1)  # type: ignore[arg-type]
+    assert tomllib.loads(made[".wd14/dataset.toml"])["general"]["keep_tokens"] == kept
+    (concept,) = json.loads(made[".wd14/concepts.json"])
+    assert concept["text"]["keep_tags_count"] == kept
+    assert made[".wd14/sample_prompts.txt"].splitlines()[0] == prompt
+
+
+def test_captions_with_sentences_are_not_shuffled(tmp_path: Path) -> None:
+    files = collected("kohya", ["train/a/1.png"], append_tags=True)
+    assert not any(line.startswith("With sentences") for line in files.closing_lines(tmp_path))
+    files.add(RowReport(1, "2", Status.CAPTIONED, "2", "train/a/2.png", "1girl, solo. A girl waves, and smiles."))
+    assert any(line.startswith("With sentences: 1 caption;") for line in files.closing_lines(tmp_path))
+    extra_files = files.added_to(Destination(tmp_path, "out", tmp_path)).extra_files
+    assert extra_files is not None
+    config = tomllib.loads(extra_files("out", None, 1)[".wd14/dataset.toml"])  # type: ignore[arg-type]
+    assert config["general"]["shuffle_caption"] is False

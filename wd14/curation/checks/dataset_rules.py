@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
+from wd14.concepts import concept_folder
 from wd14.curation import families
 from wd14.curation.checks.gathered import Gathered
 from wd14.curation.checks.rule import Hit
 from wd14.curation.checks.suggestions import Suggestions
 from wd14.curation.checks.words import Word
 from wd14.curation.evidence import FOLD_FROM
+from wd14.curation.trainers.training_set import balanced
 from wd14.text import count, listed
 
 #: Captions from which on shares of them say something.
@@ -120,16 +123,23 @@ def unknown_words(gathered: Gathered) -> Iterator[Hit]:
 
 def unbalanced_folders(gathered: Gathered) -> Iterator[Hit]:
     """Folders that the training sees far less often than the largest, repeats of `10_name` counted."""
-    if len(gathered.folders) < 2:
+    folders = Counter(gathered.folders)
+    if len(folders) < 2:
         return
-    repeats = {folder: _repeats(folder) for folder in gathered.folders}
-    seen = {folder: number * repeats[folder] for folder, number in gathered.folders.items()}
+    if gathered.expected.has_repeats:
+        folders = Counter()
+        for folder, number in gathered.folders.items():
+            folders[concept_folder(folder)] += number
+        repeats = balanced(folders)
+    else:
+        repeats = {folder: _repeats(folder) for folder in folders}
+    seen = {folder: number * repeats[folder] for folder, number in folders.items()}
     largest = max(seen, key=lambda folder: (seen[folder], folder))
     for folder, number in sorted(seen.items()):
         if seen[largest] >= OUT_OF_BALANCE * max(1, number):
             wanted = max(1, round(repeats[folder] * seen[largest] / max(1, number)))
             yield Hit(
-                f"{folder or '.'}: {gathered.folders[folder]:,} x {repeats[folder]:,} = {number:,} pictures a pass,"
+                f"{folder or '.'}: {folders[folder]:,} x {repeats[folder]:,} = {number:,} pictures a pass,"
                 f" {largest or '.'} has {seen[largest]:,}; {wanted:,} repeats would balance it"
             )
 

@@ -21,6 +21,7 @@ class Expected:
     has_ratings: bool | None = None  #: whether captions are to have rating words; None = not known
     left_out: tuple[str, ...] = ()  #: entries of tags that were folded or undesired; wildcards allowed
     kept: tuple[str, ...] = ()  #: entries of tags that are to stay, whatever identifies
+    has_repeats: bool = False  #: whether a trainer's file beside the dataset has repeats for its folders
     words: tuple[str, ...] = ()  #: words of a person's own that are no tags of the model
     labels: Labels | None = None  #: the model's tags; None = not known here
     max_tokens: int = USUAL_TOKENS  #: 0 = any number

@@ -179,7 +179,8 @@ RULES: tuple[Rule, ...] = (
     SetRule(
         "unbalanced-folders",
         "warning",
-        "The training sees one folder less than half as often as the largest; repeats such as 10_name count.",
+        "The training sees one folder less than half as often as the largest; repeats such as 10_name count. After"
+        " a run with --trainer the repeats that it wrote count.",
         "Rename the folder to the repeats that balance it (kohya), or set them in the trainer's config.",
         dataset_rules.unbalanced_folders,
     ),

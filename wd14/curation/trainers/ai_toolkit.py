@@ -73,9 +73,9 @@ def _prompt(prompt: str) -> str:
 
 def _how_to_start(training: TrainingSet) -> Iterator[str]:
     path = printable(training.file(_CONFIG))
-    yield f"To train with ai-toolkit, add its blocks for your model to {path}, and start: python run.py {path}"
+    yield f'To train with ai-toolkit, add its blocks for your model to {path}, and start: python run.py "{path}"'
     if any("[name]" in str(concept.folder) for concept in training.concepts):
-        yield "ai-toolkit replaces [name] in paths, and will not find the pictures: move the dataset to another folder."
+        yield "ai-toolkit replaces [name] in paths, and will not find the pictures: rename the folder."
 
 
 AI_TOOLKIT = Trainer("ai-toolkit", _reads, _files, _how_to_start)

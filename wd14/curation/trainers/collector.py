@@ -16,6 +16,7 @@ from wd14.curation.trainers.onetrainer import ONETRAINER
 from wd14.curation.trainers.sample_prompts import MOST_CAPTIONS, sample_prompts
 from wd14.curation.trainers.training_set import Concept, Trainer, TrainingSet, balanced
 from wd14.errors import ConfigError
+from wd14.spelling import each_once, sentence_before
 from wd14.text import count, printable, share
 from wd14.types import Destination, RowReport, Summary
 
@@ -55,10 +56,12 @@ class TrainerFiles:
                 f"Caption File Extension (caption_extension) is {config.caption_extension!r}, and"
                 f" {self._trainer.title} reads captions from .txt files only: leave it at .txt"
             )
+        self._triggers = tuple(each_once(config.trigger_words))  # as captions have them
         self._pictures: Counter[str] = Counter()  # by folder in the output
         self._unread: Counter[str] = Counter()  # by extension
+        self._masks = 0
         self._captions = EvenSample[str](MOST_CAPTIONS)
-        self._of_several_lines = 0
+        self._of_several_lines = self._with_sentences = 0
 
     def add(self, row: RowReport) -> None:
         """Counts one row that was written; others do not matter."""
@@ -70,8 +73,15 @@ class TrainerFiles:
             caption = row.caption
             self._captions.add(lambda: caption)
             self._of_several_lines += "\n" in row.caption
+            # Only captions that were there have sentences. (Tags with a full stop would pass for some.)
+            if self._config.append_tags and sentence_before(self._config.caption_separator).search(row.caption):
+                self._with_sentences += 1
         else:
-            self._unread[name[name.rfind(".") :]] += 1
+            kind = name[name.rfind(".") :]
+            if self._trainer.reads(f"a{kind}"):  # it is the rest of the name: a mask
+                self._masks += 1
+            else:
+                self._unread[kind] += 1
 
     def added_to(self, destination: Destination) -> Destination:
         """The destination, with the trainer's files among those that are made when the dataset's name is final."""
@@ -88,6 +98,8 @@ class TrainerFiles:
         """What to do with the files of a dataset that is in its place, and which pictures the trainer does not read."""
         title = self._trainer.title
         training = self._training_set(output)
+        if self._masks:
+            yield f"Taken for masks by {title}: {count(self._masks, 'picture')} (by the end of the name, -masklabel)."
         if self._unread:
             kinds = ", ".join(f"{kind or 'none'} {number:,}" for kind, number in self._unread.most_common(_MOST_NAMED))
             unread = self._unread.total()
@@ -95,9 +107,12 @@ class TrainerFiles:
             yield f"Not read by {title}: {share(unread, total, 'picture')} (endings: {kinds}). Save them as PNG."
         if self._of_several_lines and self._trainer.one_line:
             number = count(self._of_several_lines, "caption")
-            yield f"Of several lines: {number}; {title} trains with one line of each."
+            yield f"Of several lines: {number}; {title} will train with one line of each."
+        if self._with_sentences and self._trainer.shuffles:
+            number = count(self._with_sentences, "caption")
+            yield f"With sentences: {number}; {title} will shuffle no caption, since it would cut them at their commas."
         if training is None:
-            yield f"No file for {title} was written, since it reads none of the pictures."
+            yield f"No file for {title} was written, since none of the pictures can be read."
             return
         concepts = training.concepts
         listed = "; ".join(concept.in_words for concept in concepts[:_MOST_NAMED])
@@ -125,9 +140,10 @@ class TrainerFiles:
             concepts=tuple(
                 Concept(place / beginning / folder, number, repeats[folder]) for folder, number in pictures.items()
             ),
-            trigger_words=config.trigger_words,
+            trigger_words=self._triggers,
             separator=config.caption_separator,
+            has_sentences=self._with_sentences > 0,
             caption_extension=config.caption_extension,
             max_tokens=config.max_tokens,
-            prompts=sample_prompts(self._captions.items, config.trigger_words, config.caption_separator),
+            prompts=sample_prompts(self._captions.items, self._triggers, config.caption_separator),
         )

@@ -18,6 +18,9 @@ _DATASET, _PROMPTS = "dataset.toml", "sample_prompts.txt"
 _EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _READ = frozenset(_EXTENSIONS) | {extension.upper() for extension in _EXTENSIONS}
 
+#: Captions of more tokens than the first number need the second one, or they are cut.
+_LENGTHS = ((150, 225), (75, 150))
+
 #: It looks for options in the prompt itself too: "s 20" at its beginning would be 20 steps.
 _LIKE_AN_OPTION = re.compile(r"(?:[wh]|ss?|[dlgn]|cn|ctr|rcfg|fs) ", re.IGNORECASE)
 
@@ -38,7 +41,7 @@ def _dataset(training: TrainingSet) -> str:
     general = (
         f"[general]\ncaption_extension = {toml_string(training.caption_extension)}\n"
         f"shuffle_caption = {'true' if training.delimiter else 'false'}\n"
-        f"caption_separator = {toml_string(training.delimiter or ',')}\nkeep_tokens = {len(training.trigger_words)}"
+        f"caption_separator = {toml_string(training.delimiter or ',')}\nkeep_tokens = {training.kept_tags}"
     )
     dataset = f"[[datasets]]\nresolution = {RESOLUTION}\nbatch_size = 1\nenable_bucket = true"
     return "\n\n".join([head + general, dataset, *map(_subset, training.concepts)]) + "\n"
@@ -63,18 +66,18 @@ def _subset(concept: Concept) -> str:
 
 def _prompt(prompt: str) -> str:
     """A prompt whose words are not taken for options, and whose line is not taken for a comment."""
-    prompt = re.sub(r"(?<=\s)-{2,}", "-", prompt)
-    return f", {prompt}" if prompt.startswith(("#", "--")) or _LIKE_AN_OPTION.match(prompt) else prompt
+    prompt = re.sub(r"(?<!\S)-{2,}", "-", prompt)
+    return f", {prompt}" if prompt.startswith("#") or _LIKE_AN_OPTION.match(prompt) else prompt
 
 
 def _arguments(training: TrainingSet) -> str:
-    length = next((f" --max_token_length={length}" for length in (225, 150) if training.max_tokens >= length), "")
+    lengths = [f" --max_token_length={length}" for longest, length in _LENGTHS if training.max_tokens > longest]
     dataset, prompts = printable(training.file(_DATASET)), printable(training.file(_PROMPTS))
-    return f'--dataset_config="{dataset}" --sample_prompts="{prompts}"{length}'
+    return f'--dataset_config="{dataset}" --sample_prompts="{prompts}"{"".join(lengths[:1])}'
 
 
 def _how_to_start(training: TrainingSet) -> Iterator[str]:
     yield f"To train with kohya's scripts, add to the command: {_arguments(training)}"
 
 
-KOHYA = Trainer("kohya's scripts", _reads, _files, _how_to_start, one_line=True)
+KOHYA = Trainer("kohya's scripts", _reads, _files, _how_to_start, shuffles=True, one_line=True)

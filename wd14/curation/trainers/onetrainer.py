@@ -45,7 +45,7 @@ def _concept(concept: Concept, training: TrainingSet) -> dict[str, object]:
             "prompt_source": "sample",
             "enable_tag_shuffling": bool(training.delimiter),
             "tag_delimiter": training.delimiter or ",",
-            "keep_tags_count": len(training.trigger_words),
+            "keep_tags_count": training.kept_tags,
         },
     }
 
@@ -63,4 +63,4 @@ def _how_to_start(training: TrainingSet) -> Iterator[str]:
     )
 
 
-ONETRAINER = Trainer("OneTrainer", _reads, _files, _how_to_start, only_txt=True, one_line=True)
+ONETRAINER = Trainer("OneTrainer", _reads, _files, _how_to_start, only_txt=True, shuffles=True, one_line=True)

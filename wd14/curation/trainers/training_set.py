@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wd14.concepts import concept_name, repeats_in
+from wd14.spelling import split_caption
 from wd14.text import count, printable
 
 #: Of the model that is trained, in pixels: what SDXL and its descendants learned from, and later models too.
@@ -41,6 +42,7 @@ class TrainingSet:
     concepts: tuple[Concept, ...]  #: at least one
     trigger_words: tuple[str, ...] = ()
     separator: str = ", "  #: between two tags of a caption
+    has_sentences: bool = False  #: whether captions hold more than tags
     caption_extension: str = ".txt"
     max_tokens: int = 0  #: the longest caption; 0 = not known
     prompts: tuple[str, ...] = ()  #: one line each
@@ -48,7 +50,12 @@ class TrainingSet:
     @property
     def delimiter(self) -> str:
         """What a trainer can split captions at to shuffle their tags; empty = nothing."""
-        return self.separator.strip()
+        return "" if self.has_sentences else self.separator.strip()
+
+    @property
+    def kept_tags(self) -> int:
+        """The tags that are not to be shuffled: the trigger words, which may hold the separator."""
+        return sum(len(split_caption(word, self.separator)) for word in self.trigger_words)
 
     @property
     def pictures_in_an_epoch(self) -> int:
@@ -74,6 +81,7 @@ class Trainer:
     files: Callable[[TrainingSet], Mapping[str, str]]  #: {name: text}
     how_to_start: Callable[[TrainingSet], Iterator[str]]  #: lines for a person
     only_txt: bool = False  #: whether it reads captions from .txt files and no others
+    shuffles: bool = False  #: whether its file says that tags are shuffled
     one_line: bool = False  #: whether it takes the lines of a caption file for several captions
 
 

@@ -238,6 +238,10 @@ def test_folders_are_balanced_by_their_repeats() -> None:
     assert list(reasons("unbalanced-folders", rows(**{"10_a": 5, "2_b": 5}))) == [
         "2_b: 5 x 2 = 10 pictures a pass, 10_a has 50; 10 repeats would balance it"
     ]
+    # A trainer's file balances those that have no repeats in their names.
+    assert len(reasons("unbalanced-folders", rows(a=5, b=50, c=20))) == 2
+    assert reasons("unbalanced-folders", rows(a=5, b=50, c=20), has_repeats=True) == {}
+    assert len(reasons("unbalanced-folders", rows(**{"10_a": 5, "2_b": 5, "c": 3}), has_repeats=True)) == 1
 
 
 def test_the_same_picture_twice() -> None:
