@@ -209,6 +209,11 @@ def test_sentences_are_no_words() -> None:
     assert list(reasons("contradicting-numbers", ["1girl, solo. Two girls, solo, 2girls in the back, wait."])) == []
 
 
+@pytest.mark.parametrize("text", ["_" * 300_000, "(" * 200_000, "Hello!!!!" * 50_000])
+def test_endless_words_are_no_tags(text: str) -> None:
+    assert list(reasons("unknown-tag", [f"{FINE}, {text}"])) == []
+
+
 def test_what_was_left_out_does_not_come_back() -> None:
     rows = [f"{FINE}, very long hair", f"{FINE}, dress", f"{FINE}, white_dress", FINE]
     known = {"left_out": ("very_long_hair", "white *")}
