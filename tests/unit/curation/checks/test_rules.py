@@ -241,6 +241,9 @@ def test_folders_are_balanced_by_their_repeats() -> None:
     assert list(reasons("unbalanced-folders", rows(**{"10_a": 5, "2_b": 5}))) == [
         "2_b: 5 x 2 = 10 pictures a pass, 10_a has 50; 10 repeats would balance it"
     ]
+    # A year is no number of repeats, and a folder's repeats count for the folders in it.
+    assert reasons("unbalanced-folders", rows(**{"2024_a": 5, "2019_b": 5})) == {}
+    assert reasons("unbalanced-folders", rows(**{"10_a/x": 2, "10_a/y": 3, "2_b": 25})) == {}
 
 
 def test_the_same_picture_twice() -> None:
