@@ -12,6 +12,8 @@ from wd14.spelling import folded, split_caption
 
 #: Words between two separators from which on they are a sentence, unless the model has such a tag.
 _SENTENCE = 5
+#: Characters above which a text is no tag: looking one of a megabyte up would take minutes.
+_LONGEST_TAG = 200
 _FULL_STOP = re.compile(r"[.!?][\"'”’)]?$")
 #: Kohya's mark between the words that stay where they are and those that are shuffled.
 _KEEP_TOKENS = "|||"
@@ -68,7 +70,7 @@ def _parts(text: str, words: Words) -> Iterator[tuple[str, bool]]:
     for line in text.replace(_KEEP_TOKENS, separator or ",").splitlines():
         inside = False
         for part in split_caption(line, separator):
-            if inside and not words.is_like_a_tag(part):
+            if len(part) > _LONGEST_TAG or (inside and not words.is_like_a_tag(part)):
                 tag, sentence = "", part
             else:
                 tag, sentence = _cut(part, words)

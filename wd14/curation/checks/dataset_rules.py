@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
-from wd14.concepts import concept_folder
+from wd14.concepts import concept_folder, repeats_in
 from wd14.curation import families
 from wd14.curation.checks.gathered import Gathered
 from wd14.curation.checks.rule import Hit
@@ -29,8 +28,6 @@ _RATED = 0.5
 #: How many times as often one folder may be seen as another.
 OUT_OF_BALANCE = 2
 _MOST_LISTED = 20
-
-_REPEATS = re.compile(r"(\d{1,6})_")
 
 
 def guessed_trigger(gathered: Gathered) -> Word | None:
@@ -123,27 +120,21 @@ def unknown_words(gathered: Gathered) -> Iterator[Hit]:
 
 def unbalanced_folders(gathered: Gathered) -> Iterator[Hit]:
     """Folders that the training sees far less often than the largest, repeats of `10_name` counted."""
-    folders = Counter(gathered.folders)
-    if len(folders) < 2:
+    pictures: Counter[str] = Counter()
+    for folder, number in gathered.folders.items():
+        pictures[concept_folder(folder)] += number
+    if len(pictures) < 2:
         return
     if gathered.expected.has_repeats:
-        folders = Counter()
-        for folder, number in gathered.folders.items():
-            folders[concept_folder(folder)] += number
-        repeats = balanced(folders)
+        repeats = balanced(pictures)
     else:
-        repeats = {folder: _repeats(folder) for folder in folders}
-    seen = {folder: number * repeats[folder] for folder, number in folders.items()}
+        repeats = {folder: repeats_in(folder) or 1 for folder in pictures}
+    seen = {folder: number * repeats[folder] for folder, number in pictures.items()}
     largest = max(seen, key=lambda folder: (seen[folder], folder))
     for folder, number in sorted(seen.items()):
         if seen[largest] >= OUT_OF_BALANCE * max(1, number):
             wanted = max(1, round(repeats[folder] * seen[largest] / max(1, number)))
             yield Hit(
-                f"{folder or '.'}: {folders[folder]:,} x {repeats[folder]:,} = {number:,} pictures a pass,"
+                f"{folder or '.'}: {pictures[folder]:,} x {repeats[folder]:,} = {number:,} pictures a pass,"
                 f" {largest or '.'} has {seen[largest]:,}; {wanted:,} repeats would balance it"
             )
-
-
-def _repeats(folder: str) -> int:
-    match = _REPEATS.match(folder.rpartition("/")[2])
-    return int(match[1]) if match else 1

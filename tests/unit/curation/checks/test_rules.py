@@ -211,6 +211,11 @@ def test_sentences_are_no_words() -> None:
     assert list(reasons("contradicting-numbers", ["1girl, solo. Two girls, solo, 2girls in the back, wait."])) == []
 
 
+@pytest.mark.parametrize("text", ["_" * 300_000, "(" * 200_000, "Hello!!!!" * 50_000])
+def test_endless_words_are_no_tags(text: str) -> None:
+    assert list(reasons("unknown-tag", [f"{FINE}, {text}"])) == []
+
+
 def test_what_was_left_out_does_not_come_back() -> None:
     rows = [f"{FINE}, very long hair", f"{FINE}, dress", f"{FINE}, white_dress", FINE]
     known = {"left_out": ("very_long_hair", "white *")}
@@ -242,6 +247,9 @@ def test_folders_are_balanced_by_their_repeats() -> None:
     assert len(reasons("unbalanced-folders", rows(a=5, b=50, c=20))) == 2
     assert reasons("unbalanced-folders", rows(a=5, b=50, c=20), has_repeats=True) == {}
     assert len(reasons("unbalanced-folders", rows(**{"10_a": 5, "2_b": 5, "c": 3}), has_repeats=True)) == 1
+    # A year is no number of repeats, and a folder's repeats count for the folders in it.
+    assert reasons("unbalanced-folders", rows(**{"2024_a": 5, "2019_b": 5})) == {}
+    assert reasons("unbalanced-folders", rows(**{"10_a/x": 2, "10_a/y": 3, "2_b": 25})) == {}
 
 
 def test_the_same_picture_twice() -> None:
