@@ -83,11 +83,12 @@ class Plan(_Part):
         return tuple(each.tag for each in self.decisions if each.decision in LEAVES_OUT and each.beside is None)
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as JSON can hold it; fields of entries that say nothing are left out."""
-        value = self.model_dump(mode="json", exclude={"decisions", "differing"})
-        for key in ("decisions", "differing"):
-            value[key] = [entry.model_dump(mode="json", exclude_none=True) for entry in getattr(self, key)]
-        return {key: value[key] for key in Plan.model_fields}
+        """The plan as JSON can hold it; `beside` is only there where a decision has one."""
+        value = self.model_dump(mode="json")
+        for entry in value["decisions"]:
+            if entry["beside"] is None:
+                del entry["beside"]
+        return value
 
     @classmethod
     def from_json(cls, value: object) -> Plan:

@@ -19,9 +19,9 @@ _STANDS_OUT = (0.1, 10.0)
 #: Character names that are listed, the most frequent ones.
 _MOST_NAMES = 100
 
-#: With purpose "style" no caption has tags of these categories, nor general tags of these families.
+#: With purpose "style" no caption has tags of these categories, nor general tags of the family "style". The family
+#: "meta" (comic, speech_bubble, censored) is content, and not Danbooru's category of that name.
 _STYLE_CATEGORIES = frozenset({"artist", "meta", "quality", "rating", "model"})
-_STYLE_FAMILIES = frozenset({"style", "meta"})
 
 
 def decide(
@@ -69,7 +69,7 @@ def _negatives(evidence: Evidence) -> Iterator[Decision]:
 def _words_of_style(evidence: Evidence) -> Iterator[Decision]:
     for tag in evidence.present:
         category, name = evidence.categories[tag], evidence.names[tag]
-        of_style = category == "general" and family_of(name) in _STYLE_FAMILIES and not is_negative(name)
+        of_style = category == "general" and family_of(name) == "style" and not is_negative(name)
         if of_style or category in _STYLE_CATEGORIES:
             yield evidence.decision("style", tag, "dropped", "the style is to come without a word for it")
 

@@ -9,8 +9,9 @@ RULES: tuple[Rule, ...] = (
     RowRule(
         "unreadable-picture",
         "error",
-        "A picture is missing, cannot be opened, or is damaged.",
-        "Replace the file, or take it out: trainers stop at it.",
+        "A picture is missing, cannot be opened, or is damaged; or its caption file is no text in UTF-8, or over"
+        " 1 MiB.",
+        "Replace the file that is named, or take it out: trainers stop at it.",
         picture_rules.unreadable,
     ),
     RowRule(
