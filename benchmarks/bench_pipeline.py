@@ -44,6 +44,7 @@ class Options:
     stored: int  #: rows of a re-run from scores
     growth: Sequence[int]  #: rows of each dataset of `growth`
     flat: int  #: pictures of `flat`
+    similar: int  #: pictures of `similar`
 
 
 # ── Overhead ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks import bench_model, bench_pipeline, compare
+from benchmarks import bench_model, bench_pipeline, bench_similar, compare
 from benchmarks.measure import ROOT, Table, machine
 from benchmarks.models import ARCHITECTURES
 
@@ -16,6 +16,7 @@ PIPELINE = {
     "rerun": bench_pipeline.rerun,
     "growth": bench_pipeline.growth,
     "flat": bench_pipeline.flat,
+    "similar": bench_similar.similar,
 }
 
 
@@ -42,6 +43,7 @@ def main() -> None:
         stored=400 if quick else 4000,
         growth=(100, 500, 1000) if quick else (1000, 10_000, 100_000),
         flat=120 if quick else 2000,
+        similar=1000 if quick else 100_000,
     )
     table = Table()
     started = time.time()

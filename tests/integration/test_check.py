@@ -14,6 +14,7 @@ import pytest
 from datasets import Dataset
 from datasets import Image as ImageFeature
 from PIL import Image, ImageFilter
+from skimage import data as photographs
 
 from tests.integration.conftest import Run
 from tests.support.scripted_model import Tag, save_scripted_model
@@ -219,3 +220,17 @@ def test_splits_are_all_read_and_are_no_folders_to_balance(photos: Path, tmp_pat
         path.with_suffix(".txt").write_text("one, two, three, four, five", "utf-8")
     found = found_in(tmp_path / "set")
     assert found == {"same-picture": {"train/a/1.png", "test/a/1.png"}}
+
+
+def test_a_part_is_reported_once_both_pictures_were_opened_again(tmp_path: Path) -> None:
+    whole = Image.open(Path(photographs.__file__).with_name("chelsea.png"))
+    whole.crop((60, 30, 360, 240)).resize((240, 168)).save(tmp_path / "part.jpg")
+    whole.save(tmp_path / "whole.png")
+    report = check_source(tmp_path)
+    assert [each.pictures for each in report.findings if each.rule == "near-duplicates"] == [("part.jpg", "whole.png")]
+    assert not any("part" in remark for remark in report.remarks)
+    rows = {"image": [{"bytes": path.read_bytes(), "path": None} for path in sorted(tmp_path.iterdir())]}
+    Dataset.from_dict(rows).cast_column("image", ImageFeature()).to_parquet(tmp_path / "set" / "rows.parquet")
+    report = check_source(tmp_path / "set")
+    assert "near-duplicates" not in {each.rule for each in report.findings}
+    assert any("without a file of their own" in remark for remark in report.remarks)

@@ -1,4 +1,4 @@
-"""Finds pictures that are parts of others, from thumbnails alone.
+"""Finds pictures that are likely parts of others, from thumbnails alone.
 
 A part, stretched to a square, looks like some window of the whole. So every picture is described by the signs of its
 lowest frequencies, and so is every window of every picture, at several widths, heights and places: equal signs make a
@@ -8,10 +8,12 @@ The signs of a window that lies a little beside the part differ in a few bits, s
 values of those bits that would change first if it were cut a little differently: of more bits among few pictures. A
 window must also have the part's shape (its aspect ratio in the pixels of the original), brightness and contrast.
 
-Parts are found by likelihood, not surely: of parts cut from photographs and drawings, saved anew, about half are found
-whose sides are half of the whole's or longer, a tenth at a third, none below; mirrored or turned parts are not found.
-Pictures of the same build (one face drawn alike on white) are taken for parts: confirm what is found with
-`crop_match.find_region` on pictures opened anew.
+Measured among 30,000 pictures (drawings, photographs, characters on white, comics, screenshots), after confirmation by
+`crop_match.find_regions`: of parts whose sides are 0.3 of the whole's 41 % are found, at 0.4 63 %, at 0.5 70 %, at 0.6
+74 %, from 0.7 on 79 to 86 %. A third of these, at the small scales, are found only as parts of other, larger parts.
+Fewer are found among more pictures. Not found: parts that are smaller, turned or mirrored, or nearly without detail.
+
+Without confirmation most of them are none: 10,900 false pairs beside 4,600 true ones in that measurement.
 """
 
 from __future__ import annotations
