@@ -122,6 +122,7 @@ class _Job:
         self._check: ResultCheck | None = None
         self._trainer = _trainer_files(config)
         self._wanted: str | None = None
+        self._said: set[str] = set()  # failures in the study
 
     def run(self) -> Summary:
         config, stop, link = self._config, self._stop, self._link
@@ -139,7 +140,7 @@ class _Job:
             link.say(f"Dataset: {source.name}{total}")
             model = link.wait_for(finding)
             link.say_all(opening_lines(config, model.labels, model.thresholds, config.model))
-            if config.studies or self._dry_run:
+            if config.studies or self._dry_run or self._save_plan is not None:
                 from wd14.study_pass import StudyPass
 
                 study = stack.enter_context(StudyPass(model, config, save_as=self._save_plan))
@@ -172,8 +173,7 @@ class _Job:
             try:
                 study.add(row)
             except RowError as error:
-                self._raise_if_wanted(row, error)
-                reason = str(error)  # said when the row is to be captioned
+                reason = self._failed(row, error)
             status = Status.FAILED if reason else Status.FROM_SCORES if row.from_scores else Status.CAPTIONED
             self._tally.add(
                 RowReport(row.input.index, row.input.source, status, row.input.name, reason=reason), row.input.label
@@ -303,11 +303,9 @@ class _Job:
             scored_now = not row.from_scores or (studied is not None and studied.scored_now(source_row.index))
             status = Status.CAPTIONED if scored_now else Status.FROM_SCORES
         except RowError as error:
-            self._raise_if_wanted(row, error)
+            reason = self._failed(row, error)
             if row.staged is not None:
                 sink.discard(row.staged)
-            reason = str(error)
-            self._link.say(f"Failed: {source_row.label}: {reason}")
         report = RowReport(
             source_row.index, source_row.source, status, source_row.name, name, caption, reason, tuple(row.notes)
         )
@@ -318,9 +316,15 @@ class _Job:
         if self._check is not None and name is not None:
             self._check.add(row, name, caption)
 
-    def _raise_if_wanted(self, row: DecodedRow, error: RowError) -> None:
+    def _failed(self, row: DecodedRow, error: RowError) -> str:
+        """Says why a row failed, once in both passes, or raises it where the job is to stop; returns the reason."""
         if self._config.on_error == "stop":
             raise type(error)(f"{row.input.label}: {error}") from error
+        if (line := f"Failed: {row.input.label}: {error}") not in self._said:
+            self._link.say(line)
+        if self._sink is None:
+            self._said.add(line)
+        return str(error)
 
     def end(self) -> None:
         """Tells what still runs in threads that the job is over, and says what they said."""

@@ -27,7 +27,7 @@ from wd14.curation.study import Study
 from wd14.errors import ConfigError, OutputError
 from wd14.model.files.find import ModelFiles
 from wd14.regular_files import read_file
-from wd14.run_folder import RunFolder
+from wd14.run_folder import RunFolder, clear_leftovers
 from wd14.types import Curation, DecodedRow, Labels, TokenCounter
 
 #: Pictures whose captions are shown before and after.
@@ -105,12 +105,14 @@ class StudyPass:
 
     Raises:
         ConfigError: the plan that is given cannot be read.
-        OutputError: `save_as` is there already, or no temporary folder for scores can be made.
+        OutputError: `save_as` is there already or in no folder, or no temporary folder for scores can be made.
     """
 
     def __init__(self, model: ModelFiles, config: CaptionConfig, *, save_as: Path | None = None) -> None:
         if save_as is not None and os.path.lexists(save_as):
             raise OutputError(f"{save_as} is there already: choose another file for the plan")
+        if save_as is not None and not save_as.parent.is_dir():
+            raise OutputError(f"the plan cannot be written to {save_as}: {save_as.parent} is no folder")
         self.model = model
         self.config = config
         self._save_as = save_as
@@ -121,6 +123,7 @@ class StudyPass:
         self._on_exit = ExitStack()
         if not config.cache:
             try:
+                clear_leftovers(Path(tempfile.gettempdir()))
                 folder = RunFolder(Path(tempfile.gettempdir()), "scores")
             except OSError as error:
                 raise OutputError(
@@ -153,7 +156,7 @@ class StudyPass:
 
         Raises:
             ConfigError: the plan does not fit the dataset, or would leave no tag in any caption.
-        OutputError: the plan cannot be written.
+            OutputError: the plan cannot be written.
         """
         plan = make_plan(
             self._study,

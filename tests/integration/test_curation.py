@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,8 @@ def test_a_plan_of_another_dataset_is_refused(cli: Run, dataset: Planted, photos
         (["--purpose", "mood"], "allowed: none, character, outfit or style"),
         (["--caption-style", "midjourney"], "allowed: kohya, animagine, illustrious, noobai, pony or anima"),
         (["--plan", "nowhere.json"], "nowhere.json cannot be read"),
+        (["--plan", "~no_such_user/plan.json"], "Plan (plan)"),
+        (["--save-plan=~no_such_user/plan.json"], "--save-plan is ~no_such_user/plan.json: no such user"),
         (["--purpose", "character", "--trigger-words", "x", "--fold-tags", "?*,1*,s*,[a-z]*"], ""),
     ],
 )
@@ -237,3 +240,26 @@ def test_in_place_uses_the_plan_too(cli: Run, tmp_path: Path) -> None:
     gone = {*IDENTITY, "watermark"}
     expected = ["alicew", *written(own, 0, without=gone, also={"alice_(wonder)": "wonder"})]
     assert (own.pictures / "00.txt").read_text("utf-8") == ", ".join(expected) + "\n"
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_picture_that_fails_is_named_once(cli: Run, dataset: Planted, tmp_path: Path, dry_run: bool) -> None:
+    broken = Path(shutil.copytree(dataset.pictures, tmp_path / "broken"))
+    (broken / "07.png").write_bytes(b"no picture")
+    words = ("--custom-model", dataset.model, "--purpose", "character", "--trigger-words", "alicew", "--no-cache")
+    done = cli("caption", broken, *words, *["--dry-run"] * dry_run)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Failed: 07.png: not an image") == 1
+    assert "trigger word alicew: 59 pictures." in done.stdout
+
+
+def test_a_plan_is_saved_also_where_nothing_else_asks_for_one(cli: Run, dataset: Planted, tmp_path: Path) -> None:
+    words = ("caption", dataset.pictures, "--custom-model", dataset.model, "--no-cache")
+    saved = tmp_path / "plan.json"
+    done = cli(*words, "--output", tmp_path / "out", "--save-plan", saved)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(saved.read_text("utf-8"))["pictures"] == PICTURES
+    nowhere = cli(*words, "--save-plan", tmp_path / "no" / "plan.json")
+    assert nowhere.returncode == 1
+    assert "is no folder" in nowhere.stderr
+    assert "The model runs" not in nowhere.stdout  # known before any work
