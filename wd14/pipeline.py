@@ -158,7 +158,9 @@ class _Job:
     def _study(self, study: StudyPass, source: Source) -> Studied:
         """Goes over the dataset once, and says what the plan is."""
         self._link.begin_pass(self._tally, total=source.total, phase="Study", span=_STUDY_SPAN)
-        with ScoredRows(source, study.model, study.config, stop=self._stop, log=self._link.say) as rows:
+        with ScoredRows(
+            source, study.model, study.config, stop=self._stop, log=self._link.say, spare=study.spare
+        ) as rows:
             self._take_all(rows, self._study_row(study))
             self._check_any()
             studied = study.conclude(source.name, rows.device)
@@ -190,10 +192,8 @@ class _Job:
         with ExitStack() as stack:
             sink = self._sink = self._open_sink(source)
             stack.callback(sink.abandon)
-            wants_facts = studied is not None
-            scored = ScoredRows(
-                source, model, config, stop=self._stop, log=link.say, stage=sink.stage, with_facts=wants_facts
-            )
+            more: dict[str, Any] = {} if studied is None else {"with_facts": True, "spare": studied.spare}
+            scored = ScoredRows(source, model, config, stop=self._stop, log=link.say, stage=sink.stage, **more)
             rows = stack.enter_context(scored)
             # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
             tokens = link.wait_for(counting)

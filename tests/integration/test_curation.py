@@ -263,3 +263,14 @@ def test_a_plan_is_saved_also_where_nothing_else_asks_for_one(cli: Run, dataset:
     assert nowhere.returncode == 1
     assert "is no folder" in nowhere.stderr
     assert "The model runs" not in nowhere.stdout  # known before any work
+
+
+def test_the_model_runs_once_also_where_scores_cannot_be_stored(cli: Run, dataset: Planted, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    words = ("--custom-model", dataset.model, "--purpose", "character", "--trigger-words", "alicew")
+    done = cli("caption", dataset.pictures, *words, "--cache-folder", tmp_path / "file" / "scores")
+    assert done.returncode == 0, done.stderr
+    assert "the score store is not used" in done.stdout
+    assert done.stdout.count("The model runs on") == 1
+    assert "Captioned 60 of 60 pictures" in done.stdout
+    assert "from stored scores" not in done.stdout
