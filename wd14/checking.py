@@ -36,6 +36,7 @@ from wd14.model.score_store.store import ScoreStore, ScoreView
 from wd14.progress import ProgressMeter
 from wd14.regular_files import mode_of
 from wd14.scored_rows import preprocessing_of
+from wd14.similar_search import SimilarSearch
 from wd14.stop import StopToken
 from wd14.text import printable
 from wd14.threads import BackgroundCall, OrderedMap
@@ -134,6 +135,7 @@ class _Check:
         self._progress = progress
         self._stop = stop
         self._remarks = list(settings.remarks)
+        self._search = SimilarSearch(self._config, self._remarks, log, self._stop)
         self._meter = ProgressMeter()
         self._ticker = Ticker(self._show, stop)
         self._done = self._failed = 0
@@ -151,7 +153,7 @@ class _Check:
             labels, scores = self._wait_for(lambda: self._model(store))
             expected = self._settings.expected(labels)
             expected = replace(expected, count_tokens=self._wait_for(lambda: self._token_counter(expected)))
-            checker = Checker(expected)
+            checker = Checker(expected, self._search)
             looking = _Looking(self._dataset, source, config, store, scores)
             rows = stack.enter_context(looking)
             self._read_all(rows, checker, store)
@@ -195,6 +197,7 @@ class _Check:
 
     def _read_all(self, rows: _Looking, checker: Checker, store: ScoreStore) -> None:
         for looked in self._ticker.each(rows.take):
+            self._search.add(looked.row)
             checker.add(looked.checked)
             self._done += 1
             self._failed += looked.checked.error is not None

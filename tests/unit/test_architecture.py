@@ -43,7 +43,7 @@ WINGS = {"data", "model", "caption", "curation", "hosts"}
 #: Put the wings together.
 UPPER = {
     *("decoding", "scored_rows", "token_counting", "host_link", "study_pass", "pipeline", "check_settings"),
-    *("checking", "api", "cli"),
+    *("similar_search", "checking", "api", "cli"),
 }
 
 HOST_SDKS = {"lab", "transformerlab"}

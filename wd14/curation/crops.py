@@ -16,8 +16,7 @@ Pictures of the same build (one face drawn alike on white) are taken for parts: 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +24,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from wd14.curation.crop_match import CERTAIN, Region, best_wholes, refined
+from wd14.curation.crop_match import Region, best_wholes, refined
+from wd14.threads import available_cores
 from wd14.types import FloatArray
 
 Keys = NDArray[np.uint64]
@@ -42,15 +42,19 @@ _MOST_UNCERTAIN, _ENTRIES = 10, 8_000_000
 #: Windows whose key more parts share are left out: this many among 100,000 pictures, more among fewer.
 _MOST_ALIKE = 16
 #: Correlation of the low frequencies from which on a window is looked at closely.
-LIKELY = 0.85
+LIKELY = 0.87
+#: Correlation of the thumbnails from which on a picture is likely a part.
+NEARLY = 0.94
+#: Share of the pixels of a part's thumbnail that differ from a neighbour by EDGE grey levels or more.
+DETAILED, EDGE = 0.1, 8
 #: Grey levels (standard deviation) below which a picture or a window is too flat to tell.
 FLAT = 6.0
 #: What saving a part anew may do: grey levels of its mean, factors of its contrast.
 _BRIGHTER, _CONTRAST = 32.0, (0.75, 1.35)
 #: Wholes that are looked at closely for one part.
-_WHOLES = 4
+_WHOLES = 3
 _INDEX_BITS = 20  #: of an entry: a part's position, so at most 1,048,576 parts
-_BLOCK = 16
+_BLOCK, _BLOCKS = 16, 64  #: wholes that are searched at once in a thread, and such blocks between two ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Crop:
     part: int  #: position of the picture
     whole: int  #: position of the picture that it is a part of
     region: Region  #: of the whole
-    distance: float  #: 1 - correlation of the pixels, 0..`1 - CERTAIN`
+    distance: float  #: 1 - correlation of the pixels, 0..`1 - NEARLY`
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class _Parts:
     contrast: FloatArray  #: (N,)
 
 
-def find_crops(thumbnails: Bytes, aspect: FloatArray) -> list[Crop]:
+def likely_crops(thumbnails: Bytes, aspect: FloatArray, tick: Callable[[], None]) -> list[Crop]:
     """Pictures that are parts of others, by `(part, whole)`; of each part the wholes that fit best.
 
     `thumbnails` is (N, side, side) grey values, `aspect` (N,) width / height in pixels; N is at most 1,048,576.
@@ -92,12 +96,20 @@ def find_crops(thumbnails: Bytes, aspect: FloatArray) -> list[Crop]:
         return []
     shape = (np.log(aspect) / -np.log(RATIO)).astype(np.float32)
     parts = _parts(thumbnails, shape)
+    tick()
     starts = range(0, len(thumbnails), _BLOCK)
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        blocks = pool.map(lambda start: _candidates(thumbnails[start : start + _BLOCK], start, shape, parts), starts)
-        found = np.concatenate(list(blocks))
-    found = found[best_wholes(found["part"], found["likeness"], _WHOLES)]
-    return list(_confirmed(found, thumbnails, aspect))
+    found = [np.empty(0, _CANDIDATE)]
+    with ThreadPoolExecutor(available_cores()) as pool:
+        for at in range(0, len(starts), _BLOCKS):
+            blocks = starts[at : at + _BLOCKS]
+            found += pool.map(
+                lambda start: _candidates(thumbnails[start : start + _BLOCK], start, shape, parts), blocks
+            )
+            tick()
+    likely = np.concatenate(found)
+    likely = likely[best_wholes(likely["part"], likely["likeness"], _WHOLES)]
+    crops = list(_compared(likely, thumbnails, aspect, tick))
+    return sorted(crops, key=lambda crop: crop.distance)
 
 
 @cache
@@ -137,7 +149,7 @@ def _parts(thumbnails: Bytes, shape: FloatArray) -> _Parts:
     frequencies[:, 0] = 0
     contrast = np.sqrt((frequencies**2).sum(axis=1))
     unit = frequencies / np.maximum(contrast, 1e-6)[:, None]
-    told = np.flatnonzero(contrast >= FLAT)
+    told = np.flatnonzero((contrast >= FLAT) & (_detailed(thumbnails) >= DETAILED))
     keys = _keys_of_parts(signs[told], unsure[told], np.floor(shape[told]).astype(np.int64))
     bits = min(26, max(10, int(np.log2(keys.size * 4 + 1))))
     entries = _hashed(keys, bits) << np.uint64(_INDEX_BITS) | told.astype(np.uint64)
@@ -146,6 +158,16 @@ def _parts(thumbnails: Bytes, shape: FloatArray) -> _Parts:
     counts = np.bincount((entries >> np.uint64(_INDEX_BITS)).astype(np.int64), minlength=1 << bits)
     first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     return _Parts(index, first, unit, mean, contrast)
+
+
+def _detailed(thumbnails: Bytes) -> FloatArray:
+    """(N,): the share of pixels that differ from their right or lower neighbour."""
+    shares = []
+    for at in range(0, len(thumbnails), 4096):
+        pixels = thumbnails[at : at + 4096].astype(np.int16)
+        across, down = (np.abs(np.diff(pixels, axis=axis)) >= EDGE for axis in (2, 1))
+        shares.append((across[:, :-1] | down[:, :, :-1]).mean(axis=(1, 2), dtype=np.float32))
+    return np.concatenate(shares)
 
 
 def _described(pixels: FloatArray, uncertain: int) -> tuple[FloatArray, Keys, Keys]:
@@ -246,9 +268,12 @@ def _window_keys(frequencies: FloatArray, shape: FloatArray) -> Keys:
     return _with_shape(signs.astype(np.uint64), shapes).ravel()
 
 
-def _confirmed(found: NDArray[np.void], thumbnails: Bytes, aspect: FloatArray) -> Iterator[Crop]:
+def _compared(
+    found: NDArray[np.void], thumbnails: Bytes, aspect: FloatArray, tick: Callable[[], None]
+) -> Iterator[Crop]:
     windows = _windows()
     for at in range(0, len(found), 2048):
+        tick()
         block = found[at : at + 2048]
         part, whole = block["part"], block["whole"]
         shape = (aspect[part] / aspect[whole]).astype(np.float32)
@@ -256,8 +281,8 @@ def _confirmed(found: NDArray[np.void], thumbnails: Bytes, aspect: FloatArray) -
         centre = np.stack([windows.start[i] + windows.length[i] / 2 for i in (x, y)], axis=1)
         scale = np.sqrt(windows.length[x] * windows.length[y]).astype(np.float32)
         matches = refined(
-            thumbnails[part].astype(np.float32), thumbnails[whole].astype(np.float32), shape, centre, scale
+            thumbnails[part].astype(np.float32), thumbnails[whole].astype(np.float32), shape, centre, scale, 8, 1
         )
-        for number in np.flatnonzero(matches.correlation >= CERTAIN).tolist():
+        for number in np.flatnonzero(matches.correlation >= NEARLY).tolist():
             region = matches.region(number, float(shape[number]))
             yield Crop(int(part[number]), int(whole[number]), region, float(1 - matches.correlation[number]))

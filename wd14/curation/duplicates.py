@@ -1,40 +1,34 @@
 """Pictures of a dataset that are the same, nearly the same, mirrored, or parts of others: from `PictureFacts` alone.
 
-Every two pictures are compared by 64-bit hashes (the signs of a thumbnail's lowest frequencies), and the thumbnails of
-those that are close decide. Pictures of one colour, or nearly, are left out: they all look alike. Parts of others are
-found in `crops.py`, whose limits are said there.
-
-The time of comparing grows with the square of the number of pictures, that of looking for parts more slowly; above
-`MOST_FOR_CROPS` parts are not looked for, and `Duplicates.crops_searched` says so.
+Pairs whose hashes are close (`alike.py`) are compared by their thumbnails. Pictures of one colour, or nearly, are left
+out: they all look alike. Likely parts are found in `crops.py`, and only where they are asked for: thumbnails do not
+tell for certain, see there.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import hashlib
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wd14.curation.crops import FLAT, Bytes, Crop, Keys, find_crops
+from wd14.curation.alike import LikelyPairs, likely_pairs
+from wd14.curation.crops import FLAT, Bytes, Crop, likely_crops
 from wd14.types import THUMBNAIL_SIDE, FloatArray, IndexArray, PictureFacts
 
-#: Pictures up to which parts are looked for.
-MOST_FOR_CROPS = 200_000
-#: Bits of 64 in which the hashes of near pictures differ at most.
-HASH_DISTANCE = 10
+#: Pictures up to which parts can be looked for.
+MOST_FOR_CROPS = 100_000
 #: Correlation of the thumbnails from which on pictures are near, and the same.
-NEAR, SAME = 0.9, 0.995
+NEAR, SAME = 0.93, 0.995
 #: Grey levels that the thumbnails of the same picture differ by at most, at their most different point.
 SAME_LEVELS = 14.0
 #: Aspect ratios of near pictures differ by this factor at most.
 SAME_SHAPE = 1.06
-#: Nearest pictures that are kept of each: enough to hold a group together.
-_NEIGHBOURS = 16
-_ROWS = 32  #: compared at once: their distances stay in the processor's cache
+_AT_ONCE = 32768  #: thumbnails, or pairs of them
 
 Kind = Literal["same", "near", "mirrored"]
 
@@ -57,8 +51,9 @@ class Duplicates:
     """What `find_duplicates` found."""
 
     groups: tuple[Group, ...]
-    crops: tuple[Crop, ...]  #: likely parts; of pictures that are the same, the first stands for all
-    crops_searched: bool  #: whether parts were looked for
+    #: Likely parts, the most alike first; of pictures that are the same, the first stands for all. Most of them are
+    #: none in a large dataset: `crop_match.find_region` tells.
+    likely_crops: tuple[Crop, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,92 +69,105 @@ class _Pairs:
 
 
 class _Thumbnails:
-    """Thumbnails that tell pictures apart, with what is compared of them; N of them."""
+    """Thumbnails that tell pictures apart, N of them."""
 
     def __init__(self, pixels: Bytes, aspect: FloatArray) -> None:
         self.pixels, self.aspect = pixels, aspect
-        self.hashes, self.mirrored = _hashes(pixels, mirrored=False), _hashes(pixels, mirrored=True)
 
-    def near(self, pairs: tuple[IndexArray, IndexArray], *, mirrored: bool) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Distance of pairs (P,), infinite where they are not near, and whether they are the same."""
-        one, other = pairs
+    def close(
+        self, pairs: LikelyPairs, tick: Callable[[], None], *, mirrored: bool
+    ) -> tuple[_Pairs, NDArray[np.bool_]]:
+        """The pairs that are near, or would be with one of them mirrored, and which of these are the same."""
+        shape = np.abs(np.log(self.aspect[pairs.one] / self.aspect[pairs.other])) <= np.log(SAME_SHAPE)
+        one, other = pairs.one[shape], pairs.other[shape]
         distance, same = np.full(len(one), np.inf, np.float32), np.zeros(len(one), np.bool_)
-        shape = np.abs(np.log(self.aspect[one] / self.aspect[other])) <= np.log(SAME_SHAPE)
-        for chosen in np.array_split(np.flatnonzero(shape), 1 + len(one) // 65536):
+        for at in range(0, len(one), _AT_ONCE):
+            chosen = slice(at, at + _AT_ONCE)
             first, second = self.pixels[one[chosen]], self.pixels[other[chosen]]
             a, b = _standard(first), _standard(second[:, :, ::-1] if mirrored else second)
             correlation = np.einsum("pi,pi->p", a[0], b[0]) / a[0].shape[1]
             most = np.abs(a[0] - b[0]).max(axis=1) * np.minimum(a[1], b[1])
             distance[chosen] = np.where(correlation >= NEAR, np.maximum(0, 1 - correlation), np.inf)
             same[chosen] = (correlation >= SAME) & (most <= SAME_LEVELS)
-        return distance, same
+            tick()
+        near = np.isfinite(distance)
+        return _Pairs(one[near], other[near], distance[near]), same[near]
 
 
-def find_duplicates(pictures: Sequence[PictureFacts | None]) -> Duplicates:
-    """Groups and likely parts among the pictures, by position; None is a picture of which nothing is known.
+def find_duplicates(
+    pictures: Sequence[PictureFacts | None], *, crops: bool = False, tick: Callable[[], None] = lambda: None
+) -> Duplicates:
+    """Groups, and on request likely parts, among the pictures, by position.
 
-    A few milliseconds for ten pictures. Memory is about 4 KB a picture.
+    Args:
+        pictures: None is a picture of which nothing is known.
+        crops: look for likely parts. With more than `MOST_FOR_CROPS` pictures that takes long and much memory.
+        tick: called several times a second; what it raises ends the search.
     """
-    known = [row for row, facts in enumerate(pictures) if facts is not None and facts.width > 0 and facts.height > 0]
-    side = THUMBNAIL_SIDE
-    facts = [pictures[row] for row in known]
-    pixels = np.frombuffer(b"".join(each.thumbnail for each in facts if each), np.uint8).reshape(-1, side, side)
-    aspect = np.array([each.width / each.height for each in facts if each], np.float32)
-    told = np.flatnonzero(pixels.reshape(len(pixels), -1).std(axis=1) >= FLAT) if len(pixels) else np.empty(0, np.intp)
+    rows, pixels, aspect = _arrays(pictures, tick)
+    told = np.flatnonzero(_deviation(pixels) >= FLAT)
     if len(told) < 2:
-        return Duplicates((), (), crops_searched=True)
-    rows = np.array(known)[told]
-    return _found(_Thumbnails(pixels[told], aspect[told]), rows)
+        return Duplicates(())
+    return _found(_Thumbnails(pixels[told], aspect[told]), rows[told], tick, crops=crops)
 
 
-def _found(thumbnails: _Thumbnails, rows: IndexArray) -> Duplicates:
+def _arrays(pictures: Sequence[PictureFacts | None], tick: Callable[[], None]) -> tuple[IndexArray, Bytes, FloatArray]:
+    """The positions of the K pictures that are known, their thumbnails (K, side, side), and width / height (K,)."""
+    rows, aspect, pixels = array("q"), array("f"), bytearray()
+    for row, facts in enumerate(pictures):
+        if facts is not None and facts.width > 0 and facts.height > 0:
+            rows.append(row)
+            aspect.append(facts.width / facts.height)
+            pixels += facts.thumbnail
+        if row % 16384 == 0:
+            tick()
+    thumbnails = np.frombuffer(pixels, np.uint8).reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    return np.array(rows, np.intp), thumbnails, np.array(aspect, np.float32)
+
+
+def _deviation(pixels: Bytes) -> FloatArray:
+    """Standard deviation of each thumbnail's grey levels, (K,)."""
+    blocks = [pixels[at : at + _AT_ONCE].std(axis=(1, 2), dtype=np.float32) for at in range(0, len(pixels), _AT_ONCE)]
+    return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
+
+
+def _found(thumbnails: _Thumbnails, rows: IndexArray, tick: Callable[[], None], *, crops: bool) -> Duplicates:
     """The duplicates of thumbnails whose positions are `rows`."""
     count = len(rows)
     copies = _equal(thumbnails)
     different = np.unique(copies)
-    near, same = _close_pairs(thumbnails, different, mirrored=False)
+    alike, turned = (
+        LikelyPairs(different[pairs.one], different[pairs.other])
+        for pairs in likely_pairs(thumbnails.pixels[different], tick)
+    )
+    near, same = thumbnails.close(alike, tick, mirrored=False)
     first = _components(count, [(copies, np.arange(count)), (near.one[same], near.other[same])])
     variants = _between(near[~same], first)
     groups = _groups("same", first, near[same], rows)
     related = _components(count, [(variants.one, variants.other)])
-    groups += _groups("near", related, variants, rows, np.unique(first))
-    mirrored, _ = _close_pairs(thumbnails, np.unique(first), mirrored=True)
+    unlike = np.unique(first)
+    groups += _groups("near", related, variants, rows, unlike)
+    mirrored = _between(thumbnails.close(turned, tick, mirrored=True)[0], first)
     mirrored = mirrored[related[mirrored.one] != related[mirrored.other]]
     pairs = _components(count, [(mirrored.one, mirrored.other)])
-    groups += _groups("mirrored", pairs, mirrored, rows, np.unique(first))
-    searched = count <= MOST_FOR_CROPS
-    crops: list[Crop] = []
-    if searched:
-        unlike = np.unique(first)
-        for crop in find_crops(thumbnails.pixels[unlike], thumbnails.aspect[unlike]):
+    groups += _groups("mirrored", pairs, mirrored, rows, unlike)
+    likely: list[Crop] = []
+    if crops:
+        for crop in likely_crops(thumbnails.pixels[unlike], thumbnails.aspect[unlike], tick):
             part, whole = unlike[crop.part], unlike[crop.whole]
             if related[part] != related[whole]:
-                crops.append(Crop(int(rows[part]), int(rows[whole]), crop.region, crop.distance))
-    return Duplicates(tuple(groups), tuple(crops), crops_searched=searched)
+                likely.append(replace(crop, part=int(rows[part]), whole=int(rows[whole])))
+    return Duplicates(tuple(groups), tuple(likely))
 
 
 def _equal(thumbnails: _Thumbnails) -> IndexArray:
     """(N,): the first picture with the same thumbnail and shape, often the picture itself."""
-    first: dict[tuple[bytes, float], int] = {}
+    first: dict[bytes, int] = {}
     keys = (
-        (pixels.tobytes(), float(aspect)) for pixels, aspect in zip(thumbnails.pixels, thumbnails.aspect, strict=True)
+        hashlib.blake2b(pixels.tobytes() + aspect.tobytes(), digest_size=16).digest()
+        for pixels, aspect in zip(thumbnails.pixels, thumbnails.aspect, strict=True)
     )
     return np.array([first.setdefault(key, number) for number, key in enumerate(keys)], np.intp)
-
-
-def _hashes(pixels: Bytes, *, mirrored: bool) -> Keys:
-    """(N,) hashes of 64 bits: the signs of the 8 x 8 lowest frequencies, without the mean."""
-    side = pixels.shape[1]
-    waves = np.cos(np.pi * np.outer(np.arange(9), np.arange(side) + 0.5) / side).astype(np.float32)
-    order = [(u, v) for u in range(9) for v in range(9) if u + v]
-    vertical, horizontal = np.array(sorted(order, key=sum)[:64]).T
-    turn = (1 - 2 * (horizontal % 2)) if mirrored else np.ones(64)
-    hashes = []
-    for at in range(0, len(pixels), 4096):
-        frequencies = (waves @ pixels[at : at + 4096].astype(np.float32) @ waves.T)[:, vertical, horizontal]
-        bits = np.packbits(frequencies * turn > 0, axis=1)
-        hashes.append(np.ascontiguousarray(bits).view(np.uint64)[:, 0])
-    return np.concatenate(hashes)
 
 
 def _standard(pixels: Bytes) -> tuple[FloatArray, FloatArray]:
@@ -168,29 +176,6 @@ def _standard(pixels: Bytes) -> tuple[FloatArray, FloatArray]:
     values -= values.mean(axis=1, keepdims=True)
     deviation = np.maximum(np.sqrt((values * values).mean(axis=1, keepdims=True)), 1e-6)
     return values / deviation, deviation[:, 0]
-
-
-def _close_pairs(thumbnails: _Thumbnails, chosen: IndexArray, *, mirrored: bool) -> tuple[_Pairs, NDArray[np.bool_]]:
-    """Pairs of the chosen pictures that are near, and which of them are the same."""
-    hashes = thumbnails.hashes[chosen]
-    others = thumbnails.mirrored[chosen] if mirrored else hashes
-
-    def compared(start: int) -> tuple[IndexArray, IndexArray]:
-        distance = np.bitwise_count(hashes[start : start + _ROWS, None] ^ others[None, start:])
-        row, column = np.nonzero(distance <= HASH_DISTANCE)
-        after = column > row
-        row, column = row[after], column[after]
-        order = np.lexsort((distance[row, column], row))
-        row, column = row[order], column[order]
-        nearest = np.arange(len(row)) - np.searchsorted(row, row) < 4 * _NEIGHBOURS
-        return chosen[row[nearest] + start], chosen[column[nearest] + start]
-
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        parts = list(pool.map(compared, range(0, len(chosen), _ROWS)))
-    one, other = (np.concatenate(side) for side in zip(*parts, strict=True))
-    distance, same = thumbnails.near((one, other), mirrored=mirrored)
-    close = np.isfinite(distance)
-    return _Pairs(one[close], other[close], distance[close]), same[close]
 
 
 def _between(pairs: _Pairs, first: IndexArray) -> _Pairs:

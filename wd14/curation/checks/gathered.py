@@ -23,10 +23,8 @@ _DIGEST = 16
 
 
 def similar_pictures(facts: Sequence[PictureFacts | None]) -> Iterator[Similar]:
-    """Pictures that look alike, as `find_duplicates` tells them."""
-    found = find_duplicates(facts)
-    yield from ((group.kind, group.rows) for group in found.groups)
-    yield from (("crop", (crop.part, crop.whole)) for crop in found.crops)
+    """Pictures that look alike, as `find_duplicates` tells them; no parts, which thumbnails do not tell for certain."""
+    yield from ((group.kind, group.rows) for group in find_duplicates(facts).groups)
 
 
 class FactsTable(Sequence[PictureFacts | None]):
