@@ -146,6 +146,7 @@ class _Job:
                 study = stack.enter_context(StudyPass(model, config, save_as=self._save_plan))
                 self._studied = self._study(study, source, counting)
                 if self._dry_run:
+                    link.say("Dry run: no dataset is written.")
                     return self._summary(model, None)
             summary, output = self._caption(source, model, counting)
         link.say_all(closing_lines(summary))
@@ -163,7 +164,9 @@ class _Job:
         ) as rows:
             self._take_all(rows, self._study_row(study))
             self._check_any()
-            studied = study.conclude(source.name, rows.device, self._link.wait_for(counting))
+            tokens, device = self._link.wait_for(counting), rows.device
+            concluding = BackgroundCall(lambda: study.conclude(source.name, device, tokens), "wd14-plan")
+            studied = self._link.wait_for(concluding)
         self._link.say_all(studied.lines())
         total, self._tally = self._tally.done, Tally()
         self._link.begin_pass(self._tally, total=total, span=(_STUDY_SPAN[1], 1.0))

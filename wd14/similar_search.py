@@ -18,19 +18,16 @@ from wd14.curation.checks.gathered import Similar
 from wd14.curation.crop_match import SIDE, find_regions
 from wd14.curation.crops import Crop
 from wd14.curation.duplicates import MOST_FOR_CROPS, find_duplicates
+from wd14.decoding import PictureLimits
 from wd14.errors import RowError
 from wd14.images.opening import PictureFile
-from wd14.images.reading import encoded_size, read_picture
+from wd14.images.reading import read_picture
 from wd14.stop import StopToken
-from wd14.threads import Budget, Exhausted, OrderedMap, available_cores
+from wd14.threads import Exhausted, OrderedMap
 from wd14.types import FloatArray, InputRow, Log, PictureFacts
 
 #: Likely parts whose pictures are opened, at most.
 MOST_LIKELY = 2_000
-#: As in `checking`: pixels open at once, bytes of encoded pictures at once, threads.
-_PIXELS_AT_ONCE = 128_000_000
-_BYTES_AT_ONCE = 256 << 20
-_MOST_WORKERS = 16
 #: Pairs that are compared between two ticks.
 _AT_ONCE = 64
 _TICK = 0.25  #: seconds that a picture is waited for between two ticks
@@ -53,7 +50,7 @@ class SimilarSearch:
     """
 
     def __init__(self, config: CaptionConfig, remarks: list[str], log: Log, stop: StopToken) -> None:
-        self._max_pixels = round(config.max_megapixels * 1_000_000)
+        self._limits = PictureLimits(config)
         self._remarks = remarks
         self._log = log
         self._stop = stop
@@ -91,11 +88,11 @@ class SimilarSearch:
         if len(at_hand) >= _MANY_PAIRS:
             number = min(len(at_hand), MOST_LIKELY)
             self._log(f"Opening pictures again, to see which are parts of others: {number:,} pairs.")
-        yield from crops_among(at_hand, self._files, max_pixels=self._max_pixels, tick=self._stop.check)
+        yield from crops_among(at_hand, self._files, limits=self._limits, tick=self._stop.check)
 
 
 def crops_among(
-    likely: Sequence[Crop], rows: Mapping[int, InputRow], *, max_pixels: int, tick: Callable[[], None]
+    likely: Sequence[Crop], rows: Mapping[int, InputRow], *, limits: PictureLimits, tick: Callable[[], None]
 ) -> Iterator[Crop]:
     """Those of the likely parts that are parts. Pictures that cannot be opened any more are no parts.
 
@@ -104,11 +101,11 @@ def crops_among(
     Args:
         likely: the most alike first; of more than `MOST_LIKELY` only the first are looked at.
         rows: by position, those that have a file of their own; parts and wholes that are not there are left out.
-        max_pixels: larger pictures are not opened.
+        limits: of the pictures that are opened.
         tick: called several times a second; what it raises ends the search.
     """
     at_hand = [crop for crop in likely if crop.part in rows and crop.whole in rows][:MOST_LIKELY]
-    squares = _squares({row: rows[row] for crop in at_hand for row in (crop.part, crop.whole)}, max_pixels, tick)
+    squares = _squares({row: rows[row] for crop in at_hand for row in (crop.part, crop.whole)}, limits, tick)
     pairs = iter([crop for crop in at_hand if crop.part in squares and crop.whole in squares])
     while block := list(islice(pairs, _AT_ONCE)):
         parts, wholes = (
@@ -127,21 +124,20 @@ def crops_among(
         tick()
 
 
-def _squares(rows: Mapping[int, InputRow], max_pixels: int, tick: Callable[[], None]) -> dict[int, _Square]:
+def _squares(rows: Mapping[int, InputRow], limits: PictureLimits, tick: Callable[[], None]) -> dict[int, _Square]:
     """The pictures that can be opened: 16 KB each."""
-    pixels, encoded = Budget(_PIXELS_AT_ONCE), Budget(_BYTES_AT_ONCE)
 
     def opened(item: tuple[int, InputRow]) -> tuple[int, _Square | None]:
         number, row = item
         try:
-            with encoded.taking(encoded_size(row)):
-                picture = PictureFile(read_picture(row), max_pixels=max_pixels)
-                with pixels.taking(picture.pixels):
+            with limits.reading(row):
+                picture = PictureFile(read_picture(row), max_pixels=limits.max_pixels)
+                with limits.opening(picture):
                     return number, _square(picture.rgb(upright=True))
         except (RowError, MemoryError):
             return number, None
 
-    workers = min(available_cores(), _MOST_WORKERS)
+    workers = max(1, limits.workers)
     threads = OrderedMap(opened, rows.items(), workers=workers, window=8 + 4 * workers, name="wd14-crops")
     squares: dict[int, _Square] = {}
     try:
