@@ -256,9 +256,9 @@ class CaptionConfig(BaseModel):
             raise ConfigError("\n".join(map(cls._explain, error.errors()))) from error
         if config.purpose in ("character", "outfit") and not config.trigger_words:
             raise ConfigError(
-                f"Purpose (purpose) is {config.purpose!r}, and Trigger Words (trigger_words) is empty: what identifies"
-                f" the {config.purpose} would leave the captions, and no word would stand for it. Give a rare word of"
-                " your own, or set Purpose to none"
+                f"Purpose (purpose) is {config.purpose!r}, and Trigger Words (trigger_words) is empty: give a rare word"
+                f" of your own. Without it, what identifies the {config.purpose} would leave the captions, and no word"
+                " would stand for it. Or set Purpose to none"
             )
         return config
 
@@ -270,13 +270,13 @@ class CaptionConfig(BaseModel):
             raise ValueError(f"expected text, got {shown(value)}, which holds a NUL")
         return value
 
-    @field_validator("cache_folder", mode="after")
+    @field_validator("cache_folder", "plan", mode="after")
     @classmethod
     def _check_home(cls, value: str) -> str:
         try:
             Path(value).expanduser()
         except RuntimeError as error:
-            raise ValueError(f"expected a folder, got {shown(value)}: no such user") from error
+            raise ValueError(f"expected a path, got {shown(value)}: no such user") from error
         return value
 
     @classmethod

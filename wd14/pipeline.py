@@ -122,6 +122,7 @@ class _Job:
         self._check: ResultCheck | None = None
         self._trainer = _trainer_files(config)
         self._wanted: str | None = None
+        self._said: set[str] = set()  # failures in the study
 
     def run(self) -> Summary:
         config, stop, link = self._config, self._stop, self._link
@@ -139,12 +140,13 @@ class _Job:
             link.say(f"Dataset: {source.name}{total}")
             model = link.wait_for(finding)
             link.say_all(opening_lines(config, model.labels, model.thresholds, config.model))
-            if config.studies or self._dry_run:
+            if config.studies or self._dry_run or self._save_plan is not None:
                 from wd14.study_pass import StudyPass
 
                 study = stack.enter_context(StudyPass(model, config, save_as=self._save_plan))
                 self._studied = self._study(study, source, counting)
                 if self._dry_run:
+                    link.say("Dry run: no dataset is written.")
                     return self._summary(model, None)
             summary, output = self._caption(source, model, counting)
         link.say_all(closing_lines(summary))
@@ -157,10 +159,14 @@ class _Job:
     def _study(self, study: StudyPass, source: Source, counting: BackgroundCall[TokenCounter | None]) -> Studied:
         """Goes over the dataset once, and says what the plan is."""
         self._link.begin_pass(self._tally, total=source.total, phase="Study", span=_STUDY_SPAN)
-        with ScoredRows(source, study.model, study.config, stop=self._stop, log=self._link.say) as rows:
+        with ScoredRows(
+            source, study.model, study.config, stop=self._stop, log=self._link.say, spare=study.spare
+        ) as rows:
             self._take_all(rows, self._study_row(study))
             self._check_any()
-            studied = study.conclude(source.name, rows.device, self._link.wait_for(counting))
+            tokens, device = self._link.wait_for(counting), rows.device
+            concluding = BackgroundCall(lambda: study.conclude(source.name, device, tokens), "wd14-plan")
+            studied = self._link.wait_for(concluding)
         self._link.say_all(studied.lines())
         total, self._tally = self._tally.done, Tally()
         self._link.begin_pass(self._tally, total=total, span=(_STUDY_SPAN[1], 1.0))
@@ -172,8 +178,7 @@ class _Job:
             try:
                 study.add(row)
             except RowError as error:
-                self._raise_if_wanted(row, error)
-                reason = str(error)  # said when the row is to be captioned
+                reason = self._failed(row, error)
             status = Status.FAILED if reason else Status.FROM_SCORES if row.from_scores else Status.CAPTIONED
             self._tally.add(
                 RowReport(row.input.index, row.input.source, status, row.input.name, reason=reason), row.input.label
@@ -190,10 +195,8 @@ class _Job:
         with ExitStack() as stack:
             sink = self._sink = self._open_sink(source)
             stack.callback(sink.abandon)
-            wants_facts = studied is not None
-            scored = ScoredRows(
-                source, model, config, stop=self._stop, log=link.say, stage=sink.stage, with_facts=wants_facts
-            )
+            more: dict[str, Any] = {} if studied is None else {"with_facts": True, "spare": studied.spare}
+            scored = ScoredRows(source, model, config, stop=self._stop, log=link.say, stage=sink.stage, **more)
             rows = stack.enter_context(scored)
             # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
             tokens = link.wait_for(counting)
@@ -293,11 +296,9 @@ class _Job:
             scored_now = not row.from_scores or (studied is not None and studied.scored_now(source_row.index))
             status = Status.CAPTIONED if scored_now else Status.FROM_SCORES
         except RowError as error:
-            self._raise_if_wanted(row, error)
+            reason = self._failed(row, error)
             if row.staged is not None:
                 sink.discard(row.staged)
-            reason = str(error)
-            self._link.say(f"Failed: {source_row.label}: {reason}")
         report = RowReport(
             source_row.index, source_row.source, status, source_row.name, name, caption, reason, tuple(row.notes)
         )
@@ -308,9 +309,15 @@ class _Job:
         if self._check is not None and name is not None:
             self._check.add(row, name, caption)
 
-    def _raise_if_wanted(self, row: DecodedRow, error: RowError) -> None:
+    def _failed(self, row: DecodedRow, error: RowError) -> str:
+        """Says why a row failed, once in both passes, or raises it where the job is to stop; returns the reason."""
         if self._config.on_error == "stop":
             raise type(error)(f"{row.input.label}: {error}") from error
+        if (line := f"Failed: {row.input.label}: {error}") not in self._said:
+            self._link.say(line)
+        if self._sink is None:
+            self._said.add(line)
+        return str(error)
 
     def end(self) -> None:
         """Tells what still runs in threads that the job is over, and says what they said."""

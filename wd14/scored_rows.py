@@ -21,7 +21,7 @@ from wd14.model.scoring import Scorer, threads_of_a_run
 from wd14.model.tagger import Tagger
 from wd14.stop import StopToken
 from wd14.threads import BackgroundCall
-from wd14.types import DecodedRow, InputRow, Log, PictureToSave
+from wd14.types import DecodedRow, FloatArray, InputRow, Log, PictureToSave
 
 #: Seconds that giving up the opening of a session may take.
 _OPENING_ENDS = 1.5
@@ -38,6 +38,7 @@ class ScoredRows:
         log: where to say what a person should know.
         stage: brings a picture to where the output is built; what it returns stays with the row. Called by any thread.
         tagger: the model's session, where it is open already.
+        spare: takes the scores and facts that the score store cannot keep, and is asked for what that one lacks.
         with_facts: whether rows that were not decoded come with the facts that are stored of their pictures.
     """
 
@@ -51,6 +52,7 @@ class ScoredRows:
         log: Log,
         stage: Callable[[InputRow, PictureToSave], Any] = lambda *_: None,
         tagger: Tagger | None = None,
+        spare: ScoreStore | None = None,
         with_facts: bool = False,
     ) -> None:
         self._model = model
@@ -61,7 +63,14 @@ class ScoredRows:
         with ExitStack() as stack:
             self._store = ScoreStore.open(config.cache_path, log=log) if config.cache else ScoreStore.off()
             stack.callback(self._store.close)
-            self._stored = self._store.view(model.identity, preprocessing_of(config), model.labels, name=model.id)
+            self._spare = spare or ScoreStore.off()
+            stack.callback(self._spare.flush)
+            self._stored, self._spared = (
+                store.view(model.identity, preprocessing_of(config), model.labels, name=model.id)
+                for store in (self._store, self._spare)
+            )
+            if spare is not None:
+                self._store.flush(even_nothing=True)  # where it keeps nothing, the spare one has all from the start
             stored_will_do = usable_for(lowest_threshold(model.labels, config, model.thresholds))
             self._tagger = BackgroundCall(lambda: tagger or self._open_tagger(), "wd14-session")
             # A process that ends while one of its threads opens a session is aborted.
@@ -70,7 +79,7 @@ class ScoredRows:
                 rows,
                 config,
                 model.spec,
-                stored_scores=self._stored.get if stored_will_do else lambda _: None,
+                stored_scores=self._find if stored_will_do else lambda _: None,
                 stage=stage,
                 on_model_needed=self._tagger.start,
             )
@@ -78,7 +87,7 @@ class ScoredRows:
             self._scorer = stack.enter_context(
                 Scorer(decoder, self._tagger, batch_size=config.batch_size, keep_low_scores=not stored_will_do)
             )
-            if not stored_will_do or self._stored.is_empty():
+            if not stored_will_do or (self._stored.is_empty() and self._spared.is_empty()):
                 self._tagger.start()
             stack.callback(self._stop.request, "the job has ended")
             self._on_exit = stack.pop_all()
@@ -92,11 +101,13 @@ class ScoredRows:
             Exception: whatever ended the rows, or the opening of the model.
         """
         rows = self._scorer.take(timeout)
-        self._store.put_facts((row.digest, row.facts) for row in rows if row.facts is not None)
+        store, view = (self._store, self._stored) if self._store.keeps else (self._spare, self._spared)
+        store.put_facts((row.digest, row.facts) for row in rows if row.facts is not None)
         fresh = ((row.digest, row.result.scores) for row in rows if not row.from_scores)
-        self._stored.put((digest, scores) for digest, scores in fresh if scores is not None)
+        view.put((digest, scores) for digest, scores in fresh if scores is not None)
         if self._with_facts:
-            stored = self._store.facts_of_many([row.digest for row in rows if row.facts is None and row.digest])
+            wanted = [row.digest for row in rows if row.facts is None and row.digest]
+            stored = self._spare.facts_of_many(wanted) | self._store.facts_of_many(wanted)
             for row in rows:
                 row.facts = row.facts or stored.get(row.digest)
         return rows
@@ -112,6 +123,10 @@ class ScoredRows:
 
     def __exit__(self, *_: object) -> None:
         self._on_exit.close()
+
+    def _find(self, picture: bytes) -> FloatArray | None:
+        found = self._stored.get(picture)
+        return self._spared.get(picture) if found is None else found
 
     def _open_tagger(self) -> Tagger:
         tagger = Tagger.load(

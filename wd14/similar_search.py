@@ -101,7 +101,7 @@ def crops_among(
     Args:
         likely: the most alike first; of more than `MOST_LIKELY` only the first are looked at.
         rows: by position, those that have a file of their own; parts and wholes that are not there are left out.
-        limits: of the pictures that are open at once.
+        limits: of the pictures that are opened.
         tick: called several times a second; what it raises ends the search.
     """
     at_hand = [crop for crop in likely if crop.part in rows and crop.whole in rows][:MOST_LIKELY]

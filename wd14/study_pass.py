@@ -1,6 +1,7 @@
 """The first pass over a dataset that is studied: every picture's scores, and from them the plan.
 
-The second pass finds the scores in the score store; where that is off, in one that lives as long as the job.
+The second pass finds the scores in the score store; where that is off or takes none, in one that lives as long as the
+job.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from wd14.curation.planning import make_plan
 from wd14.curation.study import Study
 from wd14.errors import OutputError
 from wd14.model.files.find import ModelFiles
-from wd14.run_folder import RunFolder
+from wd14.model.score_store.store import ScoreStore
+from wd14.run_folder import RunFolder, clear_leftovers
 from wd14.types import Curation, DecodedRow, Labels, TokenCounter
 
 #: Pictures whose captions are shown before and after.
@@ -42,12 +44,14 @@ class Studied:
         curation: the plan as the captioner needs it.
         config: the parameters, with the score store in which the second pass finds the scores.
         device: what the model ran on; None when every score was stored.
+        spare: the scores that the score store did not take.
     """
 
     plan: Plan
     curation: Curation
     config: CaptionConfig
     device: str | None
+    spare: ScoreStore
     _scored_now: bytearray
     _examples: tuple[tuple[str, str, str], ...]
     _saved_as: Path | None
@@ -103,12 +107,14 @@ class StudyPass:
 
     Raises:
         ConfigError: the plan that is given cannot be read.
-        OutputError: `save_as` is there already, or no temporary folder for scores can be made.
+        OutputError: `save_as` is there already or in no folder, or no temporary folder for scores can be made.
     """
 
     def __init__(self, model: ModelFiles, config: CaptionConfig, *, save_as: Path | None = None) -> None:
         if save_as is not None and os.path.lexists(save_as):
             raise OutputError(f"{save_as} is there already: choose another file for the plan")
+        if save_as is not None and not save_as.parent.is_dir():
+            raise OutputError(f"the plan cannot be written to {save_as}: {save_as.parent} is no folder")
         self.model = model
         self.config = config
         self._save_as = save_as
@@ -117,21 +123,30 @@ class StudyPass:
         self._captioner = Captioner(model.labels, config, published=model.thresholds)
         self._scored_now = bytearray()
         self._on_exit = ExitStack()
-        if not config.cache:
-            try:
-                folder = RunFolder(Path(tempfile.gettempdir()), "scores")
-            except OSError as error:
-                raise OutputError(
-                    f"cannot keep scores in {tempfile.gettempdir()}: {error.strerror or error}"
-                ) from error
-            self._on_exit.callback(folder.remove)
-            self.config = config.model_copy(update={"cache": True, "cache_folder": str(folder.path)})
+        self.spare = ScoreStore.off()
+        self._keep_scores_until_the_end()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._on_exit.close()
+
+    def _keep_scores_until_the_end(self) -> None:
+        """Makes the job's own store: the only one where scores are not to be kept, else the spare one."""
+        temporary = Path(tempfile.gettempdir())
+        try:
+            clear_leftovers(temporary)
+            folder = RunFolder(temporary, "scores")
+        except OSError as error:
+            if self.config.cache:
+                return  # what the score store does not take is scored twice
+            raise OutputError(f"cannot keep scores in {temporary}: {error.strerror or error}") from error
+        self._on_exit.callback(folder.remove)
+        if self.config.cache:
+            self.spare = self._on_exit.enter_context(ScoreStore.open(folder.path))
+        else:
+            self.config = self.config.model_copy(update={"cache": True, "cache_folder": str(folder.path)})
 
     def add(self, row: DecodedRow) -> None:
         """Takes a row.
@@ -172,7 +187,7 @@ class StudyPass:
         if self._save_as is not None:
             _save(plan, self._save_as)
         examples = tuple(self._examples(curation, tokens))
-        return Studied(plan, curation, self.config, device, self._scored_now, examples, self._save_as)
+        return Studied(plan, curation, self.config, device, self.spare, self._scored_now, examples, self._save_as)
 
     def _examples(self, curation: Curation, tokens: TokenCounter | None) -> Iterator[tuple[str, str, str]]:
         """Pictures with their captions before and after, spread over the dataset."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,8 @@ def test_a_plan_of_another_dataset_is_refused(cli: Run, dataset: Planted, photos
         (["--purpose", "mood"], "allowed: none, character, outfit or style"),
         (["--caption-style", "midjourney"], "allowed: kohya, animagine, illustrious, noobai, pony or anima"),
         (["--plan", "nowhere.json"], "nowhere.json cannot be read"),
+        (["--plan", "~no_such_user/plan.json"], "Plan (plan)"),
+        (["--save-plan=~no_such_user/plan.json"], "--save-plan is ~no_such_user/plan.json: no such user"),
     ],
 )
 def test_bad_input_is_a_clear_error(cli: Run, dataset: Planted, words: list[str], message: str) -> None:
@@ -311,3 +314,37 @@ def test_the_captions_that_are_shown_are_those_that_are_written(
     shown = {said[at].removeprefix("Caption of "): said[at + 2] for at in range(len(said)) if "Caption of " in said[at]}
     assert len(shown) == 3
     assert shown == {name: f"  after:  {captions[name]}" for name in shown}
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_picture_that_fails_is_named_once(cli: Run, dataset: Planted, tmp_path: Path, dry_run: bool) -> None:
+    broken = Path(shutil.copytree(dataset.pictures, tmp_path / "broken"))
+    (broken / "07.png").write_bytes(b"no picture")
+    words = ("--custom-model", dataset.model, "--purpose", "character", "--trigger-words", "alicew", "--no-cache")
+    done = cli("caption", broken, *words, *["--dry-run"] * dry_run)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Failed: 07.png: not an image") == 1
+    assert "trigger word alicew: 59 pictures." in done.stdout
+
+
+def test_a_plan_is_saved_also_where_nothing_else_asks_for_one(cli: Run, dataset: Planted, tmp_path: Path) -> None:
+    words = ("caption", dataset.pictures, "--custom-model", dataset.model, "--no-cache")
+    saved = tmp_path / "plan.json"
+    done = cli(*words, "--output", tmp_path / "out", "--save-plan", saved)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(saved.read_text("utf-8"))["pictures"] == PICTURES
+    nowhere = cli(*words, "--save-plan", tmp_path / "no" / "plan.json")
+    assert nowhere.returncode == 1
+    assert "is no folder" in nowhere.stderr
+    assert "The model runs" not in nowhere.stdout  # known before any work
+
+
+def test_the_model_runs_once_also_where_scores_cannot_be_stored(cli: Run, dataset: Planted, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    words = ("--custom-model", dataset.model, "--purpose", "character", "--trigger-words", "alicew")
+    done = cli("caption", dataset.pictures, *words, "--cache-folder", tmp_path / "file" / "scores")
+    assert done.returncode == 0, done.stderr
+    assert "the score store is not used" in done.stdout
+    assert done.stdout.count("The model runs on") == 1
+    assert "Captioned 60 of 60 pictures" in done.stdout
+    assert "from stored scores" not in done.stdout

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from wd14.cli.output import complain, say
 from wd14.config import CaptionConfig
-from wd14.errors import CaptionerError, JobStoppedError
+from wd14.errors import CaptionerError, ConfigError, JobStoppedError
 from wd14.parameter_groups import GROUPS
 from wd14.stop import StopToken, stopped_by_signals
 
@@ -127,4 +127,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _file(name: str | None) -> Path | None:
-    return Path(name).absolute() if name else None
+    try:
+        return Path(name).expanduser().absolute() if name else None  # a shell leaves the ~ of `--save-plan=~/x`
+    except RuntimeError as error:
+        raise ConfigError(f"--save-plan is {name}: no such user") from error

@@ -9,9 +9,9 @@ values of those bits that would change first if it were cut a little differently
 window must also have the part's shape (its aspect ratio in the pixels of the original), brightness and contrast.
 
 Parts are found by likelihood: after confirmation by `crop_match.find_regions`, among 12,000 pictures, half of those
-whose sides are 0.3 of the whole's, three of four at 0.5, nine of ten at 0.8; fewer among more pictures (benchmarks/README.md).
-Not found: parts that are smaller, turned or mirrored, or nearly without detail. Without confirmation half or more of
-what is found is no part.
+whose sides are 0.3 of the whole's, three of four at 0.5, nine of ten at 0.8, and fewer among more pictures; figures are
+in benchmarks/README.md. Not found: parts that are smaller, turned or mirrored, or nearly without detail. Without
+confirmation half or more of what is found is no part.
 """
 
 from __future__ import annotations

@@ -78,7 +78,9 @@ def take_over(
     if settled.torn:
         notes.append(f"Plan: {_some(settled.torn)} has entries that keep it and entries that do not; it is kept.")
     missing = [
-        entry.tag for key, entry in ruled.items() if entry.decision in LEAVES_OUT and key not in settled.decisions
+        entry.tag
+        for key, entry in ruled.items()
+        if entry.decision in LEAVES_OUT and settled.decisions.keys().isdisjoint((key, (key[0], None)))
     ]
     if missing:
         notes.append(f"By the rules these would be left out too, but your plan does not name them: {_some(missing)}.")

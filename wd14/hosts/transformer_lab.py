@@ -205,10 +205,12 @@ def stop_message(progress: Progress | None, dataset: str | None = None, *, store
     """What a stopped job leaves behind, in a line; `dataset` names what is complete, if the stop came too late."""
     if dataset:
         return f"Stopped when the dataset {dataset} was complete."
-    if progress is None or progress.done == 0:
-        return "Stopped before the first picture was done. No dataset was written."
     kept = " Their scores are kept: the next run goes on from there." if stores_scores else ""
-    return f"Stopped after {done_in_words(progress)}. No dataset was written.{kept}"
+    if progress is not None and progress.done:
+        return f"Stopped after {done_in_words(progress)}. No dataset was written.{kept}"
+    if progress is not None and progress.span[0]:  # an earlier pass went over all pictures
+        return f"Stopped when all pictures were studied. No dataset was written.{kept}"
+    return "Stopped before the first picture was done. No dataset was written."
 
 
 def failure_reason(error: BaseException) -> str:

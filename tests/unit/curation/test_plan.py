@@ -202,3 +202,10 @@ def test_any_value_is_a_plan_or_a_clear_error(value: object) -> None:
             raise
     else:
         assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_a_tag_that_a_plan_keeps_everywhere_is_named_by_it(plan: Plan) -> None:
+    given = edited(plan, "pink_eyes", add=({"tag": "pink eyes", "decision": "kept"},))
+    again = make_plan(study_of(planted()), given=given, trigger_words=["mychar"])
+    assert decisions(again)["pink_eyes", None] == "kept"
+    assert not any("does not name" in note for note in again.notes)

@@ -302,6 +302,11 @@ def test_messages_say_how_a_job_ended() -> None:
     nothing = Progress(0, None, 0, 0, 0.0, None)
     for progress in (None, nothing):
         assert stop_message(progress, stores_scores=True).startswith("Stopped before the first picture was done.")
+    between = Progress(0, 500, 0, 0, 0.0, None, span=(0.9, 1.0))
+    assert stop_message(between, stores_scores=True) == (
+        "Stopped when all pictures were studied. No dataset was written."
+        " Their scores are kept: the next run goes on from there."
+    )
 
 
 @pytest.mark.parametrize(

@@ -163,11 +163,17 @@ class ScoreStore:
         """Keeps facts: (sha256 of the encoded picture, its facts) each. As scores, they reach the file in batches."""
         self._keep({}, {picture: pack_facts(facts, picture) for picture, facts in rows})
 
-    def flush(self) -> None:
-        """Writes what is waiting."""
+    @property
+    def keeps(self) -> bool:
+        """Whether scores are kept, as far as is known."""
+        return self._file is not None and self._keeps
+
+    def flush(self, *, even_nothing: bool = False) -> None:
+        """Writes what is waiting; with `even_nothing` it also finds out whether anything can be written."""
         with self._lock:
             self._flushed_at = time.monotonic()
-            if self._file is None or not self._keeps or not (self._pending or self._pending_facts):
+            waiting = self._pending or self._pending_facts
+            if self._file is None or not self._keeps or not (waiting or even_nothing):
                 return
             rows = [StoredScores(picture, identity, packed) for (picture, identity), packed in self._pending.items()]
             facts = [StoredFacts(picture, packed) for picture, packed in self._pending_facts.items()]
