@@ -69,7 +69,7 @@ def test_download_without_a_network_says_what_to_do(cli: Run, tmp_path: Path, mo
 def test_a_bad_cache_folder_is_refused_in_words(cli: Run) -> None:
     done = cli("cache", "--cache-folder", "~nobody-of-that-name/x")
     assert done.returncode == 2
-    assert "Score Folder (cache_folder): expected a folder" in done.stderr
+    assert "Score Folder (cache_folder): expected a path" in done.stderr
     assert "Traceback" not in done.stderr
 
 
