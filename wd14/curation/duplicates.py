@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wd14.curation.alike import LikelyPairs, likely_pairs
+from wd14.curation.connected import components
 from wd14.curation.crops import FLAT, Bytes, Crop, likely_crops
 from wd14.types import THUMBNAIL_SIDE, FloatArray, IndexArray, PictureFacts
 
@@ -189,19 +190,8 @@ def _between(pairs: _Pairs, first: IndexArray) -> _Pairs:
 
 def _components(count: int, edges: Iterable[tuple[IndexArray, IndexArray]]) -> IndexArray:
     """(count,): the lowest position that each is connected with."""
-    parent = list(range(count))
-
-    def root(number: int) -> int:
-        while parent[number] != number:
-            parent[number] = parent[parent[number]]
-            number = parent[number]
-        return number
-
-    for one, other in edges:
-        for first, second in zip(one.tolist(), other.tolist(), strict=True):
-            low, high = sorted((root(first), root(second)))
-            parent[high] = low
-    return np.array([root(number) for number in range(count)], np.intp)
+    pairs = (pair for one, other in edges for pair in zip(one.tolist(), other.tolist(), strict=True))
+    return np.array(components(count, pairs), np.intp)
 
 
 def _groups(

@@ -10,6 +10,7 @@ from typing import Literal, overload
 from wd14.curation.checks.captions import ReadCaption
 from wd14.curation.checks.expected import Expected
 from wd14.curation.checks.words import Word, Words
+from wd14.curation.connected import components
 from wd14.curation.duplicates import find_duplicates
 from wd14.types import THUMBNAIL_SIDE, PictureFacts
 
@@ -130,7 +131,11 @@ class Gathered:
     def same_pictures(self) -> list[list[int]]:
         """Rows that hold the same picture: the same file, or one that looks the same."""
         groups = [*self._same_files(), *(sorted(rows) for kind, rows in self.similar if kind == "same")]
-        return list(_joined(groups))
+        leaders = components(len(self), ((group[0], row) for group in groups for row in group))
+        joined: dict[int, list[int]] = {}
+        for row in sorted({row for group in groups for row in group}):
+            joined.setdefault(leaders[row], []).append(row)
+        return list(joined.values())
 
     def _same_files(self) -> Iterator[list[int]]:
         """Rows whose files are the same to the byte, two or more each time."""
@@ -142,23 +147,3 @@ class Gathered:
             if digest != nothing and (earlier := first.setdefault(digest, row)) != row:
                 groups.setdefault(earlier, [earlier]).append(row)
         yield from groups.values()
-
-
-def _joined(groups: Iterable[Sequence[int]]) -> Iterator[list[int]]:
-    """Groups that share no row: those that did are one."""
-    leader: dict[int, int] = {}
-
-    def find(row: int) -> int:
-        while (above := leader.setdefault(row, row)) != row:
-            leader[row] = leader[above]
-            row = above
-        return row
-
-    for group in groups:
-        for row in group:
-            one, other = sorted((find(group[0]), find(row)))
-            leader[other] = one
-    joined: dict[int, list[int]] = {}
-    for row in sorted(leader):
-        joined.setdefault(find(row), []).append(row)
-    yield from joined.values()
