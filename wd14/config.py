@@ -24,7 +24,7 @@ from pydantic import (
 
 from wd14.config_words import explain, shown
 from wd14.errors import ConfigError
-from wd14.parsing import check_column_name, parse_list, parse_pairs, parse_thresholds, unescape
+from wd14.parsing import check_column_name, parse_list, parse_pairs, parse_thresholds, unescape, without_empty
 
 DEFAULT_MODEL = "SmilingWolf/wd-v1-4-convnext-tagger-v2"
 BUILTIN_MODEL = "builtin/colours"
@@ -186,6 +186,13 @@ class CaptionConfig(BaseModel):
         "Keep the caption that a picture has (in a caption column or a .txt beside it) and add the tags that it lacks.",
     )
 
+    edits: str = _field(
+        "",
+        "Edits",
+        "An edits.json of the review page: your corrections, made again in the captions of this run. They win over the"
+        " model, the thresholds and the plan.",
+    )
+
     # Dataset that goes in
     split: str = _field("", "Split", "Split to read. Empty = train, or else the first one; all = every split.")
     keep_columns: bool = _field(False, "Keep Columns", "Keep the other columns of the dataset.")
@@ -218,6 +225,11 @@ class CaptionConfig(BaseModel):
         " All others are copied byte for byte.",
     )
     include_scores: bool = _field(False, "Include Scores", "Add a column with each tag's score.")
+    review: bool = _field(
+        True,
+        "Review Page",
+        "Write .wd14/review.html: one page that shows pictures, tags and scores, and takes your corrections.",
+    )
     caption_files: bool = _field(
         False, "Caption Files", "Also write a text file with the caption beside each picture, as kohya does."
     )
@@ -251,7 +263,7 @@ class CaptionConfig(BaseModel):
     @classmethod
     def _validate(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         try:
-            config = validate(_without_empty(cls, values) if isinstance(values, Mapping) else values)
+            config = validate(without_empty(cls.model_fields, values) if isinstance(values, Mapping) else values)
         except ValidationError as error:
             raise ConfigError("\n".join(map(cls._explain, error.errors()))) from error
         if config.purpose in ("character", "outfit") and not config.trigger_words:
@@ -270,7 +282,7 @@ class CaptionConfig(BaseModel):
             raise ValueError(f"expected text, got {shown(value)}, which holds a NUL")
         return value
 
-    @field_validator("cache_folder", "plan", mode="after")
+    @field_validator("cache_folder", "plan", "edits", mode="after")
     @classmethod
     def _check_home(cls, value: str) -> str:
         try:
@@ -330,17 +342,3 @@ class CaptionConfig(BaseModel):
             return self.category_thresholds[category]
         own = {"general": self.general_threshold, "character": self.character_threshold}.get(category)
         return self.thresh if own is None else own
-
-
-def _without_empty(config: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Hosts write "nothing" as `''`, `'None'` or null: it is the default."""
-    known: dict[str, Any] = {}
-    for key, value in values.items():
-        field = config.model_fields.get(key)
-        if field is None:
-            continue
-        if isinstance(value, str) and key != "caption_separator":  # there spaces count
-            value = value.strip()
-        if value is not None and value not in ("", "None"):
-            known[key] = value
-    return known

@@ -15,13 +15,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "What the training is to learn": ("fold_tags", "keep_tags", "plan", "trainer"),
     "How they are written": (
         *("always_first_tags", "tag_replacement", "tag_order", "character_tags_first", "character_tag_expand"),
-        *("rating", "quality", "caption_separator", "max_tokens", "append_tags", "caption_extension"),
+        *("rating", "quality", "caption_separator", "max_tokens", "append_tags", "edits", "caption_extension"),
     ),
     "Dataset that goes in": (
         *("image_field", "split", "keep_columns", "exif_orientation", "max_megapixels", "on_error", "follow_symlinks"),
     ),
     "Dataset that comes out": (
-        *("output_dataset_name", "caption_column", "flatten_transparency", "include_scores"),
+        *("output_dataset_name", "caption_column", "flatten_transparency", "include_scores", "review"),
         *("caption_files", "in_place"),
     ),
     "How it runs": (

@@ -10,7 +10,7 @@ import ast
 import math
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from wd14.config_words import shown
@@ -161,3 +161,16 @@ def check_column_name(value: str) -> str:
     if is_taken or not value.isprintable() or len(value) > _LONGEST_COLUMN_NAME:
         raise ValueError(f"expected the name of a column, such as caption or text, got {shown(value)}")
     return value
+
+
+def without_empty(known: Container[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of known parameters. Hosts write "nothing" as `''`, `'None'` or null: that is the default."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            continue
+        if isinstance(value, str) and key != "caption_separator":  # there spaces count
+            value = value.strip()
+        if value is not None and value not in ("", "None"):
+            found[key] = value
+    return found

@@ -23,8 +23,9 @@ from wd14.data.provenance import provenance
 from wd14.data.reader import Source, open_source
 from wd14.data.report import Tally
 from wd14.data.sidecar import SidecarWriter
-from wd14.data.writer import DatasetWriter, OutputRow, Sink
+from wd14.data.writer import DatasetWriter, Sink
 from wd14.errors import AllRowsFailedError, EmptySourceError, RowError
+from wd14.finishing import Finisher
 from wd14.host_link import HostLink
 from wd14.hosts.base import Host
 from wd14.hosts.local import LocalHost
@@ -35,7 +36,7 @@ from wd14.stop import StopToken
 from wd14.text import count
 from wd14.threads import BackgroundCall
 from wd14.token_counting import token_counter
-from wd14.types import DecodedRow, RowReport, Status, Summary, TokenCounter, Written
+from wd14.types import DecodedRow, FinishedRow, RowReport, Status, Summary, TokenCounter, Written
 
 if TYPE_CHECKING:
     from wd14.curation.trainers.collector import TrainerFiles
@@ -206,12 +207,31 @@ class _Job:
                 link.say(f"Note: {remark}")
             if studied is not None:
                 self._check = studied.check(model.labels, tokens)
-            self._take_all(rows, lambda row: self._finish_row(row, captioner, sink))
+            self._take_all(rows, self._finisher(captioner, sink))
             self._check_any()
             summary = self._summary(model, rows.device)
             notes = {} if studied is None else self._notes(studied)
             output = sink.finish(summary, self._provenance(source, model, summary), notes)
             return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
+
+    def _finisher(self, captioner: Captioner, sink: Sink) -> Finisher:
+        studied, trainer, check = self._studied, self._trainer, self._check
+        listeners: list[Callable[[FinishedRow], None]] = [self._count]
+        if trainer is not None:
+            listeners.append(lambda finished: trainer.add(finished.report))
+        if check is not None:
+            listeners.append(check.add)
+        return Finisher(
+            captioner,
+            sink,
+            self._config,
+            failed=self._failed,
+            scored_before=lambda row: studied is None or not studied.scored_now(row),
+            listeners=listeners,
+        )
+
+    def _count(self, finished: FinishedRow) -> None:
+        self._tally.add(finished.report, finished.row.input.label, finished.tags, too_long=finished.too_long)
 
     def _notes(self, studied: Studied) -> dict[str, Any]:
         """What lies beside a dataset that was studied."""
@@ -277,37 +297,6 @@ class _Job:
             for row in rows:
                 finish(row)
                 self._link.tick()
-
-    def _finish_row(self, row: DecodedRow, captioner: Captioner, sink: Sink) -> None:
-        source_row = row.input
-        caption = name = None
-        tags: list[str] = []
-        too_long = False
-        status, reason = Status.FAILED, None
-        try:
-            made = captioner(row.result.require_scores(), source_row.caption)
-            if too_long := made.tokens is not None and made.tokens > self._config.max_tokens:
-                row.notes.append(f"{made.tokens:,} tokens; the limit is {self._config.max_tokens:,}")
-            scores = tuple(made.scores().items()) if self._config.include_scores else None
-            name = sink.add(OutputRow(input=source_row, caption=made.text, staged=row.staged, scores=scores))
-            caption = made.text
-            tags = [tag for tag, _ in made.tags]
-            studied = self._studied
-            scored_now = not row.from_scores or (studied is not None and studied.scored_now(source_row.index))
-            status = Status.CAPTIONED if scored_now else Status.FROM_SCORES
-        except RowError as error:
-            reason = self._failed(row, error)
-            if row.staged is not None:
-                sink.discard(row.staged)
-        report = RowReport(
-            source_row.index, source_row.source, status, source_row.name, name, caption, reason, tuple(row.notes)
-        )
-        sink.report(report)
-        self._tally.add(report, source_row.label, tags, too_long=too_long)
-        if self._trainer is not None:
-            self._trainer.add(report)
-        if self._check is not None and name is not None:
-            self._check.add(row, name, caption)
 
     def _failed(self, row: DecodedRow, error: RowError) -> str:
         """Says why a row failed, once in both passes, or raises it where the job is to stop; returns the reason."""

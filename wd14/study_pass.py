@@ -29,7 +29,7 @@ from wd14.errors import OutputError
 from wd14.model.files.find import ModelFiles
 from wd14.model.score_store.store import ScoreStore
 from wd14.run_folder import RunFolder, clear_leftovers
-from wd14.types import Curation, DecodedRow, Labels, TokenCounter
+from wd14.types import Curation, DecodedRow, FinishedRow, Labels, TokenCounter
 
 #: Pictures whose captions are shown before and after.
 _MOST_SHOWN = 3
@@ -83,11 +83,16 @@ class ResultCheck:
     def __init__(self, checker: Checker) -> None:
         self._checker = checker
 
-    def add(self, row: DecodedRow, name: str, caption: str | None) -> None:
-        """Takes a row with its path in the output and its caption."""
+    def add(self, finished: FinishedRow) -> None:
+        """Takes a row, if it was written."""
+        row, report = finished.row, finished.report
+        if report.name is None:
+            return
         concept = row.input.folder.partition("/")[2]
         self._checker.add(
-            CheckedRow(name, caption, concept, facts=row.facts, scores=row.result.scores, digest=row.digest)
+            CheckedRow(
+                report.name, report.caption, concept, facts=row.facts, scores=row.result.scores, digest=row.digest
+            )
         )
 
     def conclude(self) -> tuple[dict[str, Any], str]:

@@ -159,10 +159,11 @@ class InputSpec:
 
 
 class Status(StrEnum):
-    """How a row ended. There is no fourth way."""
+    """How a row ended. There is no fifth way."""
 
     CAPTIONED = "captioned"
     FROM_SCORES = "captioned-from-scores"
+    REJECTED = "rejected"  #: by a person's edit
     FAILED = "failed"
 
 
@@ -178,6 +179,27 @@ class RowReport:
     caption: str | None = None
     reason: str | None = None  #: why it failed
     notes: tuple[str, ...] = ()  #: what a person may want to know: "first of 12 frames", "saved as RGB on white"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRow:
+    """A row that is done, for everything that wants to know what became of it."""
+
+    row: DecodedRow
+    report: RowReport
+    tags: tuple[str, ...] = ()  #: the model's tags in its caption, as written
+    unedited: str = ""  #: the caption as it was before a person's edits
+    too_long: bool = False  #: whether the caption has more tokens than it may
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One thing that a person did to captions; docs/review.md says what each does."""
+
+    op: Literal["add", "remove", "replace", "set", "reject"]
+    tag: str = ""  #: of add, remove and replace, in any spelling
+    replacement: str = ""  #: of replace
+    caption: str = ""  #: of set
 
 
 @dataclass(frozen=True, slots=True)

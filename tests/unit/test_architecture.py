@@ -39,10 +39,19 @@ GROUND_FLOOR = {
     "images",
 }
 #: Do not know of each other: what passes between them is in `types`.
-WINGS = {"data", "model", "caption", "curation", "hosts"}
+WINGS = {"data", "model", "caption", "curation", "review", "hosts"}
 #: Put the wings together.
 UPPER = {
-    *("decoding", "scored_rows", "token_counting", "host_link", "study_pass", "pipeline", "check_settings"),
+    *(
+        "decoding",
+        "scored_rows",
+        "token_counting",
+        "host_link",
+        "study_pass",
+        "finishing",
+        "pipeline",
+        "check_settings",
+    ),
     *("similar_search", "checking", "api", "cli"),
 }
 

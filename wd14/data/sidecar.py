@@ -139,6 +139,10 @@ class SidecarWriter:
     def abandon(self) -> None:
         """Nothing: every text file is complete, and stays."""
 
+    @property
+    def hidden_folder(self) -> None:
+        """None: only text files are written."""
+
     def written(self) -> Written:
         """How many text files this run wrote and left alone by now."""
         return Written(caption_files=self._written, left_alone=self._left_alone)

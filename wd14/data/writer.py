@@ -77,6 +77,11 @@ class Sink(Protocol):
         """Removes an unfinished output. After `finish` it does nothing."""
         ...
 
+    @property
+    def hidden_folder(self) -> Path | None:
+        """Folder of the unfinished output for what is no part of the dataset; None where there is none."""
+        ...
+
     def written(self) -> Written:
         """What is there to stay by now, also when the job ends early."""
         ...
@@ -128,15 +133,14 @@ class DatasetWriter:
             raise OutputError(
                 f"cannot write to {destination.staging}: {error.strerror or error}; choose another output"
             ) from error
-        hidden = self._folder.path / ".wd14"
-        self._staging = hidden / "staging"
+        self._staging = self.hidden_folder / "staging"
         # As text for what is done for every row: building a Path costs more than the rename (benchmarks: rerun).
         self._staging_prefix = os.path.join(self._staging, "")  # noqa: PTH118
         with contextlib.ExitStack() as undo:
             undo.callback(self._folder.remove)
             with self._output_errors():
                 self._staging.mkdir(parents=True)
-                self._report = ReportWriter(hidden / "report.json")
+                self._report = ReportWriter(self.hidden_folder / "report.json")
             undo.pop_all()
 
     def stage(self, row: InputRow, picture: PictureToSave) -> StagedPicture:
@@ -209,7 +213,7 @@ class DatasetWriter:
             self._report.finish(summary)
             shutil.rmtree(self._staging)
             for name, note in {**notes, "provenance": provenance}.items():
-                write_json(self._folder.path / ".wd14" / f"{name}.json", note)
+                write_json(self.hidden_folder / f"{name}.json", note)
             self._metadata.finish()
             place = str(self._move_into_place(summary))
         if "[" in place or "::" in place:
@@ -222,6 +226,11 @@ class DatasetWriter:
         with contextlib.suppress(OSError):  # a full disk cannot take what is still buffered
             self._report.close()
         self._folder.remove()
+
+    @property
+    def hidden_folder(self) -> Path:
+        """`.wd14` in the folder that is being built."""
+        return self._folder.path / ".wd14"
 
     def written(self) -> Written:
         """The dataset, once it is in its place."""

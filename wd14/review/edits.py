@@ -1,0 +1,1 @@
+"""`edits.json`: reading it, and the edits of each picture."""
