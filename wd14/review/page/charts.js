@@ -186,13 +186,15 @@ class ChartsPanel {
     const counts = [...this.review.tagCounts().values()].filter((count) => count > 0);
     const once = counts.filter((count) => count === 1).length;
     const most = counts.reduce((highest, count) => Math.max(highest, count), 0);
-    const summary = `${plural(counts.length, "tag")}, ${grouped(once)} on one picture only; the most frequent is on ${plural(most, "picture")}.`;
+    const parts = [`${plural(counts.length, "tag")}, ${grouped(once)} on one picture only`];
+    parts.push(`the most frequent is on ${plural(most, "picture")}.`);
+    const summary = parts.join("; ");
     this.frequencies.show(frequencyBars(counts), summary);
     this.drawLengths();
   }
 
   drawLengths() {
-    const { bars, summary } = lengthBars(this.review.lengthHistogram());
+    const { bars, summary } = lengthBars(this.review.partLengths());
     this.lengths.show(bars, summary);
   }
 
@@ -222,31 +224,22 @@ function scoredCategories(review, histograms) {
   return [...withThreshold, ...others].filter((name) => histograms.get(name)?.some((number) => number > 0));
 }
 
-/** The bars for numbers of captions by their number of tags, at most 40 of them. */
-function lengthBars(numbers) {
-  let longest = numbers.length - 1;
-  while (longest > 0 && numbers[longest] === 0) longest -= 1;
-  const width = Math.max(1, Math.ceil((longest + 1) / 40));
-  const bars = [];
-  let captions = 0;
+/** At most 40 bars of how many captions have which length, and a sentence. Rows without a caption have length 0. */
+function lengthBars(lengths) {
+  const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
+  const width = Math.max(1, Math.ceil(longest / 40));
+  const numbers = new Uint32Array(Math.ceil(longest / width));
   let tags = 0;
-  for (let from = 0; from <= longest; from += width) {
-    const to = Math.min(longest, from + width - 1);
-    let number = 0;
-    for (let length = from; length <= to; length += 1) {
-      number += numbers[length];
-      captions += numbers[length];
-      tags += numbers[length] * length;
-    }
-    bars.push({
-      label: from === to ? String(from) : `${from} to ${to}`,
-      number,
-      tick: bars.length % 5 === 0 ? String(from) : "",
-    });
+  for (const length of lengths) {
+    tags += length;
+    if (length > 0) numbers[Math.floor((length - 1) / width)] += 1;
   }
-  const mean = captions === 0 ? 0 : tags / captions;
-  return {
-    bars,
-    summary: `${plural(captions, "caption")} with ${mean.toFixed(1)} tags on average, ${longest} at most.`,
-  };
+  const captions = numbers.reduce((sum, number) => sum + number, 0);
+  const bars = Array.from(numbers, (number, index) => {
+    const from = index * width + 1;
+    const label = width === 1 ? String(from) : `${from} to ${from + width - 1}`;
+    return { label, number, tick: index % 5 === 4 || index === 0 ? String(from) : "" };
+  });
+  const mean = captions === 0 ? "0" : (tags / captions).toFixed(1);
+  return { bars, summary: `${plural(captions, "caption")} with ${mean} tags on average, ${longest} at most.` };
 }

@@ -183,14 +183,15 @@ function rejectionOf(review, row) {
   return review.entries.findLast(rejects) ?? null;
 }
 
-/** Adds some items to a list, and returns a button that adds more, or null where there are no more. */
+/** Adds some items to a list, each an element or several; returns a button that adds more, "" where there are none. */
 function fillInSteps(list, items, step, make, noun) {
   let drawn = 0;
   let more = null;
   const add = () => {
-    const next = items.slice(drawn, drawn + step).map(make);
+    const chunk = items.slice(drawn, drawn + step);
+    const next = chunk.flatMap((item) => make(item));
     list.append(...next);
-    drawn += next.length;
+    drawn += chunk.length;
     const left = items.length - drawn;
     if (more && left === 0) {
       next[0]?.querySelector("button")?.focus();

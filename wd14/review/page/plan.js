@@ -127,28 +127,30 @@ class PlanPanel {
     return shown.sort((one, other) => sign * compare(one, other));
   }
 
+  /** A decision in its line, and why in a second one below. */
   makeLine(decision) {
-    const { tag, beside, reason, rule, family } = decision;
-    const words = beside ? `${tag} beside ${beside}` : tag;
-    const show = h("button", { class: "plan-tag", text: words, title: "Show the pictures" });
+    const { tag, beside, reason, rule, family, rows, frequency, lift } = decision;
+    const show = h("button", { class: "plan-tag", text: beside ? `${tag} beside ${beside}` : tag });
+    show.title = "Show the pictures";
     show.addEventListener("click", () => this.ui.setFilterText(this.filterFor(decision)));
-    const why = [rule, family && family !== rule ? family : null].filter(Boolean).join(", ");
-    const about = h("p", { class: "plan-reason muted", text: reason ? `${why}: ${reason}` : why });
     const verdict = h("span", {
       class: "plan-verdict",
       dataset: { verdict: decision.decision },
       text: decision.decision,
     });
     verdict.title = DECISION_HINTS[decision.decision] ?? "";
-    return h(
+    const number = (value, inWords) =>
+      h("td", { class: "number plan-number", text: isNumber(value) ? inWords(value) : "" });
+    const line = h("tr", {}, h("th", { scope: "row" }, show), h("td", {}, verdict));
+    line.append(number(rows, grouped), number(frequency, percent), number(lift, liftText));
+    const why = [rule, family && family !== rule ? family : null].filter(Boolean).join(", ");
+    const words = reason ? `${why}: ${reason}` : why;
+    const about = h(
       "tr",
-      {},
-      h("th", { scope: "row" }, show, about),
-      h("td", {}, verdict),
-      h("td", { class: "number plan-number", text: decision.rows == null ? "" : grouped(decision.rows) }),
-      h("td", { class: "number plan-number", text: decision.frequency == null ? "" : percent(decision.frequency) }),
-      h("td", { class: "number plan-number", text: decision.lift == null ? "" : liftText(decision.lift) }),
+      { class: "plan-reason" },
+      h("td", { colspan: PLAN_COLUMNS.length, class: "muted", text: words }),
     );
+    return [line, about];
   }
 
   /** Captions lack a tag that was left out: its pictures are found by the score, from the run's threshold on. */
@@ -185,6 +187,10 @@ class PlanPanel {
     const open = h("button", { class: "plan-tag", text: name, on: { click: () => this.ui.openRow(row) } });
     return h("li", {}, open, h("p", { class: "muted", text: reason || `lacks ${lacks.join(", ")}${has}` }));
   }
+}
+
+function isNumber(value) {
+  return value !== null && value !== undefined;
 }
 
 /** 0.8269 as "83 %". */

@@ -6,8 +6,8 @@ const SCORE_BARS = 50;
 /**
  * @param {Dataset} dataset
  * @param {number} bars how many, each as wide as the others, from score 0 to 1
- * @returns {Map<string, Uint32Array>} category -> numbers of scores; empty where no scores are known. Takes 10 ms for 1.8
- *   million candidates.
+ * @returns {Map<string, Uint32Array>} category -> numbers of scores; empty where no scores are known.
+ *   Takes 10 ms for 1.8 million candidates.
  */
 function scoreHistograms(dataset, bars) {
   if (!dataset.hasCandidates) return new Map();

@@ -37,7 +37,8 @@ class SlidersPanel {
       if (isCaptioned(review, row) && !review.slides(row)) rows.push(row);
     }
     if (rows.length === 0) return h("p", { class: "muted", text: "All captions follow the thresholds." });
-    const words = `${plural(rows.length, "caption")} ${rows.length === 1 ? "takes" : "take"} no part: what stands there is not what the thresholds give.`;
+    const takes = `${plural(rows.length, "caption")} ${rows.length === 1 ? "takes" : "take"} no part`;
+    const words = `${takes}: what stands there is not what the thresholds give.`;
     const show = button("Show them", () => ui.showRows(rows, "take no part in the thresholds"), { class: "quiet" });
     return h("p", { class: "muted slider-without" }, `${words} `, show);
   }
@@ -56,10 +57,11 @@ class SlidersPanel {
   }
 }
 
-/** "1,204 tags more and 12 fewer, 830 captions change". */
+/** "830 captions change: +1,204 −12 tags." */
 function effectInWords({ added, removed, changed }) {
   if (changed === 0) return "No caption changes.";
-  return `${plural(changed, "caption")} ${changed === 1 ? "changes" : "change"}: +${grouped(added)} −${plural(removed, "tag")}.`;
+  const verb = changed === 1 ? "changes" : "change";
+  return `${plural(changed, "caption")} ${verb}: +${grouped(added)} −${grouped(removed)} tags.`;
 }
 
 /** Whether a picture has a caption at all. */

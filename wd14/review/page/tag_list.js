@@ -193,7 +193,7 @@ class TagList {
   openMenu(entry, anchor) {
     const { text, word, count } = entry;
     const { review, ui } = this;
-    const without = countable(review) - count;
+    const without = review.countable - count;
     const entries = [
       { label: `Show ${plural(count, "picture")} with it`, run: () => ui.setFilterText(word) },
       { label: `Show ${plural(without, "picture")} without it`, run: () => ui.setFilterText(`-${word}`) },
@@ -215,15 +215,6 @@ class TagList {
     ];
     openMenu(anchor, entries, text);
   }
-}
-
-/** How many pictures have a caption that counts: neither failed nor rejected. */
-function countable(review) {
-  let number = 0;
-  for (let row = 0; row < review.rows; row += 1) {
-    if (review.dataset.status(row) !== "failed" && !review.isRejected(row)) number += 1;
-  }
-  return number;
 }
 
 /** The words of a filter as they are written, quoted parts whole. */
