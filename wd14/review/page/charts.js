@@ -1,5 +1,8 @@
 // The panel of charts: how frequent tags are, how long captions are, and how the model's scores lie about a threshold.
 
+/** Bars of a histogram of scores: each 0.02 wide. */
+const SCORE_BARS = 50;
+
 const CHART_WIDTH = 320;
 const CHART_HEIGHT = 120;
 const CHART_MARGIN = { left: 34, right: 6, top: 8, bottom: 20 };
@@ -169,8 +172,8 @@ class ChartsPanel {
   }
 
   addScores() {
-    this.histograms = scoreHistograms(this.review.dataset, SCORE_BARS);
-    const names = scoredCategories(this.review, this.histograms);
+    this.histograms = scoreHistograms(this.review);
+    const names = [...this.histograms.keys()];
     if (names.length === 0) return;
     this.category.append(...names.map((name) => h("option", { value: name, text: name })));
     this.scores.caption.append(this.category);
@@ -217,11 +220,18 @@ class ChartsPanel {
   }
 }
 
-/** Categories of which there are scores, those with a threshold first. */
-function scoredCategories(review, histograms) {
-  const withThreshold = Object.keys(review.runThresholds);
-  const others = [...histograms.keys()].filter((name) => !withThreshold.includes(name));
-  return [...withThreshold, ...others].filter((name) => histograms.get(name)?.some((number) => number > 0));
+/** category -> histogram, of the categories of which there are scores; those with a threshold first. */
+function scoreHistograms({ dataset, runThresholds }) {
+  const withThreshold = Object.keys(runThresholds);
+  const others = dataset.categories.filter((name) => !withThreshold.includes(name));
+  const histograms = [...withThreshold, ...others].map((name) => [name, dataset.scoreHistogram(name, SCORE_BARS)]);
+  return new Map(histograms.filter(([, histogram]) => histogram.some((number) => number > 0)));
+}
+
+/** How many scores of a histogram lie at or above a threshold; exact where the threshold is at the edge of a bar. */
+function numberAbove(histogram, threshold) {
+  const first = Math.round(threshold * histogram.length);
+  return histogram.subarray(first).reduce((sum, number) => sum + number, 0);
 }
 
 /** At most 40 bars of how many captions have which length, and a sentence. Rows without a caption have length 0. */

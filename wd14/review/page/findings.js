@@ -20,7 +20,7 @@ class FindingsPanel {
     this.ui = ui;
     this.sides = new Set(); // the side-by-side views that are open
     const failures = failuresByReason(review);
-    const rules = findingsByRule(review.dataset.data.findings ?? []);
+    const rules = findingsByRule(review.dataset.findings);
     this.element = h("div", { class: "findings" });
     this.element.append(h("p", { class: "muted", text: inAllWords(failures, rules) }));
     if (failures.length > 0) this.element.append(this.makeFailures(failures));

@@ -12,7 +12,10 @@ let closeOpenMenu = () => {};
 function openMenu(anchor, entries, label) {
   closeOpenMenu();
   const menu = h("div", { class: "menu", role: "menu", "aria-label": label });
+  let isOpen = true;
   const close = (focusAnchor) => {
+    if (!isOpen) return; // taking the focused item away closes once more
+    isOpen = false;
     menu.remove();
     anchor.setAttribute("aria-expanded", "false");
     document.removeEventListener("pointerdown", closeElsewhere, true);
@@ -26,6 +29,9 @@ function openMenu(anchor, entries, label) {
   };
   for (const entry of entries) menu.append(menuItem(entry, close));
   menu.addEventListener("keydown", (event) => moveInMenu(event, menu, close));
+  menu.addEventListener("focusout", (event) => {
+    if (!menu.contains(event.relatedTarget)) closeQuietly();
+  });
   document.addEventListener("pointerdown", closeElsewhere, true);
   window.addEventListener("resize", closeQuietly);
   anchor.setAttribute("aria-expanded", "true");
@@ -75,7 +81,7 @@ function placeMenu(menu, anchor) {
   const box = anchor.getBoundingClientRect();
   const { width, height } = menu.getBoundingClientRect();
   const below = box.bottom + height <= window.innerHeight;
-  const top = below ? box.bottom : Math.max(0, box.top - height);
+  const top = Math.min(below ? box.bottom : box.top - height, window.innerHeight - height - 4);
   menu.style.left = `${Math.max(4, Math.min(box.right - width, window.innerWidth - width - 4))}px`;
-  menu.style.top = `${top}px`;
+  menu.style.top = `${Math.max(4, top)}px`;
 }

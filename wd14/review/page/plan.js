@@ -23,7 +23,7 @@ const PLAN_COLUMNS = [
 
 /** Fills the container with the plan. Returns `update(what)`: the plan itself never changes while the page is open. */
 function mountPlan(container, review, ui) {
-  const { plan } = review.dataset.data;
+  const { plan } = review.dataset;
   if (!plan) {
     const text =
       "There is no plan: the run had no purpose and nothing to fold. With --purpose character it would have one.";

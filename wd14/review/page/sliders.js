@@ -15,18 +15,29 @@ class SlidersPanel {
   constructor(review, ui) {
     this.review = review;
     this.ui = ui;
-    const missing = review.dataset.data.rules ? null : review.dataset.data.rules_missing || "No scores are known here.";
     this.element = h("div", { class: "sliders" });
-    if (missing) this.element.append(h("p", { class: "slider-missing", id: "slider-missing", text: missing }));
-    this.histograms = scoreHistograms(review.dataset, SCORE_BARS);
-    this.sliders = Object.keys(review.runThresholds).map(
-      (category) => new ThresholdSlider(this, category, Boolean(missing)),
-    );
+    const categories = Object.keys(review.runThresholds);
+    if (categories.length === 0) {
+      this.sliders = [];
+      this.showMissing();
+      return;
+    }
+    this.sliders = categories.map((category) => new ThresholdSlider(this, category));
     this.effect = h("p", { class: "slider-effect", role: "status" });
     this.reset = button("Reset all", () => this.resetAll());
-    this.element.append(...this.sliders.map((slider) => slider.element));
-    if (!missing)
-      this.element.append(h("div", { class: "slider-foot" }, this.effect, this.reset), this.makeWithoutPart());
+    const foot = h("div", { class: "slider-foot" }, this.effect, this.reset);
+    this.element.append(...this.sliders.map((slider) => slider.element), foot, this.makeWithoutPart());
+  }
+
+  /** Why captions cannot follow here, and how the scores lie, where there are some. */
+  showMissing() {
+    const { dataset } = this.review;
+    const text = dataset.rulesMissing || "No scores are known here, so captions cannot follow a threshold.";
+    this.element.append(h("p", { class: "slider-missing", id: "slider-missing", text }));
+    for (const category of dataset.categories) {
+      const slider = new ThresholdSlider(this, category);
+      if (slider.strip) this.element.append(slider.element);
+    }
   }
 
   /** A line on the pictures whose captions do not follow the sliders; they never change, so it is made once. */
@@ -49,6 +60,7 @@ class SlidersPanel {
   }
 
   update() {
+    if (this.sliders.length === 0) return;
     const { thresholds, runThresholds } = this.review;
     for (const slider of this.sliders) slider.update();
     const moved = Object.keys(thresholds).some((category) => thresholds[category] !== runThresholds[category]);
@@ -71,25 +83,21 @@ function isCaptioned(review, row) {
 }
 
 class ThresholdSlider {
-  constructor(panel, category, disabled) {
+  /** A slider of a category that has no threshold here cannot be moved. */
+  constructor(panel, category) {
     this.panel = panel;
     this.category = category;
-    this.run = panel.review.runThresholds[category];
+    this.run = panel.review.runThresholds[category] ?? null;
+    const disabled = this.run === null;
     const id = `slider-${category.replace(/[^a-z0-9]/gi, "-")}`;
-    const shared = { min: 0, max: 1, disabled, "aria-describedby": disabled ? "slider-missing" : null };
-    this.range = h("input", { type: "range", id, step: 0.01, class: "slider-range", ...shared });
-    this.field = h("input", {
-      type: "number",
-      step: 0.01,
-      class: "field slider-number number",
-      "aria-label": `Threshold of ${category}, as a number`,
-      ...shared,
-    });
+    const shared = { min: 0, max: 1, step: 0.01, disabled, "aria-describedby": disabled ? "slider-missing" : null };
+    this.range = h("input", { type: "range", id, class: "slider-range", ...shared });
+    const inWords = `Threshold of ${category}, as a number`;
+    this.field = h("input", { type: "number", class: "field slider-number number", "aria-label": inWords, ...shared });
     this.off = h("input", { type: "checkbox", id: `${id}-off`, disabled });
-    this.reset = button("Reset", () => this.set(this.run), {
-      class: "quiet",
-      "aria-label": `Reset ${category} to ${shownThreshold(this.run)}`,
-    });
+    this.reset = button("Reset", () => this.set(this.run), { class: "quiet", disabled });
+    this.reset.setAttribute("aria-label", `Reset ${category} to ${shownThreshold(this.run)}`);
+    this.range.value = "0";
     this.range.addEventListener("input", () => this.set(Number(this.range.value)));
     this.field.addEventListener("input", () => this.setTyped());
     this.field.addEventListener("blur", () => this.update());
@@ -101,8 +109,8 @@ class ThresholdSlider {
     const head = h("div", { class: "slider-head" }, h("label", { for: id, class: "slider-name", text: this.category }));
     head.append(this.field, h("label", { class: "slider-off" }, this.off, "off"), this.reset);
     const element = h("div", { class: "slider", role: "group", "aria-label": `Threshold of ${this.category}` }, head);
-    const histogram = this.panel.histograms.get(this.category);
-    if (histogram?.some((number) => number > 0)) {
+    const histogram = this.panel.review.dataset.scoreHistogram(this.category, SCORE_BARS);
+    if (histogram.some((number) => number > 0)) {
       this.strip = new ScoreStrip(histogram, this.run);
       element.append(this.strip.element);
     }
@@ -140,13 +148,14 @@ class ThresholdSlider {
       this.field.setAttribute("aria-invalid", "false");
     }
     this.off.checked = isOff;
-    this.reset.hidden = value === this.run;
+    this.reset.disabled = value === this.run;
     this.strip?.update(value);
   }
 }
 
 /** 0.35 as "0.35", a threshold above all scores as "off". */
 function shownThreshold(value) {
+  if (value === null) return "nothing";
   return value > 1 ? "off" : String(value);
 }
 
@@ -159,13 +168,8 @@ class ScoreStrip {
       const height = number === 0 ? 0 : Math.max(0.6, (Math.log1p(number) / Math.log1p(most)) * 24);
       return svg("rect", { x: index * step + 0.15, y: 24 - height, width: step - 0.3, height });
     });
-    const mark = svg("line", {
-      x1: Math.min(1, run) * 100,
-      x2: Math.min(1, run) * 100,
-      y1: 0,
-      y2: 24,
-      class: "slider-run",
-    });
+    const x = Math.min(1, run ?? 0) * 100;
+    const mark = svg("line", { x1: x, x2: x, y1: 0, y2: 24, class: run === null ? "slider-no-run" : "slider-run" });
     const shape = { viewBox: "0 0 100 24", preserveAspectRatio: "none", class: "slider-strip", "aria-hidden": "true" };
     this.element = svg("svg", shape, ...this.bars, mark);
     this.first = -1;

@@ -29,6 +29,7 @@ class VirtualList {
     this.element.addEventListener("keydown", (event) => this.move(event));
     this.space.addEventListener("focusin", (event) => this.follow(event.target));
     new ResizeObserver(() => this.draw()).observe(this.element);
+    this.sortSoon = settled(() => this.sortLines(), 150);
   }
 
   /** Shows other entries. The place in the list stays, as far as there are so many. */
@@ -51,6 +52,7 @@ class VirtualList {
     const unused = this.unusedLines(first, last);
     for (let index = first; index < last; index += 1) this.drawLine(index, unused);
     for (const line of unused) line.hidden = true;
+    this.sortSoon();
   }
 
   measure() {
@@ -92,6 +94,19 @@ class VirtualList {
     line.hidden = false;
     this.controls(line).forEach((control, column) => {
       control.tabIndex = index === this.active && column === this.column ? 0 : -1;
+    });
+  }
+
+  /** Puts the elements into the order that is seen, for screen readers; the focused one stays where it is. */
+  sortLines() {
+    const sorted = this.lines.filter((line) => !line.hidden).sort((one, other) => one.index - other.index);
+    const isInOrder = (line, at) =>
+      at === 0 || sorted[at - 1].compareDocumentPosition(line) & Node.DOCUMENT_POSITION_FOLLOWING;
+    if (sorted.every(isInOrder)) return;
+    const focused = sorted.findIndex((line) => line.contains(document.activeElement));
+    sorted.forEach((line, at) => {
+      if (at < focused) sorted[focused].before(line);
+      else if (at > focused) this.space.append(line);
     });
   }
 
