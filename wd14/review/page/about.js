@@ -102,11 +102,21 @@ function pairs(entries) {
 function commandLine(review) {
   const { command, source } = review.dataset.about;
   const words = [command || `wd14-captioner caption ${quotedForShell(source || "SOURCE")}`, "--edits edits.json"];
-  const options = review.dataset.data.rules?.threshold_options ?? {};
-  for (const [category, value] of Object.entries(review.thresholds ?? {})) {
-    if (value !== review.runThresholds[category] && options[category]) words.push(`${options[category]} ${value}`);
-  }
+  const moved = movedThresholds(review);
+  if (moved !== "") words.push(`--category-thresholds ${quotedForShell(moved)}`);
   return words.join(" ");
+}
+
+/** "general=0.4,character=off"; "" where no threshold was moved. With the run's own, which the option would replace. */
+function movedThresholds(review) {
+  const moved = Object.entries(review.thresholds).filter(
+    ([category, value]) => value !== review.runThresholds[category],
+  );
+  if (moved.length === 0) return "";
+  const all = { ...review.dataset.data.rules?.category_thresholds, ...Object.fromEntries(moved) };
+  return Object.entries(all)
+    .map(([category, value]) => `${category}=${shownThreshold(value)}`)
+    .join(",");
 }
 
 /** A word for a POSIX shell. */
