@@ -42,7 +42,6 @@ SCRIPTS = (
     "detail.js",
     "menu.js",
     "virtual_list.js",
-    "score_histogram.js",
     "tag_list.js",
     "sliders.js",
     "findings.js",
