@@ -192,7 +192,8 @@ class Page {
   setTheme(theme) {
     if (theme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
-    byId("theme").textContent = { auto: "Theme: auto", dark: "Theme: dark", light: "Theme: light" }[theme];
+    byId("theme").replaceChildren(h("span", { text: "Theme:" }), theme);
+    byId("theme").setAttribute("aria-label", `Theme: ${theme}`);
     if (theme !== this.view.theme) this.setView({ theme });
   }
 
