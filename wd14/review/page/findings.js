@@ -40,7 +40,7 @@ class FindingsPanel {
       const show = () => this.ui.showRows(rows, `failed: ${reason}`);
       return h("li", {}, h("p", { class: "finding-reason", text: reason }), this.showButton(rows, show));
     });
-    const heading = h("h3", {
+    const heading = h("h2", {
       class: "finding-severity",
       dataset: { severity: "error" },
       text: `${plural(number, "picture")} failed`,
@@ -50,7 +50,7 @@ class FindingsPanel {
 
   makeSeverity(severity, rules) {
     const number = rules.reduce((sum, rule) => sum + rule.findings.length, 0);
-    const heading = h("h3", {
+    const heading = h("h2", {
       class: "finding-severity",
       dataset: { severity },
       text: plural(number, SEVERITY_WORDS[severity]),

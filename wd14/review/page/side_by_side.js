@@ -61,9 +61,10 @@ class SideBySide {
   updateCard({ row, name, element, caption, reject, keep }) {
     const isRejected = this.review.isRejected(row);
     const { separator } = this.review.dataset;
-    const parts = splitParts(this.review.caption(row), separator);
-    const marked = parts.map((part) => (this.common.has(folded(part)) ? part : h("mark", { text: part })));
-    caption.replaceChildren(...marked.flatMap((part, at) => (at === 0 ? [part] : [separator, part])));
+    const own = splitParts(this.review.caption(row), separator).filter((part) => !this.common.has(folded(part)));
+    const marked = own.flatMap((part, at) => [at === 0 ? "" : separator, h("mark", { text: part })]);
+    const words = own.length > 0 ? "Not in all captions: " : "No tag that the others lack.";
+    caption.replaceChildren(h("span", { class: "muted", text: words }), ...marked);
     element.classList.toggle("side-rejected", isRejected);
     if (!reject) return;
     reject.textContent = isRejected ? "Take back" : "Reject";
