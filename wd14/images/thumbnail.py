@@ -9,9 +9,6 @@ import io
 
 from PIL import Image, features
 
-from wd14.errors import RowError
-from wd14.images.opening import PictureFile
-
 #: Longer side, in pixels.
 SIDE = 192
 _QUALITY = 60
@@ -36,18 +33,3 @@ def thumbnail_of(image: Image.Image) -> bytes | None:
     out = io.BytesIO()
     image.save(out, "WEBP", quality=_QUALITY, method=_EFFORT)
     return out.getvalue()
-
-
-def thumbnail_of_file(data: bytes, *, max_pixels: int) -> bytes | None:
-    """The thumbnail of an encoded picture that is opened for nothing else; None where it cannot be opened.
-
-    JPEG is decoded at an eighth to a half of its size, in a fraction of the time.
-
-    Args:
-        data: the encoded picture.
-        max_pixels: larger pictures have none.
-    """
-    try:
-        return thumbnail_of(PictureFile(data, max_pixels=max_pixels).rgb(upright=True, at_least=2 * SIDE))
-    except (RowError, MemoryError):
-        return None
