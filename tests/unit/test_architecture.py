@@ -50,6 +50,8 @@ UPPER = {
         "study_pass",
         "finishing",
         "thumbnail_folder",
+        "output_place",
+        "page_model",
         "review_pass",
         "pipeline",
         "check_settings",
