@@ -26,21 +26,30 @@ SCRIPTS = (
     "log.js",
     "filter.js",
     "review.js",
+    "dom.js",
+    "keeping.js",
+    "edits_file.js",
     "saving.js",
+    "serving.js",
     "selection.js",
+    "completion.js",
     "dialogs.js",
+    "edit_dialog.js",
     "grid.js",
     "detail.js",
-    "keyboard.js",
+    "detail_tags.js",
+    "menu.js",
+    "virtual_list.js",
     "tag_list.js",
     "sliders.js",
     "findings.js",
     "plan.js",
     "charts.js",
     "about.js",
+    "keyboard.js",
     "main.js",
 )
-STYLES = ("page.css", "panels.css")
+STYLES = ("page.css", "controls.css", "pictures.css", "detail.css", "dialogs.css", "panels.css")
 
 _PLACEHOLDER = re.compile(r"\{\{(policy|title|style|data|script)\}\}")
 #: What could end the element that holds the JSON, or mean something to an HTML parser; json.dumps escapes U+2028.
