@@ -1,4 +1,4 @@
-"""The dataset of docs/review-*.webp: photographs that scikit-image and scikit-learn ship, with scores that were made up.
+"""The dataset of docs/review-*.webp: photographs that scikit-image and scikit-learn ship, with made-up scores.
 
 No tagger is needed: the scores stand in the last row of each picture's pixels, where a model made for the purpose reads
 them. What follows from them, captions, findings, the page, is real.
@@ -16,17 +16,17 @@ from tests.support.scripted_model import SIDE, Tag, save_scripted_model
 
 #: The tags of each photograph. The pictures of the two packages are public domain, CC0 or CC BY.
 PHOTOGRAPHS = {
-    "astronaut.png": "1girl solo short_hair brown_hair smile looking_at_viewer spacesuit upper_body flag indoors realistic",
-    "camera.png": "1boy solo monochrome greyscale coat outdoors camera tripod standing grass building realistic",
-    "chelsea.png": "cat no_humans whiskers looking_at_viewer orange_fur green_eyes close-up animal_focus realistic",
-    "coffee.png": "no_humans cup coffee spoon saucer table wooden_table still_life indoors food_focus realistic",
-    "rocket.jpg": "no_humans rocket launch_pad smoke night outdoors sky fire spacecraft realistic",
-    "motorcycle_left.png": "motor_vehicle motorcycle no_humans ground_vehicle garage indoors wheel realistic",
-    "hubble_deep_field.jpg": "space star_(sky) galaxy no_humans night_sky starry_sky scenery realistic",
-    "clock_motion.png": "clock no_humans blurry monochrome greyscale roman_numerals wall realistic",
-    "moon.png": "moon no_humans monochrome greyscale space full_moon crater realistic",
-    "china.jpg": "architecture east_asian_architecture tree outdoors sky building no_humans scenery day realistic",
-    "flower.jpg": "flower no_humans petals pink_flower plant blurry blurry_background close-up realistic",
+    "astronaut.png": "1girl solo short_hair brown_hair smile looking_at_viewer spacesuit upper_body flag indoors photo",
+    "camera.png": "1boy solo monochrome greyscale coat outdoors camera tripod standing grass building photo",
+    "chelsea.png": "cat no_humans whiskers looking_at_viewer orange_fur green_eyes close-up animal_focus photo",
+    "coffee.png": "no_humans cup coffee spoon saucer table wooden_table still_life indoors food_focus photo",
+    "rocket.jpg": "no_humans rocket launch_pad smoke night outdoors sky fire spacecraft photo",
+    "motorcycle_left.png": "motor_vehicle motorcycle no_humans ground_vehicle garage indoors wheel photo",
+    "hubble_deep_field.jpg": "space star_(sky) galaxy no_humans night_sky starry_sky scenery photo",
+    "clock_motion.png": "clock no_humans blurry monochrome greyscale roman_numerals wall photo",
+    "moon.png": "moon no_humans monochrome greyscale space full_moon crater photo",
+    "china.jpg": "architecture east_asian_architecture tree outdoors sky building no_humans scenery day photo",
+    "flower.jpg": "flower no_humans petals pink_flower plant blurry blurry_background close-up photo",
 }
 #: Pictures of each photograph, each of another part of it.
 PARTS = 6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import tarfile
@@ -44,8 +43,8 @@ def faults(tab: Tab) -> list[str]:
     """The serious and critical faults of what the tab shows; its page was given the script before."""
     found = tab.js("axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)")
     return [
-        f"{fault['impact']}: {fault['help']} ({fault['id']}): {json.dumps([node['html'][:300] for node in fault['nodes'][:3]])}"
-        f" {fault['nodes'][0]['failureSummary'][:300]}"
+        f"{fault['impact']}: {fault['help']} ({fault['id']}): {node['html'][:300]} {node['failureSummary'][:300]}"
         for fault in found
+        for node in fault["nodes"][:3]
         if fault["impact"] in GRAVE
     ]

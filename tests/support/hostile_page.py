@@ -66,7 +66,9 @@ def hostile_data() -> dict[str, Any]:
             **dict.fromkeys(
                 ("name", "made_by", "made_at", "source", "model", "caption_column"), " ".join(HOSTILE[:10])
             ),
-            **{"folder": "../", "options": "; ".join(HOSTILE), "command": " ".join(HOSTILE)},
+            "folder": "../",
+            "options": "; ".join(HOSTILE),
+            "command": " ".join(HOSTILE),
         },
         mark=HOSTILE[0],
         separator=", ",
@@ -119,18 +121,25 @@ def _row(number: int, text: str, tags: int) -> PageRow:
 def _plan() -> dict[str, Any]:
     decided = [
         {
-            **{
-                "tag": text,
-                "decision": ("folded", "dropped", "kept", "asked")[place % 4],
-                "rule": text,
-                "reason": text,
-            },
-            **{"family": text, "rows": 3, "frequency": 0.5, "soft_frequency": 0.5, "lift": 2.0},
+            "tag": text,
+            "decision": ("folded", "dropped", "kept", "asked")[place % 4],
+            "rule": text,
+            "reason": text,
+            "family": text,
+            "rows": 3,
+            "frequency": 0.5,
+            "soft_frequency": 0.5,
+            "lift": 2.0,
         }
         for place, text in enumerate(TAGS)
     ]
     differing = [{"name": text, "lacks": [text], "instead": [text], "reason": text} for text in HOSTILE]
     return {
-        **{"version": 1, "purpose": HOSTILE[0], "trigger_words": [HOSTILE[1]], "notes": list(HOSTILE)},
-        **{"decisions": decided, "differing": differing, "differing_in_all": len(differing)},
+        "version": 1,
+        "purpose": HOSTILE[0],
+        "trigger_words": [HOSTILE[1]],
+        "notes": list(HOSTILE),
+        "decisions": decided,
+        "differing": differing,
+        "differing_in_all": len(differing),
     }

@@ -40,7 +40,7 @@ def captions(tab: Tab) -> dict[str, str]:
     settle(tab)
     shown: dict[str, str] = tab.js("""Object.fromEntries([...document.querySelectorAll("#grid .cell")]
         .filter((cell) => !cell.matches(".rejected, .failed"))
-        .map((cell) => [cell.title, cell.querySelector(".below .muted") ? "" : cell.querySelector(".below").textContent]))
+        .map((cell) => [cell.title, cell.querySelector(".below:not(:has(.muted))")?.textContent ?? ""]))
     """)
     return {Path(source).name: caption for source, caption in shown.items()}
 
