@@ -7,42 +7,30 @@ Pictures whose facts are stored are not decoded. The model is never run, and nev
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeVar
 
 from wd14.check_settings import CheckSettings, settings_for
-from wd14.config import CaptionConfig
 from wd14.curation.checks.checker import Checker
 from wd14.curation.checks.expected import Expected
 from wd14.curation.checks.finding import Finding, number_by_severity
-from wd14.curation.checks.rule import CheckedRow
-from wd14.data.caption_files import caption_file
-from wd14.data.reader import Source, open_source
-from wd14.data.sources.input_rows import CAPTION_COLUMNS
-from wd14.data.sources.splits import split_of_folder
-from wd14.decoding import PictureLimits
-from wd14.errors import ImageTooLargeError, ModelError, RowError
-from wd14.images.facts import facts_of
-from wd14.images.opening import PictureFile
-from wd14.images.reading import read_picture
+from wd14.data.reader import open_source
+from wd14.errors import ModelError
+from wd14.looking import Looking
 from wd14.model.files.clip_vocabulary import clip_vocabulary_is_here
 from wd14.model.files.find import ModelFiles, find_here
 from wd14.model.score_store.store import ScoreStore, ScoreView
 from wd14.progress import ProgressMeter
-from wd14.regular_files import mode_of
 from wd14.scored_rows import preprocessing_of
 from wd14.similar_search import SimilarSearch
 from wd14.stop import StopToken
-from wd14.text import printable
-from wd14.threads import BackgroundCall, OrderedMap
+from wd14.threads import BackgroundCall
 from wd14.ticking import Ticker
 from wd14.token_counting import clip_tokens
-from wd14.types import InputRow, Labels, Log, PictureFacts, Progress, TokenCounter
+from wd14.types import Labels, Log, Progress, TokenCounter
 
 R = TypeVar("R")
 
@@ -108,15 +96,6 @@ def check_source(
     return check.run()
 
 
-@dataclass(slots=True)
-class _Looked:
-    """A row whose picture was looked at."""
-
-    row: InputRow
-    checked: CheckedRow
-    is_fresh: bool = False  #: whether its facts are new
-
-
 class _Check:
     """One check."""
 
@@ -154,7 +133,7 @@ class _Check:
             expected = self._settings.expected(labels)
             expected = replace(expected, count_tokens=self._wait_for(lambda: self._token_counter(expected)))
             checker = Checker(expected, self._search)
-            looking = _Looking(self._dataset, source, config, store, scores)
+            looking = Looking(self._dataset, source, config, store, scores)
             rows = stack.enter_context(looking)
             self._read_all(rows, checker, store)
             findings = self._wait_for(checker.findings)
@@ -195,7 +174,7 @@ class _Check:
         )
         return None
 
-    def _read_all(self, rows: _Looking, checker: Checker, store: ScoreStore) -> None:
+    def _read_all(self, rows: Looking, checker: Checker, store: ScoreStore) -> None:
         for looked in self._ticker.each(rows.take):
             self._search.add(looked.row)
             checker.add(looked.checked)
@@ -211,92 +190,3 @@ class _Check:
         self._progress(
             self._meter.progress(done=self._done, total=self._total, failed=self._failed, from_scores=0, now=now)
         )
-
-
-class _Looking:
-    """Rows with what is known of their pictures, in order; threads work ahead. A context manager, which ends them."""
-
-    def __init__(
-        self, dataset: str, source: Source, config: CaptionConfig, store: ScoreStore, scores: ScoreView | None
-    ) -> None:
-        self._root = _root(dataset)
-        self._config = config
-        self._store = store
-        self._scores = scores
-        self._has_column = bool({config.caption_column, *CAPTION_COLUMNS} & set(source.columns))
-        self._limits = PictureLimits(config)
-        workers = max(1, self._limits.workers)
-        self._threads: OrderedMap[InputRow, _Looked] = OrderedMap(
-            self._look,
-            source,
-            workers=workers,
-            window=8 + 4 * workers,
-            name="wd14-look",
-            weigh=_bytes_in_memory,
-            most_bytes=self._limits.most_bytes,
-        )
-
-    def take(self, timeout: float) -> _Looked:
-        """The next row; raises as `OrderedMap.take`."""
-        return self._threads.take(timeout)
-
-    def __enter__(self) -> _Looking:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._threads.close()
-
-    def _look(self, row: InputRow) -> _Looked:
-        name, folder = self._place(row)
-        looked = _Looked(replace(row, data=None), CheckedRow(name, self._caption(row), folder))
-        try:
-            with self._limits.reading(row):
-                data = read_picture(row)
-                digest = hashlib.sha256(data).digest()
-                facts = self._store.facts(digest)
-                if facts is None:
-                    facts = self._facts(data)
-                    looked.is_fresh = True
-        except RowError as error:
-            looked.checked = replace(looked.checked, error=str(error))
-        except MemoryError:
-            looked.checked = replace(looked.checked, error=str(ImageTooLargeError("there is not enough memory for it")))
-        else:
-            scores = self._scores.get(digest) if self._scores is not None else None
-            looked.checked = replace(looked.checked, facts=facts, digest=digest, scores=scores)
-        return looked
-
-    def _facts(self, data: bytes) -> PictureFacts:
-        picture = PictureFile(data, max_pixels=self._limits.max_pixels)
-        with self._limits.opening(picture):
-            return facts_of(picture.rgb(upright=True))
-
-    def _caption(self, row: InputRow) -> str | None:
-        """The caption; "" = there is one, and it is empty."""
-        if row.caption is not None or row.path is None:
-            return row.caption if row.caption is not None or not self._has_column else ""
-        there = self._has_column or mode_of(Path(caption_file(row.path, self._config.caption_extension)))
-        return "" if there else None
-
-    def _place(self, row: InputRow) -> tuple[str, str]:
-        """A row's name, as short as it is clear, and the folder of its picture below the dataset's and the split's."""
-        if row.path is None:
-            return row.label, ""
-        path = os.path.realpath(row.path)
-        if not path.startswith(self._root + os.sep):
-            return row.label, ""
-        relative = printable(Path(path).relative_to(self._root).as_posix())
-        parts = PurePosixPath(relative).parts[:-1]
-        return relative, "/".join(parts[1:] if parts and split_of_folder(parts[0]) else parts)
-
-
-def _root(dataset: str) -> str:
-    try:
-        path = Path(dataset).expanduser()
-    except RuntimeError:
-        return dataset
-    return os.path.realpath(path if path.is_dir() else path.parent)
-
-
-def _bytes_in_memory(row: InputRow | _Looked) -> int:
-    return len(row.data) if isinstance(row, InputRow) and row.data is not None else 0
