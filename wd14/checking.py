@@ -146,6 +146,8 @@ class _Check:
             ModelError: the model that the caller names cannot be used.
         """
         config = self._config
+        if config.adds_no_tags:
+            return None, None
         try:
             found = find_here(config.model, stop=self._stop)
         except ModelError as error:
