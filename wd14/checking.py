@@ -2,7 +2,8 @@
 
     source ─▶ captions, pictures (threads: hash, stored facts and scores, or the picture opened) ─▶ Checker ─▶ findings
 
-Pictures whose facts are stored are not decoded. The model is never run, and never downloaded.
+Pictures whose facts are stored are not decoded. The model is never run, and never downloaded. A watcher sees the same
+rows: `reviewing` makes the review page of them.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from wd14.check_settings import CheckSettings, settings_for
 from wd14.curation.checks.checker import Checker
 from wd14.curation.checks.expected import Expected
 from wd14.curation.checks.finding import Finding, number_by_severity
-from wd14.data.reader import open_source
+from wd14.data.reader import Source, open_source
 from wd14.errors import ModelError
-from wd14.looking import Looking
+from wd14.looking import LookedRow, Looking
 from wd14.model.files.clip_vocabulary import clip_vocabulary_is_here
 from wd14.model.files.find import ModelFiles, find_here
 from wd14.model.score_store.store import ScoreStore, ScoreView
@@ -92,12 +93,33 @@ def check_source(
         JobStoppedError: a stop was asked for.
     """
     settings = settings_for(source, parameters or {})
-    check = _Check(str(source), settings, log, progress, StopToken(stop))
-    return check.run()
+    return DatasetCheck(str(source), settings, log, progress, StopToken(stop)).run()
 
 
-class _Check:
-    """One check."""
+class Watcher(Protocol):
+    """Sees what a check sees; it wants thumbnails."""
+
+    def begin(self, source: Source, model: ModelFiles | Labels | None, tokens: TokenCounter | None) -> None:
+        """Told before the first row: the dataset, what of its model is here, and what counts tokens."""
+
+    def original(self, digest: bytes) -> bytes:
+        """From the sha256 of a picture to that of the one it was made from. Called by any thread."""
+
+    def add(self, looked: LookedRow) -> None:
+        """Takes the next row."""
+
+
+class DatasetCheck:
+    """One check.
+
+    Args:
+        dataset: as the caller named it.
+        settings: what is known of it.
+        log: is told what is left out while reading, and why.
+        progress: is shown where the check stands.
+        stop: ends the check.
+        watcher: sees every row as well.
+    """
 
     def __init__(
         self,
@@ -106,7 +128,10 @@ class _Check:
         log: Log,
         progress: Callable[[Progress], None],
         stop: StopToken,
+        *,
+        watcher: Watcher | None = None,
     ) -> None:
+        self._watcher = watcher
         self._dataset = dataset
         self._settings = settings
         self._config = settings.config
@@ -121,7 +146,8 @@ class _Check:
         self._total: int | None = None
 
     def run(self) -> CheckReport:
-        config = self._config
+        """Checks; raises as `check_source`."""
+        config, watcher = self._config, self._watcher
         with ExitStack() as stack:
             stack.callback(self._stop.request, "the check has ended")
             source = self._wait_for(lambda: open_source(self._dataset, config, log=self._log))
@@ -129,41 +155,50 @@ class _Check:
             self._total = source.total
             store = ScoreStore.open(config.cache_path, log=self._log) if config.cache else ScoreStore.off()
             stack.enter_context(store)
-            labels, scores = self._wait_for(lambda: self._model(store))
+            model = self._wait_for(self._model)
+            labels, scores = self._labels_and_scores(model, store)
             expected = self._settings.expected(labels)
             expected = replace(expected, count_tokens=self._wait_for(lambda: self._token_counter(expected)))
             checker = Checker(expected, self._search)
-            looking = Looking(self._dataset, source, config, store, scores)
-            rows = stack.enter_context(looking)
+            more: dict[str, Any] = {}
+            if watcher is not None:
+                watcher.begin(source, model, expected.count_tokens)
+                more = {"original": watcher.original, "with_thumbnails": True}
+            rows = stack.enter_context(Looking(self._dataset, source, config, store, scores, **more))
             self._read_all(rows, checker, store)
             findings = self._wait_for(checker.findings)
         return CheckReport(self._dataset, len(checker), tuple(findings), tuple(self._remarks))
 
-    def _model(self, store: ScoreStore) -> tuple[Labels | None, ScoreView | None]:
-        """The tags of the model, and its stored scores, as far as they are here.
+    def _model(self) -> ModelFiles | Labels | None:
+        """The model as far as it is here.
 
         Raises:
             ModelError: the model that the caller names cannot be used.
         """
         config = self._config
         if config.adds_no_tags:
-            return None, None
+            return None
         try:
             found = find_here(config.model, stop=self._stop)
         except ModelError as error:
             if self._settings.given & {"generation_model", "custom_model"}:
                 raise
             self._remarks.append(f"whether words are tags of the model: {error}")
-            return None, None
+            return None
         if found is None:
             self._remarks.append(
                 f"whether words are tags of the model: {config.model} is not on this machine (wd14-captioner download"
                 f" {config.model}, or --generation-model with one that is)"
             )
-            return None, None
-        if isinstance(found, ModelFiles):
-            return found.labels, store.view(found.identity, preprocessing_of(config), found.labels, name=found.id)
-        return found, None
+        return found
+
+    def _labels_and_scores(
+        self, model: ModelFiles | Labels | None, store: ScoreStore
+    ) -> tuple[Labels | None, ScoreView | None]:
+        if not isinstance(model, ModelFiles):
+            return model, None
+        view = store.view(model.identity, preprocessing_of(self._config), model.labels, name=model.id)
+        return model.labels, view
 
     def _token_counter(self, expected: Expected) -> TokenCounter | None:
         """What counts tokens. The vocabulary is fetched only for a limit that somebody asked for."""
@@ -182,8 +217,12 @@ class _Check:
             checker.add(looked.checked)
             self._done += 1
             self._failed += looked.checked.error is not None
-            if looked.is_fresh and looked.checked.facts is not None:
+            if looked.has_new_facts and looked.checked.facts is not None:
                 store.put_facts([(looked.checked.digest, looked.checked.facts)])
+            if looked.has_new_thumbnail and looked.thumbnail is not None:
+                store.put_thumbnails([(looked.checked.digest, looked.thumbnail)])
+            if self._watcher is not None:
+                self._watcher.add(looked)
 
     def _wait_for(self, make: Callable[[], R]) -> R:
         return self._ticker.wait_for(BackgroundCall(make, "wd14-check"))

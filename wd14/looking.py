@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -23,11 +24,12 @@ from wd14.errors import ImageTooLargeError, RowError
 from wd14.images.facts import facts_of
 from wd14.images.opening import PictureFile
 from wd14.images.reading import read_picture
+from wd14.images.thumbnail import thumbnail_of
 from wd14.model.score_store.store import ScoreStore, ScoreView
 from wd14.regular_files import mode_of
 from wd14.text import printable
 from wd14.threads import OrderedMap
-from wd14.types import InputRow, PictureFacts
+from wd14.types import InputRow
 
 
 @dataclass(slots=True)
@@ -36,19 +38,43 @@ class LookedRow:
 
     row: InputRow
     checked: CheckedRow
-    is_fresh: bool = False  #: whether its facts are new
+    path: str | None = None  #: of its file below the dataset's folder; None = it has none there
+    original: bytes = b""  #: sha256 of the picture that its scores are stored under
+    thumbnail: bytes | None = None  #: where thumbnails are wanted, as `images.thumbnail` makes them
+    has_new_facts: bool = False
+    has_new_thumbnail: bool = False
 
 
 class Looking:
-    """Rows with what is known of their pictures, in order; threads work ahead. A context manager, which ends them."""
+    """Rows with what is known of their pictures, in order; threads work ahead. A context manager, which ends them.
+
+    Args:
+        dataset: as the caller named it.
+        source: its rows.
+        config: says how it is read.
+        store: has facts and thumbnails, and is asked from any thread.
+        scores: the stored scores of the model; None = none are wanted.
+        original: from the sha256 of a picture to that of the one it was made from, under which scores are stored.
+        with_thumbnails: whether rows come with the thumbnail for the review page.
+    """
 
     def __init__(
-        self, dataset: str, source: Source, config: CaptionConfig, store: ScoreStore, scores: ScoreView | None
+        self,
+        dataset: str,
+        source: Source,
+        config: CaptionConfig,
+        store: ScoreStore,
+        scores: ScoreView | None,
+        *,
+        original: Callable[[bytes], bytes] = lambda digest: digest,
+        with_thumbnails: bool = False,
     ) -> None:
-        self._root = _root(dataset)
+        self._root = root_of(dataset)
         self._config = config
         self._store = store
         self._scores = scores
+        self._original = original
+        self._with_thumbnails = with_thumbnails
         self._has_column = bool({config.caption_column, *CAPTION_COLUMNS} & set(source.columns))
         self._limits = PictureLimits(config)
         workers = max(1, self._limits.workers)
@@ -73,29 +99,35 @@ class Looking:
         self._threads.close()
 
     def _look(self, row: InputRow) -> LookedRow:
-        name, folder = self._place(row)
-        looked = LookedRow(replace(row, data=None), CheckedRow(name, self._caption(row), folder))
+        path = self._path(row)
+        name, folder = _place(row, path)
+        looked = LookedRow(replace(row, data=None), CheckedRow(name, self._caption(row), folder), path)
         try:
             with self._limits.reading(row):
-                data = read_picture(row)
-                digest = hashlib.sha256(data).digest()
-                facts = self._store.facts(digest)
-                if facts is None:
-                    facts = self._facts(data)
-                    looked.is_fresh = True
+                self._look_at_picture(looked, read_picture(row))
         except RowError as error:
             looked.checked = replace(looked.checked, error=str(error))
         except MemoryError:
             looked.checked = replace(looked.checked, error=str(ImageTooLargeError("there is not enough memory for it")))
-        else:
-            scores = self._scores.get(digest) if self._scores is not None else None
-            looked.checked = replace(looked.checked, facts=facts, digest=digest, scores=scores)
         return looked
 
-    def _facts(self, data: bytes) -> PictureFacts:
-        picture = PictureFile(data, max_pixels=self._limits.max_pixels)
-        with self._limits.opening(picture):
-            return facts_of(picture.rgb(upright=True))
+    def _look_at_picture(self, looked: LookedRow, data: bytes) -> None:
+        digest = hashlib.sha256(data).digest()
+        looked.original = self._original(digest)
+        facts = self._store.facts(digest)
+        if self._with_thumbnails:
+            looked.thumbnail = self._store.thumbnail(looked.original) or self._store.thumbnail(digest)
+        wants_thumbnail = self._with_thumbnails and looked.thumbnail is None
+        if facts is None or wants_thumbnail:
+            picture = PictureFile(data, max_pixels=self._limits.max_pixels)
+            with self._limits.opening(picture):
+                image = picture.rgb(upright=True)
+                if wants_thumbnail:
+                    looked.thumbnail, looked.has_new_thumbnail = thumbnail_of(image), True
+                if facts is None:
+                    facts, looked.has_new_facts = facts_of(image), True
+        scores = self._scores.get(looked.original) if self._scores is not None else None
+        looked.checked = replace(looked.checked, facts=facts, digest=digest, scores=scores)
 
     def _caption(self, row: InputRow) -> str | None:
         """The caption; "" = there is one, and it is empty."""
@@ -104,19 +136,25 @@ class Looking:
         there = self._has_column or mode_of(Path(caption_file(row.path, self._config.caption_extension)))
         return "" if there else None
 
-    def _place(self, row: InputRow) -> tuple[str, str]:
-        """A row's name, as short as it is clear, and the folder of its picture below the dataset's and the split's."""
+    def _path(self, row: InputRow) -> str | None:
+        """Where the picture's file is below the dataset's folder; None = it has none there."""
         if row.path is None:
-            return row.label, ""
+            return None
         path = os.path.realpath(row.path)
-        if not path.startswith(self._root + os.sep):
-            return row.label, ""
-        relative = printable(Path(path).relative_to(self._root).as_posix())
-        parts = PurePosixPath(relative).parts[:-1]
-        return relative, "/".join(parts[1:] if parts and split_of_folder(parts[0]) else parts)
+        return Path(path).relative_to(self._root).as_posix() if path.startswith(self._root + os.sep) else None
 
 
-def _root(dataset: str) -> str:
+def _place(row: InputRow, path: str | None) -> tuple[str, str]:
+    """A row's name, as short as it is clear, and the folder of its picture below the dataset's and the split's."""
+    if path is None:
+        return row.label, ""
+    relative = printable(path)
+    parts = PurePosixPath(relative).parts[:-1]
+    return relative, "/".join(parts[1:] if parts and split_of_folder(parts[0]) else parts)
+
+
+def root_of(dataset: str) -> str:
+    """The folder that a dataset's files lie in, without links; of what is no folder, its parent."""
     try:
         path = Path(dataset).expanduser()
     except RuntimeError:

@@ -135,6 +135,7 @@ class ReportedRow:
     reason: str | None
     notes: tuple[str, ...]
     digest: bytes  #: sha256 of the picture in the source; empty = not known, as in reports of earlier versions
+    saved: bytes  #: sha256 of the picture in the dataset, where that is another; else empty
 
 
 def read_report(path: Path) -> Iterator[ReportedRow]:
@@ -156,8 +157,9 @@ def read_report(path: Path) -> Iterator[ReportedRow]:
 
 
 def _reported(row: Mapping[str, Any]) -> ReportedRow:
-    output, reason, digest = row["output"], row.get("reason"), bytes.fromhex(row.get("sha256") or "")
-    if len(digest) not in (0, 32):
+    output, reason = row["output"], row.get("reason")
+    digest, saved = (bytes.fromhex(row.get(key) or "") for key in ("sha256", "saved_sha256"))
+    if {len(digest), len(saved)} - {0, 32}:
         raise ValueError("a sha256 has 64 digits")
     return ReportedRow(
         str(row["source"]),
@@ -166,6 +168,7 @@ def _reported(row: Mapping[str, Any]) -> ReportedRow:
         None if reason is None else str(reason),
         tuple(map(str, row.get("notes", ()))),
         digest,
+        saved,
     )
 
 
