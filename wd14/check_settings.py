@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wd14.config import CaptionConfig
+from wd14.config import NO_MODEL, CaptionConfig
 from wd14.curation.checks.expected import USUAL_TOKENS, Expected
 from wd14.curation.checks.picture_rules import HIGH_SCORE
 from wd14.curation.plan import read_plan
@@ -113,7 +113,10 @@ def settings_for(dataset: str | Path, parameters: Mapping[str, Any]) -> CheckSet
 
 
 def _without_the_runs_model(given: frozenset[str], run: Mapping[str, Any]) -> dict[str, Any]:
-    """A model that the caller names counts, also where the run had one of its own."""
+    """A model that the caller names counts, also where the run had one of its own; the model without tags has none."""
+    models = {"generation_model", "custom_model"} & run.keys()
+    if any(str(run[key]).strip().lower() == NO_MODEL for key in models):
+        return dict.fromkeys(models, "")
     return {"custom_model": ""} if "generation_model" in given and "custom_model" in run else {}
 
 

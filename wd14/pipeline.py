@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wd14.caption.captioner import Captioner
-from wd14.config import CaptionConfig
+from wd14.config import NO_MODEL, CaptionConfig
 from wd14.data.provenance import provenance
 from wd14.data.reader import Source, open_source
 from wd14.data.report import Tally
 from wd14.data.sidecar import SidecarWriter
 from wd14.data.writer import DatasetWriter, Sink
-from wd14.errors import AllRowsFailedError, EmptySourceError, RowError
+from wd14.errors import AllRowsFailedError, ConfigError, EmptySourceError, RowError
 from wd14.finishing import Finisher
 from wd14.host_link import HostLink
 from wd14.hosts.base import Host
@@ -112,6 +112,8 @@ class _Job:
     ) -> None:
         self.host = host
         self._config = config
+        if config.adds_no_tags and (dry_run or save_plan is not None):
+            raise ConfigError(f"{NO_MODEL} adds no tag: there is no plan to show (--dry-run) or to save (--save-plan)")
         self._dry_run = dry_run
         self._save_plan = save_plan
         self._stop = StopToken(host.stop)

@@ -54,7 +54,7 @@ UPPER = {
         "pipeline",
         "check_settings",
     ),
-    *("similar_search", "checking", "api", "cli"),
+    *("similar_search", "looking", "checking", "api", "cli"),
 }
 
 HOST_SDKS = {"lab", "transformerlab"}
