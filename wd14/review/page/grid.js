@@ -51,6 +51,7 @@ class Grid {
     this.lineHeight = this.view.size + this.textHeight + 2 + CELL_GAP;
     this.element.style.setProperty("--columns", this.columns);
     this.element.style.setProperty("--picture-height", `${this.view.size}px`);
+    this.element.style.setProperty("--lines", lines || 1);
     this.element.style.setProperty("--text-height", `${this.textHeight}px`);
     this.first = -1;
     this.resize();
