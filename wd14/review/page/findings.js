@@ -69,7 +69,7 @@ class FindingsPanel {
       h("span", { class: "finding-rule", text: rule.name }),
       h("span", { class: "badge number", text: number }),
     );
-    const details = h("details", { class: "finding" }, summary);
+    const details = h("details", { class: "finding-kind" }, summary);
     details.addEventListener("toggle", () => {
       if (details.open && details.children.length === 1) details.append(...this.fillRule(rule, rows));
     });

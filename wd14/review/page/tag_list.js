@@ -54,7 +54,7 @@ class TagList {
     );
     this.list.element.addEventListener("contextmenu", (event) => this.onContextMenu(event));
     const head = h("div", { class: "tags-head" }, this.search, this.orderBox);
-    this.element = h("div", { class: "tags" }, head, this.chips, this.said, this.list.element);
+    this.element = h("div", { class: "tags-panel" }, head, this.chips, this.said, this.list.element);
   }
 
   update(what) {
