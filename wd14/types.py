@@ -95,6 +95,8 @@ class DecodedRow:
     staged: Any = None  #: the picture's place in the output that is being built
     result: ScoringResult = field(default_factory=ScoringResult)
     facts: PictureFacts | None = None  #: where the picture was decoded, or the stored ones were asked for
+    thumbnail: bytes | None = None  #: for the review page, where it was made anew
+    has_thumbnail: bool = False  #: whether the review page has one
     from_scores: bool = False  #: whether the scores are stored ones, or those of the same picture in another row
     notes: list[str] = field(default_factory=list)  #: see `RowReport.notes`
 

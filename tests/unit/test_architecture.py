@@ -49,6 +49,8 @@ UPPER = {
         "host_link",
         "study_pass",
         "finishing",
+        "thumbnail_folder",
+        "review_pass",
         "pipeline",
         "check_settings",
     ),
