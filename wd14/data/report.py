@@ -129,6 +129,7 @@ class ReportWriter:
 class ReportedRow:
     """A row as a report has it."""
 
+    input: str
     source: str
     status: Status
     output: str | None  #: path in the dataset
@@ -136,6 +137,11 @@ class ReportedRow:
     notes: tuple[str, ...]
     digest: bytes  #: sha256 of the picture in the source; empty = not known, as in reports of earlier versions
     saved: bytes  #: sha256 of the picture in the dataset, where that is another; else empty
+
+    @property
+    def label(self) -> str:
+        """The row for a person, as `InputRow.label`."""
+        return self.source if self.source.endswith(self.input) else f"{self.input} ({self.source})"
 
 
 def read_report(path: Path) -> Iterator[ReportedRow]:
@@ -162,6 +168,7 @@ def _reported(row: Mapping[str, Any]) -> ReportedRow:
     if {len(digest), len(saved)} - {0, 32}:
         raise ValueError("a sha256 has 64 digits")
     return ReportedRow(
+        str(row["input"]),
         str(row["source"]),
         Status(row["status"]),
         None if output is None else str(output),
