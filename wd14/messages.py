@@ -54,6 +54,7 @@ def closing_lines(summary: Summary) -> Iterator[str]:
     words = f"Captioned {share(summary.succeeded, summary.total, 'picture')} in {duration(summary.seconds)}"
     if summary.from_scores:
         words += f" ({summary.from_scores:,} from stored scores)"
+    words += f"; {summary.rejected:,} rejected by the edits" if summary.rejected else ""
     yield words + (f"; {summary.failed:,} failed, each is named above." if summary.failed else ".")
     if summary.frequent_tags:
         listed = ", ".join(f"{tag} {number:,}" for tag, number in summary.frequent_tags)
