@@ -18,17 +18,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wd14.caption.captioner import Captioner
-from wd14.config import CaptionConfig
+from wd14.caption.editing import Editor
+from wd14.config import NO_MODEL, CaptionConfig
 from wd14.data.provenance import provenance
 from wd14.data.reader import Source, open_source
 from wd14.data.report import Tally
 from wd14.data.sidecar import SidecarWriter
 from wd14.data.writer import DatasetWriter, Sink
-from wd14.errors import AllRowsFailedError, EmptySourceError, RowError
+from wd14.errors import ConfigError, RowError
 from wd14.finishing import Finisher
 from wd14.host_link import HostLink
 from wd14.hosts.base import Host
 from wd14.hosts.local import LocalHost
+from wd14.job_edits import JobEdits
 from wd14.messages import closing_lines, opening_lines, thresholds_in_words
 from wd14.model.files.find import ModelFiles, find_model
 from wd14.scored_rows import ScoredRows
@@ -112,6 +114,8 @@ class _Job:
     ) -> None:
         self.host = host
         self._config = config
+        if config.adds_no_tags and (dry_run or save_plan is not None):
+            raise ConfigError(f"{NO_MODEL} adds no tag: there is no plan to show (--dry-run) or to save (--save-plan)")
         self._dry_run = dry_run
         self._save_plan = save_plan
         self._stop = StopToken(host.stop)
@@ -123,6 +127,8 @@ class _Job:
         self._check: ResultCheck | None = None
         self._trainer = _trainer_files(config)
         self._wanted: str | None = None
+        self._edits: JobEdits  # read when the source is known
+        self._editor: Editor | None = None
         self._said: set[str] = set()  # failures in the study
 
     def run(self) -> Summary:
@@ -132,6 +138,7 @@ class _Job:
             finding = BackgroundCall(lambda: find_model(config.model, log=link.say, stop=stop), "wd14-model")
             counting = BackgroundCall(lambda: token_counter(config, log=link.say, stop=stop), "wd14-tokens")
             place = self.host.source(config)
+            edits = self._edits = link.wait_for(BackgroundCall(lambda: JobEdits(config, place), "wd14-edits"))
             finding.start()
             counting.start()
             source = link.wait_for(BackgroundCall(lambda: open_source(place, config, log=link.say), "wd14-source"))
@@ -141,6 +148,7 @@ class _Job:
             link.say(f"Dataset: {source.name}{total}")
             model = link.wait_for(finding)
             link.say_all(opening_lines(config, model.labels, model.thresholds, config.model))
+            self._editor = edits.editor(model.labels)
             if config.studies or self._dry_run or self._save_plan is not None:
                 from wd14.study_pass import StudyPass
 
@@ -151,6 +159,7 @@ class _Job:
                     return self._summary(model, None)
             summary, output = self._caption(source, model, counting)
         link.say_all(closing_lines(summary))
+        link.say_all(edits.closing_lines())
         if self._wanted not in (None, output):
             link.say(f"{self._wanted} was there already and is untouched.")
         if self._trainer is not None:
@@ -164,7 +173,7 @@ class _Job:
             source, study.model, study.config, stop=self._stop, log=self._link.say, spare=study.spare
         ) as rows:
             self._take_all(rows, self._study_row(study))
-            self._check_any()
+            self._tally.check_any()
             tokens, device = self._link.wait_for(counting), rows.device
             concluding = BackgroundCall(lambda: study.conclude(source.name, device, tokens), "wd14-plan")
             studied = self._link.wait_for(concluding)
@@ -176,11 +185,14 @@ class _Job:
     def _study_row(self, study: StudyPass) -> Callable[[DecodedRow], None]:
         def finish(row: DecodedRow) -> None:
             reason = None
+            status = Status.FROM_SCORES if row.from_scores else Status.CAPTIONED
             try:
-                study.add(row)
+                if self._edits.of(row).rejected:
+                    status = Status.REJECTED
+                else:
+                    study.add(row)
             except RowError as error:
-                reason = self._failed(row, error)
-            status = Status.FAILED if reason else Status.FROM_SCORES if row.from_scores else Status.CAPTIONED
+                reason, status = self._failed(row, error), Status.FAILED
             self._tally.add(
                 RowReport(row.input.index, row.input.source, status, row.input.name, reason=reason), row.input.label
             )
@@ -202,21 +214,30 @@ class _Job:
             # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
             tokens = link.wait_for(counting)
             curation = None if studied is None else studied.curation
-            captioner = Captioner(model.labels, config, published=model.thresholds, curation=curation, tokens=tokens)
+            captioner = Captioner(
+                model.labels,
+                config,
+                published=model.thresholds,
+                curation=curation,
+                tokens=tokens,
+                editor=self._editor,
+            )
             for remark in captioner.remarks:
                 link.say(f"Note: {remark}")
             if studied is not None:
                 self._check = studied.check(model.labels, tokens)
             self._take_all(rows, self._finisher(captioner, sink))
-            self._check_any()
+            self._tally.check_any()
             summary = self._summary(model, rows.device)
             notes = {} if studied is None else self._notes(studied)
+            if self._editor is not None:
+                notes["edits"] = self._edits.all.text
             output = sink.finish(summary, self._provenance(source, model, summary), notes)
             return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
 
     def _finisher(self, captioner: Captioner, sink: Sink) -> Finisher:
         studied, trainer, check = self._studied, self._trainer, self._check
-        listeners: list[Callable[[FinishedRow], None]] = [self._count]
+        listeners: list[Callable[[FinishedRow], None]] = [self._count, self._edits.note]
         if trainer is not None:
             listeners.append(lambda finished: trainer.add(finished.report))
         if check is not None:
@@ -225,6 +246,7 @@ class _Job:
             captioner,
             sink,
             self._config,
+            self._edits,
             failed=self._failed,
             scored_before=lambda row: studied is None or not studied.scored_now(row),
             listeners=listeners,
@@ -312,16 +334,6 @@ class _Job:
         """Tells what still runs in threads that the job is over, and says what they said."""
         self._stop.request("the job has ended")
         self._link.say_waiting()
-
-    def _check_any(self) -> None:
-        tally = self._tally
-        if tally.done == 0:
-            raise EmptySourceError("the dataset holds no pictures")
-        if tally.failed == tally.done:
-            source, reason = tally.failures[0]  # the others were said when they failed
-            raise AllRowsFailedError(
-                f"none of {count(tally.done, 'picture')} could be captioned; the first: {source}: {reason}"
-            )
 
 
 def _trainer_files(config: CaptionConfig) -> TrainerFiles | None:

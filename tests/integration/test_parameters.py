@@ -157,7 +157,7 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
 OWN_TEST = {
     *("image_field", "split", "keep_columns", "batch_size", "max_data_loader_n_workers", "output_dataset_name"),
     *("quality", "implications", "follow_symlinks", "on_error", "in_place", "device", "cache", "cache_folder"),
-    *("trainer", "purpose", "plan"),
+    *("trainer", "purpose", "plan", "edits"),
 }
 
 

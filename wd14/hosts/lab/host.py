@@ -165,6 +165,7 @@ class LabHost(TransformerLabHost):
         score = {
             "captioned": summary.succeeded,
             "failed": summary.failed,
+            "rejected": summary.rejected,
             "without_tags": summary.without_tags,
             "from_scores": summary.from_scores,
             "pictures_per_second": rate,

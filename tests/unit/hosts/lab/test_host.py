@@ -182,7 +182,14 @@ def test_a_finished_job_has_its_dataset_and_what_the_page_shows(desk: Desk) -> N
     saved = desk.workspace / "datasets" / "pics_captions"
     assert (saved / "train" / "metadata.jsonl").is_file()
     assert desk.lab.reports[-1] == (99, {"pictures": 5, "pictures_per_second": 2.5, "failed": 1})
-    score = {"captioned": 4, "failed": 1, "without_tags": 0, "from_scores": 1, "pictures_per_second": 2.5}
+    score = {
+        "captioned": 4,
+        "failed": 1,
+        "rejected": 0,
+        "without_tags": 0,
+        "from_scores": 1,
+        "pictures_per_second": 2.5,
+    }
     assert desk.lab.ended == ("captioned 4 of 5 pictures, 1 failed", score)
     assert next(iter(desk.lab.ended[1])) == "captioned"  # the page shows the first one
     assert desk.host.end_reported
