@@ -49,9 +49,7 @@ class PageModel:
 
     def candidates(self) -> Candidates:
         """What takes the rows' scores."""
-        return Candidates(
-            self._labels, floor=floor_for(lowest_threshold(self._labels, self._config, self._published))
-        )
+        return Candidates(self._labels, floor=floor_for(lowest_threshold(self._labels, self._config, self._published)))
 
     def words(self) -> Words:
         """How the model's tags are written."""

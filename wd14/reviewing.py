@@ -1,7 +1,7 @@
 """Makes the review page of a captioned dataset that lies there. The dataset stays as it is, and no model is run.
 
-    source ─▶ DatasetCheck ─▶ rows with facts, thumbnails, stored scores ─▶ PageRows ─┐
-                          └─▶ findings ───────────────────────────────────────────────┴▶ the page
+source ─▶ DatasetCheck ─▶ rows with facts, thumbnails, stored scores ─▶ PageRows ─┐
+                      └─▶ findings ───────────────────────────────────────────────┴▶ the page
 """
 
 from __future__ import annotations
@@ -105,9 +105,7 @@ def review_dataset(
         data = watcher.data(check)
         place.finish(data)
     check = CheckReport(check.dataset, check.pictures, check.findings, (*check.remarks, *watcher.remarks))
-    return DatasetReview(
-        str(source), place.page, folder, data, watcher.parameters, settings.is_ours, check, place
-    )
+    return DatasetReview(str(source), place.page, folder, data, watcher.parameters, settings.is_ours, check, place)
 
 
 def _folder(source: str | Path) -> Path | None:
