@@ -1,6 +1,6 @@
 """Where a page of a dataset that lies there goes: into its `.wd14`, with thumbnails beside it, or into one file.
 
-Both are made in a hidden folder first. Only what is ours is replaced: a page that says so, and files `0.webp`, `1.webp`, ….
+It is made in a hidden folder first. Only what is ours is replaced: a page that says so, and files such as `0.webp`.
 """
 
 from __future__ import annotations
