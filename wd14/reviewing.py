@@ -33,6 +33,7 @@ from wd14.review.page_data import PageContents, Words, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.review.place import PagePlace
 from wd14.stop import StopToken
+from wd14.text import count
 from wd14.types import Log, Progress, Status
 
 EDITS = "edits.json"
@@ -105,10 +106,10 @@ def review_dataset(
         check = DatasetCheck(str(source), settings, log, progress, StopToken(stop), watcher=watcher).run()
         data = watcher.data(check)
         place.finish(data)
+    if place.left_out:
+        watcher.remarks.append(f"{count(place.left_out, 'thumbnail')}, for which one file has no room")
     check = CheckReport(check.dataset, check.pictures, check.findings, (*check.remarks, *watcher.remarks))
-    return DatasetReview(
-        str(source), place.page, folder, data, watcher.parameters, settings.is_ours, check, place
-    )
+    return DatasetReview(str(source), place.page, folder, data, watcher.parameters, settings.is_ours, check, place)
 
 
 def _folder(source: str | Path) -> Path | None:
@@ -265,7 +266,7 @@ class _PageMaker:
             ],
             edits=self._edit_entries,
             thumbnails=self._without_thumbnail,
-            more={} if rules is None else {"tokens": rules.tokens},
+            tokens=None if rules is None else rules.tokens,
         )
         return page_data(rows, contents)
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from wd14.cli import check
+from wd14.cli import check, serve
 from wd14.cli.caption import HelpFormatter, file_named, parameters_in
 from wd14.cli.output import is_heard, say
 from wd14.stop import StopToken, stopped_by_signals
@@ -20,7 +20,7 @@ def add_command(commands: Any) -> None:
     """Adds `review` to the program's commands."""
     parser = commands.add_parser(
         "review",
-        usage="%(prog)s DATASET [--output FILE.html] [parameters]",
+        usage="%(prog)s DATASET [--output FILE.html | --serve] [parameters]",
         help="make the review page of a captioned dataset",
         description="Makes a page that shows a captioned dataset and takes corrections: pictures, tags, scores where"
         " they are stored, what a check finds. It lies in the dataset's folder as .wd14/review.html. Pictures and"
@@ -34,6 +34,7 @@ def add_command(commands: Any) -> None:
         metavar="FILE.html",
         help="one file instead, with small pictures in it, to send to somebody; needed for a dataset that is no folder",
     )
+    serve.add_options(parser)
     check.add_parameters(parser)
     parser.set_defaults(run=run)
 
@@ -43,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from wd14.progress import ShownProgress
     from wd14.reviewing import review_dataset
 
+    serve.check_options(args)
     stop = StopToken()
     shown = ShownProgress(say, bar=sys.stderr.isatty())
     try:
@@ -58,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     finally:
         shown.close()
     _say_review(review)
+    if args.serve:
+        return serve.serve(args, review)
     return 0 if is_heard() else 1
 
 
