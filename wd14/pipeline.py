@@ -246,8 +246,9 @@ class _Job:
                 notes["edits"] = self._edits.all.text
             made = self._provenance(source, model, summary)
             if review is not None:
+                command_source = str(self.host.source(config))
                 writing = BackgroundCall(
-                    lambda: review.write(made, str(self.host.source(config)), notes), "wd14-review"
+                    lambda: review.write(made, command_source, notes, self._edits.all), "wd14-review"
                 )
                 if (line := link.wait_for(writing)) is not None:
                     link.say(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from wd14.errors import OutputError
 from wd14.messages import command_in_words, set_in_words
 from wd14.model.files.find import ModelFiles
 from wd14.page_model import PageModel
+from wd14.review.edits import Edits
 from wd14.review.page import write_page
 from wd14.review.page_data import PageContents, page_data
 from wd14.review.page_rows import PageRow, PageRows
@@ -101,8 +102,8 @@ class ReviewPass:
         self,
         provenance: Mapping[str, Any],
         source: str,
-        notes: Mapping[str, Mapping[str, Any]],
-        edits: Sequence[Mapping[str, Any]] = (),
+        notes: Mapping[str, Any],
+        edits: Edits,
     ) -> str | None:
         """Writes the page; returns what a person should know where there is none.
 
@@ -110,7 +111,7 @@ class ReviewPass:
             provenance: how the dataset was made.
             source: what was read, as a command names it.
             notes: the plan and the findings, where there are some.
-            edits: those of the run, as in edits.json.
+            edits: those of the run.
 
         Raises:
             OutputError: it cannot be written.
@@ -130,7 +131,8 @@ class ReviewPass:
             rules_missing=rules.missing,
             plan=notes.get("plan"),
             findings=notes.get("findings", {}).get("findings", ()),
-            edits=edits,
+            edits=edits.as_json(),
+            originals=edits.originals,
             thumbnails=self._without_thumbnail,
             tokens=rules.tokens,
         )

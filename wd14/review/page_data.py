@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from wd14.review.page_rows import PageRows
@@ -71,6 +72,8 @@ class PageContents:
         plan: as in plan.json.
         findings: as `Finding.as_json` gives them; `rows` in place of `pictures` where rows are known.
         edits: as in edits.json; rows are sha256 in hex.
+        originals: the sha256 of pictures that were changed when they were saved, with those of their originals: edits
+            name either.
         thumbnails: rows that have none; None = no row has one.
         tokens: what each text counts.
     """
@@ -85,6 +88,7 @@ class PageContents:
     plan: Mapping[str, Any] | None = None
     findings: Sequence[Mapping[str, Any]] = ()
     edits: Sequence[Mapping[str, Any]] = ()
+    originals: Mapping[bytes, bytes] = MappingProxyType({})
     thumbnails: Sequence[int] | None = None
     tokens: Mapping[str, Any] | None = None
 
@@ -105,7 +109,7 @@ def page_data(rows: PageRows, contents: PageContents) -> dict[str, Any]:
         "rules_missing": contents.rules_missing,
         "plan": None if contents.plan is None else _plan(contents.plan, rows),
         "findings": [_finding(finding, names) for finding in contents.findings],
-        "edits": _edits(contents.edits, rows),
+        "edits": _edits(contents, rows),
         "tokens": contents.tokens,
         "server": None,
     }
@@ -128,11 +132,15 @@ def _finding(finding: Mapping[str, Any], names: Mapping[str, int]) -> dict[str, 
     return {key: finding[key] for key in ("rule", "severity", "reason", "advice")} | {"rows": list(rows)}
 
 
-def _edits(edits: Sequence[Mapping[str, Any]], rows: PageRows) -> list[dict[str, Any]]:
+def _edits(contents: PageContents, rows: PageRows) -> list[dict[str, Any]]:
     """The edits with rows for pictures; `lost` are the pictures that are not here."""
+    edits = contents.edits
     if not edits:
         return []
-    by_digest = rows.row_of_digest()
+    by_digest = rows.rows_of_digests()
+    for saved, original in contents.originals.items():
+        if saved in by_digest:
+            by_digest.setdefault(original, []).extend(by_digest[saved])
     found: list[dict[str, Any]] = []
     for edit in edits:
         pictures = edit.get("rows", "all")

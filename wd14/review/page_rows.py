@@ -96,7 +96,7 @@ class PageRows:
         """All texts so far, by id."""
         return list(self._texts)
 
-    def row_of_digest(self) -> dict[bytes, list[int]]:
+    def rows_of_digests(self) -> dict[bytes, list[int]]:
         """The rows that hold each picture, by its sha256."""
         found: dict[bytes, list[int]] = {}
         for row in range(len(self)):
