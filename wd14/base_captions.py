@@ -1,4 +1,4 @@
-"""The captions of a dataset that lies there as a run would write them without a person's edits: what the page begins with."""
+"""The captions of a dataset that lies there, without a person's edits: those that the review page begins with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NO_SCORES: FloatArray = np.empty(0, np.float32)
 class BaseCaptions(Protocol):
     """Gives each picture the caption that edits are made in."""
 
-    def __call__(self, caption: str | None, scores: FloatArray | None, digest: bytes) -> str:
+    def __call__(self, caption: str | None, scores: FloatArray | None, digest: bytes, /) -> str:
         """The caption before any edit.
 
         Args:
@@ -34,7 +34,7 @@ class BaseCaptions(Protocol):
             digest: sha256 of the picture, by which edits name it.
         """
 
-    def unedited(self, scores: FloatArray | None) -> str:
+    def unedited(self, scores: FloatArray | None, /) -> str:
         """The caption of a picture that the dataset does not have; "" where that is not known."""
 
 
@@ -59,11 +59,11 @@ class KeptCaptions:
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self._captioner = Captioner(Labels((), ()), CaptionConfig.from_values(parameters))
 
-    def __call__(self, caption: str | None, scores: FloatArray | None, digest: bytes) -> str:
+    def __call__(self, caption: str | None, *_: object) -> str:
         """See `BaseCaptions`."""
         return self._captioner(_NO_SCORES, caption).text
 
-    def unedited(self, scores: FloatArray | None) -> str:
+    def unedited(self, _: object) -> str:
         """See `BaseCaptions`."""
         return ""
 

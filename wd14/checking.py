@@ -169,11 +169,11 @@ class DatasetCheck:
             model = self._wait_for(self._model)
             labels, scores = self._labels_and_scores(model, store)
             expected = self._settings.expected(labels)
-            expected = replace(expected, count_tokens=self._wait_for(lambda: self._token_counter(expected)))
-            checker = Checker(expected, self._search)
+            tokens = self._wait_for(lambda: self._token_counter(expected))
+            checker = Checker(replace(expected, count_tokens=tokens), self._search)
             more: dict[str, Any] = {}
             if watcher is not None:
-                watcher.begin(Known(source, model, store, scores, expected.count_tokens))
+                watcher.begin(Known(source, model, store, scores, tokens))
                 more = {"original": watcher.original, "with_thumbnails": True}
             rows = stack.enter_context(Looking(self._dataset, source, config, store, scores, **more))
             self._read_all(rows, checker, store)

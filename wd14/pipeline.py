@@ -23,8 +23,7 @@ from wd14.config import NO_MODEL, CaptionConfig
 from wd14.data.provenance import provenance
 from wd14.data.reader import Source, open_source
 from wd14.data.report import Tally
-from wd14.data.sidecar import SidecarWriter
-from wd14.data.writer import DatasetWriter, Sink
+from wd14.data.writer import Sink
 from wd14.errors import ConfigError, RowError
 from wd14.finishing import Finisher
 from wd14.host_link import HostLink
@@ -33,6 +32,7 @@ from wd14.hosts.local import LocalHost
 from wd14.job_edits import JobEdits
 from wd14.messages import closing_lines, opening_lines, thresholds_in_words
 from wd14.model.files.find import ModelFiles, find_model
+from wd14.output_place import open_sink
 from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
 from wd14.text import count
@@ -42,6 +42,7 @@ from wd14.types import DecodedRow, FinishedRow, RowReport, Status, Summary, Toke
 
 if TYPE_CHECKING:
     from wd14.curation.trainers.collector import TrainerFiles
+    from wd14.review_pass import ReviewPass
     from wd14.study_pass import ResultCheck, Studied, StudyPass
 
 logger = logging.getLogger("wd14")
@@ -125,6 +126,7 @@ class _Job:
         self._sink: Sink | None = None
         self._studied: Studied | None = None
         self._check: ResultCheck | None = None
+        self._review: ReviewPass | None = None
         self._trainer = _trainer_files(config)
         self._wanted: str | None = None
         self._edits: JobEdits  # read when the source is known
@@ -169,9 +171,12 @@ class _Job:
     def _study(self, study: StudyPass, source: Source, counting: BackgroundCall[TokenCounter | None]) -> Studied:
         """Goes over the dataset once, and says what the plan is."""
         self._link.begin_pass(self._tally, total=source.total, phase="Study", span=_STUDY_SPAN)
-        with ScoredRows(
-            source, study.model, study.config, stop=self._stop, log=self._link.say, spare=study.spare
-        ) as rows:
+        more: dict[str, Any] = {"spare": study.spare}
+        if self._config.review and not self._config.in_place and not self._dry_run:
+            from wd14.review_pass import thumbnails_ahead
+
+            more["thumbnails"] = thumbnails_ahead(source.total)
+        with ScoredRows(source, study.model, study.config, stop=self._stop, log=self._link.say, **more) as rows:
             self._take_all(rows, self._study_row(study))
             self._tally.check_any()
             tokens, device = self._link.wait_for(counting), rows.device
@@ -206,9 +211,14 @@ class _Job:
         link, studied = self._link, self._studied
         config = self._config if studied is None else studied.config
         with ExitStack() as stack:
-            sink = self._sink = self._open_sink(source)
+            added_to = None if self._trainer is None else self._trainer.added_to
+            sink, self._wanted = open_sink(self.host, config, source.name, added_to, log=link.say, tick=link.tick)
+            self._sink = sink
             stack.callback(sink.abandon)
+            review = self._review = self._review_pass(sink, source)
             more: dict[str, Any] = {} if studied is None else {"with_facts": True, "spare": studied.spare}
+            if review is not None:
+                more |= {"with_facts": True, "thumbnails": review.thumbnails}
             scored = ScoredRows(source, model, config, stop=self._stop, log=link.say, stage=sink.stage, **more)
             rows = stack.enter_context(scored)
             # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
@@ -226,13 +236,23 @@ class _Job:
                 link.say(f"Note: {remark}")
             if studied is not None:
                 self._check = studied.check(model.labels, tokens)
+            if review is not None:
+                review.begin(model, config, curation, tokens)
             self._take_all(rows, self._finisher(captioner, sink))
             self._tally.check_any()
             summary = self._summary(model, rows.device)
             notes = {} if studied is None else self._notes(studied)
             if self._editor is not None:
                 notes["edits"] = self._edits.all.text
-            output = sink.finish(summary, self._provenance(source, model, summary), notes)
+            made = self._provenance(source, model, summary)
+            if review is not None:
+                command_source = str(self.host.source(config))
+                writing = BackgroundCall(
+                    lambda: review.write(made, command_source, notes, self._edits.all), "wd14-review"
+                )
+                if (line := link.wait_for(writing)) is not None:
+                    link.say(line)
+            output = sink.finish(summary, made, notes)
             return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
 
     def _finisher(self, captioner: Captioner, sink: Sink) -> Finisher:
@@ -242,6 +262,8 @@ class _Job:
             listeners.append(lambda finished: trainer.add(finished.report))
         if check is not None:
             listeners.append(check.add)
+        if self._review is not None:
+            listeners.append(self._review.add)
         return Finisher(
             captioner,
             sink,
@@ -251,6 +273,14 @@ class _Job:
             scored_before=lambda row: studied is None or not studied.scored_now(row),
             listeners=listeners,
         )
+
+    def _review_pass(self, sink: Sink, source: Source) -> ReviewPass | None:
+        """What collects the rows for the review page, where there is to be one."""
+        if not self._config.review or sink.hidden_folder is None:
+            return None
+        from wd14.review_pass import ReviewPass
+
+        return ReviewPass(sink.hidden_folder, Path(self._wanted or source.name).name, source.total)
 
     def _count(self, finished: FinishedRow) -> None:
         self._tally.add(finished.report, finished.row.input.label, finished.tags, too_long=finished.too_long)
@@ -290,28 +320,6 @@ class _Job:
 
     def _seconds(self) -> float:
         return time.monotonic() - self._started
-
-    def _open_sink(self, source: Source) -> Sink:
-        """Where the rows go; `self._wanted` is the place that was asked for."""
-        config = self._config
-        if config.in_place:
-            return SidecarWriter(
-                Path(self.host.source(config)).expanduser(),
-                extension=config.caption_extension,
-                append=config.append_tags,
-                follow_symlinks=config.follow_symlinks,
-            )
-        destination = self.host.destination(config, source.name)
-        self._wanted = str(destination.parent / destination.name)
-        if self._trainer is not None:
-            destination = self._trainer.added_to(destination)
-        return DatasetWriter(
-            destination,
-            caption_column=config.caption_column,
-            caption_files=config.text_files,
-            log=self._link.say,
-            tick=self._link.tick,
-        )
 
     def _take_all(self, scored: ScoredRows, finish: Callable[[DecodedRow], None]) -> None:
         """Finishes every row, in order."""

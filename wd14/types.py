@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -139,6 +139,26 @@ class PictureFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RefineTables:
+    """What a `Refine` goes by; tags are positions."""
+
+    weights: list[int]  #: of every tag: whether a picture shows one person, see `curation.people`
+    order: list[int]  #: the tags that may leave and those that they leave for, winners before losers
+    winners: Mapping[int, Collection[int]]  #: of a loser
+    mixers: Mapping[tuple[int, int], Collection[int]]  #: of (loser, winner): tags beside which both are right
+
+
+class Refine(Protocol):
+    """From the positions of a picture's kept tags, ascending, to those that its caption is to have."""
+
+    def __call__(self, kept: IndexArray, /) -> IndexArray: ...
+
+    def tables(self) -> RefineTables:
+        """What it goes by."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Curation:
     """What the plan of a dataset does to each of its captions."""
 
@@ -146,8 +166,7 @@ class Curation:
     left_out: frozenset[str] = frozenset()
     #: Character tags, as the model names them, of which captions have the series only.
     without_name: frozenset[str] = frozenset()
-    #: From the positions of a picture's kept tags, ascending, to those that its caption is to have.
-    refine: Callable[[IndexArray], IndexArray] | None = None
+    refine: Refine | None = None
 
 
 @dataclass(frozen=True, slots=True)

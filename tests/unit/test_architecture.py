@@ -52,11 +52,14 @@ UPPER = {
         "job_edits",
         "finishing",
         "thumbnail_folder",
+        "output_place",
+        "page_model",
         "review_pass",
         "pipeline",
         "check_settings",
     ),
-    *("similar_search", "looking", "checking", "serving", "api", "cli"),
+    *("similar_search", "looking", "checking", "reviewing", "reported_rows", "base_captions", "serving"),
+    *("api", "cli"),
 }
 
 HOST_SDKS = {"lab", "transformerlab"}

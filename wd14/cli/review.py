@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wd14.cli import check, serve
@@ -23,10 +22,10 @@ def add_command(commands: Any) -> None:
         "review",
         usage="%(prog)s DATASET [--output FILE.html | --serve] [parameters]",
         help="make the review page of a captioned dataset",
-        description="Makes a page that shows a captioned dataset and takes corrections: pictures, tags, scores where they"
-        " are stored, what a check finds. It lies in the dataset's folder as .wd14/review.html. Pictures and captions"
-        " stay as they are, and no model is run or downloaded. Parameters that are not given are those of the run that"
-        " made the dataset, where that is known.",
+        description="Makes a page that shows a captioned dataset and takes corrections: pictures, tags, scores where"
+        " they are stored, what a check finds. It lies in the dataset's folder as .wd14/review.html. Pictures and"
+        " captions stay as they are, and no model is run or downloaded. Parameters that are not given are those of the"
+        " run that made the dataset, where that is known.",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("source", metavar="DATASET", help="any dataset that can be captioned, with its captions")

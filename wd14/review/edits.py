@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -164,6 +165,16 @@ class Edits:
 
     def __bool__(self) -> bool:
         return bool(self.entries)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The edits as the file has them."""
+        edits: list[dict[str, Any]] = json.loads(self.text)["edits"] if self.text else []
+        return edits
+
+    @property
+    def originals(self) -> Mapping[bytes, bytes]:
+        """The sha256 of pictures that were changed when they were saved, with those of their originals."""
+        return self._originals
 
     def names(self, digest: bytes) -> bool:
         """Whether an edit names the picture with this sha256."""

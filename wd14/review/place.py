@@ -1,10 +1,11 @@
 """Where a page of a dataset that lies there goes: into its `.wd14`, with thumbnails beside it, or into one file.
 
-Both are made in a hidden folder first. Only what is ours is replaced: a page that says so, and files `0.webp`, `1.webp`, ….
+It is made in a hidden folder first. Only what is ours is replaced: a page that says so, and files such as `0.webp`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -15,7 +16,7 @@ from typing import Any, Self
 from wd14.errors import OutputError
 from wd14.regular_files import open_file, read_file
 from wd14.review.page import write_page
-from wd14.review.page_data import with_inline_thumbnails
+from wd14.review.single_file import with_inline_thumbnails
 from wd14.run_folder import RunFolder, clear_leftovers
 
 PAGE = "review.html"
@@ -36,6 +37,10 @@ class PagePlace:
         folder: of the dataset; None = it has none.
         output: the file that is to hold all; None = a page in the folder.
 
+    Attributes:
+        page: the file that the page is written to.
+        left_out: thumbnails for which one file has no room.
+
     Raises:
         OutputError: nothing can be written there, or what is there is not ours.
     """
@@ -45,11 +50,14 @@ class PagePlace:
             raise OutputError("the dataset is no folder that could hold the page: name a file with --output FILE.html")
         self._is_one_file = output is not None
         self.page = output or Path(folder or "") / ".wd14" / PAGE
-        self.page = self.page.absolute()
+        self.page = Path(os.path.abspath(self.page))  # noqa: PTH100 - without `..`, and its links stay
         self._thumbnails = self.page.parent / _THUMBNAILS
         self._rows: list[int] = []
+        self.left_out = 0
+        self._made_folder = False
         try:
             if not self._is_one_file:
+                self._made_folder = not os.path.lexists(self.page.parent)
                 self.page.parent.mkdir(exist_ok=True)
                 _require_folder(self.page.parent)
                 if os.path.lexists(self._thumbnails):
@@ -70,6 +78,9 @@ class PagePlace:
 
     def __exit__(self, *_: object) -> None:
         self._aside.remove()
+        if self._made_folder:
+            with contextlib.suppress(OSError):  # the page is in it
+                self.page.parent.rmdir()
 
     def put_thumbnail(self, row: int, data: bytes) -> None:
         """Keeps the thumbnail of a row.
@@ -90,7 +101,7 @@ class PagePlace:
             OutputError: they cannot be written.
         """
         if self._is_one_file:
-            data = with_inline_thumbnails(data, lambda row: thumbnail_in(self._aside.path, row))
+            data, self.left_out = with_inline_thumbnails(data, lambda row: thumbnail_in(self._aside.path, row))
         try:
             write_page(self._aside.path / PAGE, data)
             if not self._is_one_file:
