@@ -96,11 +96,22 @@ def check_source(
     return DatasetCheck(str(source), settings, log, progress, StopToken(stop)).run()
 
 
+@dataclass(frozen=True)
+class Known:
+    """What a check has before the first row."""
+
+    source: Source
+    model: ModelFiles | Labels | None  #: as far as it is here
+    store: ScoreStore
+    scores: ScoreView | None  #: the model's
+    tokens: TokenCounter | None  #: where tokens are counted
+
+
 class Watcher(Protocol):
     """Sees what a check sees; it wants thumbnails."""
 
-    def begin(self, source: Source, model: ModelFiles | Labels | None, tokens: TokenCounter | None) -> None:
-        """Told before the first row: the dataset, what of its model is here, and what counts tokens."""
+    def begin(self, known: Known) -> None:
+        """Told before the first row."""
 
     def original(self, digest: bytes) -> bytes:
         """From the sha256 of a picture to that of the one it was made from. Called by any thread."""
@@ -158,11 +169,11 @@ class DatasetCheck:
             model = self._wait_for(self._model)
             labels, scores = self._labels_and_scores(model, store)
             expected = self._settings.expected(labels)
-            expected = replace(expected, count_tokens=self._wait_for(lambda: self._token_counter(expected)))
-            checker = Checker(expected, self._search)
+            tokens = self._wait_for(lambda: self._token_counter(expected))
+            checker = Checker(replace(expected, count_tokens=tokens), self._search)
             more: dict[str, Any] = {}
             if watcher is not None:
-                watcher.begin(source, model, expected.count_tokens)
+                watcher.begin(Known(source, model, store, scores, tokens))
                 more = {"original": watcher.original, "with_thumbnails": True}
             rows = stack.enter_context(Looking(self._dataset, source, config, store, scores, **more))
             self._read_all(rows, checker, store)

@@ -228,6 +228,7 @@ class Decoder:
                         decoded.thumbnail = thumbnail_of(picture.rgb(upright=True))
                 if flatten:
                     data, saved_as = picture.flattened()
+                    decoded.saved_digest = hashlib.sha256(data).digest()
                     as_png = saved_as != picture.format
                     decoded.notes.append(f"saved as RGB {'PNG ' if as_png else ''}on white")
         frames = picture.frames  # last: see there

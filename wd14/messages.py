@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 
 from wd14.config import NO_MODEL, CaptionConfig
@@ -26,13 +27,38 @@ def opening_lines(
     else:
         thresholds = thresholds_in_words(config, labels, published)
         yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}. Device: {config.device}."
-    changed = [
-        f"{field.title} = {_in_words(value)}"
-        for key, field in CaptionConfig.model_fields.items()
-        if (value := getattr(config, key)) != field.default and key not in _SAID_WITH_THE_MODEL
-    ]
-    if changed:
+    if changed := list(set_in_words(config)):
         yield f"Set: {'; '.join(changed)}."
+
+
+def set_in_words(config: CaptionConfig) -> Iterator[str]:
+    """Every parameter that is not at its default, but those that the line about the model has: `Rating = first`."""
+    for key, field in CaptionConfig.model_fields.items():
+        if (value := getattr(config, key)) != field.default and key not in _SAID_WITH_THE_MODEL:
+            yield f"{field.title} = {_in_words(value)}"
+
+
+def command_in_words(source: str, config: CaptionConfig) -> str:
+    """The command line of a job with these parameters, but for its output and its edits, quoted for a shell."""
+    options = [
+        option
+        for key, field in CaptionConfig.model_fields.items()
+        if key not in ("output_dataset_name", "edits") and (value := getattr(config, key)) != field.default
+        for option in _options(key, value)
+    ]
+    return shlex.join(["wd14-captioner", "caption", source, *options])
+
+
+def _options(key: str, value: object) -> list[str]:
+    option = "--" + key.replace("_", "-")
+    if isinstance(value, bool):
+        return [option if value else option.replace("--", "--no-", 1)]
+    if isinstance(value, tuple):
+        return [f"{option}={' -> '.join(each) if isinstance(each, tuple) else each}" for each in value]
+    if isinstance(value, dict):
+        entries = (f"{name}={'off' if number > 1 else number}" for name, number in value.items())
+        return [f"{option}={','.join(entries)}"]
+    return [f"{option}={value}"]
 
 
 def thresholds_in_words(config: CaptionConfig, labels: Labels, published: Mapping[str, float]) -> str:
@@ -54,6 +80,7 @@ def closing_lines(summary: Summary) -> Iterator[str]:
     words = f"Captioned {share(summary.succeeded, summary.total, 'picture')} in {duration(summary.seconds)}"
     if summary.from_scores:
         words += f" ({summary.from_scores:,} from stored scores)"
+    words += f"; {summary.rejected:,} rejected by the edits" if summary.rejected else ""
     yield words + (f"; {summary.failed:,} failed, each is named above." if summary.failed else ".")
     if summary.frequent_tags:
         listed = ", ".join(f"{tag} {number:,}" for tag, number in summary.frequent_tags)

@@ -17,7 +17,7 @@ from wd14.decoding import Decoder
 from wd14.model.files.find import ModelFiles
 from wd14.model.no_tagger import NoTagger
 from wd14.model.preprocess import PREPROCESS_VERSION
-from wd14.model.score_store.store import ScoreStore, usable_for
+from wd14.model.score_store.store import ScoreStore, ScoreView, usable_for
 from wd14.model.scoring import AnyTagger, Scorer, threads_of_a_run
 from wd14.model.tagger import Tagger
 from wd14.stop import StopToken
@@ -69,10 +69,7 @@ class ScoredRows:
             stack.callback(self._store.close)
             self._spare = spare or ScoreStore.off()
             stack.callback(self._spare.flush)
-            self._stored, self._spared = (
-                store.view(model.identity, preprocessing_of(config), model.labels, name=model.id)
-                for store in (self._store, self._spare)
-            )
+            self._stored, self._spared = map(self._view, (self._store, self._spare))
             if thumbnails is not None:
                 thumbnails.find_in(self._store, self._spare)
             if spare is not None:
@@ -131,6 +128,10 @@ class ScoredRows:
 
     def __exit__(self, *_: object) -> None:
         self._on_exit.close()
+
+    def _view(self, store: ScoreStore) -> ScoreView:
+        model = self._model
+        return store.view(model.identity, preprocessing_of(self._config), model.labels, name=model.id)
 
     def _find(self, picture: bytes) -> FloatArray | None:
         found = self._stored.get(picture)

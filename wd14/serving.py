@@ -17,11 +17,13 @@ from wd14.hosts.local import LocalHost
 from wd14.images.reading import MAX_BYTES
 from wd14.messages import failure_in_words
 from wd14.pipeline import run_job
+from wd14.progress import progress_line
 from wd14.regular_files import read_file
 from wd14.review.edit_file import EditFile
 from wd14.review.page import page
 from wd14.review.server import JobRunsError, ReviewServer, Site
 from wd14.stop import StopToken
+from wd14.text import duration, share
 from wd14.types import Log, Progress
 
 logger = logging.getLogger("wd14")
@@ -38,12 +40,19 @@ class Reviewed(Protocol):
     Attributes:
         data: the page's data.
         folder: the dataset's folder; None where it is none.
-        parameters: those of a job that writes the dataset again from itself, or from its source.
+        parameters: of a job that writes the dataset again: those of the run that made it, else those with which its
+            pictures keep their captions.
+        is_ours: whether a run of this program made it.
     """
 
-    data: Mapping[str, Any]
-    folder: Path | None
-    parameters: Mapping[str, Any]
+    @property
+    def data(self) -> Mapping[str, Any]: ...
+    @property
+    def folder(self) -> Path | None: ...
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
+    @property
+    def is_ours(self) -> bool: ...
 
     def picture(self, row: int) -> Path | None:
         """The file of a row's picture; None where it has none."""
@@ -169,12 +178,18 @@ class ApplyJob:
         """The job's parameters."""
         values = dict(self._review.parameters)
         given = CaptionConfig.from_values(values)
-        if self._source is None and given.append_tags and not _is_foreign(given):
-            raise ConfigError(
-                "this dataset's captions hold the existing ones and the tags: start review with --source and the"
-                " dataset that it was made from, so that the tags are not added twice"
-            )
+        if self._source is None and self._review.is_ours:
+            if given.append_tags:
+                raise ConfigError(
+                    "this dataset's captions hold the existing ones and the tags: start review with --source and the"
+                    " dataset that it was made from, so that the tags are not added twice"
+                )
+            # These said how that one is read.
+            values |= {"split": "all", "image_field": "image"}
         values |= {"edits": str(self._edits) if self._edits.exists() else "", "in_place": False}
+        plan = self._folder / ".wd14" / "plan.json"
+        if given.studies and plan.exists():
+            values["plan"] = str(plan)  # the page's captions follow from it
         if thresholds:
             values["category_thresholds"] = {**given.category_thresholds, **thresholds}
         CaptionConfig.from_values(values)
@@ -201,11 +216,14 @@ class ApplyJob:
             logger.exception("unexpected error: this is a flaw in the program, please report it")
             self._note(state="failed", error=f"unexpected error: {type(error).__name__}: {error}")
         else:
-            self._note(state="done", done=summary.total, failed=summary.failed, output=summary.output, remaining=0)
+            words = f"{share(summary.succeeded, summary.total, 'picture')} captioned in {duration(summary.seconds)}"
+            numbers = {"done": summary.total, "failed": summary.failed, "remaining": 0}
+            self._note(state="done", text=words, output=summary.output, **numbers)
 
     def _hear(self, line: str) -> None:
         self._say(line)
-        self._note(text=line)
+        if not self.state()["done"]:  # progress says more from then on
+            self._note(text=line)
 
     def _show(self, progress: Progress) -> None:
         self._note(
@@ -215,6 +233,7 @@ class ApplyJob:
             rate=round(progress.pictures_per_second, 1),
             remaining=progress.remaining_seconds,
             phase=progress.phase,
+            text=progress_line(progress),
         )
 
     def _note(self, **fields: Any) -> None:
@@ -235,11 +254,6 @@ class _ApplyHost(LocalHost):
 def _state(word: str) -> dict[str, Any]:
     numbers = {"done": 0, "total": None, "failed": 0, "rate": 0.0, "remaining": None}
     return {"state": word, **numbers, "phase": "", "text": "", "output": None, "error": None}
-
-
-def _is_foreign(config: CaptionConfig) -> bool:
-    """Whether the job adds no tags of a model: a dataset that another program captioned."""
-    return bool(getattr(config, "adds_no_tags", False))
 
 
 def _served_data(data: Mapping[str, Any]) -> dict[str, Any]:

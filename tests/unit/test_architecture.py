@@ -32,6 +32,7 @@ GROUND_FLOOR = {
     "messages",
     "cache_folders",
     "regular_files",
+    "json_files",
     "hub_answers",
     "spelling",
     "concepts",
@@ -48,13 +49,17 @@ UPPER = {
         "token_counting",
         "host_link",
         "study_pass",
+        "job_edits",
         "finishing",
         "thumbnail_folder",
+        "output_place",
+        "page_model",
         "review_pass",
         "pipeline",
         "check_settings",
     ),
-    *("similar_search", "looking", "checking", "serving", "api", "cli"),
+    *("similar_search", "looking", "checking", "reviewing", "reported_rows", "base_captions", "serving"),
+    *("api", "cli"),
 }
 
 HOST_SDKS = {"lab", "transformerlab"}

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import NamedTuple
 
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
 from wd14.spelling import Spellings, folded, split_caption
-from wd14.types import Curation, Edit, Labels
+from wd14.types import Curation, Edit, FloatArray, Labels
 
 #: What is between the tags and the sentences of a caption in a style with slots.
 _JOINT = re.compile(r"\.\s+(?=[A-Z])")
@@ -45,7 +44,10 @@ class TypedTags:
         self._vocabulary = vocabulary
         self._by_text = Spellings((text, i) for i, text in enumerate(vocabulary.texts))
         self._by_name = Spellings((name, tag) for tag, name in enumerate(vocabulary.names))
-        self._users = Counter(text for ids in vocabulary.written for text in ids)
+        self._tags: dict[int, list[int]] = {}  # of each text
+        for tag, ids in enumerate(vocabulary.written):
+            for text in ids:
+                self._tags.setdefault(text, []).append(tag)
         #: By the first text of a tag all of them; of tags that are written alike, those of the first one.
         self._with_others = {ids[0]: ids for ids in reversed(vocabulary.written) if ids}
         self._elsewhere = vocabulary.general_place() if vocabulary.has_slots else math.inf
@@ -53,6 +55,25 @@ class TypedTags:
         self.texts: Callable[[str], tuple[str, ...]] = lru_cache(maxsize=1 << 14)(self._texts)
         self.keys: Callable[[str], frozenset[str]] = lru_cache(maxsize=1 << 14)(self._keys)
         self.rank: Callable[[str], float] = lru_cache(maxsize=1 << 14)(self._rank)
+
+    def score(self, part: str, scores: FloatArray) -> float | None:
+        """The best score of the tags that a part of a caption can mean; None where the model has none.
+
+        Args:
+            part: as it is written, or the name of a tag.
+            scores: all scores of the picture, shape (T,).
+        """
+        texts = self._by_text.find(part)
+        tags = [tag for text in texts for tag in self._tags.get(text, ())] or list(self._by_name.find(part))
+        return float(scores[tags].max()) if tags else None
+
+    def named_by(self, edits: Iterable[Edit]) -> frozenset[str]:
+        """The parts of captions, `folded`, that edits are about."""
+        return frozenset().union(*(self.keys(tag) for edit in edits for tag in (edit.tag, edit.replacement)))
+
+    def is_known(self, typed: str) -> bool:
+        """Whether the model has the tag."""
+        return bool(self._by_text.find(typed) or self._by_name.find(typed))
 
     def _texts(self, typed: str) -> tuple[str, ...]:
         """The texts of the tag that is written so; else of the tag of this name; else what was typed.
@@ -72,7 +93,7 @@ class TypedTags:
         if not self._by_text.find(typed):
             ids = self._named(typed)
             texts = self._vocabulary.texts
-            keys |= {folded(texts[i]) for i in ids if len(ids) == 1 or self._users[i] == 1}
+            keys |= {folded(texts[i]) for i in ids if len(ids) == 1 or len(self._tags[i]) == 1}
         return frozenset(keys - {""})
 
     def _named(self, typed: str) -> tuple[int, ...]:
@@ -149,10 +170,46 @@ class Editor:
             case "reject":
                 return text, True
 
+    def cuts(self, tag: str) -> bool:
+        """Whether the separator would cut a tag that somebody typed, and that is none of the model's.
+
+        A separator of blanks cuts nearly every tag that is written with blanks; whoever chose it knows that.
+        """
+        return bool(self._bare.strip()) and self._bare in tag and not self.typed.is_known(tag)
+
     def parts(self, text: str) -> list[str]:
         """What a caption consists of, without blanks and empty parts."""
         found = self._read(text)
         return [part.strip() for part in (*found.head, *found.tail) if part.strip()]
+
+    def tags(
+        self, text: str, own: Mapping[str, float], scores: FloatArray, *, before: str
+    ) -> tuple[tuple[str, float], ...]:
+        """The model's tags in an edited caption with their scores, in the order in which they are written.
+
+        A tag of the model that a person added has its score, too.
+
+        Args:
+            text: the caption.
+            own: what the model put into it, as written.
+            scores: all scores of the picture, shape (T,).
+            before: the caption as it was; what else was there is nothing that the model said.
+        """
+        known = {folded(tag): (tag, score) for tag, score in own.items()}
+        there = set(map(folded, self.parts(before)))
+        found: dict[str, tuple[str, float]] = {}
+        for part in self.parts(text):
+            key = folded(part)
+            if key in known:
+                found[key] = known[key]
+            elif key not in there and (score := self.typed.score(part, scores)) is not None:
+                found[key] = (part, score)
+        # A tag that holds the separator is no part.
+        separator, bounded = self._separator, f"{self._separator}{text}{self._separator}"
+        for key, pair in known.items():
+            if key not in found and f"{separator}{pair[0]}{separator}" in bounded:
+                found[key] = pair
+        return tuple(found.values())
 
     def _read(self, text: str) -> _Parts:
         if self._has_slots:

@@ -83,10 +83,19 @@ class Candidates:
             "tags": base64_of(tags, "<u4" if self._wide else "<u2"),
             "scores": base64_of(steps & _SCORE, "<u2"),
             "ends": base64_of(np.array(self._ends), "<u4"),
-            "equal": base64_of(np.flatnonzero(steps & _SAME), "<u4"),
+            "ties": self._ties(steps),
             "floor": self._floor / STEPS,
             **({"wide": True} if self._wide else {}),
         }
+
+    def _ties(self, steps: NDArray[np.uint16]) -> list[list[int]]:
+        """(row, place among its candidates) of each whose score is exactly that of the one before."""
+        found = np.flatnonzero(steps & _SAME)
+        ends = np.array(self._ends, np.intp)
+        rows = np.searchsorted(ends, found, side="right")
+        starts = np.concatenate(([0], ends))[rows]
+        pairs: list[list[int]] = np.column_stack((rows, found - starts)).tolist()
+        return pairs
 
     def _raise_floor(self) -> None:
         """Forgets the lowest, so that no more than may be are left; ratings and quality tags stay."""

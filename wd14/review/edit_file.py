@@ -29,7 +29,8 @@ class EditFile:
     Any number of threads may use it, and other processes may write the file: it is read again whenever it is not as
     it was left, and what it holds is added. An entry is never lost: at most it is undone.
 
-    A save reads nothing and writes the whole file: 4 ms for 1,000 edits of one picture, 0.2 s for 100 edits of 30,000.
+    A save reads nothing and writes the whole file: 10 ms with 1,000 edits of one picture, 2 to 4 s with
+    100 edits of 30,000 pictures (200 MB), most of which is the disk's; reading those takes 6 s.
 
     Args:
         dataset: the dataset's folder; `.wd14/edits.json` in it is read, and written with the first save.
@@ -127,11 +128,11 @@ class EditFile:
             OSError: it stays as it was.
         """
         entries = sorted(self._entries.values(), key=lambda entry: (entry.at, entry.id))
-        edits = [_in_file(entry) for entry in entries if not entry.undone]
-        content: dict[str, Any] = {"version": 1, "edits": edits}
-        if undone := [entry.as_json() for entry in entries if entry.undone]:
-            content["undone"] = undone
-        replace_file(self.path, json_bytes(content))
+        edits = [_line(entry) for entry in entries if not entry.undone]
+        parts = [b'{"version": 1, "edits": [', b",".join(edits), b"]"]
+        if undone := [_line(entry) for entry in entries if entry.undone]:
+            parts += [b', "undone": [', b",".join(undone), b"]"]
+        replace_file(self.path, b"".join([*parts, b"}\n"]))
         self._left_as = self._looks_like()
 
     def _looks_like(self) -> tuple[int, ...] | None:
@@ -154,9 +155,10 @@ class EditFile:
                 raise OutputError(f"{place} is a link, and may lead out of the dataset: remove it")
 
 
-def _in_file(entry: Entry) -> dict[str, Any]:
-    """An edit as `edits.json` has it; `id`, `at` and `rev` let a page know it again, and a replay ignores them."""
-    return {**entry.edit, "id": entry.id, "at": entry.at, **({"rev": entry.rev} if entry.rev else {})}
+def _line(entry: Entry) -> bytes:
+    """A line of the file. `id`, `at` and `rev` let a page know the edit again, and a replay ignores them."""
+    more = {"id": entry.id, "at": entry.at, "rev": entry.rev, **({"undone": True} if entry.undone else {})}
+    return b"\n" + json_bytes({**entry.edit, **more})
 
 
 def json_bytes(content: Any) -> bytes:

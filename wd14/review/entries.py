@@ -64,7 +64,10 @@ def entry_from(value: Any, where: str) -> Entry:
     Raises:
         ConfigError: it is none; the message begins with `where`.
     """
-    edit = edit_from(value, where)
+    return _entry(value, edit_from(value, where), where)
+
+
+def _entry(value: Mapping[str, Any], edit: Mapping[str, Any], where: str) -> Entry:
     identity = value.get("id")
     if not isinstance(identity, str) or not _ID.fullmatch(identity):
         raise _wrong(where, "id", "1 to 64 letters, digits, `-`, `_` or `.`", identity)
@@ -112,9 +115,10 @@ def entries_in_file(content: Any, where: str) -> list[Entry]:
     for number, value in enumerate(content["edits"]):
         at_place = f"{where}: edit {number + 1}"
         edit = edit_from(value, at_place)
-        own = {"id": _id_of(edit, found), "at": found[-1].at + 1 if found else 0, "rev": 0}
+        identity = value["id"] if "id" in value else _id_of(edit, found)
+        own = {"id": identity, "at": found[-1].at + 1 if found else 0, "rev": 0}
         given = {key: value[key] for key in own if key in value}
-        found.append(entry_from({**edit, **own, **given, "undone": False}, at_place))
+        found.append(_entry({**own, **given, "undone": False}, edit, at_place))
     undone = content.get("undone", [])
     if not isinstance(undone, list):
         raise _wrong(where, "undone", "a list of edits", undone)

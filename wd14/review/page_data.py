@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from wd14.regular_files import read_file
 from wd14.review.page_rows import PageRows
 from wd14.types import Labels
 
@@ -18,11 +15,6 @@ from wd14.types import Labels
 NO_RANK = 1e9
 #: Where the thumbnails lie, seen from the page.
 THUMBNAILS = "thumbnails/{row}.webp"
-#: Bytes that a page may have.
-LARGEST_PAGE = 1 << 30
-
-_DATA_BEGINS = '<script type="application/json" id="data">'
-_DATA_ENDS = "</script>"
 
 
 @dataclass(frozen=True)
@@ -32,14 +24,12 @@ class Words:
     Attributes:
         labels: the model's tags.
         written: for each tag the ids of its texts, also where the captions leave it out.
-        texts: by id.
         ranks: the place of each text, lowest first; empty = there is no order.
         general_rank: the place of a tag that the model does not know; None = at the end.
     """
 
     labels: Labels
     written: Sequence[Sequence[int]]
-    texts: Sequence[str]
     ranks: Sequence[float] = ()
     general_rank: float | None = None
 
@@ -82,7 +72,10 @@ class PageContents:
         plan: as in plan.json.
         findings: as `Finding.as_json` gives them; `rows` in place of `pictures` where rows are known.
         edits: as in edits.json; rows are sha256 in hex.
+        originals: the sha256 of pictures that were changed when they were saved, with those of their originals: edits
+            name either.
         thumbnails: rows that have none; None = no row has one.
+        tokens: what each text counts.
     """
 
     dataset: Mapping[str, Any]
@@ -95,8 +88,9 @@ class PageContents:
     plan: Mapping[str, Any] | None = None
     findings: Sequence[Mapping[str, Any]] = ()
     edits: Sequence[Mapping[str, Any]] = ()
+    originals: Mapping[bytes, bytes] = MappingProxyType({})
     thumbnails: Sequence[int] | None = None
-    more: Mapping[str, Any] = field(default_factory=dict)  #: fields to be added as they are
+    tokens: Mapping[str, Any] | None = None
 
 
 def page_data(rows: PageRows, contents: PageContents) -> dict[str, Any]:
@@ -115,9 +109,9 @@ def page_data(rows: PageRows, contents: PageContents) -> dict[str, Any]:
         "rules_missing": contents.rules_missing,
         "plan": None if contents.plan is None else _plan(contents.plan, rows),
         "findings": [_finding(finding, names) for finding in contents.findings],
-        "edits": _edits(contents.edits, rows),
+        "edits": _edits(contents, rows),
+        "tokens": contents.tokens,
         "server": None,
-        **contents.more,
     }
 
 
@@ -138,48 +132,23 @@ def _finding(finding: Mapping[str, Any], names: Mapping[str, int]) -> dict[str, 
     return {key: finding[key] for key in ("rule", "severity", "reason", "advice")} | {"rows": list(rows)}
 
 
-def _edits(edits: Sequence[Mapping[str, Any]], rows: PageRows) -> list[dict[str, Any]]:
+def _edits(contents: PageContents, rows: PageRows) -> list[dict[str, Any]]:
     """The edits with rows for pictures; `lost` are the pictures that are not here."""
+    edits = contents.edits
     if not edits:
         return []
-    by_digest = rows.row_of_digest()
+    by_digest = rows.rows_of_digests()
+    for saved, original in contents.originals.items():
+        if saved in by_digest:
+            by_digest.setdefault(original, []).extend(by_digest[saved])
     found: list[dict[str, Any]] = []
     for edit in edits:
         pictures = edit.get("rows", "all")
         if pictures == "all":
-            found.append({**edit, "rows": "all", "lost": 0})
+            found.append({**edit, "rows": "all", "lost": []})
             continue
-        known = [by_digest.get(bytes.fromhex(picture), []) for picture in pictures]
-        chosen = sorted({row for own in known for row in own})
-        found.append({**edit, "rows": chosen, "lost": sum(not own for own in known)})
+        known = {picture: by_digest.get(bytes.fromhex(picture), []) for picture in pictures}
+        chosen = sorted({row for own in known.values() for row in own})
+        lost = [picture for picture, own in known.items() if not own]
+        found.append({**edit, "rows": chosen, "lost": lost})
     return found
-
-
-def data_of(page: Path) -> dict[str, Any]:
-    """The data of a page that was written earlier.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is no page of ours.
-    """
-    text = read_file(page, LARGEST_PAGE).decode("utf-8", "replace")
-    begin = text.find(_DATA_BEGINS)
-    if begin < 0:
-        raise ValueError(f"{page} is no review page")
-    begin += len(_DATA_BEGINS)
-    data = json.loads(text[begin : text.find(_DATA_ENDS, begin)])
-    if not isinstance(data, dict):
-        raise ValueError(f"{page} is no review page")
-    return data
-
-
-def with_inline_thumbnails(data: Mapping[str, Any], read: Callable[[int], bytes | None]) -> dict[str, Any]:
-    """The data of a page that is one file: with its thumbnails, and no way to the pictures.
-
-    Args:
-        data: of the page.
-        read: the thumbnail of a row, WebP; None = there is none.
-    """
-    rows = range(len(data["status"]))
-    inline = [None if (found := read(row)) is None else base64.b64encode(found).decode("ascii") for row in rows]
-    return {**data, "dataset": {**data["dataset"], "folder": ""}, "thumbnails": {"inline": inline}}

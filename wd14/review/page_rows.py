@@ -92,7 +92,11 @@ class PageRows:
                 self._raw[number] = caption
         self._ends.append(len(self._ids))
 
-    def row_of_digest(self) -> dict[bytes, list[int]]:
+    def texts(self) -> list[str]:
+        """All texts so far, by id."""
+        return list(self._texts)
+
+    def rows_of_digests(self) -> dict[bytes, list[int]]:
         """The rows that hold each picture, by its sha256."""
         found: dict[bytes, list[int]] = {}
         for row in range(len(self)):
@@ -109,7 +113,7 @@ class PageRows:
         """The row of each label under which a person knows a picture."""
         return {source: row for row, source in enumerate(self._sources)}
 
-    def rows_with_captions_before(self) -> Mapping[int, str]:
+    def captions_before(self) -> Mapping[int, str]:
         """The captions that rows had before, by row."""
         return self._before
 

@@ -18,16 +18,16 @@ class AboutPanel {
       "div",
       { class: "about" },
       h("dl", { class: "about-list" }, ...this.knownPairs()),
-      h("h3", { text: "Now" }),
+      h("h2", { text: "Now" }),
       this.counts,
-      h("h3", { text: "To bring the edits back" }),
+      h("h2", { text: "To bring the edits back" }),
       h("p", {
         class: "muted",
         text: "Save the edits as edits.json, then run this; the model's scores are stored, so it is quick.",
       }),
       this.command,
       ...this.makeOptions(),
-      h("h3", { text: "Keys" }),
+      h("h2", { text: "Keys" }),
       this.makeKeys(),
     );
   }
@@ -48,7 +48,7 @@ class AboutPanel {
     const { options } = this.review.dataset.about;
     if (!options) return [];
     const items = options.split("; ").map((text) => h("li", { text }));
-    return [h("h3", { text: "Options of the run" }), h("ul", { class: "about-options" }, ...items)];
+    return [h("h2", { text: "Options of the run" }), h("ul", { class: "about-options" }, ...items)];
   }
 
   makeKeys() {

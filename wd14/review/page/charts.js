@@ -17,7 +17,7 @@ class BarChart {
   constructor({ title, axis, logarithmic = false }) {
     this.axis = axis;
     this.logarithmic = logarithmic;
-    this.caption = h("figcaption", {}, h("h3", { class: "chart-title", text: title }));
+    this.caption = h("figcaption", {}, h("h2", { class: "chart-title", text: title }));
     this.note = h("p", { class: "muted chart-note" });
     this.caption.append(this.note);
     this.drawing = svg("svg", { viewBox: `0 0 ${CHART_WIDTH} ${CHART_HEIGHT}`, class: "chart-drawing", role: "img" });

@@ -1,6 +1,7 @@
 // The page's data, decoded: what is known of each picture, and never changes while the page is open.
 
 const STATUSES = ["captioned", "scored", "failed", "rejected"];
+const SCORED = 1; // captioned from stored scores
 const FAILED = 2;
 const REJECTED = 3;
 
@@ -32,20 +33,18 @@ class Dataset {
     this.triggers = data.triggers;
     this.vocabulary = data.vocabulary;
     this.categories = data.vocabulary.category_names;
-    this.texts = new TextTable(data.texts, data.separator, data.general_rank !== null);
+    this.texts = new TextTable(data.texts, data.separator, (data.general_rank ?? null) !== null);
     this.statuses = Uint8Array.from(data.status);
     this.base = new RowLists(numbersOf(data.captions.ids, true), numbersOf(data.captions.ends, true));
     this.rawCaptions = new Map(Object.entries(data.raw ?? {}).map(([row, text]) => [Number(row), text]));
     this.sizes = data.sizes ? numbersOf(data.sizes) : new Uint16Array(2 * this.rows);
     this._shas = bytesOf(data.sha);
     this._missingThumbnails = new Set(data.thumbnails?.missing ?? []);
-    for (const [row, text] of this.rawCaptions) this._splitRaw(row, text);
+    for (const [row, text] of this.rawCaptions) {
+      const ids = this.texts.idsOf(text);
+      this.base.set(row, ids, ids.length);
+    }
     this._decodeCandidates(data.candidates);
-  }
-
-  _splitRaw(row, text) {
-    const ids = this.texts.idsOf(text);
-    this.base.set(row, ids, ids.length);
   }
 
   _decodeCandidates(candidates) {
@@ -86,6 +85,12 @@ class Dataset {
     }
     for (let tag = 0; tag < names.length; tag++) note(folded(names[tag]), this.categories[categories[tag]]);
     return found;
+  }
+
+  /** The category of the model's tag of this name; null where there is none. */
+  categoryOfTag(name) {
+    this._categoryOfName ??= new Map(this.vocabulary.names.map((own, tag) => [own, this.vocabulary.categories[tag]]));
+    return this.categories[this._categoryOfName.get(name)] ?? null;
   }
 
   /** How many scores of a category fall into each of equal parts of 0..1. */
@@ -160,6 +165,47 @@ class Dataset {
     const bytes = this._shas.subarray(32 * row, 32 * row + 32);
     if (bytes.every((byte) => byte === 0)) return "";
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  /** For each row whose picture another row has too, all rows with it. */
+  get twins() {
+    if (this._twins === undefined) {
+      const groups = [...this._rowsBy((row) => this._shortSha(row)).values()].filter((group) => group.length > 1);
+      this._twins = new Map(groups.flatMap((group) => group.map((row) => [row, group])));
+    }
+    return this._twins;
+  }
+
+  // Half of the sha256 is enough to tell pictures apart. "" where the picture could not be read.
+  _shortSha(row) {
+    const view = new DataView(this._shas.buffer, 32 * row, 16);
+    const [high, low] = [view.getBigUint64(0), view.getBigUint64(8)];
+    return high || low ? `${high} ${low}` : "";
+  }
+
+  _rowsBy(keyOf) {
+    const found = new Map();
+    for (let row = 0; row < this.rows; row++) {
+      const key = keyOf(row);
+      if (key === "") continue;
+      const rows = found.get(key);
+      if (rows === undefined) found.set(key, [row]);
+      else rows.push(row);
+    }
+    return found;
+  }
+
+  /** Rows with this picture, by its sha256 in hex. */
+  rowsOf(sha) {
+    this._rowsBySha ??= this._rowsBy((row) => this.sha(row));
+    return this._rowsBySha.get(sha) ?? [];
+  }
+
+  /** Flags, by the number of the folded spelling, of the tags in the captions that the run wrote. */
+  usedFolds() {
+    const flags = new Uint8Array(this.texts.foldNames.length);
+    for (let row = 0; row < this.rows; row++) for (const id of this.base.get(row)) flags[this.texts.folds[id]] = 1;
+    return flags;
   }
 
   /** All tags that were scored, best first: [{tag, name, text, category, score}]; text "" where none is written. */

@@ -8,18 +8,18 @@ let dialogCount = 0;
  * @param {string} what.title
  * @param {Node[]} what.body
  * @param {HTMLElement[]} what.buttons besides Close
- * @param {string} [what.size] "small" or "large"
+ * @param {boolean} [what.isWide]
  * @param {string} [what.close] the text of the button that closes
  * @returns {{dialog: HTMLDialogElement, closed: Promise<void>, close: () => void}}
  */
-function openDialog({ title, body, buttons = [], size = "small", close: closeText = "Close" }) {
+function openDialog({ title, body, buttons = [], isWide = false, close: closeText = "Close" }) {
   const before = document.activeElement;
   const id = `dialog-title-${++dialogCount}`;
-  const heading = h("h2", { text: title, id });
+  const heading = h("h2", { text: title, id, tabindex: "-1", autofocus: true });
   const form = h("form", { method: "dialog", class: "dialog-frame" },
     h("header", {}, heading), h("div", { class: "dialog-body" }, ...body),
     h("footer", {}, button(closeText, () => dialog.close()), ...buttons));
-  const dialog = h("dialog", { class: size, "aria-labelledby": id }, form);
+  const dialog = h("dialog", { class: isWide ? "wide-dialog" : null, "aria-labelledby": id }, form);
   document.body.append(dialog);
   const closed = new Promise((resolve) => {
     dialog.addEventListener("close", () => {

@@ -3,9 +3,8 @@
 const SEVERITY_WORDS = { error: "error", warning: "warning", info: "note" };
 /** Rules whose pictures are compared with each other. */
 const RULES_OF_COPIES = new Set(["same-picture", "different-captions", "near-duplicates"]);
-/** Findings of a rule, and pictures of a finding, that are drawn at a time. */
+/** Findings of a rule that are drawn at a time. */
 const FINDINGS_AT_ONCE = 30;
-const PICTURES_AT_ONCE = 12;
 
 /** Fills the container with the findings. Returns `update(what)`. */
 function mountFindings(container, review, ui) {
@@ -41,7 +40,7 @@ class FindingsPanel {
       const show = () => this.ui.showRows(rows, `failed: ${reason}`);
       return h("li", {}, h("p", { class: "finding-reason", text: reason }), this.showButton(rows, show));
     });
-    const heading = h("h3", {
+    const heading = h("h2", {
       class: "finding-severity",
       dataset: { severity: "error" },
       text: `${plural(number, "picture")} failed`,
@@ -51,7 +50,7 @@ class FindingsPanel {
 
   makeSeverity(severity, rules) {
     const number = rules.reduce((sum, rule) => sum + rule.findings.length, 0);
-    const heading = h("h3", {
+    const heading = h("h2", {
       class: "finding-severity",
       dataset: { severity },
       text: plural(number, SEVERITY_WORDS[severity]),
@@ -126,61 +125,6 @@ class FindingsPanel {
   showButton(rows, run, text = `Show ${plural(rows.length, "picture")}`) {
     return button(text, run, { class: "quiet finding-show" });
   }
-}
-
-/** Pictures that are alike beside each other, with what tells them apart, and a button that rejects one of them. */
-class SideBySide {
-  constructor(review, ui, rows) {
-    this.review = review;
-    this.ui = ui;
-    this.cards = [];
-    const list = h("ul", { class: "finding-side" });
-    const more = fillInSteps(list, rows, PICTURES_AT_ONCE, (row) => this.makeCard(row), "picture");
-    this.element = h("div", {}, list, more);
-  }
-
-  makeCard(row) {
-    const { review, ui } = this;
-    const size = review.dataset.size(row);
-    const name = review.dataset.name(row) ?? review.dataset.source(row);
-    const sizeText = size ? `${size.width} × ${size.height}` : "size not known";
-    const reject = button("Reject", () => this.toggle(row), { "aria-label": `Reject ${name}` });
-    const caption = h("p", { class: "finding-caption" });
-    const card = h("li", { class: "finding-card" }, ui.thumbnail(row, { size: 120 }));
-    card.append(h("p", { class: "muted number", text: sizeText }), caption, reject);
-    this.cards.push({ row, card, reject, caption, name });
-    this.updateCard(this.cards.at(-1));
-    return card;
-  }
-
-  update() {
-    this.cards.forEach((card) => this.updateCard(card));
-  }
-
-  updateCard({ row, card, reject, caption, name }) {
-    const isRejected = this.review.isRejected(row);
-    caption.textContent = this.review.caption(row);
-    card.classList.toggle("finding-rejected", isRejected);
-    reject.textContent = isRejected ? "Take back" : "Reject";
-    reject.setAttribute("aria-label", `${reject.textContent}: ${name}`);
-    reject.disabled = isRejected && rejectionOf(this.review, row) === null;
-  }
-
-  /** Rejects a picture, or takes its rejection back where it was for this picture alone. */
-  toggle(row) {
-    if (!this.review.isRejected(row)) {
-      this.ui.edit("reject", {}, [row], { ask: false });
-      return;
-    }
-    const entry = rejectionOf(this.review, row);
-    if (entry) this.review.setUndone(entry.id, true);
-  }
-}
-
-/** The entry of the log that rejects this picture and no other, or null. */
-function rejectionOf(review, row) {
-  const rejects = (entry) => entry.op === "reject" && !entry.undone && entry.rows.length === 1 && entry.rows[0] === row;
-  return review.entries.findLast(rejects) ?? null;
 }
 
 /** Adds some items to a list, each an element or several; returns a button that adds more, "" where there are none. */

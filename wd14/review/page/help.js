@@ -19,12 +19,12 @@ const FILTER_HELP = [
 
 /** @param {Page} page */
 function openHelp(page) {
-  const tables = page.keyboard.groups.map(({ title, keys }) => helpTable(title, keys.map(({ shown, text }) => [h("kbd", { text: shown }), text])));
+  const tables = page.keyboard.groups.map(({ title, keys }) => helpTable(title, keys.map(({ shown, text }) => [keyNames(shown), text])));
   const filter = helpTable("Filter", FILTER_HELP.map(([word, text]) => [h("code", { text: word }), text]));
   const letters = h("input", { type: "checkbox", id: "letters", checked: page.view.letters });
   letters.addEventListener("change", () => page.setView({ letters: letters.checked }));
   openDialog({
-    title: "Help", size: "large",
+    title: "Help", isWide: true,
     body: [
       h("div", { class: "help" }, ...tables, filter),
       h("p", {}, h("label", { for: "letters" }, letters, " Single letters and digits work as keys")),
@@ -34,7 +34,14 @@ function openHelp(page) {
   });
 }
 
+/** "→ or j" -> two keys; what stands before a colon says where they work. */
+function keyNames(shown) {
+  const [keys, where] = shown.split(": ").reverse();
+  const nodes = keys.split(/( or |, )/).map((piece, place) => (place % 2 ? piece : h("kbd", { text: piece })));
+  return where ? [`${where}: `, ...nodes] : nodes;
+}
+
 function helpTable(title, lines) {
   return h("table", {}, h("caption", { text: title }),
-    h("tbody", {}, ...lines.map(([head, text]) => h("tr", {}, h("th", { scope: "row" }, head), h("td", { text })))));
+    h("tbody", {}, ...lines.map(([head, text]) => h("tr", {}, h("th", { scope: "row" }, ...[head].flat()), h("td", { text })))));
 }

@@ -14,6 +14,7 @@ class Page {
     this.ui = new Ui(review);
     this.ui.openRow = (row, how) => this.openRow(row, how);
     this.ui.closeRow = () => this.closeRow();
+    this.ui.showGrid = () => this.showGrid();
     this.grid = new Grid(this.ui, { size: this.view.size, below: this.view.below });
     this.detail = new Detail(this.ui, this.grid);
     this.panels = new SidePanels(review, this.ui);
@@ -131,6 +132,12 @@ class Page {
     this.grid.activate(this.grid.active);
   }
 
+  /** Takes away what covers the grid: the drawer, and one picture where there is no room beside it. */
+  showGrid() {
+    if (this.panels.side.classList.contains("open")) this.panels.toggleDrawer(false);
+    if (this.ui.openedRow !== null && !this.wide.matches) this.closeRow();
+  }
+
   /** Where one picture lies over the grid, the grid takes no focus. */
   coverGrid() {
     byId("browse").inert = this.ui.openedRow !== null && !this.wide.matches;
@@ -185,7 +192,8 @@ class Page {
   setTheme(theme) {
     if (theme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
-    byId("theme").textContent = { auto: "Theme: auto", dark: "Theme: dark", light: "Theme: light" }[theme];
+    byId("theme").replaceChildren(h("span", { text: "Theme:" }), theme);
+    byId("theme").setAttribute("aria-label", `Theme: ${theme}`);
     if (theme !== this.view.theme) this.setView({ theme });
   }
 
@@ -197,7 +205,7 @@ class Page {
       place.replaceChildren(entries.length ? editList(this.ui, entries.slice(0, 500)) : h("p", { class: "muted", text: "No edits yet." }));
     };
     show();
-    const { closed } = openDialog({ title: "Edits", size: "large", body: [place] });
+    const { closed } = openDialog({ title: "Edits", isWide: true, body: [place] });
     let isOpen = true;
     this.review.onChange((what) => {
       if (isOpen && what.has("log")) show();

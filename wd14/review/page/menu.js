@@ -36,7 +36,7 @@ function openMenu(anchor, entries, label) {
   window.addEventListener("resize", closeQuietly);
   anchor.setAttribute("aria-expanded", "true");
   closeOpenMenu = closeQuietly;
-  document.body.append(menu);
+  (anchor.closest("aside, main, dialog") ?? document.body).append(menu); // a panel would cut it off
   placeMenu(menu, anchor);
   menu.querySelector("button:not(:disabled)")?.focus();
 }

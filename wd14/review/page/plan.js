@@ -178,7 +178,7 @@ class PlanPanel {
     );
     const list = h("ul", { class: "plan-differing" });
     const more = fillInSteps(list, differing, PLAN_LINES, (each) => this.makeDifferent(each), "picture");
-    return [h("h3", { text: "Pictures that differ" }), all, list, more];
+    return [h("h2", { text: "Pictures that differ" }), all, list, more];
   }
 
   makeDifferent({ row, lacks, instead = [], reason }) {

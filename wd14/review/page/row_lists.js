@@ -8,24 +8,37 @@ class RowLists {
   constructor(items, ends) {
     this.items = items;
     this.starts = new Uint32Array(ends.length);
-    this.starts.set(ends.subarray(0, Math.max(0, ends.length - 1)), 1);
     this.lengths = new Uint32Array(ends.length);
-    for (let row = 0; row < ends.length; row++) this.lengths[row] = ends[row] - this.starts[row];
+    for (let row = 0; row < ends.length; row++) {
+      this.starts[row] = row === 0 ? 0 : ends[row - 1];
+      this.lengths[row] = ends[row] - this.starts[row];
+    }
     this._room = this.lengths.slice(); // places that a row has
     this._used = items.length;
   }
 
   copy() {
-    const copied = new RowLists(this.items.slice(0, this._used), new Uint32Array(0));
+    const copied = new RowLists(this.items.slice(), new Uint32Array(0));
     copied.starts = this.starts.slice();
     copied.lengths = this.lengths.slice();
     copied._room = this._room.slice();
+    copied._used = this._used;
     return copied;
   }
 
   /** A row's list; only to be read, and only until the next `set`. */
   get(row) {
     return this.items.subarray(this.starts[row], this.starts[row] + this.lengths[row]);
+  }
+
+  /** Whether a row's list is that of another table. */
+  equals(row, other) {
+    const length = this.lengths[row];
+    if (length !== other.lengths[row]) return false;
+    const start = this.starts[row];
+    const otherStart = other.starts[row];
+    for (let i = 0; i < length; i++) if (this.items[start + i] !== other.items[otherStart + i]) return false;
+    return true;
   }
 
   /** Replaces a row's list by the first `length` numbers of `from`. */

@@ -23,7 +23,7 @@ class Saver {
     else this.ask();
   }
 
-  /** What can be done with the edits, and the command that uses them. */
+  /** Asks where to. */
   ask() {
     const count = this.review.exportEdits().edits.length;
     const buttons = [];
@@ -37,9 +37,9 @@ class Saver {
       close();
       this.download();
     }, { class: "primary" }));
-    const body = [h("p", { text: `${plural(count, "edit")} in edits.json.` }), ...this.nextSteps(this.canUseFolders
-      ? "Then make the dataset with your edits:" : "Then make the dataset with your edits, in the folder of the downloaded file:", "edits.json")];
-    const { close } = openDialog({ title: "Save the edits", body, buttons, size: "small", close: "Cancel" });
+    const where = this.canUseFolders ? "Into the dataset's folder, or as a download." : "This browser saves files as downloads.";
+    const body = [h("p", { text: `${plural(count, "edit")} in edits.json. ${where}` })];
+    const { close } = openDialog({ title: "Save the edits", body, buttons, close: "Cancel" });
   }
 
   nextSteps(words, path) {

@@ -3,9 +3,10 @@
 // What Python's str.split() and str.strip() take for blanks; JavaScript's \s is not the same.
 const BLANKS = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 const BLANKS_AROUND = new RegExp(`^[${BLANKS}]+|[${BLANKS}]+$`, "g");
+const BLANKS_BEFORE = new RegExp(`^[${BLANKS}]+`);
+const BLANKS_BEHIND = new RegExp(`[${BLANKS}]+$`);
 const BLANKS_WITHIN = new RegExp(`[${BLANKS}]+`, "g");
 const PLAIN_TAG = /^[!-\[\]-~]*$/; // printable ASCII without a blank and without a backslash
-const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u;
 
 /** The text without the blanks around it, as Python's strip(). */
 function stripped(text) {
@@ -40,16 +41,10 @@ function bareSeparator(separator) {
   return stripped(separator) || separator;
 }
 
-/** What stands between two separators, blanks and empty parts included; nothing for an empty text. */
-function rawParts(text, separator) {
-  const bare = bareSeparator(separator);
-  if (text === "") return [];
-  return bare === "" ? [text] : text.split(bare);
-}
-
 /** The tags of a caption, without the blanks around them; empty ones are left out. */
 function splitParts(text, separator) {
-  return rawParts(text, separator).map(stripped).filter((part) => part !== "");
+  const bare = bareSeparator(separator);
+  return (bare === "" ? [text] : text.split(bare)).map(stripped).filter((part) => part !== "");
 }
 
 /** Finds the values of a tag by any of its spellings. Where two tags differ in case only, case counts. */

@@ -8,7 +8,7 @@ class TagEditor {
   constructor(ui, row) {
     Object.assign(this, { ui, review: ui.review, row });
     this.heading = h("h3", {});
-    this.list = h("ol", { class: "tags", "aria-label": "Tags of this picture, in order" });
+    this.list = h("ol", { class: "row-tags", "aria-label": "Tags of this picture, in order" });
     const help = h("p", { class: "visually-hidden", id: "tags-help",
       text: "Arrow keys move between tags, Enter replaces, Delete removes, Alt and an arrow key moves the tag." });
     this.list.setAttribute("aria-describedby", "tags-help");

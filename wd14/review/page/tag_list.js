@@ -141,7 +141,8 @@ class TagList {
     const name = h("span", { class: "tags-name" });
     const number = h("span", { class: "number tags-number" });
     const dot = h("span", { class: "tags-dot" });
-    const having = h("button", { class: "tags-having" }, dot, name, number);
+    const noun = hiddenText("");
+    const having = h("button", { class: "tags-having" }, dot, name, hiddenText(", "), number, noun);
     const lacking = h("button", { class: "tags-lacking", text: "−" });
     const more = h("button", { class: "tags-more", text: "⋯", "aria-haspopup": "menu" });
     more.setAttribute("aria-expanded", "false");
@@ -149,7 +150,7 @@ class TagList {
     having.addEventListener("click", (event) => this.filterBy(line.shownEntry, event.altKey));
     lacking.addEventListener("click", () => this.filterBy(line.shownEntry, true));
     more.addEventListener("click", () => this.openMenu(line.shownEntry, more));
-    Object.assign(line, { name, number, dot, having, lacking, more });
+    Object.assign(line, { name, number, noun, dot, having, lacking, more });
     return line;
   }
 
@@ -159,7 +160,7 @@ class TagList {
     line.number.textContent = grouped(count);
     line.dot.dataset.category = category;
     line.having.title = `${text}: ${plural(count, "picture")}, ${category}`;
-    line.having.setAttribute("aria-label", `${text}, ${plural(count, "picture")}: show those with it`);
+    line.noun.textContent = count === 1 ? " picture" : " pictures";
     line.lacking.setAttribute("aria-label", `${text}: show pictures without it`);
     line.lacking.title = `Show pictures without ${text}`;
     line.more.setAttribute("aria-label", `${text}: more`);
@@ -215,6 +216,11 @@ class TagList {
     ];
     openMenu(anchor, entries, text);
   }
+}
+
+/** Text for screen readers only. */
+function hiddenText(text) {
+  return h("span", { class: "visually-hidden", text });
 }
 
 /** The words of a filter as they are written, quoted parts whole. */

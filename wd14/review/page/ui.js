@@ -6,7 +6,7 @@ class Ui {
     this.review = review;
     this.selection = new Selection(review);
     this.filterBox = byId("filter");
-    /** The row of the detail view, null when it is closed; `openRow` is given by the page. */
+    /** The row of the detail view, null when it is closed. `openRow`, `closeRow` and `showGrid` are given by the page. */
     this.openedRow = null;
     byId("status-undo").addEventListener("click", () => this.undo());
   }
@@ -16,8 +16,8 @@ class Ui {
     const line = byId("status");
     line.textContent = "";
     line.classList.toggle("error", error);
-    // A new text node each time: the same words twice are read twice.
-    requestAnimationFrame(() => line.replaceChildren(text));
+    // Emptied for a moment: then the same words twice are read twice.
+    setTimeout(() => line.replaceChildren(text), 20);
     byId("status-undo").hidden = !undo;
   }
 
@@ -33,8 +33,13 @@ class Ui {
     return this.filterBox.value;
   }
 
-  /** Puts a text into the filter box and applies it. */
+  /** Puts a text into the filter box, applies it, and lets the pictures be seen where a drawer covers them. */
   setFilterText(text) {
+    this.showGrid();
+    this.fillFilter(text);
+  }
+
+  fillFilter(text) {
     this.filterBox.value = text;
     this.applyFilter();
   }
@@ -59,11 +64,12 @@ class Ui {
     const text = this.filterText;
     const words = text.match(/-?"(?:\\.|[^"\\])*"|\S+/g) || [];
     const others = words.filter((each) => each !== word && each !== opposite);
-    this.setFilterText((words.includes(word) ? others : [...others, word]).join(" "));
+    this.fillFilter((words.includes(word) ? others : [...others, word]).join(" "));
   }
 
   /** Shows only these rows besides the filter, under a label; null shows all again. */
   showRows(rows, label) {
+    this.showGrid();
     this.review.setFindings(rows, label);
     const chip = rows === null ? [] : [h("button", { class: "chip", on: { click: () => this.showRows(null, "") } },
       label, h("span", { text: "×", "aria-hidden": "true" }), h("span", { class: "visually-hidden", text: "(show all again)" }))];
