@@ -53,7 +53,7 @@ def made_up_page(pictures: int, folder: str) -> dict[str, Any]:
         dataset={"name": "made up", "folder": folder, "source": "made up", "model": "made up"},
         mark="benchmark",
         separator=", ",
-        words=Words(labels, [(number,) for number in range(len(texts))], texts),
+        words=Words(labels, [(number,) for number in range(len(texts))]),
         rules=_rules(labels),
         thumbnails=[],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import tarfile
@@ -39,9 +40,10 @@ def script(folder: Path) -> str:
         return member.read().decode()
 
 
-def faults(tab: Tab) -> list[str]:
-    """The serious and critical faults of what the tab shows; its page was given the script before."""
-    found = tab.js("axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)")
+def faults(tab: Tab, *rules: str) -> list[str]:
+    """The serious and critical faults of what the tab shows, by all rules or these; its page was given the script."""
+    options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
+    found = tab.js(f"axe.run(document, {json.dumps(options)}).then((found) => found.violations)")
     return [
         f"{fault['impact']}: {fault['help']} ({fault['id']}): {node['html'][:300]} {node['failureSummary'][:300]}"
         for fault in found

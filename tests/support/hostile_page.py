@@ -57,7 +57,7 @@ def hostile_data() -> dict[str, Any]:
         counts=(1,) * (len(TAGS) + 2),
     )
     texts = tuple(dict.fromkeys(name.strip() for name in labels.names))
-    words = Words(labels, [(texts.index(name.strip()),) for name in labels.names], texts)
+    words = Words(labels, [(texts.index(name.strip()),) for name in labels.names])
     rows = PageRows(", ", texts, Candidates(labels))
     for number, text in enumerate(("harmless.png", *HOSTILE)):
         rows.add(_row(number, text, len(labels)))

@@ -65,15 +65,16 @@ def open_panel(tab: Tab, key: str) -> None:
 def edit(tab: Tab, operation: str, scope: str, tag: str = "", other: str = "") -> str:
     """Edits pictures by the dialog; gives what it said of their number before it was done."""
     tab.click("#edit")
-    tab.click(f'input[name="edit-op"][value="{operation}"] + span')
-    tab.click(f'input[name="edit-scope"][value="{scope}"] + span')
+    tab.click(f'input[name="edit-op"][value="{operation}"]')
+    tab.click(f'input[name="edit-scope"][value="{scope}"]')
     for field, text in (("#edit-tag", tag), ("#edit-with", other)):
         if text:
             tab.click(field)
             tab.type(text)
     tab.wait_until("!document.querySelector('dialog[open] button[type=submit]').disabled")
     said: str = tab.text("dialog[open] .edit-count")[0]
-    tab.press("Escape")  # the list of completions; the dialog stays
+    if tab.js("Boolean(document.querySelector('dialog[open] [role=listbox]:not([hidden])'))"):
+        tab.press("Escape")  # closes the list of suggestions; the dialog stays
     tab.click("dialog[open] button[type=submit]")
     tab.wait_until("!document.querySelector('dialog[open]')")
     return said
