@@ -131,8 +131,8 @@ def models() -> tuple[ModelDescription, ...]:
 def _config(parameters: Mapping[str, Any]) -> CaptionConfig:
     _check_names(parameters)
     config = CaptionConfig.from_values(parameters)
-    if config.studies:
-        raise ConfigError("purpose, fold_tags and plan are about a whole dataset: use wd14.caption_dataset")
+    if config.studies or config.edits:
+        raise ConfigError("purpose, fold_tags, plan and edits are about a whole dataset: use wd14.caption_dataset")
     return config
 
 

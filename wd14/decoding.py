@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import chain
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from wd14.config import CaptionConfig
 from wd14.errors import ImageTooLargeError, RowError
 from wd14.images.facts import facts_of
 from wd14.images.opening import MOST_FRAMES, PictureFile
 from wd14.images.reading import encoded_size, read_picture
+from wd14.images.thumbnail import SIDE as THUMBNAIL_SIDE
+from wd14.images.thumbnail import thumbnail_of
 from wd14.model.preprocess import prepare
 from wd14.threads import Budget, OrderedMap, available_cores
 from wd14.types import DecodedRow, FloatArray, InputRow, InputSpec, PictureToSave
@@ -72,6 +74,22 @@ class PictureLimits:
         return self._pixels.taking(picture.pixels)
 
 
+class Thumbnails(Protocol):
+    """Takes thumbnails. Every method may be called by any thread."""
+
+    def wants(self, row: int) -> bool:
+        """Whether the picture of a row, by its position in the source, is to have one."""
+        ...
+
+    def stored(self, digest: bytes) -> bytes | None:
+        """The one that is stored for the sha256 of a picture."""
+        ...
+
+    def take(self, row: int, thumbnail: bytes) -> bool:
+        """Takes the one of a row; returns whether it could be kept."""
+        ...
+
+
 class Decoder:
     """Decoded rows, to be iterated over once; a context manager, whose end stops the threads.
 
@@ -82,6 +100,7 @@ class Decoder:
         stored_scores: gives the scores, (T,) float32, that are stored for the sha256 of a picture, or None.
         stage: brings a picture to where the output is built; what it returns stays with the row. Called by any thread.
         on_model_needed: called when a picture needs the model, from any thread, often.
+        thumbnails: takes the pictures' thumbnails; None = none are made.
     """
 
     def __init__(
@@ -93,12 +112,14 @@ class Decoder:
         stored_scores: Callable[[bytes], FloatArray | None],
         stage: Callable[[InputRow, PictureToSave], Any],
         on_model_needed: Callable[[], None],
+        thumbnails: Thumbnails | None = None,
     ) -> None:
         self._config = config
         self._spec = spec
         self._stored_scores = stored_scores
         self._stage = stage
         self._on_model_needed = on_model_needed
+        self._thumbnails = thumbnails
         self._limits = PictureLimits(config)
         self._group_size = 1
         workers = self._limits.workers
@@ -166,6 +187,27 @@ class Decoder:
         decoded.from_scores = decoded.result.scores is not None
         picture = self._picture(decoded, data)
         decoded.staged = self._stage(decoded.input, picture)
+        self._take_thumbnail(decoded, data)
+
+    def _take_thumbnail(self, decoded: DecodedRow, data: bytes) -> None:
+        """Hands on the picture's thumbnail: the one made of its pixels, the stored one, or one made for itself."""
+        thumbnails, row = self._thumbnails, decoded.input.index
+        if thumbnails is None or not thumbnails.wants(row):
+            return
+        made = decoded.thumbnail
+        found = made or thumbnails.stored(decoded.digest)
+        if found is None:
+            made = found = self._thumbnail_of_file(data)
+        decoded.has_thumbnail = found is not None and thumbnails.take(row, found)
+        decoded.thumbnail = made
+
+    def _thumbnail_of_file(self, data: bytes) -> bytes | None:
+        try:
+            picture = PictureFile(data, max_pixels=self._limits.max_pixels)
+            with self._limits.opening(picture):
+                return thumbnail_of(picture.rgb(upright=True, at_least=2 * THUMBNAIL_SIDE))
+        except (RowError, MemoryError):
+            return None  # the page shows the picture itself, or its name
 
     def _picture(self, decoded: DecodedRow, data: bytes) -> PictureToSave:
         """The picture as it is to be saved; where it has no scores yet, it also becomes the model's input."""
@@ -182,8 +224,11 @@ class Decoder:
                     decoded.array = prepare(image, self._spec, profile=config.profile, image_size=config.image_size)
                     if config.cache and config.exif_orientation:  # else it may lie on its side
                         decoded.facts = facts_of(image)
+                    if self._thumbnails is not None and self._thumbnails.wants(decoded.input.index):
+                        decoded.thumbnail = thumbnail_of(picture.rgb(upright=True))
                 if flatten:
                     data, saved_as = picture.flattened()
+                    decoded.saved_digest = hashlib.sha256(data).digest()
                     as_png = saved_as != picture.format
                     decoded.notes.append(f"saved as RGB {'PNG ' if as_png else ''}on white")
         frames = picture.frames  # last: see there

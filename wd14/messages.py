@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 
-from wd14.config import CaptionConfig
+from wd14.config import NO_MODEL, CaptionConfig
 from wd14.text import count, duration, share
 from wd14.types import UNUSED, Labels, Summary, Written
 
@@ -21,15 +22,43 @@ def opening_lines(
     config: CaptionConfig, labels: Labels, published: Mapping[str, float], model_name: str
 ) -> Iterator[str]:
     """The model, the thresholds, and every parameter that is not at its default."""
-    thresholds = thresholds_in_words(config, labels, published)
-    yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}. Device: {config.device}."
-    changed = [
-        f"{field.title} = {_in_words(value)}"
-        for key, field in CaptionConfig.model_fields.items()
-        if (value := getattr(config, key)) != field.default and key not in _SAID_WITH_THE_MODEL
-    ]
-    if changed:
+    if config.adds_no_tags:
+        yield f"Model: {NO_MODEL}, which adds no tag: captions are those that the pictures have."
+    else:
+        thresholds = thresholds_in_words(config, labels, published)
+        yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}. Device: {config.device}."
+    if changed := list(set_in_words(config)):
         yield f"Set: {'; '.join(changed)}."
+
+
+def set_in_words(config: CaptionConfig) -> Iterator[str]:
+    """Every parameter that is not at its default, but those that the line about the model has: `Rating = first`."""
+    for key, field in CaptionConfig.model_fields.items():
+        if (value := getattr(config, key)) != field.default and key not in _SAID_WITH_THE_MODEL:
+            yield f"{field.title} = {_in_words(value)}"
+
+
+def command_in_words(source: str, config: CaptionConfig) -> str:
+    """The command line of a job with these parameters, but for its output and its edits, quoted for a shell."""
+    options = [
+        option
+        for key, field in CaptionConfig.model_fields.items()
+        if key not in ("output_dataset_name", "edits") and (value := getattr(config, key)) != field.default
+        for option in _options(key, value)
+    ]
+    return shlex.join(["wd14-captioner", "caption", source, *options])
+
+
+def _options(key: str, value: object) -> list[str]:
+    option = "--" + key.replace("_", "-")
+    if isinstance(value, bool):
+        return [option if value else option.replace("--", "--no-", 1)]
+    if isinstance(value, tuple):
+        return [f"{option}={' -> '.join(each) if isinstance(each, tuple) else each}" for each in value]
+    if isinstance(value, dict):
+        entries = (f"{name}={'off' if number > 1 else number}" for name, number in value.items())
+        return [f"{option}={','.join(entries)}"]
+    return [f"{option}={value}"]
 
 
 def thresholds_in_words(config: CaptionConfig, labels: Labels, published: Mapping[str, float]) -> str:
@@ -51,11 +80,12 @@ def closing_lines(summary: Summary) -> Iterator[str]:
     words = f"Captioned {share(summary.succeeded, summary.total, 'picture')} in {duration(summary.seconds)}"
     if summary.from_scores:
         words += f" ({summary.from_scores:,} from stored scores)"
+    words += f"; {summary.rejected:,} rejected by the edits" if summary.rejected else ""
     yield words + (f"; {summary.failed:,} failed, each is named above." if summary.failed else ".")
     if summary.frequent_tags:
         listed = ", ".join(f"{tag} {number:,}" for tag, number in summary.frequent_tags)
         yield f"Most frequent tags: {listed}"
-    if summary.without_tags:
+    if summary.without_tags and summary.model.strip().lower() != NO_MODEL:
         yield f"Without any tag: {count(summary.without_tags, 'caption')}. A lower threshold gives more tags."
     if summary.too_long:
         number = count(summary.too_long, "caption")
@@ -97,7 +127,10 @@ def _nothing(written: Written) -> str:
 
 def made_with(summary: Summary) -> str:
     """The model, without its owner or folder, and the thresholds: `wd-vit-tagger-v3, general 0.35`."""
-    return f"{summary.model.rstrip('/').rpartition('/')[2]}, {summary.thresholds}"
+    name = summary.model.strip()
+    if name.lower() == NO_MODEL:
+        return "no tagger"
+    return f"{name.rstrip('/').rpartition('/')[2]}, {summary.thresholds}"
 
 
 def short_description(summary: Summary) -> str:

@@ -18,19 +18,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wd14.caption.captioner import Captioner
-from wd14.config import CaptionConfig
+from wd14.caption.editing import Editor
+from wd14.config import NO_MODEL, CaptionConfig
 from wd14.data.provenance import provenance
 from wd14.data.reader import Source, open_source
 from wd14.data.report import Tally
-from wd14.data.sidecar import SidecarWriter
-from wd14.data.writer import DatasetWriter, Sink
-from wd14.errors import AllRowsFailedError, EmptySourceError, RowError
+from wd14.data.writer import Sink
+from wd14.errors import ConfigError, RowError
 from wd14.finishing import Finisher
 from wd14.host_link import HostLink
 from wd14.hosts.base import Host
 from wd14.hosts.local import LocalHost
+from wd14.job_edits import JobEdits
 from wd14.messages import closing_lines, opening_lines, thresholds_in_words
 from wd14.model.files.find import ModelFiles, find_model
+from wd14.output_place import open_sink
 from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
 from wd14.text import count
@@ -40,6 +42,7 @@ from wd14.types import DecodedRow, FinishedRow, RowReport, Status, Summary, Toke
 
 if TYPE_CHECKING:
     from wd14.curation.trainers.collector import TrainerFiles
+    from wd14.review_pass import ReviewPass
     from wd14.study_pass import ResultCheck, Studied, StudyPass
 
 logger = logging.getLogger("wd14")
@@ -112,6 +115,8 @@ class _Job:
     ) -> None:
         self.host = host
         self._config = config
+        if config.adds_no_tags and (dry_run or save_plan is not None):
+            raise ConfigError(f"{NO_MODEL} adds no tag: there is no plan to show (--dry-run) or to save (--save-plan)")
         self._dry_run = dry_run
         self._save_plan = save_plan
         self._stop = StopToken(host.stop)
@@ -121,8 +126,11 @@ class _Job:
         self._sink: Sink | None = None
         self._studied: Studied | None = None
         self._check: ResultCheck | None = None
+        self._review: ReviewPass | None = None
         self._trainer = _trainer_files(config)
         self._wanted: str | None = None
+        self._edits: JobEdits  # read when the source is known
+        self._editor: Editor | None = None
         self._said: set[str] = set()  # failures in the study
 
     def run(self) -> Summary:
@@ -132,6 +140,7 @@ class _Job:
             finding = BackgroundCall(lambda: find_model(config.model, log=link.say, stop=stop), "wd14-model")
             counting = BackgroundCall(lambda: token_counter(config, log=link.say, stop=stop), "wd14-tokens")
             place = self.host.source(config)
+            edits = self._edits = link.wait_for(BackgroundCall(lambda: JobEdits(config, place), "wd14-edits"))
             finding.start()
             counting.start()
             source = link.wait_for(BackgroundCall(lambda: open_source(place, config, log=link.say), "wd14-source"))
@@ -141,6 +150,7 @@ class _Job:
             link.say(f"Dataset: {source.name}{total}")
             model = link.wait_for(finding)
             link.say_all(opening_lines(config, model.labels, model.thresholds, config.model))
+            self._editor = edits.editor(model.labels)
             if config.studies or self._dry_run or self._save_plan is not None:
                 from wd14.study_pass import StudyPass
 
@@ -151,6 +161,7 @@ class _Job:
                     return self._summary(model, None)
             summary, output = self._caption(source, model, counting)
         link.say_all(closing_lines(summary))
+        link.say_all(edits.closing_lines())
         if self._wanted not in (None, output):
             link.say(f"{self._wanted} was there already and is untouched.")
         if self._trainer is not None:
@@ -160,11 +171,14 @@ class _Job:
     def _study(self, study: StudyPass, source: Source, counting: BackgroundCall[TokenCounter | None]) -> Studied:
         """Goes over the dataset once, and says what the plan is."""
         self._link.begin_pass(self._tally, total=source.total, phase="Study", span=_STUDY_SPAN)
-        with ScoredRows(
-            source, study.model, study.config, stop=self._stop, log=self._link.say, spare=study.spare
-        ) as rows:
+        more: dict[str, Any] = {"spare": study.spare}
+        if self._config.review and not self._config.in_place and not self._dry_run:
+            from wd14.review_pass import thumbnails_ahead
+
+            more["thumbnails"] = thumbnails_ahead(source.total)
+        with ScoredRows(source, study.model, study.config, stop=self._stop, log=self._link.say, **more) as rows:
             self._take_all(rows, self._study_row(study))
-            self._check_any()
+            self._tally.check_any()
             tokens, device = self._link.wait_for(counting), rows.device
             concluding = BackgroundCall(lambda: study.conclude(source.name, device, tokens), "wd14-plan")
             studied = self._link.wait_for(concluding)
@@ -176,11 +190,14 @@ class _Job:
     def _study_row(self, study: StudyPass) -> Callable[[DecodedRow], None]:
         def finish(row: DecodedRow) -> None:
             reason = None
+            status = Status.FROM_SCORES if row.from_scores else Status.CAPTIONED
             try:
-                study.add(row)
+                if self._edits.of(row).rejected:
+                    status = Status.REJECTED
+                else:
+                    study.add(row)
             except RowError as error:
-                reason = self._failed(row, error)
-            status = Status.FAILED if reason else Status.FROM_SCORES if row.from_scores else Status.CAPTIONED
+                reason, status = self._failed(row, error), Status.FAILED
             self._tally.add(
                 RowReport(row.input.index, row.input.source, status, row.input.name, reason=reason), row.input.label
             )
@@ -194,41 +211,76 @@ class _Job:
         link, studied = self._link, self._studied
         config = self._config if studied is None else studied.config
         with ExitStack() as stack:
-            sink = self._sink = self._open_sink(source)
+            added_to = None if self._trainer is None else self._trainer.added_to
+            sink, self._wanted = open_sink(self.host, config, source.name, added_to, log=link.say, tick=link.tick)
+            self._sink = sink
             stack.callback(sink.abandon)
+            review = self._review = self._review_pass(sink, source)
             more: dict[str, Any] = {} if studied is None else {"with_facts": True, "spare": studied.spare}
+            if review is not None:
+                more |= {"with_facts": True, "thumbnails": review.thumbnails}
             scored = ScoredRows(source, model, config, stop=self._stop, log=link.say, stage=sink.stage, **more)
             rows = stack.enter_context(scored)
             # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
             tokens = link.wait_for(counting)
             curation = None if studied is None else studied.curation
-            captioner = Captioner(model.labels, config, published=model.thresholds, curation=curation, tokens=tokens)
+            captioner = Captioner(
+                model.labels,
+                config,
+                published=model.thresholds,
+                curation=curation,
+                tokens=tokens,
+                editor=self._editor,
+            )
             for remark in captioner.remarks:
                 link.say(f"Note: {remark}")
             if studied is not None:
                 self._check = studied.check(model.labels, tokens)
+            if review is not None:
+                review.begin(model, config, curation, tokens)
             self._take_all(rows, self._finisher(captioner, sink))
-            self._check_any()
+            self._tally.check_any()
             summary = self._summary(model, rows.device)
             notes = {} if studied is None else self._notes(studied)
-            output = sink.finish(summary, self._provenance(source, model, summary), notes)
+            if self._editor is not None:
+                notes["edits"] = self._edits.all.text
+            made = self._provenance(source, model, summary)
+            if review is not None:
+                command_source = str(self.host.source(config))
+                writing = BackgroundCall(
+                    lambda: review.write(made, command_source, notes, self._edits.all), "wd14-review"
+                )
+                if (line := link.wait_for(writing)) is not None:
+                    link.say(line)
+            output = sink.finish(summary, made, notes)
             return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
 
     def _finisher(self, captioner: Captioner, sink: Sink) -> Finisher:
         studied, trainer, check = self._studied, self._trainer, self._check
-        listeners: list[Callable[[FinishedRow], None]] = [self._count]
+        listeners: list[Callable[[FinishedRow], None]] = [self._count, self._edits.note]
         if trainer is not None:
             listeners.append(lambda finished: trainer.add(finished.report))
         if check is not None:
             listeners.append(check.add)
+        if self._review is not None:
+            listeners.append(self._review.add)
         return Finisher(
             captioner,
             sink,
             self._config,
+            self._edits,
             failed=self._failed,
             scored_before=lambda row: studied is None or not studied.scored_now(row),
             listeners=listeners,
         )
+
+    def _review_pass(self, sink: Sink, source: Source) -> ReviewPass | None:
+        """What collects the rows for the review page, where there is to be one."""
+        if not self._config.review or sink.hidden_folder is None:
+            return None
+        from wd14.review_pass import ReviewPass
+
+        return ReviewPass(sink.hidden_folder, Path(self._wanted or source.name).name, source.total)
 
     def _count(self, finished: FinishedRow) -> None:
         self._tally.add(finished.report, finished.row.input.label, finished.tags, too_long=finished.too_long)
@@ -269,28 +321,6 @@ class _Job:
     def _seconds(self) -> float:
         return time.monotonic() - self._started
 
-    def _open_sink(self, source: Source) -> Sink:
-        """Where the rows go; `self._wanted` is the place that was asked for."""
-        config = self._config
-        if config.in_place:
-            return SidecarWriter(
-                Path(self.host.source(config)).expanduser(),
-                extension=config.caption_extension,
-                append=config.append_tags,
-                follow_symlinks=config.follow_symlinks,
-            )
-        destination = self.host.destination(config, source.name)
-        self._wanted = str(destination.parent / destination.name)
-        if self._trainer is not None:
-            destination = self._trainer.added_to(destination)
-        return DatasetWriter(
-            destination,
-            caption_column=config.caption_column,
-            caption_files=config.text_files,
-            log=self._link.say,
-            tick=self._link.tick,
-        )
-
     def _take_all(self, scored: ScoredRows, finish: Callable[[DecodedRow], None]) -> None:
         """Finishes every row, in order."""
         for rows in self._link.each(scored.take):
@@ -312,16 +342,6 @@ class _Job:
         """Tells what still runs in threads that the job is over, and says what they said."""
         self._stop.request("the job has ended")
         self._link.say_waiting()
-
-    def _check_any(self) -> None:
-        tally = self._tally
-        if tally.done == 0:
-            raise EmptySourceError("the dataset holds no pictures")
-        if tally.failed == tally.done:
-            source, reason = tally.failures[0]  # the others were said when they failed
-            raise AllRowsFailedError(
-                f"none of {count(tally.done, 'picture')} could be captioned; the first: {source}: {reason}"
-            )
 
 
 def _trainer_files(config: CaptionConfig) -> TrainerFiles | None:

@@ -15,12 +15,14 @@ from wd14.caption.thresholds import lowest_threshold
 from wd14.config import CaptionConfig
 from wd14.decoding import Decoder
 from wd14.model.files.find import ModelFiles
+from wd14.model.no_tagger import NoTagger
 from wd14.model.preprocess import PREPROCESS_VERSION
-from wd14.model.score_store.store import ScoreStore, usable_for
-from wd14.model.scoring import Scorer, threads_of_a_run
+from wd14.model.score_store.store import ScoreStore, ScoreView, usable_for
+from wd14.model.scoring import AnyTagger, Scorer, threads_of_a_run
 from wd14.model.tagger import Tagger
 from wd14.stop import StopToken
 from wd14.threads import BackgroundCall
+from wd14.thumbnail_folder import ThumbnailFolder
 from wd14.types import DecodedRow, FloatArray, InputRow, Log, PictureToSave
 
 #: Seconds that giving up the opening of a session may take.
@@ -40,6 +42,7 @@ class ScoredRows:
         tagger: the model's session, where it is open already.
         spare: takes the scores and facts that the score store cannot keep, and is asked for what that one lacks.
         with_facts: whether rows that were not decoded come with the facts that are stored of their pictures.
+        thumbnails: takes the pictures' thumbnails, those that are stored too; None = none are made.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class ScoredRows:
         tagger: Tagger | None = None,
         spare: ScoreStore | None = None,
         with_facts: bool = False,
+        thumbnails: ThumbnailFolder | None = None,
     ) -> None:
         self._model = model
         self._with_facts = with_facts
@@ -65,10 +69,9 @@ class ScoredRows:
             stack.callback(self._store.close)
             self._spare = spare or ScoreStore.off()
             stack.callback(self._spare.flush)
-            self._stored, self._spared = (
-                store.view(model.identity, preprocessing_of(config), model.labels, name=model.id)
-                for store in (self._store, self._spare)
-            )
+            self._stored, self._spared = map(self._view, (self._store, self._spare))
+            if thumbnails is not None:
+                thumbnails.find_in(self._store, self._spare)
             if spare is not None:
                 self._store.flush(even_nothing=True)  # where it keeps nothing, the spare one has all from the start
             stored_will_do = usable_for(lowest_threshold(model.labels, config, model.thresholds))
@@ -82,6 +85,7 @@ class ScoredRows:
                 stored_scores=self._find if stored_will_do else lambda _: None,
                 stage=stage,
                 on_model_needed=self._tagger.start,
+                thumbnails=thumbnails,
             )
             stack.enter_context(decoder)
             self._scorer = stack.enter_context(
@@ -103,6 +107,7 @@ class ScoredRows:
         rows = self._scorer.take(timeout)
         store, view = (self._store, self._stored) if self._store.keeps else (self._spare, self._spared)
         store.put_facts((row.digest, row.facts) for row in rows if row.facts is not None)
+        store.put_thumbnails((row.digest, row.thumbnail) for row in rows if row.thumbnail is not None)
         fresh = ((row.digest, row.result.scores) for row in rows if not row.from_scores)
         view.put((digest, scores) for digest, scores in fresh if scores is not None)
         if self._with_facts:
@@ -124,11 +129,17 @@ class ScoredRows:
     def __exit__(self, *_: object) -> None:
         self._on_exit.close()
 
+    def _view(self, store: ScoreStore) -> ScoreView:
+        model = self._model
+        return store.view(model.identity, preprocessing_of(self._config), model.labels, name=model.id)
+
     def _find(self, picture: bytes) -> FloatArray | None:
         found = self._stored.get(picture)
         return self._spared.get(picture) if found is None else found
 
-    def _open_tagger(self) -> Tagger:
+    def _open_tagger(self) -> AnyTagger:
+        if not len(self._model.labels):
+            return NoTagger()
         tagger = Tagger.load(
             self._model,
             device=self._config.device,

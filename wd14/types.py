@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -95,6 +95,9 @@ class DecodedRow:
     staged: Any = None  #: the picture's place in the output that is being built
     result: ScoringResult = field(default_factory=ScoringResult)
     facts: PictureFacts | None = None  #: where the picture was decoded, or the stored ones were asked for
+    thumbnail: bytes | None = None  #: for the review page, where it was made anew
+    has_thumbnail: bool = False  #: whether the review page has one
+    saved_digest: bytes = b""  #: sha256 of the picture as it is saved, where that is changed
     from_scores: bool = False  #: whether the scores are stored ones, or those of the same picture in another row
     notes: list[str] = field(default_factory=list)  #: see `RowReport.notes`
 
@@ -136,6 +139,26 @@ class PictureFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RefineTables:
+    """What a `Refine` goes by; tags are positions."""
+
+    weights: list[int]  #: of every tag: whether a picture shows one person, see `curation.people`
+    order: list[int]  #: the tags that may leave and those that they leave for, winners before losers
+    winners: Mapping[int, Collection[int]]  #: of a loser
+    mixers: Mapping[tuple[int, int], Collection[int]]  #: of (loser, winner): tags beside which both are right
+
+
+class Refine(Protocol):
+    """From the positions of a picture's kept tags, ascending, to those that its caption is to have."""
+
+    def __call__(self, kept: IndexArray, /) -> IndexArray: ...
+
+    def tables(self) -> RefineTables:
+        """What it goes by."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Curation:
     """What the plan of a dataset does to each of its captions."""
 
@@ -143,8 +166,7 @@ class Curation:
     left_out: frozenset[str] = frozenset()
     #: Character tags, as the model names them, of which captions have the series only.
     without_name: frozenset[str] = frozenset()
-    #: From the positions of a picture's kept tags, ascending, to those that its caption is to have.
-    refine: Callable[[IndexArray], IndexArray] | None = None
+    refine: Refine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +197,11 @@ class RowReport:
     source: str  #: `InputRow.source`
     status: Status
     input: str  #: `InputRow.name`
-    name: str | None = None  #: path in the output, `train/a.png`; None when the row failed
+    name: str | None = None  #: path in the output, `train/a.png`; None when the row failed or was rejected
     caption: str | None = None
     reason: str | None = None  #: why it failed
+    sha256: str = ""  #: of the picture in the source; empty where it could not be read
+    saved_sha256: str = ""  #: of the picture in the output, where it was changed
     notes: tuple[str, ...] = ()  #: what a person may want to know: "first of 12 frames", "saved as RGB on white"
 
 
@@ -188,7 +212,8 @@ class FinishedRow:
     row: DecodedRow
     report: RowReport
     tags: tuple[str, ...] = ()  #: the model's tags in its caption, as written
-    unedited: str = ""  #: the caption as it was before a person's edits
+    unedited: str = ""  #: the caption without a person's edits, also of a rejected picture
+    applied: tuple[bool, ...] = ()  #: of each of the picture's edits, whether the caption is as it says
     too_long: bool = False  #: whether the caption has more tokens than it may
 
 
@@ -246,6 +271,7 @@ class Summary:
     output: str | None  #: where the result is: a folder or a dataset id; None when nothing was written
     failures: tuple[tuple[str, str], ...] = ()  #: the first few: (source, reason)
     device: str | None = None  #: what the model ran on; None when it was not needed
+    rejected: int = 0  #: pictures that are left out by a person's edits
     without_tags: int = 0  #: captions in which the model put no tag
     too_long: int = 0  #: captions with more tokens than they may have, though all that may be left out is
     frequent_tags: tuple[tuple[str, int], ...] = ()  #: the ten most frequent tags as captions have them, with counts

@@ -47,7 +47,8 @@ def fingerprint(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != "provenance.json":
-            found[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
+            content = b"" if path.name == "review.html" else path.read_bytes()  # it has the time, too
+            found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
     return found
 
 
@@ -141,6 +142,7 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "max_megapixels": ({"max_megapixels": "250"}, {"max_megapixels": "0.5"}),
     "caption_column": ({"caption_column": ""}, {"caption_column": "text"}),
     "flatten_transparency": ({"flatten_transparency": "True"}, {"flatten_transparency": "False"}),
+    "review": ({"review": "True"}, {"review": "False"}),
     "include_scores": ({"include_scores": "False"}, {"include_scores": "True"}),
     "caption_files": ({"caption_files": "False"}, {"caption_files": "True"}),
     "caption_extension": (
@@ -157,7 +159,7 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
 OWN_TEST = {
     *("image_field", "split", "keep_columns", "batch_size", "max_data_loader_n_workers", "output_dataset_name"),
     *("quality", "implications", "follow_symlinks", "on_error", "in_place", "device", "cache", "cache_folder"),
-    *("trainer", "purpose", "plan"),
+    *("trainer", "purpose", "plan", "edits"),
 }
 
 

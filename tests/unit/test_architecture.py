@@ -32,6 +32,7 @@ GROUND_FLOOR = {
     "messages",
     "cache_folders",
     "regular_files",
+    "json_files",
     "hub_answers",
     "spelling",
     "concepts",
@@ -48,11 +49,17 @@ UPPER = {
         "token_counting",
         "host_link",
         "study_pass",
+        "job_edits",
         "finishing",
+        "thumbnail_folder",
+        "output_place",
+        "page_model",
+        "review_pass",
         "pipeline",
         "check_settings",
     ),
-    *("similar_search", "checking", "api", "cli"),
+    *("similar_search", "looking", "checking", "reviewing", "reported_rows", "base_captions", "serving"),
+    *("api", "cli"),
 }
 
 HOST_SDKS = {"lab", "transformerlab"}
@@ -67,6 +74,8 @@ HEAVY = {
     "torch",
     "cv2",
     "onnx",
+    "starlette",
+    "uvicorn",
     *HOST_SDKS,
 }
 
@@ -191,6 +200,7 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     },
     "data.sources.huggingface": {"fsspec.open": "a file on the hub; its size is limited there"},
     "data.partial_folder": {"os.open": "writes"},
+    "review.edit_file": {"os.open": "writes, and locks a folder"},
     "run_folder": {"os.open": "locks files of our own, without waiting"},
     "process": {"open": "the null device", "os.open": "the null device"},
     "hosts.lab.host": {"self._datasets.open": "a dataset, not a file"},

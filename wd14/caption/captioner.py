@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from wd14.caption.editing import Editor
 from wd14.caption.merging import Merger
 from wd14.caption.ordering import TagOrder
 from wd14.caption.render import Caption, append, missing
@@ -16,8 +17,8 @@ from wd14.caption.tokens import EstimatedTokens
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
 from wd14.errors import ModelContractError, ScoringError
-from wd14.spelling import split_caption
-from wd14.types import Curation, FloatArray, IndexArray, Labels, TokenCounter
+from wd14.spelling import folded, split_caption
+from wd14.types import Curation, Edit, FloatArray, IndexArray, Labels, TokenCounter
 
 __all__ = ["Caption", "Captioner", "split_caption"]
 
@@ -31,6 +32,7 @@ class Captioner:
         published: thresholds that the model's author published, by category or for "all".
         curation: what the plan of the dataset does to the captions. Trigger words and an existing caption stay.
         tokens: counts tokens where the config limits them; None = they are estimated.
+        editor: makes a person's edits; None = there are none.
 
     Attributes:
         remarks: lines for the log on entries of the options that no tag of the model matches: mostly misspellings.
@@ -47,7 +49,9 @@ class Captioner:
         published: Mapping[str, float] | None = None,
         curation: Curation | None = None,
         tokens: TokenCounter | None = None,
+        editor: Editor | None = None,
     ) -> None:
+        self._editor = editor
         self._vocabulary = Vocabulary(labels, config, curation or Curation())
         self._refine = None if curation is None else curation.refine
         config = styled(config)
@@ -75,12 +79,13 @@ class Captioner:
         """
         return self._selector.tags(scores)
 
-    def __call__(self, scores: FloatArray, existing: str | None = None) -> Caption:
+    def __call__(self, scores: FloatArray, existing: str | None = None, edits: Sequence[Edit] = ()) -> Caption:
         """The caption of one picture.
 
         Args:
             scores: probabilities, float32, shape (T,), in the order of the labels.
             existing: the caption that the picture has; only counts when the config says to append.
+            edits: what a person did to the caption of this picture, in order.
 
         Raises:
             ModelContractError: there are not as many scores as labels.
@@ -96,6 +101,13 @@ class Captioner:
         if self._refine is not None:
             kept = self._refine(kept)
         written = self._order(kept, scores, first, last)
+        caption = self._fitted(written, existing)
+        if self._editor is None or not edits:
+            return caption
+        return self._edited(self._editor, caption.text, written, existing, edits, scores)
+
+    def _fitted(self, written: dict[int, float], existing: str | None) -> Caption:
+        """The caption that a run without edits writes."""
         tokens = None
         if self._budget is not None:
             written, tokens = self._budget.fit(
@@ -103,6 +115,28 @@ class Captioner:
             )
         texts = self._vocabulary.texts
         return Caption(self._text(written, existing), tuple((texts[i], score) for i, score in written.items()), tokens)
+
+    def _edited(
+        self,
+        editor: Editor,
+        unedited: str,
+        written: dict[int, float],
+        existing: str | None,
+        edits: Sequence[Edit],
+        scores: FloatArray,
+    ) -> Caption:
+        """The caption after its edits; what has to leave to fit is nothing that they are about."""
+        texts, tokens = self._vocabulary.texts, None
+        whole = self._text(written, existing)
+        if self._budget is not None:
+            named = editor.typed.named_by(edits)
+            droppable = {i for i in self._droppable_beside(existing, written) if folded(texts[i]) not in named}
+            written, tokens = self._budget.fit(
+                written, droppable, lambda kept: editor(self._text(kept, existing), edits).text
+            )
+        text, applied = editor(self._text(written, existing), edits)
+        own = {texts[i]: score for i, score in written.items()}
+        return Caption(text, editor.tags(text, own, scores, before=whole), tokens, unedited, applied)
 
     def _text(self, written: Iterable[int], existing: str | None) -> str:
         """The caption's text, from the ids of its texts."""

@@ -30,6 +30,9 @@ class Implications:
         table: CSV file of more implications, a line each, `tag,implied tag`, in any spelling. They are followed over
             several steps, also over tags that the model does not have; so a heading does no harm. "" = none.
 
+    Attributes:
+        table: for the position of a tag those of the tags that leave beside it.
+
     Raises:
         ConfigError: the table cannot be read; the message names the line.
     """
@@ -42,7 +45,7 @@ class Implications:
         for name, implied in [*(_by_words(labels) if by_words else ()), *(_read_table(Path(table)) if table else ())]:
             graph.setdefault(folded(name), set()).add(folded(implied))
         reachable = {key: _reachable(graph, key) for key in graph}
-        self._implied = {
+        self.table = {
             tag: [i for other in found if key not in reachable.get(other, ()) for i in positions.get(other, ())]
             for key, found in reachable.items()
             for tag in positions.get(key, ())
@@ -51,7 +54,7 @@ class Implications:
     def without_implied(self, kept: IndexArray) -> IndexArray:
         """The kept tags without those that another one of them implies; tags that imply each other all stay."""
         tags: list[int] = kept.tolist()
-        dropped = {implied for tag in tags for implied in self._implied.get(tag, ())}
+        dropped = {implied for tag in tags for implied in self.table.get(tag, ())}
         return kept[[tag not in dropped for tag in tags]] if dropped else kept
 
 

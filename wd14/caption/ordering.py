@@ -15,22 +15,27 @@ from wd14.types import FloatArray, IndexArray, Labels
 class TagOrder:
     """From kept tags to texts in the order in which they are written.
 
+    Attributes:
+        order: "model", "score" or "alphabetical".
+        groups: for each tag the group that it is written in, the lowest first.
+        implications: which tags leave because others imply them; None = none do.
+
     Raises:
         ConfigError: the implication table cannot be read.
     """
 
     def __init__(self, labels: Labels, config: CaptionConfig, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._order = labels.order if config.tag_order == "model" else config.tag_order
+        self.order = labels.order if config.tag_order == "model" else config.tag_order
         self._characters_first = config.character_tags_first
         self._max_tags = config.max_tags
         # kohya's order: general tags, characters, the rest. Models with a tag_mapping.json have their own.
         groups = {"general": 0, "character": 1} if labels.order == "model" else {}
-        self._group = np.array([groups.get(category, 2) for category in labels.categories])
+        self.groups = np.array([groups.get(category, 2) for category in labels.categories])
         self._is_character = [category == "character" for category in labels.categories]
-        self._implications = None
+        self.implications = None
         if config.remove_implied_tags or config.implications:
-            self._implications = Implications(labels, by_words=config.remove_implied_tags, table=config.implications)
+            self.implications = Implications(labels, by_words=config.remove_implied_tags, table=config.implications)
 
     def __call__(self, kept: IndexArray, scores: FloatArray, first: list[int], last: list[int]) -> dict[int, float]:
         """Ids of texts and their scores, in the order in which they are written.
@@ -41,20 +46,20 @@ class TagOrder:
             first: positions of the rating and quality tags to write before the others.
             last: those to write after the others.
         """
-        if self._implications is not None:
-            kept = self._implications.without_implied(kept)
-        kept = kept[self._group[kept].argsort(kind="stable")]
-        if self._order == "score":
+        if self.implications is not None:
+            kept = self.implications.without_implied(kept)
+        kept = kept[self.groups[kept].argsort(kind="stable")]
+        if self.order == "score":
             kept = kept[(-scores[kept]).argsort(kind="stable")]
         groups: list[list[int]] = [kept.tolist()]
         if self._characters_first:
             characters = [tag for tag in groups[0] if self._is_character[tag]]
             # kohya puts each character in front of the one before.
-            groups.insert(0, characters[::-1] if self._order == "model" else characters)
+            groups.insert(0, characters[::-1] if self.order == "model" else characters)
         pairs: list[tuple[int, float]] = []
         for group in groups:
             texts = self._texts(group, scores)
-            pairs += sorted(texts, key=self._alphabet) if self._order == "alphabetical" else texts
+            pairs += sorted(texts, key=self._alphabet) if self.order == "alphabetical" else texts
         written = _best_scores(pairs)
         if 0 < self._max_tags < len(written):
             best = set(sorted(written, key=written.__getitem__, reverse=True)[: self._max_tags])

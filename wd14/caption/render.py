@@ -19,6 +19,8 @@ class Caption:
     text: str
     tags: tuple[tuple[str, float], ...] = ()
     tokens: int | None = None  #: of the text, where their number is limited
+    unedited: str | None = None  #: the text without a person's edits, where there are some
+    applied: tuple[bool, ...] = ()  #: of each edit, whether the caption is as it says
 
     def scores(self) -> dict[str, float]:
         """Tag as written -> score, rounded to 4 digits."""

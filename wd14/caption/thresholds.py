@@ -16,7 +16,7 @@ from wd14.types import SCORE_FLOOR, UNUSED, FloatArray, IndexArray, Labels
 MCUT_FLOOR = 0.15
 
 #: For models with a tag_mapping.json, kohya takes no rating or quality tag below the lowest of these thresholds.
-_KOHYA_CATEGORIES = ("general", "character", "copyright", "meta", "model", "artist")
+KOHYA_CATEGORIES = ("general", "character", "copyright", "meta", "model", "artist")
 
 
 def mcut(scores: FloatArray, *, one_may_dominate: bool) -> float:
@@ -95,7 +95,7 @@ class TagSelector:
                 is_block = where.size == block.stop - block.start  # a slice is read several times as fast
                 self._cut.append((block if is_block else where, category != "general"))
             else:
-                self._thresholds[where] = _fixed_threshold(category, config, published)
+                self._thresholds[where] = fixed_threshold(category, config, published)
         self._thresholds[self._unwanted] = np.inf
         self.lowest_threshold = float(self._thresholds.min(initial=np.inf))
 
@@ -106,7 +106,7 @@ class TagSelector:
             if labels.order == "score":
                 # Here kohya looks for the best wanted one; in a CSV model the best one is written, or none.
                 where, wanted = where[wanted], wanted[wanted]
-            thresholds = np.where(wanted, _single_threshold(category, labels, config), np.inf).astype(np.float32)
+            thresholds = np.where(wanted, single_threshold(category, labels, config), np.inf).astype(np.float32)
             self._singles[category] = where, thresholds
         if config.quality != "none":
             self.lowest_threshold = min(self.lowest_threshold, float(self._singles["quality"][1].min(initial=np.inf)))
@@ -133,17 +133,17 @@ class TagSelector:
         return found
 
 
-def _fixed_threshold(category: str, config: CaptionConfig, published: Mapping[str, float]) -> float:
+def fixed_threshold(category: str, config: CaptionConfig, published: Mapping[str, float]) -> float:
     """A category's threshold, 0..1 or above for "off"."""
     if config.threshold_mode == "model" and category not in config.category_thresholds:
         return published.get(category, published.get("all", config.threshold_for(category)))
     return config.threshold_for(category)
 
 
-def _single_threshold(category: str, labels: Labels, config: CaptionConfig) -> float:
+def single_threshold(category: str, labels: Labels, config: CaptionConfig) -> float:
     """The threshold of "rating" or "quality"."""
     if category in config.category_thresholds:
         return config.category_thresholds[category]
     if labels.order == "score":
-        return min(config.thresh, *map(config.threshold_for, _KOHYA_CATEGORIES))
+        return min(config.thresh, *map(config.threshold_for, KOHYA_CATEGORIES))
     return 0 if category == "rating" else SCORE_FLOOR  # lower quality scores are not stored

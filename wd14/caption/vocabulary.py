@@ -31,6 +31,7 @@ class Vocabulary:
     """The texts that a model's tags are written with. Tags that are written alike share one text.
 
     Attributes:
+        names: the tags, as the model names them.
         texts: all of them; the position of a text is its id.
         written: for each tag the ids of its texts: mostly one, several when it is expanded, none when it is unwanted.
         unwanted: positions of the tags that the options leave out.
@@ -46,6 +47,7 @@ class Vocabulary:
         self.remarks: list[str] = []
         self.texts: list[str] = []
         self._labels = labels
+        self.names = labels.names
         self._ids: dict[str, int] = {}
         self._places = {slot: place for place, slot in enumerate(slot_order(config))}
         self.has_slots = bool(self._places)

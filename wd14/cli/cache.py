@@ -24,7 +24,7 @@ _STALE_AFTER = 60.0
 def add_command(commands: Any) -> None:
     """Adds `cache` to the program's commands."""
     parser = commands.add_parser("cache", help="show or clear the stored scores, and what killed runs left")
-    parser.add_argument("--clear", action="store_true", help="forget all stored scores and facts")
+    parser.add_argument("--clear", action="store_true", help="forget all stored scores, facts and thumbnails")
     parser.add_argument("--clean", action="store_true", help="remove what killed runs left, and damaged score stores")
     parser.add_argument("--cache-folder", default="", metavar="DIR", help="where the scores are kept")
     parser.set_defaults(run=run)
@@ -51,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
             say(f"  {stored.pictures:>9,}  {name}  ({stored.preprocessing})")
         if stats.facts:
             say(f"  {stats.facts:>9,}  pictures' facts: size, sharpness, a grey thumbnail of {THUMBNAIL_SIDE} pixels")
+        if stats.thumbnails:
+            say(f"  {stats.thumbnails:>9,}  pictures' thumbnails for the review page")
         for path in stats.set_aside:
             say(f"  damaged, set aside; --clean removes it: {path}")
     for left in noted_leftovers():

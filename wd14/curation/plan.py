@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wd14.config_words import shown
 from wd14.errors import ConfigError
-from wd14.regular_files import read_file
+from wd14.json_files import parse_json, read_json_file
 
+_TITLE = "Plan (plan)"
 #: Bytes that a plan.json may have.
 LARGEST_PLAN = 32_000_000
 #: Digests in a plan, by which another dataset is told.
@@ -125,11 +126,7 @@ def read_plan(path: Path) -> Plan:
     Raises:
         ConfigError: there is no such file, or it is no plan.
     """
-    try:
-        text = read_file(path, LARGEST_PLAN)
-    except OSError as error:
-        raise ConfigError(f"Plan (plan): {path} cannot be read: {error.strerror or error}") from error
-    return parse_plan(text)
+    return parse_plan(read_json_file(path, LARGEST_PLAN, _TITLE))
 
 
 def parse_plan(text: bytes) -> Plan:
@@ -140,26 +137,13 @@ def parse_plan(text: bytes) -> Plan:
     """
     if len(text) > LARGEST_PLAN:
         raise ConfigError(f"Plan (plan): expected at most {LARGEST_PLAN:,} bytes, got {len(text):,}")
-    try:
-        value = json.loads(text.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise ConfigError(
-            f"Plan (plan): line {error.lineno}, column {error.colno} is no JSON: {error.msg}."
-            " Entries are separated by commas, and no comma follows the last one"
-        ) from error
-    except (ValueError, RecursionError) as error:  # no UTF-8, NaN, a number of 5,000 digits, a thousand brackets
-        raise ConfigError(f"Plan (plan): expected JSON as a plan.json has it: {error}") from error
-    return Plan.from_json(value)
+    return Plan.from_json(parse_json(text, _TITLE, "a plan.json"))
 
 
 def _json(value: object) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return "[\n" + ",\n".join(f"    {json.dumps(entry, ensure_ascii=False)}" for entry in value) + "\n  ]"
     return json.dumps(value, ensure_ascii=False)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
 
 
 def _explain(problem: Any, plan: Mapping[str, Any]) -> str:

@@ -37,6 +37,7 @@ def provenance(config: CaptionConfig, summary: Summary, *, source: str, model: M
             "rows": summary.total,
             "captioned": summary.captioned,
             "captioned_from_scores": summary.from_scores,
+            "rejected": summary.rejected,
             "failed": summary.failed,
         },
         "seconds": round(summary.seconds, 3),

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wd14.errors import AllRowsFailedError, EmptySourceError, SourceError
+from wd14.regular_files import open_file
+from wd14.text import count
 from wd14.types import RowReport, Status, Summary
 
 #: Failures that a summary names; the report has all of them.
 NAMED_FAILURES = 10
+#: Bytes of a row of a report: names have limits, and so have reasons.
+_LONGEST_ROW = 1 << 20
 #: The most frequent tags that a summary names.
 _NAMED_TAGS = 10
+_WITH_CAPTION = frozenset({Status.CAPTIONED, Status.FROM_SCORES})
 
 
 class Tally:
@@ -37,8 +44,9 @@ class Tally:
         """
         self._counts[report.status] += 1
         self._tags.update(tags)
-        self._without_tags += report.status is not Status.FAILED and not tags
-        self._too_long += report.status is not Status.FAILED and too_long
+        if report.status in _WITH_CAPTION:
+            self._without_tags += not tags
+            self._too_long += too_long
         if report.status is Status.FAILED and len(self.failures) < NAMED_FAILURES:
             self.failures.append((label, report.reason or "unknown"))
 
@@ -58,9 +66,34 @@ class Tally:
         return self._counts[Status.FAILED]
 
     @property
+    def rejected(self) -> int:
+        """Rows that a person rejected."""
+        return self._counts[Status.REJECTED]
+
+    @property
     def done(self) -> int:
         """All rows so far."""
         return sum(self._counts.values())
+
+    def check_any(self) -> None:
+        """Refuses a pass over a dataset from which no picture is left.
+
+        Raises:
+            EmptySourceError: there was none.
+            AllRowsFailedError: each failed, or was rejected.
+        """
+        if self.done == 0:
+            raise EmptySourceError("the dataset holds no pictures")
+        if self.rejected == self.done:
+            raise AllRowsFailedError(
+                f"the edits reject all of {count(self.done, 'picture')}: take some of their 'reject' out"
+            )
+        if self.failed + self.rejected == self.done:
+            rejected = f" ({self.rejected:,} rejected by the edits)" if self.rejected else ""
+            source, reason = self.failures[0]  # the others were said when they failed
+            raise AllRowsFailedError(
+                f"none of {count(self.done, 'picture')} could be captioned{rejected}; the first: {source}: {reason}"
+            )
 
     def summary(self, *, seconds: float, output: str | None, **more: Any) -> Summary:
         """The run as a `Summary`; `more` are fields of it that are not counts."""
@@ -69,6 +102,7 @@ class Tally:
             captioned=self.captioned,
             from_scores=self.from_scores,
             failed=self.failed,
+            rejected=self.rejected,
             seconds=seconds,
             output=output,
             failures=tuple(self.failures),
@@ -96,6 +130,10 @@ class ReportWriter:
             "status": report.status.value,
             "source": report.source,
         }
+        if report.sha256:
+            row["sha256"] = report.sha256
+        if report.saved_sha256:
+            row["saved_sha256"] = report.saved_sha256
         if report.reason is not None:
             row["reason"] = report.reason
         if report.notes:
@@ -110,6 +148,7 @@ class ReportWriter:
             "rows": summary.total,
             "captioned": summary.captioned,
             "captioned_from_scores": summary.from_scores,
+            "rejected": summary.rejected,
             "failed": summary.failed,
         }
         self._file.write('\n],\n"summary": ' + json.dumps(counts) + "}\n")
@@ -118,6 +157,60 @@ class ReportWriter:
     def close(self) -> None:
         """Closes the file as it is."""
         self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedRow:
+    """A row as a report has it."""
+
+    input: str
+    source: str
+    status: Status
+    output: str | None  #: path in the dataset
+    reason: str | None
+    notes: tuple[str, ...]
+    digest: bytes  #: sha256 of the picture in the source; empty = not known, as in reports of earlier versions
+    saved: bytes  #: sha256 of the picture in the dataset, where that is another; else empty
+
+    @property
+    def label(self) -> str:
+        """The row for a person, as `InputRow.label`."""
+        return self.source if self.source.endswith(self.input) else f"{self.input} ({self.source})"
+
+
+def read_report(path: Path) -> Iterator[ReportedRow]:
+    """The rows of a report, in the order of the source; a million rows need no memory.
+
+    Raises:
+        SourceError: it cannot be read, or is no report as `ReportWriter` writes it.
+    """
+    try:
+        with open_file(path) as file:
+            if file.readline(_LONGEST_ROW).strip() != b'{"rows": [':
+                raise SourceError(f"{path} is not as a run writes it: its rows are not on lines of their own")
+            while (line := file.readline(_LONGEST_ROW).strip()) != b"],":
+                yield _reported(json.loads(line.removesuffix(b",")))
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SourceError(f"{path} is not as a run writes it: {type(error).__name__}: {str(error)[:200]}") from error
+
+
+def _reported(row: Mapping[str, Any]) -> ReportedRow:
+    output, reason = row["output"], row.get("reason")
+    digest, saved = (bytes.fromhex(row.get(key) or "") for key in ("sha256", "saved_sha256"))
+    if {len(digest), len(saved)} - {0, 32}:
+        raise ValueError("a sha256 has 64 digits")
+    return ReportedRow(
+        str(row["input"]),
+        str(row["source"]),
+        Status(row["status"]),
+        None if output is None else str(output),
+        None if reason is None else str(reason),
+        tuple(map(str, row.get("notes", ()))),
+        digest,
+        saved,
+    )
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -20,7 +20,9 @@ from wd14.errors import MissingImageError, OutputError
 from wd14.run_folder import clear_leftovers, clear_noted_leftovers
 from wd14.types import Destination, InputRow, Log, PictureToSave, RowReport, Summary, Written
 
-_NO_NOTES: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+#: What lies beside the pictures as JSON: a value, or a file's bytes as they are.
+Note = Mapping[str, Any] | bytes
+_NO_NOTES: Mapping[str, Note] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +63,13 @@ class Sink(Protocol):
         """Notes what became of a row, written or not."""
         ...
 
-    def finish(
-        self, summary: Summary, provenance: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]] = ...
-    ) -> str:
+    def finish(self, summary: Summary, provenance: Mapping[str, Any], notes: Mapping[str, Note] = ...) -> str:
         """Completes the output; returns where it is.
 
         Args:
             summary: how the job ended.
             provenance: how the dataset was made.
-            notes: what else is to lie beside it, where it has a place for that: {name: JSON object}.
+            notes: what else is to lie beside it, where it has a place for that: {name: JSON object, or its bytes}.
         """
         ...
 
@@ -198,10 +198,13 @@ class DatasetWriter:
         with self._output_errors():
             self._report.add(row)
 
-    def finish(
-        self, summary: Summary, provenance: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]] = _NO_NOTES
-    ) -> str:
+    def finish(self, summary: Summary, provenance: Mapping[str, Any], notes: Mapping[str, Note] = _NO_NOTES) -> str:
         """Completes the dataset and moves it to the first free name.
+
+        Args:
+            summary: how the job ended.
+            provenance: how the dataset was made.
+            notes: what else lies in `.wd14`, by its name without `.json`.
 
         Returns:
             The dataset's folder.
@@ -213,7 +216,10 @@ class DatasetWriter:
             self._report.finish(summary)
             shutil.rmtree(self._staging)
             for name, note in {**notes, "provenance": provenance}.items():
-                write_json(self.hidden_folder / f"{name}.json", note)
+                if isinstance(note, bytes):
+                    write_new_file(str(self.hidden_folder / f"{name}.json"), note)
+                else:
+                    write_json(self.hidden_folder / f"{name}.json", note)
             self._metadata.finish()
             place = str(self._move_into_place(summary))
         if "[" in place or "::" in place:

@@ -198,6 +198,7 @@ def json_object(read: Callable[[], str]) -> dict[str, Any]:
 def success_message(summary: Summary) -> str:
     """How a job went: `captioned 498 of 500 pictures, 2 failed`."""
     words = f"captioned {share(summary.succeeded, summary.total, 'picture')}"
+    words += f", {summary.rejected:,} rejected" if summary.rejected else ""
     return f"{words}, {summary.failed:,} failed" if summary.failed else words
 
 

@@ -95,19 +95,23 @@ class PictureFile:
         except Exception:  # noqa: BLE001 - plugins raise anything on damage in later frames, which are not used
             return 1
 
-    def rgb(self, *, upright: bool) -> Image.Image:
+    def rgb(self, *, upright: bool, at_least: int | None = None) -> Image.Image:
         """The picture as 8-bit RGB, composited on white as kohya does it.
 
         16-bit grey is scaled to 8 bits; embedded ICC profiles are ignored.
 
         Args:
             upright: apply the EXIF orientation. (Pillow always applies it to TIFF files, while decoding.)
+            at_least: pixels of the longer side that will do: a JPEG may be decoded at a fraction of its size, also for
+                whatever is asked of it later. None = at its own size.
 
         Raises:
             DamagedImageError: truncated or corrupt.
             ImageTooLargeError: not enough memory for it.
         """
         with _errors_as_row_errors():
+            if at_least is not None and self.format == "JPEG" and self._decoded is None:
+                self._image.draft(None, (at_least, at_least))
             rgb = self._rgb  # first: decoding a TIFF turns it and takes the orientation away
             turn = _TURNS.get(_orientation(self._image)) if upright else None
             return rgb if turn is None else rgb.transpose(turn)

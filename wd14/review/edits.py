@@ -1,1 +1,321 @@
-"""`edits.json`: reading it, and the edits of each picture."""
+"""`edits.json`: reading it, the edits of each picture, and which of them still apply."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from wd14.config_words import shown
+from wd14.errors import ConfigError
+from wd14.json_files import parse_json, read_json_file
+from wd14.text import count, listed
+from wd14.types import Edit
+
+TITLE = "Edits (edits)"
+#: Bytes that an edits.json may have: 1,400,000 rows.
+LARGEST_EDITS = 100_000_000
+#: Edits that a file may have, and those among them that are of all pictures, each of which costs every picture a look.
+MOST_EDITS = 100_000
+MOST_OF_ALL = 1_000
+_LONGEST_TAG = 1_000
+_LONGEST_CAPTION = 100_000
+#: How many problems of a file, and how many edits that do not apply, are told at once.
+_MOST_TOLD = 5
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+
+
+def _rows(value: object) -> tuple[bytes, ...] | None:
+    """The sha256 of pictures; None = all of them. (By hand: pydantic would name a million wrong rows.)"""
+    if value == "all":
+        return None
+    if not isinstance(value, list):
+        raise ValueError(f'expected "all" or a list of the sha256 of pictures, got {shown(value)}')
+    for number, row in enumerate(value, 1):
+        if not isinstance(row, str) or not _SHA256.fullmatch(row):
+            raise ValueError(
+                f"row {number:,}: expected the sha256 of a picture, 64 digits of 0-9 and a-f, got {shown(row)}"
+            )
+    return tuple(map(bytes.fromhex, value))
+
+
+def _tag(value: object) -> str:
+    text = _tag_or_nothing(value)
+    if not text:
+        raise ValueError(f"expected a tag, got {shown(value)}")
+    return text
+
+
+def _tag_or_nothing(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected text, got {shown(value)}")
+    if len(value) > _LONGEST_TAG:
+        raise ValueError(f"expected at most {_LONGEST_TAG:,} characters, got {len(value):,}")
+    if _UNWRITABLE.search(value):
+        raise ValueError(f"expected a tag in one line, got {shown(value)}")
+    return value.strip()
+
+
+def _without_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError(f"expected text, got {shown(value)}, which holds a NUL")
+    return value
+
+
+_Rows = Annotated[tuple[bytes, ...] | None, BeforeValidator(_rows)]
+_Tag = Annotated[str, BeforeValidator(_tag)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: _Rows
+
+
+class _Tagged(_Entry):
+    op: Literal["add", "remove"]
+    tag: _Tag
+
+    def edit(self) -> Edit:
+        return Edit(self.op, self.tag)
+
+
+class _Replace(_Entry):
+    op: Literal["replace"]
+    tag: _Tag
+    replacement: Annotated[str, BeforeValidator(_tag_or_nothing), Field(alias="with")]
+
+    def edit(self) -> Edit:
+        return Edit(self.op, self.tag, self.replacement)
+
+
+class _Set(_Entry):
+    op: Literal["set"]
+    caption: Annotated[str, Field(max_length=_LONGEST_CAPTION), AfterValidator(_without_nul)]
+
+    def edit(self) -> Edit:
+        return Edit(self.op, caption=self.caption)
+
+
+class _Reject(_Entry):
+    op: Literal["reject"]
+
+    def edit(self) -> Edit:
+        return Edit(self.op)
+
+
+_ENTRY: TypeAdapter[_Tagged | _Replace | _Set | _Reject] = TypeAdapter(
+    Annotated[_Tagged | _Replace | _Set | _Reject, Field(discriminator="op")]
+)
+_OPS = ("add", "remove", "replace", "set", "reject")
+
+
+class Entry(NamedTuple):
+    """An edit, and whose it is."""
+
+    edit: Edit
+    rows: tuple[bytes, ...] | None  #: sha256 of pictures; None = all of them
+
+
+class PictureEdits(NamedTuple):
+    """The edits of one picture, in order."""
+
+    positions: tuple[int, ...] = ()  #: among all edits
+    edits: tuple[Edit, ...] = ()
+    rejected: bool = False
+
+
+class Edits:
+    """A person's edits, by picture. Looking up one costs a microsecond.
+
+    Needs about 300 bytes for each picture that the edits name.
+
+    Args:
+        entries: the edits, in order.
+        text: the file that they are from.
+
+    Attributes:
+        entries: the edits, in order.
+        text: the file that they are from.
+    """
+
+    def __init__(self, entries: Sequence[Entry] = (), text: bytes = b"") -> None:
+        self.entries = tuple(entries)
+        self.text = text
+        self._of_all = tuple(position for position, entry in enumerate(entries) if entry.rows is None)
+        self._by_digest: dict[bytes, list[int]] = {}
+        for position, entry in enumerate(entries):
+            for digest in entry.rows or ():
+                own = self._by_digest.setdefault(digest, [])
+                if not own or own[-1] != position:
+                    own.append(position)
+        self._originals: Mapping[bytes, bytes] = {}
+        self._unseen = set(self._by_digest)
+        self._applied = [0] * len(self.entries)
+        self._edited = self._rejected = 0
+        # Bulk edits give many pictures the same.
+        self._together = lru_cache(maxsize=1 << 12)(self._put_together)
+
+    def __bool__(self) -> bool:
+        return bool(self.entries)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The edits as the file has them."""
+        edits: list[dict[str, Any]] = json.loads(self.text)["edits"] if self.text else []
+        return edits
+
+    @property
+    def originals(self) -> Mapping[bytes, bytes]:
+        """The sha256 of pictures that were changed when they were saved, with those of their originals."""
+        return self._originals
+
+    def names(self, digest: bytes) -> bool:
+        """Whether an edit names the picture with this sha256."""
+        return digest in self._by_digest
+
+    def know_originals(self, originals: Mapping[bytes, bytes]) -> None:
+        """Takes the sha256 of pictures that were changed when they were saved, with those of their originals.
+
+        A picture then has the edits of its original, too.
+        """
+        self._originals = originals
+
+    def of(self, digest: bytes) -> PictureEdits:
+        """The edits of the picture with this sha256."""
+        own = self._by_digest.get(digest, ())
+        if self._originals and (original := self._originals.get(digest)) is not None:
+            own = sorted({*own, *self._by_digest.get(original, ())})
+        return self._together(tuple(own))
+
+    def _put_together(self, own: tuple[int, ...]) -> PictureEdits:
+        positions = tuple(sorted((*own, *self._of_all)))
+        edits = tuple(self.entries[position].edit for position in positions)
+        return PictureEdits(positions, edits, any(edit.op == "reject" for edit in edits))
+
+    def note(self, digest: bytes, applied: Sequence[bool], *, rejected: bool = False) -> None:
+        """Counts what became of a picture's edits.
+
+        Args:
+            digest: the picture's sha256.
+            applied: of each of its edits, whether the caption is as it says; empty where the picture has no caption.
+            rejected: whether it is rejected.
+        """
+        self._unseen.discard(digest)
+        if self._originals:
+            self._unseen.discard(self._originals.get(digest, b""))
+        self._rejected += rejected
+        self._edited += any(applied)
+        for position, did in zip(self.of(digest).positions, applied, strict=False):
+            self._applied[position] += did
+
+    def counts(self) -> list[int]:
+        """How many captions are as each edit says; those of rejected pictures are not among them."""
+        return list(self._applied)
+
+    def closing_lines(self) -> Iterator[str]:
+        """What the edits did, and which do not apply any more."""
+        if not self.entries:
+            return
+        rejected = f", {count(self._rejected, 'picture')} rejected" if self._rejected else ""
+        yield f"Edits: {count(len(self.entries), 'edit')}, made in {count(self._edited, 'caption')}{rejected}."
+        if self._unseen:
+            yield (
+                f"Edits: {len(self._unseen):,} of {count(len(self._by_digest), 'picture')} that they name"
+                f" {'is' if len(self._unseen) == 1 else 'are'} not in this dataset."
+            )
+        idle = [entry for position, entry in enumerate(self.entries) if self._is_idle(position, entry)]
+        if idle:
+            told = listed([_in_words(entry) for entry in idle], _MOST_TOLD)
+            yield f"Edits: no caption has what {count(len(idle), 'edit')} would change any more: {told}."
+
+    def _is_idle(self, position: int, entry: Entry) -> bool:
+        """Whether an edit looked for a tag in captions of this dataset, and found it in none."""
+        if self._applied[position] or entry.edit.op not in ("remove", "replace"):
+            return False
+        return entry.rows is None or not self._unseen.issuperset(entry.rows)
+
+
+def read_edits(path: Path) -> Edits:
+    """The edits in a file. One with 1,000,000 rows takes 2 seconds.
+
+    Raises:
+        ConfigError: there is no such file, or it is no edits.json.
+    """
+    return parse_edits(read_json_file(path, LARGEST_EDITS, TITLE))
+
+
+def parse_edits(text: bytes) -> Edits:
+    """The edits of an edits.json.
+
+    Raises:
+        ConfigError: it is none; the message names each entry that is wrong, what it has and what was expected.
+    """
+    value = parse_json(text, TITLE, "an edits.json")
+    if not isinstance(value, dict) or not isinstance(value.get("edits"), list):
+        raise ConfigError(f'{TITLE}: expected an object {{"version": 1, "edits": [...]}}, got {shown(value)}')
+    if value.get("version") != 1:
+        raise ConfigError(
+            f"{TITLE}: expected version 1, got {shown(value.get('version'))}; save the edits anew with this program"
+        )
+    if more := sorted(value.keys() - {"version", "edits"}):
+        raise ConfigError(f"{TITLE}: expected version and edits only, got {shown(more[0])} too")
+    entries = value["edits"]
+    if len(entries) > MOST_EDITS:
+        raise ConfigError(f"{TITLE}: expected at most {MOST_EDITS:,} edits, got {len(entries):,}")
+    edits = Edits(list(_entries(entries)), text)
+    of_all = sum(entry.rows is None for entry in edits.entries)
+    if of_all > MOST_OF_ALL:
+        raise ConfigError(f"{TITLE}: expected at most {MOST_OF_ALL:,} edits of all pictures, got {of_all:,}")
+    return edits
+
+
+def _entries(values: Iterable[object]) -> Iterator[Entry]:
+    """The entries of a file.
+
+    Raises:
+        ConfigError: some are none; the message names the first few.
+    """
+    problems: list[str] = []
+    for number, value in enumerate(values, 1):
+        try:
+            entry = _ENTRY.validate_python(value)
+        except ValidationError as error:
+            problems += (_explain(number, problem) for problem in error.errors(include_url=False))
+            if len(problems) >= _MOST_TOLD:
+                break
+        else:
+            yield Entry(entry.edit(), entry.rows)
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _explain(number: int, problem: Any) -> str:
+    """A line for one of pydantic's errors: `Edits (edits): entry 4: tag: …`."""
+    entry = f"{TITLE}: entry {number:,}"
+    if problem["type"].startswith("union_tag"):
+        value = problem["input"]
+        op = value.get("op") if isinstance(value, dict) else value
+        return f"{entry}: op: expected {', '.join(_OPS[:-1])} or {_OPS[-1]}, got {shown(op)}"
+    where = f"{entry}: {problem['loc'][-1]}"
+    if problem["type"] == "missing":
+        return f"{where} is missing"
+    if problem["type"] == "extra_forbidden":
+        return f"{where} is no field of this op"
+    if problem["type"] == "value_error":
+        return f"{where}: {problem['ctx']['error']}"
+    message = problem["msg"].replace("Input should be", "expected").replace("String should have", "expected")
+    return f"{where}: {message}, got {shown(problem['input'])}"
+
+
+def _in_words(entry: Entry) -> str:
+    """`remove 'smile' (3 pictures)`."""
+    edit, rows = entry
+    what = f"{edit.op} {edit.tag!r}" + (f" with {edit.replacement!r}" if edit.replacement else "")
+    return f"{what} ({'all pictures' if rows is None else count(len(rows), 'picture')})"

@@ -52,6 +52,7 @@ SCRIPTS = (
     "detail.js",
     "menu.js",
     "virtual_list.js",
+    "side_by_side.js",
     "tag_list.js",
     "sliders.js",
     "side_by_side.js",

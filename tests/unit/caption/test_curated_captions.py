@@ -9,7 +9,7 @@ import pytest
 
 from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
-from wd14.types import Curation, IndexArray, Labels
+from wd14.types import Curation, IndexArray, Labels, RefineTables
 
 LABELS = Labels(
     ("general", "explicit", "1girl", "blue_hair", "smile", "saber_(fate)", "rin_(fate)", "hatsune_miku"),
@@ -62,11 +62,15 @@ def test_other_characters_keep_their_names() -> None:
 def test_the_kept_tags_are_refined_before_they_are_ordered_and_counted() -> None:
     seen: list[list[int]] = []
 
-    def without_best(kept: IndexArray) -> IndexArray:
-        seen.append(kept.tolist())
-        return np.setdiff1d(kept, [2])
+    class WithoutBest:
+        def __call__(self, kept: IndexArray) -> IndexArray:
+            seen.append(kept.tolist())
+            return np.setdiff1d(kept, [2])
 
-    assert caption(Curation(refine=without_best), max_tags=2, tag_order="score") == "blue_hair, saber_(fate)"
+        def tables(self) -> RefineTables:
+            raise NotImplementedError
+
+    assert caption(Curation(refine=WithoutBest()), max_tags=2, tag_order="score") == "blue_hair, saber_(fate)"
     assert seen == [[2, 3, 4, 5, 7]]
 
 

@@ -12,7 +12,7 @@ from wd14.data import provenance as module
 from wd14.data.provenance import provenance
 from wd14.types import Summary
 
-SUMMARY = Summary(total=7, captioned=4, from_scores=2, failed=1, seconds=1.23456, output="x", device="CPU")
+SUMMARY = Summary(total=9, captioned=4, from_scores=2, failed=1, seconds=1.23456, output="x", device="CPU", rejected=2)
 
 
 def test_everything_that_it_takes_to_make_the_dataset_again() -> None:
@@ -22,7 +22,7 @@ def test_everything_that_it_takes_to_make_the_dataset_again() -> None:
     assert made["model"] == {"id": "a/b", "identity": "123", "device": "CPU"}
     assert made["parameters"]["thresh"] == 0.4
     assert set(made["parameters"]) == set(CaptionConfig.model_fields), "defaults too"
-    assert made["counts"] == {"rows": 7, "captioned": 4, "captioned_from_scores": 2, "failed": 1}
+    assert made["counts"] == {"rows": 9, "captioned": 4, "captioned_from_scores": 2, "rejected": 2, "failed": 1}
     assert made["seconds"] == 1.235
     assert made["packages"]["numpy"] == version("numpy")
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from wd14.data.report import NAMED_FAILURES, ReportWriter, Tally
+from wd14.errors import AllRowsFailedError, EmptySourceError
 from wd14.types import RowReport, Status
 
 
 def test_every_row_is_in_the_report_and_in_the_counts(tmp_path: Path) -> None:
     results = [
-        RowReport(0, "sub/a.png", Status.CAPTIONED, "a.png", "a.png", "x", notes=("first of 3 frames",)),
+        RowReport(0, "sub/a.png", Status.CAPTIONED, "a.png", "a.png", "x", sha256="0a", notes=("first of 3 frames",)),
         RowReport(1, "b\udcff\n.png", Status.FAILED, "b.png", reason="the file is empty"),
-        RowReport(2, "set.parquet row 2", Status.FROM_SCORES, "c.png", "c.png", "x"),
+        RowReport(2, "set.parquet row 2", Status.FROM_SCORES, "c.png", "c.png", "x", saved_sha256="0b"),
+        RowReport(3, "d.png", Status.REJECTED, "d.png"),
     ]
     tally = Tally()
     report = ReportWriter(tmp_path / "report.json")
@@ -29,6 +33,7 @@ def test_every_row_is_in_the_report_and_in_the_counts(tmp_path: Path) -> None:
                 "output": "a.png",
                 "status": "captioned",
                 "source": "sub/a.png",
+                "sha256": "0a",
                 "notes": ["first of 3 frames"],
             },
             {
@@ -38,12 +43,34 @@ def test_every_row_is_in_the_report_and_in_the_counts(tmp_path: Path) -> None:
                 "source": "b\udcff\n.png",
                 "reason": "the file is empty",
             },
-            {"input": "c.png", "output": "c.png", "status": "captioned-from-scores", "source": "set.parquet row 2"},
+            {
+                "input": "c.png",
+                "output": "c.png",
+                "status": "captioned-from-scores",
+                "source": "set.parquet row 2",
+                "saved_sha256": "0b",
+            },
+            {"input": "d.png", "output": None, "status": "rejected", "source": "d.png"},
         ],
-        "summary": {"rows": 3, "captioned": 1, "captioned_from_scores": 1, "failed": 1},
+        "summary": {"rows": 4, "captioned": 1, "captioned_from_scores": 1, "rejected": 1, "failed": 1},
     }
-    assert (summary.total, summary.succeeded, summary.failed) == (3, 2, 1)
+    assert (summary.total, summary.succeeded, summary.rejected, summary.failed) == (4, 2, 1, 1)
+    assert summary.without_tags == 2, "a rejected picture has no caption that could lack tags"
     assert summary.failures == (("b\udcff\n.png", "the file is empty"),)
+
+
+def test_a_dataset_of_which_nothing_is_left() -> None:
+    tally = Tally()
+    with pytest.raises(EmptySourceError):
+        tally.check_any()
+    tally.add(RowReport(0, "a", Status.REJECTED, "a"), "a")
+    with pytest.raises(AllRowsFailedError, match="the edits reject all of 1 picture: take"):
+        tally.check_any()
+    tally.add(RowReport(1, "b", Status.FAILED, "b", reason="it is empty"), "b")
+    with pytest.raises(AllRowsFailedError, match=r"none of 2 .* \(1 rejected by the edits\); the first: b: it is"):
+        tally.check_any()
+    tally.add(RowReport(2, "c", Status.CAPTIONED, "c"), "c")
+    tally.check_any()
 
 
 def test_an_empty_report_is_a_report_too(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_the_dataset_is_complete_and_byte_for_byte(tmp_path: Path, pictures: Pat
         assert (place / "train" / name).read_bytes() == (pictures / name).read_bytes()
     report = json.loads((place / ".wd14" / "report.json").read_text("utf-8"))
     assert [row["output"] for row in report["rows"]] == ["train/b.png", "train/a.png"]
-    assert report["summary"] == {"rows": 2, "captioned": 2, "captioned_from_scores": 0, "failed": 0}
+    assert report["summary"] == {"rows": 2, "captioned": 2, "captioned_from_scores": 0, "rejected": 0, "failed": 0}
     assert json.loads((place / ".wd14" / "provenance.json").read_text("utf-8")) == {"made_by": "a test"}
     assert sorted(path.name for path in place.iterdir()) == [".wd14", "train"]
     assert sorted(path.name for path in (place / "train").iterdir()) == ["a.png", "b.png", "metadata.jsonl"]

@@ -6,6 +6,7 @@ import errno
 import io
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -294,6 +295,8 @@ def test_a_json_object_of_a_file_that_is_not_there_is_empty(tmp_path: Path) -> N
 
 def test_messages_say_how_a_job_ended() -> None:
     assert success_message(SUMMARY) == "captioned 498 of 500 pictures, 2 failed"
+    rejected = replace(SUMMARY, captioned=0, from_scores=495, rejected=3)
+    assert success_message(rejected) == "captioned 495 of 500 pictures, 3 rejected, 2 failed"
     stopped = "Stopped after 12 of 500 pictures. No dataset was written."
     assert stop_message(HALF, stores_scores=False) == stopped
     assert (

@@ -1,6 +1,7 @@
 """The SQLite file under the score store: its tables, its connections, and what to do when it is damaged.
 
-One table holds a row for each picture and identity (model and preprocessing), another one for each picture's facts.
+One table holds a row for each picture and identity (model and preprocessing); others one for each picture's facts and
+one for its thumbnail.
 The file is in WAL mode: readers and one writer do not wait for each other, in this process or in others on this
 machine. SQLite does not support WAL from several machines at once: the folder should be a local one.
 """
@@ -12,14 +13,15 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
 from urllib.parse import quote
 
 from wd14.errors import StoreError
 from wd14.model.score_store import schema
+from wd14.model.score_store.stored import PICTURE_TABLES, Identity, PictureTable, StoredCount, StoredScores
 from wd14.regular_files import kind_of, mode_of
 
 _DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -32,6 +34,10 @@ _READ_ONLY_CODES = (
 
 #: Pictures whose facts are asked for at once: SQLite's own limit was 999 for long.
 MOST_ASKED = 500
+#: Thumbnails that are kept, the newest; about 200 MB. A run makes up to 30,000.
+MOST_THUMBNAILS = 40_000
+
+_NOTHING: Mapping[PictureTable, Mapping[bytes, bytes]] = MappingProxyType({})
 
 
 class DamagedStoreError(StoreError):
@@ -40,40 +46,6 @@ class DamagedStoreError(StoreError):
 
 class _ReadOnlyError(StoreError):
     """The file cannot be opened for writing."""
-
-
-class Identity(NamedTuple):
-    """What scores belong to, beside the picture."""
-
-    id: int
-    model: str
-    preprocessing: str
-    tags: int
-    name: str
-
-
-class StoredScores(NamedTuple):
-    """One picture's scores on their way into the file."""
-
-    picture: bytes
-    identity: int
-    packed: bytes
-
-
-class StoredFacts(NamedTuple):
-    """One picture's facts on their way into the file."""
-
-    picture: bytes
-    packed: bytes
-
-
-class StoredCount(NamedTuple):
-    """How many pictures have scores of one model with one preprocessing."""
-
-    name: str  #: of the model; empty where a file of an old version does not tell
-    model: str  #: hash of the model's files
-    preprocessing: str
-    pictures: int
 
 
 @contextmanager
@@ -108,7 +80,7 @@ class ScoreDatabase:
         self._lock = threading.Lock()
         self._sql: sqlite3.Connection | None = None
         self._refusal: StoreError | None = None  # why nothing can be written
-        self._has_facts = False  # an old file that can only be read has none
+        self._tables: frozenset[str] = frozenset()  # an old file that can only be read lacks some
         for part in (*parts_of(path), path.with_name(f"{path.name}-journal")):
             mode = mode_of(part)
             if mode and not stat.S_ISREG(mode):  # SQLite would wait for a pipe's other end
@@ -166,14 +138,14 @@ class ScoreDatabase:
             ).fetchone()
         return row[0] if row is not None and isinstance(row[0], bytes) else None
 
-    def read_facts(self, pictures: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The packed facts of up to `MOST_ASKED` pictures, where there are some."""
+    def read_pictures(self, table: PictureTable, pictures: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The packed facts or thumbnails of up to `MOST_ASKED` pictures, where there are some."""
         with self._connection() as sql:
-            if not self._has_facts:
+            if table not in self._tables:
                 return {}
             marks = ", ".join("?" * len(pictures))
-            rows = sql.execute(f"SELECT picture, packed FROM facts WHERE picture IN ({marks})", pictures)  # noqa: S608
-            return {picture: packed for picture, packed in rows if isinstance(packed, bytes)}
+            query = f"SELECT picture, packed FROM {table} WHERE picture IN ({marks})"  # noqa: S608 - one of two names
+            return {picture: packed for picture, packed in sql.execute(query, pictures) if isinstance(packed, bytes)}
 
     def knows(self, identity: Identity) -> bool:
         """Whether rows of an identity were ever written."""
@@ -181,11 +153,15 @@ class ScoreDatabase:
             return sql.execute("SELECT 1 FROM identity WHERE id = ?", (identity.id,)).fetchone() is not None
 
     def write(
-        self, rows: Sequence[StoredScores], identities: Sequence[Identity], facts: Sequence[StoredFacts] = ()
+        self,
+        rows: Sequence[StoredScores],
+        identities: Sequence[Identity],
+        pictures: Mapping[PictureTable, Mapping[bytes, bytes]] = _NOTHING,
     ) -> None:
         """Adds or replaces rows, and notes what their identities stand for, in one transaction: all or nothing.
 
-        Facts that are there already are not written again.
+        Facts and thumbnails that are there already are not written again; of thumbnails the oldest go when there are
+        more than `MOST_THUMBNAILS`.
 
         Raises:
             StoreError: the file has reached its size limit, or cannot be written.
@@ -199,11 +175,15 @@ class ScoreDatabase:
                 identities,
             )
             sql.executemany("INSERT OR REPLACE INTO scores (picture, identity, packed) VALUES (?, ?, ?)", rows)
-            sql.executemany(
-                "INSERT INTO facts (picture, packed) VALUES (?, ?) ON CONFLICT (picture)"
-                " DO UPDATE SET packed = excluded.packed WHERE packed != excluded.packed",
-                facts,
-            )
+            for table, packed in pictures.items():
+                sql.executemany(
+                    f"INSERT INTO {table} (picture, packed) VALUES (?, ?) ON CONFLICT (picture)"  # noqa: S608
+                    " DO UPDATE SET packed = excluded.packed WHERE packed != excluded.packed",
+                    packed.items(),
+                )
+            if pictures.get("thumbnails"):
+                newest = "SELECT max(id) FROM thumbnails"
+                sql.execute(f"DELETE FROM thumbnails WHERE id <= ({newest}) - ?", (MOST_THUMBNAILS,))  # noqa: S608
 
     def clear(self) -> int:
         """Removes everything and gives the space back; returns how many rows of scores there were."""
@@ -211,7 +191,7 @@ class ScoreDatabase:
         with self._connection() as sql:
             with _transaction(sql):
                 count = int(sql.execute("SELECT count(*) FROM scores").fetchone()[0])
-                for table in ("scores", "identity", "facts"):
+                for table in ("scores", "identity", *PICTURE_TABLES):
                     sql.execute(f"DELETE FROM {table}")  # noqa: S608 - the names above
             sql.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page only
             sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -227,10 +207,12 @@ class ScoreDatabase:
             ).fetchall()
         return [StoredCount(*row) for row in found]
 
-    def count_facts(self) -> int:
-        """Number of pictures whose facts are kept."""
+    def count_pictures(self, table: PictureTable) -> int:
+        """Number of pictures whose facts, or thumbnails, are kept."""
         with self._connection() as sql:
-            return int(sql.execute("SELECT count(*) FROM facts").fetchone()[0]) if self._has_facts else 0
+            if table not in self._tables:
+                return 0
+            return int(sql.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - one of two names
 
     def size(self) -> int:
         """Bytes on disk, the write-ahead log included."""
@@ -274,7 +256,7 @@ class ScoreDatabase:
             with _transaction(sql):
                 if schema.state(sql)[1] < schema.SCHEMA_VERSION:  # unless a process beside this one was quicker
                     schema.migrate(sql)
-        self._has_facts = schema.has_facts(sql)
+        self._tables = schema.picture_tables(sql)
 
     def _check_writable(self) -> None:
         if self._refusal is not None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Mapping
+
+from wd14.model.score_store.stored import PICTURE_TABLES, PictureTable
 
 #: `PRAGMA application_id` of a score store: "WD14" in ASCII.
 APPLICATION_ID = 0x57443134
 #: `PRAGMA user_version`: raised whenever older code could not read the tables. Version 1 had a table for the time of
-#: last use, and no names of models; version 2 had no facts.
-SCHEMA_VERSION = 3
-_FIRST_WITH_NAMES, _FIRST_WITH_FACTS = 2, 3
+#: last use, and no names of models; version 2 had no facts, version 3 no thumbnails.
+SCHEMA_VERSION = 4
+_FIRST_WITH_NAMES = 2
 
 _SCORES = """
 CREATE TABLE scores (
@@ -31,13 +34,15 @@ CREATE TABLE identity (
 """
 _NAME = "name TEXT NOT NULL DEFAULT ''"  # the model as the user wrote it
 _IDENTITY = f"{_OLD_IDENTITY.rstrip().removesuffix(')')}, {_NAME})"
-_FACTS = """
-CREATE TABLE facts (
+_PICTURES = """
+CREATE TABLE {table} (
     id INTEGER PRIMARY KEY,
     picture BLOB NOT NULL UNIQUE,  -- sha256 of the encoded picture
     packed BLOB NOT NULL
 )
 """
+#: Since which version there is each.
+_SINCE: Mapping[PictureTable, int] = {"facts": 3, "thumbnails": 4}
 _MARKS = (f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
@@ -50,7 +55,7 @@ def state(sql: sqlite3.Connection) -> tuple[int, int, int]:
 
 def create(sql: sqlite3.Connection) -> None:
     """Makes the tables."""
-    for statement in (_IDENTITY, _SCORES, _FACTS, *_MARKS):
+    for statement in (_IDENTITY, _SCORES, *map(_picture_table, PICTURE_TABLES), *_MARKS):
         sql.execute(statement)
 
 
@@ -59,9 +64,8 @@ def migrate(sql: sqlite3.Connection) -> None:
     sql.execute("DROP TABLE IF EXISTS block")
     if not has_names(sql):
         sql.execute(f"ALTER TABLE identity ADD COLUMN {_NAME}")
-    if not has_facts(sql):
-        sql.execute(_FACTS)
-    for statement in _MARKS:
+    there = picture_tables(sql)
+    for statement in (*(_picture_table(table) for table in PICTURE_TABLES if table not in there), *_MARKS):
         sql.execute(statement)
 
 
@@ -80,8 +84,7 @@ def are_ours(sql: sqlite3.Connection) -> bool:
         expected["identity"].add(_plain(_OLD_IDENTITY))
         if found.get("block", "").startswith("CREATETABLE"):
             del found["block"]
-    if version >= _FIRST_WITH_FACTS:
-        expected["facts"] = {_plain(_FACTS)}
+    expected |= {table: {_plain(_picture_table(table))} for table, since in _SINCE.items() if version >= since}
     return found.keys() == expected.keys() and all(found[name] in texts for name, texts in expected.items())
 
 
@@ -90,9 +93,13 @@ def has_names(sql: sqlite3.Connection) -> bool:
     return ("name",) in sql.execute("SELECT name FROM pragma_table_info('identity')").fetchall()
 
 
-def has_facts(sql: sqlite3.Connection) -> bool:
-    """Whether facts of pictures are kept: not in a file of version 1 or 2."""
-    return bool(sql.execute("SELECT count(*) FROM sqlite_master WHERE name = 'facts'").fetchone()[0])
+def picture_tables(sql: sqlite3.Connection) -> frozenset[str]:
+    """Which tables of what belongs to pictures there are: not all in a file of an older version."""
+    return frozenset(str(name) for (name,) in sql.execute("SELECT name FROM sqlite_master")) & frozenset(PICTURE_TABLES)
+
+
+def _picture_table(table: PictureTable) -> str:
+    return _PICTURES.format(table=table)
 
 
 def _plain(statement: object) -> str:

@@ -3,7 +3,7 @@
 Kept for each picture are its scores at or above `SCORE_FLOOR`, and all of its ratings, in float32 to the bit, under
 the sha256 of the encoded picture, the model's identity and the preprocessing. `floor` brings fresh scores to
 the same form, so that a fresh run and a run from the store give the same captions. Beside them are the facts of the
-picture (`images.facts`), which belong to no model.
+picture (`images.facts`) and its thumbnail (`images.thumbnail`), which belong to no model.
 
 The store never fails a job. Whatever goes wrong with it (locked, read-only, full disk, corrupt) is said in a
 line, and the job goes on without it: `get` finds nothing and `put` keeps nothing. Only `stats` and `clear`,
@@ -17,9 +17,9 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self, TypeVar
 
 from wd14.cache_folders import cache_folder
@@ -27,21 +27,19 @@ from wd14.errors import StoreError
 from wd14.model.score_store.database import (
     MOST_ASKED,
     DamagedStoreError,
-    Identity,
     ScoreDatabase,
-    StoredCount,
-    StoredFacts,
-    StoredScores,
     set_aside,
 )
 from wd14.model.score_store.facts_format import pack_facts, unpack_facts
 from wd14.model.score_store.row_format import check, floor, kept, pack, rating_mask, unpack, usable_for
+from wd14.model.score_store.stored import PICTURE_TABLES, Identity, PictureTable, StoredScores, StoreStats
+from wd14.model.score_store.thumbnail_format import LARGEST_THUMBNAIL, pack_thumbnail, unpack_thumbnail
 from wd14.types import FloatArray, Labels, Log, PictureFacts
 
 __all__ = ["ScoreStore", "ScoreView", "StoreStats", "floor", "usable_for"]
 
-#: About a million pictures: 650 bytes for the scores of one, and 390 for its facts.
-DEFAULT_MAX_BYTES = 1 << 30
+#: About a million pictures: 650 bytes for the scores of one, and 390 for its facts; and 256 MB for thumbnails.
+DEFAULT_MAX_BYTES = (1 << 30) + (1 << 28)
 FILE_NAME = "scores.sqlite"
 
 #: Rows go to the file after so many or so long, whichever comes first: what a killed run loses at most.
@@ -49,24 +47,9 @@ _FLUSH_ROWS = 256
 _FLUSH_SECONDS = 1.0
 
 
+_NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class StoreStats:
-    """What a store holds."""
-
-    path: Path
-    bytes: int  #: on disk
-    max_bytes: int
-    counts: tuple[StoredCount, ...]  #: scored pictures by model and preprocessing
-    facts: int  #: pictures whose facts are kept
-    set_aside: tuple[Path, ...]  #: damaged stores of the past; they can be deleted
-
-    @property
-    def total(self) -> int:
-        """Scored pictures, over all models."""
-        return sum(count.pictures for count in self.counts)
 
 
 class ScoreStore:
@@ -83,7 +66,7 @@ class ScoreStore:
         self._rebuilt = False
         self._keeps = True  # False once writing has failed: what is there can still be read
         self._pending: dict[tuple[bytes, int], bytes] = {}
-        self._pending_facts: dict[bytes, bytes] = {}
+        self._pending_pictures: dict[PictureTable, dict[bytes, bytes]] = {table: {} for table in PICTURE_TABLES}
         self._flushed_at = time.monotonic()
         self._identities: dict[int, Identity] = {}
 
@@ -154,14 +137,28 @@ class ScoreStore:
         found: dict[bytes, PictureFacts] = {}
         rest = iter(pictures)
         while part := tuple(islice(rest, MOST_ASKED)):
-            for picture, packed in self._read_facts(part).items():
+            for picture, packed in self._read_pictures("facts", part).items():
                 if (facts := unpack_facts(packed, picture)) is not None:
                     found[picture] = facts
         return found
 
     def put_facts(self, rows: Iterable[tuple[bytes, PictureFacts]]) -> None:
         """Keeps facts: (sha256 of the encoded picture, its facts) each. As scores, they reach the file in batches."""
-        self._keep({}, {picture: pack_facts(facts, picture) for picture, facts in rows})
+        self._keep({}, "facts", {picture: pack_facts(facts, picture) for picture, facts in rows})
+
+    def thumbnail(self, picture: bytes) -> bytes | None:
+        """The thumbnail of a picture, or None; about 20 microseconds.
+
+        Args:
+            picture: sha256 of the encoded picture, 32 bytes.
+        """
+        packed = self._read_pictures("thumbnails", (picture,)).get(picture)
+        return None if packed is None else unpack_thumbnail(packed, picture)
+
+    def put_thumbnails(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keeps thumbnails: (sha256 of the encoded picture, the thumbnail) each; one that is huge is not kept."""
+        packed = {picture: pack_thumbnail(data, picture) for picture, data in rows if len(data) <= LARGEST_THUMBNAIL}
+        self._keep({}, "thumbnails", packed)
 
     @property
     def keeps(self) -> bool:
@@ -172,22 +169,20 @@ class ScoreStore:
         """Writes what is waiting; with `even_nothing` it also finds out whether anything can be written."""
         with self._lock:
             self._flushed_at = time.monotonic()
-            waiting = self._pending or self._pending_facts
+            waiting = self._pending or any(self._pending_pictures.values())
             if self._file is None or not self._keeps or not (waiting or even_nothing):
                 return
             rows = [StoredScores(picture, identity, packed) for (picture, identity), packed in self._pending.items()]
-            facts = [StoredFacts(picture, packed) for picture, packed in self._pending_facts.items()]
             identities = [self._identities[number] for number in sorted({row.identity for row in rows})]
             try:
-                self._file.write(rows, identities, facts)
+                self._file.write(rows, identities, self._pending_pictures)
             except DamagedStoreError as error:
                 self._fail(self._file, error)
                 self.flush()  # into the file that was begun anew
             except StoreError as error:
                 self._keeps = False
                 self._say(f"this run's scores are not kept: {error}")
-            self._pending.clear()  # only now: until they are in the file, `get` finds them here
-            self._pending_facts.clear()
+            self._forget_pending()  # only now: until they are in the file, `get` finds them here
 
     def close(self) -> None:
         """Writes what is waiting and closes the file; a closed store keeps and finds nothing."""
@@ -213,11 +208,11 @@ class ScoreStore:
         """
         file = self._required()
         aside = sorted(file.path.parent.glob(f"{FILE_NAME}.corrupt-*"))
-        counts, facts = tuple(file.counts()), file.count_facts()
-        return StoreStats(file.path, file.size(), self._max_bytes, counts, facts, tuple(aside))
+        counts, (facts, thumbnails) = tuple(file.counts()), map(file.count_pictures, PICTURE_TABLES)
+        return StoreStats(file.path, file.size(), self._max_bytes, counts, facts, thumbnails, tuple(aside))
 
     def clear(self) -> int:
-        """Forgets all scores and facts; returns how many pictures had scores.
+        """Forgets all scores, facts and thumbnails; returns how many pictures had scores.
 
         Raises:
             StoreError: the store cannot be written.
@@ -235,11 +230,12 @@ class ScoreStore:
         waiting = self._pending.get((picture, identity))
         return waiting if waiting is not None else self._ask(lambda file: file.read(picture, identity), None)
 
-    def _read_facts(self, pictures: Sequence[bytes]) -> dict[bytes, bytes]:
+    def _read_pictures(self, table: PictureTable, pictures: Sequence[bytes]) -> dict[bytes, bytes]:
         # First those that wait: they may reach the file meanwhile.
-        waiting = {picture: packed for picture in pictures if (packed := self._pending_facts.get(picture))}
+        pending = self._pending_pictures[table]
+        waiting = {picture: packed for picture in pictures if (packed := pending.get(picture))}
         nothing: dict[bytes, bytes] = {}
-        return self._ask(lambda file: file.read_facts(pictures), nothing) | waiting
+        return self._ask(lambda file: file.read_pictures(table, pictures), nothing) | waiting
 
     def _ask(self, question: Callable[[ScoreDatabase], T], nothing: T) -> T:
         file = self._file
@@ -251,13 +247,18 @@ class ScoreStore:
             self._fail(file, error)
             return nothing
 
-    def _keep(self, rows: Mapping[tuple[bytes, int], bytes], facts: Mapping[bytes, bytes]) -> None:
+    def _keep(
+        self,
+        rows: Mapping[tuple[bytes, int], bytes],
+        table: PictureTable = "facts",
+        pictures: Mapping[bytes, bytes] = _NOTHING,
+    ) -> None:
         with self._lock:
             if self._file is None or not self._keeps:
                 return
             self._pending.update(rows)
-            self._pending_facts.update(facts)
-            waiting = max(len(self._pending), len(self._pending_facts))
+            self._pending_pictures[table].update(pictures)
+            waiting = max(len(self._pending), *map(len, self._pending_pictures.values()))
             if waiting >= _FLUSH_ROWS or time.monotonic() - self._flushed_at >= _FLUSH_SECONDS:
                 self.flush()
 
@@ -296,9 +297,13 @@ class ScoreStore:
     def _give_up(self, error: StoreError) -> None:
         self.reason = str(error)
         self._file = None
-        self._pending.clear()
-        self._pending_facts.clear()
+        self._forget_pending()
         self._say(f"the score store is not used: {error}")
+
+    def _forget_pending(self) -> None:
+        self._pending.clear()
+        for pending in self._pending_pictures.values():
+            pending.clear()
 
     def _say(self, line: str) -> None:
         if self._log is not None:
@@ -339,4 +344,4 @@ class ScoreView:
         for picture, scores in rows:
             check(scores, tags)
             packed[picture, number] = pack(scores, picture, kept(scores, self._ratings))
-        self._store._keep(packed, {})
+        self._store._keep(packed)

@@ -2,6 +2,7 @@
 // as lists of text ids; only captions that are no plain list have a text as well.
 
 const UNKNOWN = 2;
+const NO_EDITS = [];
 
 class CaptionTable {
   /**
@@ -28,6 +29,7 @@ class CaptionTable {
     this._counts = new Int32Array(this._texts.size + 1024); // pictures by text id
     this._seen = new Int32Array(this._counts.length);
     this._round = 0;
+    this._draft = new Draft(editor, this._texts);
     for (let row = 0; row < dataset.rows; row++) this._count(row, 1);
   }
 
@@ -73,9 +75,7 @@ class CaptionTable {
   /** Takes other thresholds for these rows; the caller knows which ones they can change. */
   setThresholds(thresholds, rows) {
     this._limits = this._rules.limitsOf(thresholds);
-    for (let i = 0; i < rows.length; i++) {
-      if (this.slides(rows[i])) this._rewrite(rows[i]);
-    }
+    for (let i = 0; i < rows.length; i++) if (this.slides(rows[i])) this._rewrite(rows[i]);
   }
 
   _rewrite(row) {
@@ -95,10 +95,12 @@ class CaptionTable {
 
   /** Gives rows a further edit, the last one. */
   append(edit, rows) {
-    for (const row of rows) {
-      (this._edits[row] ??= []).push(edit);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i];
+      if (this._edits[row] === undefined) this._edits[row] = [edit];
+      else this._edits[row].push(edit);
       if (this._rules?.hasBudget) this.refresh(row); // the model's tags make room
-      else this._change(row, [edit], true);
+      else if (this.wouldChange(row, edit)) this._edit(row, [edit], this.current, this._currentTexts);
     }
   }
 
@@ -112,21 +114,28 @@ class CaptionTable {
 
   /** Works a row's caption out again, after its thresholds or its edits have changed. */
   refresh(row) {
-    this._change(row, this._edits[row] ?? [], false);
+    this._edit(row, this._edits[row] ?? NO_EDITS, this.unedited, this._uneditedTexts);
   }
 
-  // Replays edits on the caption without edits, or (`isFurther`) on the caption as it is.
-  _change(row, edits, isFurther) {
+  // Replays edits on the caption without edits, or on the caption as it is.
+  _edit(row, edits, lists, texts) {
     this._count(row, -1);
-    if (!isFurther) this.isRejected[row] = 0;
-    const active = edits.filter((edit) => !edit.entry.undone);
-    if (active.some((edit) => edit.op === "reject")) this.isRejected[row] = 1;
-    const draft = isFurther ? this._draft(row, this.current, this._currentTexts) : this._beginning(row, active);
-    for (const edit of active) draft.apply(edit);
+    const isFresh = lists === this.unedited;
+    if (isFresh) this.isRejected[row] = 0;
+    const draft = this._draft.begin(lists.get(row), texts.get(row) ?? null);
+    let isActive = false;
+    for (let i = 0; i < edits.length; i++) {
+      const edit = edits[i];
+      if (edit.entry.undone) continue;
+      if (!isActive && isFresh) this._makeRoomForEdits(row, edits);
+      isActive = true;
+      if (edit.op === "reject") this.isRejected[row] = 1;
+      else draft.apply(edit);
+    }
     this.current.set(row, draft.ids, draft.ids.length);
-    if (draft.text === null) this._currentTexts.delete(row);
-    else this._currentTexts.set(row, draft.text);
-    this.isEdited[row] = this.isRejected[row] || this._differs(row) ? 1 : 0;
+    if (draft.text !== null) this._currentTexts.set(row, draft.text);
+    else if (this._currentTexts.size) this._currentTexts.delete(row);
+    this.isEdited[row] = isActive && (this.isRejected[row] || this._differs(row)) ? 1 : 0;
     this._count(row, 1);
   }
 
@@ -134,29 +143,27 @@ class CaptionTable {
     return this._currentTexts.get(row) !== this._uneditedTexts.get(row) || !this.current.equals(row, this.unedited);
   }
 
-  _draft(row, lists, texts) {
-    return new Draft(this._editor, this._texts, Array.from(lists.get(row)), texts.get(row) ?? null);
-  }
-
-  // What the edits are replayed on. Where tokens are limited, the model's tags leave room for what a person wrote.
-  _beginning(row, edits) {
-    const unedited = this._draft(row, this.unedited, this._uneditedTexts);
-    if (edits.length === 0 || !this._rules?.hasBudget || !this.slides(row)) return unedited;
+  // Where tokens are limited, the model's tags leave room for what a person wrote.
+  _makeRoomForEdits(row, edits) {
+    if (!this._rules?.hasBudget || !this.slides(row)) return;
+    const draft = this._draft;
     const ids = this._rules.ids(row, this._limits, (some) => {
-      const draft = new Draft(this._editor, this._texts, Array.from(some), null);
-      for (const edit of edits) draft.apply(edit);
+      draft.begin(some, null);
+      for (const edit of edits) if (!edit.entry.undone) draft.apply(edit);
       return this._rules.tokensOf(draft.ids);
     });
-    return new Draft(this._editor, this._texts, Array.from(ids), null);
+    draft.begin(ids, null);
   }
 
   /** Whether an edit would change a row's caption, or reject it. */
   wouldChange(row, edit) {
     if (edit.op === "reject") return this.isRejected[row] === 0;
-    const draft = this._draft(row, this.current, this._currentTexts);
-    draft.apply(edit);
-    if (draft.text !== null || this._currentTexts.has(row)) return (draft.text ?? this._texts.join(draft.ids)) !== this.caption(row);
+    const text = this._currentTexts.get(row) ?? null;
     const ids = this.current.get(row);
+    if (text === null && edit.isClean && !this._editor.touches(ids, edit)) return false;
+    const draft = this._draft.begin(ids, text);
+    draft.apply(edit);
+    if (draft.text !== null || text !== null) return (draft.text ?? this._texts.join(draft.ids)) !== this.caption(row);
     return ids.length !== draft.ids.length || draft.ids.some((id, i) => id !== ids[i]);
   }
 
@@ -165,13 +172,14 @@ class CaptionTable {
     if (!this.counts(row)) return;
     if (this._counts.length < this._texts.size) this._makeRoom();
     this._round += 1;
-    const { items, starts, lengths } = this.current;
-    const end = starts[row] + lengths[row];
-    for (let at = starts[row]; at < end; at++) {
+    const { _seen: seen, _round: round, _counts: counts, current } = this;
+    const { items } = current;
+    const end = current.starts[row] + current.lengths[row];
+    for (let at = current.starts[row]; at < end; at++) {
       const id = items[at];
-      if (this._seen[id] === this._round) continue;
-      this._seen[id] = this._round;
-      this._counts[id] += step;
+      if (seen[id] === round) continue;
+      seen[id] = round;
+      counts[id] += step;
     }
   }
 
@@ -185,15 +193,21 @@ class CaptionTable {
 
 /** A caption that is being edited: the ids of its parts and, where they are not all of it, its text. */
 class Draft {
-  constructor(editor, texts, ids, text) {
+  constructor(editor, texts) {
     this._editor = editor;
     this._texts = texts;
-    this.ids = ids;
+    this.ids = [];
+    this.text = null;
+  }
+
+  begin(ids, text) {
+    this.ids.length = 0;
+    for (let i = 0; i < ids.length; i++) this.ids.push(ids[i]);
     this.text = text;
+    return this;
   }
 
   apply(edit) {
-    if (edit.op === "reject") return;
     if (this.text === null && edit.isClean && this._texts.areClean(this.ids)) this._editor.ids(this.ids, edit);
     else this._setText(this._editor.text(this.text ?? this._texts.join(this.ids), edit));
   }

@@ -93,6 +93,15 @@ class Dataset {
     return this.categories[this._categoryOfName.get(name)] ?? null;
   }
 
+  /** Of each of the model's tags all spellings, folded: its name, and what it is written as. */
+  get tagSpellings() {
+    const { names, texts } = this.vocabulary;
+    this._tagSpellings ??= names.map((name, tag) => {
+      return [folded(name), ...texts[tag].map((id) => this.texts.foldNames[this.texts.folds[id]])];
+    });
+    return this._tagSpellings;
+  }
+
   /** How many scores of a category fall into each of equal parts of 0..1. */
   scoreHistogram(category, bins) {
     const counts = new Uint32Array(bins);
@@ -208,7 +217,7 @@ class Dataset {
     return flags;
   }
 
-  /** All tags that were scored, best first: [{tag, name, text, category, score}]; text "" where none is written. */
+  /** All tags that were scored, best first: [{tag, name, text, category, score}]. */
   candidates(row) {
     const found = [];
     for (let at = this.candidateEnds[row]; at < this.candidateEnds[row + 1]; at++) {
@@ -219,7 +228,7 @@ class Dataset {
 
   _candidate(tag, score) {
     const { names, categories, texts } = this.vocabulary;
-    const text = texts[tag].map((id) => this.texts.strings[id]).join(this.separator);
+    const text = texts[tag].map((id) => this.texts.strings[id]).join(this.separator) || names[tag];
     return { tag, name: names[tag], text, category: this.categories[categories[tag]], score };
   }
 }

@@ -20,25 +20,34 @@ function estimatedInWord(word) {
 class TokenCounts {
   /** @param {Dataset} dataset */
   constructor(dataset) {
-    const known = dataset.data.rules?.tokens ?? dataset.data.tokens ?? null;
+    const known = dataset.data.tokens ?? dataset.data.rules?.tokens ?? null;
     this.areExact = known?.exact === true;
     this._texts = dataset.texts;
-    this._behind = Array.from(known?.counts ?? []); // per text: tokens with the separator behind it
-    this._alone = Array.from(known?.last ?? []);
     this._separator = dataset.separator;
+    this._behind = []; // per text: tokens with the separator behind it
+    this._alone = [];
+    for (const count of known?.counts ?? []) this._behind.push(count);
+    for (const count of known?.last ?? []) this._alone.push(count);
   }
 
   /** Tokens of the caption that consists of these texts. */
   of(ids) {
-    if (ids.length === 0) return 0;
-    let tokens = 0;
-    for (let i = 0; i < ids.length - 1; i++) tokens += this._behind[ids[i]] ??= this._estimate(ids[i], this._separator);
-    const last = ids[ids.length - 1];
-    return tokens + (this._alone[last] ??= this._estimate(last, ""));
+    return this.ofRange(ids, 0, ids.length);
   }
 
-  _estimate(id, behind) {
-    return estimatedTokens(stripped(this._texts.strings[id] + behind));
+  /** The same of the texts from `start` to `end`. */
+  ofRange(ids, start, end) {
+    if (start === end) return 0;
+    while (this._behind.length < this._texts.size) this._estimate(this._behind.length);
+    let tokens = this._alone[ids[end - 1]];
+    for (let at = start; at < end - 1; at++) tokens += this._behind[ids[at]];
+    return tokens;
+  }
+
+  _estimate(id) {
+    const text = this._texts.strings[id];
+    this._behind[id] = estimatedTokens(stripped(text + this._separator));
+    this._alone[id] = estimatedTokens(text);
   }
 }
 

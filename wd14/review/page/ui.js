@@ -16,8 +16,8 @@ class Ui {
     const line = byId("status");
     line.textContent = "";
     line.classList.toggle("error", error);
-    // A new text node each time: the same words twice are read twice.
-    requestAnimationFrame(() => line.replaceChildren(text));
+    // Emptied for a moment: then the same words twice are read twice.
+    setTimeout(() => line.replaceChildren(text), 20);
     byId("status-undo").hidden = !undo;
   }
 

@@ -255,7 +255,7 @@ class TestNotOurs:
 
     def test_a_store_of_a_newer_version(self, filled: Path, log: Lines) -> None:
         with sqlite3.connect(filled) as sql:
-            sql.execute("PRAGMA user_version = 4")
+            sql.execute("PRAGMA user_version = 5")
         sql.close()
         assert "newer version" in self.unused(filled, log)
 
@@ -332,6 +332,7 @@ class TestNotUsable:
         with sqlite3.connect(filled) as sql:
             if case == "version 1":
                 sql.execute("DROP TABLE facts")
+                sql.execute("DROP TABLE thumbnails")
                 sql.execute("ALTER TABLE identity DROP COLUMN name")
                 sql.execute("PRAGMA user_version = 1")
             if case == "killed":  # a job that was killed leaves its log

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wd14.model.score_store import facts_format
+from wd14.model.score_store import facts_format, thumbnail_format
 from wd14.model.score_store.database import ScoreDatabase, _ReadOnlyError
 from wd14.model.score_store.store import ScoreStore
 from wd14.types import THUMBNAIL_SIDE, Labels, PictureFacts
@@ -97,12 +97,43 @@ def test_clearing_forgets_facts(filled: Path) -> None:
         assert store.stats().facts == 0
 
 
+def test_thumbnails_come_back_as_they_were_made(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScoreStore.open(filled.parent) as store:
+        store.put_thumbnails((sha(i), bytes([i]) * 100) for i in range(4))
+        store.put_thumbnails([(sha("huge"), bytes(100_000))])
+        assert store.thumbnail(sha(1)) == bytes([1]) * 100
+        assert store.thumbnail(sha("huge")) is None
+    change(
+        filled,
+        "UPDATE thumbnails SET packed = (SELECT packed FROM thumbnails WHERE id = 2) WHERE id = 1",
+        "UPDATE thumbnails SET packed = x'00' WHERE id = 3",
+    )
+    with ScoreStore.open(filled.parent) as store:
+        assert [store.thumbnail(sha(i)) is not None for i in range(4)] == [False, True, False, True]
+        assert store.stats().thumbnails == 4
+        monkeypatch.setattr(thumbnail_format, "THUMBNAIL_VERSION", 2)
+        assert store.thumbnail(sha(1)) is None
+
+
+def test_of_thumbnails_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wd14.model.score_store.database.MOST_THUMBNAILS", 5)
+    with ScoreStore.open(tmp_path) as store:
+        for i in range(8):
+            store.put_thumbnails([(sha(i), b"picture")])
+            store.flush()
+        assert [store.thumbnail(sha(i)) is not None for i in range(8)] == [False] * 3 + [True] * 5
+        assert store.clear() == 0
+        assert store.thumbnail(sha(7)) is None
+
+
 def test_a_full_or_absent_store_fails_nothing(tmp_path: Path) -> None:
     lines: list[str] = []
     with ScoreStore.open(tmp_path, max_bytes=1, log=lines.append) as store:
         store.put_facts([(sha(1), some_facts(1))])
+        store.put_thumbnails([(sha(1), b"picture")])
         store.flush()
         assert store.facts(sha(1)) is None
+        assert store.thumbnail(sha(1)) is None
     assert len(lines) == 1
     with ScoreStore.off() as store:
         store.put_facts([(sha(1), some_facts(1))])
@@ -110,8 +141,13 @@ def test_a_full_or_absent_store_fails_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_file_of_version_two_keeps_its_scores(filled: Path, read_only: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    change(filled, "DROP TABLE facts", "PRAGMA user_version = 2")
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_file_of_an_older_version_keeps_its_scores(
+    filled: Path, version: int, read_only: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(filled, "DROP TABLE thumbnails", f"PRAGMA user_version = {version}")
+    if version == 2:
+        change(filled, "DROP TABLE facts")
     lines: list[str] = []
     if read_only:  # the rights of files do not bind root
         monkeypatch.setattr("wd14.model.score_store.database.ScoreDatabase._open", only_to_read)
@@ -120,10 +156,13 @@ def test_a_file_of_version_two_keeps_its_scores(filled: Path, read_only: bool, m
             found = store.view("model", "kohya", LABELS).get(sha(0))
             assert found is not None
             assert found.tolist() == [0.5, 0.5]
-            assert store.stats().facts == (store.facts(sha(1)) is not None)
+            if version == 2:
+                assert store.stats().facts == (store.facts(sha(1)) is not None)
             store.put_facts([(sha(1), some_facts(1))])
+            store.put_thumbnails([(sha(1), b"picture")])
     with ScoreStore.open(filled.parent, log=lines.append) as store:
-        assert store.facts(sha(1)) == (None if read_only else some_facts(1))
+        assert (store.facts(sha(1)) is None) == (read_only and version == 2)
+        assert store.thumbnail(sha(1)) == (None if read_only else b"picture")
     assert len(lines) == (2 if read_only else 0)  # "this run's scores are not kept"
 
 
@@ -134,6 +173,7 @@ def test_a_file_of_version_two_keeps_its_scores(filled: Path, read_only: bool, m
         ["DROP TABLE facts", "CREATE VIEW facts AS SELECT 1 AS id, x'00' AS picture, x'00' AS packed"],
         ["CREATE TRIGGER t AFTER INSERT ON facts BEGIN DELETE FROM scores; END"],
         ["CREATE TRIGGER sqlite AFTER INSERT ON facts BEGIN DELETE FROM scores; END"],
+        ["DROP TABLE thumbnails"],
         ["PRAGMA user_version = 2"],
     ],
 )

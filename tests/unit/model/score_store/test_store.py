@@ -15,9 +15,9 @@ from hypothesis.extra import numpy as arrays
 
 from wd14.cache_folders import cache_folder
 from wd14.errors import ScoringError, StoreError
-from wd14.model.score_store.database import StoredCount
 from wd14.model.score_store.row_format import floor, rating_mask
 from wd14.model.score_store.store import ScoreStore, usable_for
+from wd14.model.score_store.stored import StoredCount
 from wd14.types import SCORE_FLOOR, FloatArray, Labels
 
 LABELS = Labels(("safe", "risky", *(f"tag_{i}" for i in range(300))), ("rating", "rating", *("general",) * 300))
@@ -303,6 +303,7 @@ class TestVersionOne:
         with sqlite3.connect(tmp_path / "scores.sqlite") as sql:
             sql.execute("CREATE TABLE block (id INTEGER PRIMARY KEY, used INTEGER NOT NULL)")
             sql.execute("DROP TABLE facts")
+            sql.execute("DROP TABLE thumbnails")
             sql.execute("ALTER TABLE identity DROP COLUMN name")
             sql.execute("PRAGMA user_version = 1")
         sql.close()

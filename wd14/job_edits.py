@@ -1,0 +1,78 @@
+"""A person's edits in a job: read before anything else, looked up for each picture, and accounted for at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from wd14.caption.editing import Editor, whole_vocabulary
+from wd14.config import CaptionConfig
+from wd14.errors import ConfigError
+from wd14.review.edits import TITLE, Edits, PictureEdits, read_edits
+from wd14.review.originals import read_originals
+from wd14.types import DecodedRow, FinishedRow, Labels, Status
+
+_NONE = PictureEdits()
+
+
+class JobEdits:
+    """The edits of one job.
+
+    Args:
+        config: the parameters. Without `edits` there are none, and nothing here costs anything.
+        source: the dataset, as the host names it. Of one of ours, pictures are also known by their originals.
+
+    Raises:
+        ConfigError: the edits cannot be read.
+    """
+
+    def __init__(self, config: CaptionConfig, source: str | Path) -> None:
+        self._config = config
+        self._edits = Edits()
+        if config.edits:
+            self._edits = read_edits(Path(config.edits).expanduser())
+            self._know_originals(source)
+
+    def _know_originals(self, source: str | Path) -> None:
+        try:
+            report = Path(source).expanduser() / ".wd14" / "report.json"
+            self._edits.know_originals(read_originals(report, self._edits.names))
+        except (OSError, RuntimeError, ValueError):
+            return  # no dataset of ours; where it cannot be read at all, its reader says so
+
+    @property
+    def all(self) -> Edits:
+        """All of them."""
+        return self._edits
+
+    def editor(self, labels: Labels) -> Editor | None:
+        """What makes the edits in captions of a model's tags; None where there are no edits.
+
+        Raises:
+            ConfigError: a tag that somebody typed cannot be written with the captions' separator.
+        """
+        if not self._edits:
+            return None
+        editor = Editor(whole_vocabulary(labels, self._config), self._config.caption_separator)
+        for number, (edit, _) in enumerate(self._edits.entries, 1):
+            for tag in (edit.tag if edit.op == "add" else "", edit.replacement):
+                if tag and editor.cuts(tag):
+                    raise ConfigError(
+                        f"{TITLE}: entry {number:,}: {tag!r} holds the captions' separator"
+                        f" {self._config.caption_separator!r}, which would cut it: name one tag, or set the caption"
+                    )
+        return editor
+
+    def of(self, row: DecodedRow) -> PictureEdits:
+        """The edits of a row's picture."""
+        return self._edits.of(row.digest) if self._edits else _NONE
+
+    def note(self, finished: FinishedRow) -> None:
+        """Counts what became of a row's edits."""
+        if self._edits:
+            row, rejected = finished.row, finished.report.status is Status.REJECTED
+            self._edits.note(row.digest, finished.applied, rejected=rejected)
+
+    def closing_lines(self) -> Iterator[str]:
+        """What the edits did, and which do not apply any more."""
+        return self._edits.closing_lines()

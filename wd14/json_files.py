@@ -1,0 +1,53 @@
+"""JSON files that people edit and give back: reading one, and saying where it is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NoReturn
+
+from wd14.errors import ConfigError
+from wd14.regular_files import read_file
+
+
+def read_json_file(path: Path, largest: int, title: str) -> bytes:
+    """The bytes of a JSON file that a parameter names.
+
+    Args:
+        path: the file.
+        largest: bytes that it may have.
+        title: how messages name the parameter.
+
+    Raises:
+        ConfigError: there is no such file, or it is too large.
+    """
+    try:
+        return read_file(path, largest)
+    except OSError as error:
+        raise ConfigError(f"{title}: {path} cannot be read: {error.strerror or error}") from error
+
+
+def parse_json(text: bytes, title: str, name: str) -> object:
+    """The value of a JSON text, with a byte order mark or without.
+
+    Args:
+        text: the text, in UTF-8.
+        title: how messages name the parameter.
+        name: the name that such a file has.
+
+    Raises:
+        ConfigError: it is no JSON; the message says where.
+    """
+    try:
+        return json.loads(text.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            f"{title}: line {error.lineno}, column {error.colno} is no JSON: {error.msg}."
+            " Entries are separated by commas, and no comma follows the last one"
+        ) from error
+    except (ValueError, RecursionError) as error:  # no UTF-8, NaN, a number of 5,000 digits, a thousand brackets
+        raise ConfigError(f"{title}: expected JSON as {name} has it: {error}") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")

@@ -1,0 +1,157 @@
+"""The review page of a run: its rows are collected, and `.wd14/review.html` is written before the folder moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wd14.config import CaptionConfig
+from wd14.errors import OutputError
+from wd14.messages import command_in_words, set_in_words
+from wd14.model.files.find import ModelFiles
+from wd14.page_model import PageModel
+from wd14.review.edits import Edits
+from wd14.review.page import write_page
+from wd14.review.page_data import PageContents, page_data
+from wd14.review.page_rows import PageRow, PageRows
+from wd14.thumbnail_folder import ThumbnailFolder
+from wd14.types import Curation, FinishedRow, Status, TokenCounter
+
+#: Pictures of a page that is written by itself: with more, it opens slowly.
+MOST_PICTURES = 30_000
+PAGE = "review.html"
+THUMBNAILS = "thumbnails"
+
+
+def thumbnails_ahead(total: int | None) -> ThumbnailFolder | None:
+    """Makes thumbnails in a pass before the one that writes them; None where there will be no page.
+
+    Args:
+        total: how many pictures there are, where that is known.
+    """
+    return ThumbnailFolder(None, MOST_PICTURES) if _is_small(total) else None
+
+
+def _is_small(total: int | None) -> bool:
+    return total is None or total <= MOST_PICTURES
+
+
+class ReviewPass:
+    """Listens to a run's rows. A picture takes about 1 KB; from `MOST_PICTURES` on nothing is kept any more.
+
+    Args:
+        folder: the hidden folder of the dataset that is being built.
+        name: of the dataset.
+        total: how many pictures there are, where that is known.
+
+    Attributes:
+        thumbnails: takes the pictures' thumbnails; None = there will be no page.
+    """
+
+    def __init__(self, folder: Path, name: str, total: int | None) -> None:
+        self._folder = folder
+        self._name = name
+        self._rows: PageRows | None = None
+        self._without_thumbnail: list[int] = []
+        self._model: PageModel | None = None
+        self.thumbnails = ThumbnailFolder(folder / THUMBNAILS, MOST_PICTURES) if _is_small(total) else None
+
+    def begin(
+        self, model: ModelFiles, config: CaptionConfig, curation: Curation | None, tokens: TokenCounter | None
+    ) -> None:
+        """Says how captions are made, before the first row comes."""
+        self._config = config
+        if self.thumbnails is not None:
+            page = self._model = PageModel(model.labels, config, model.thresholds, curation, tokens)
+            self._rows = PageRows(config.caption_separator, page.texts, page.candidates())
+
+    def add(self, finished: FinishedRow) -> None:
+        """Takes a row."""
+        if self._rows is None:
+            return
+        if len(self._rows) >= MOST_PICTURES:
+            self._give_up()
+            return
+        row, report = finished.row, finished.report
+        if not row.has_thumbnail:
+            self._without_thumbnail.append(len(self._rows))
+        self._rows.add(
+            PageRow(
+                source=row.input.label,
+                status=report.status,
+                name=report.name,
+                digest=row.digest,
+                caption=finished.unedited,
+                before=row.input.caption,
+                reason=report.reason,
+                notes=report.notes,
+                scores=None if report.status is Status.FAILED else row.result.scores,
+                size=None if row.facts is None else (row.facts.width, row.facts.height),
+            )
+        )
+
+    def _give_up(self) -> None:
+        self._rows = None
+        self._without_thumbnail.clear()
+        self._model = None
+        if self.thumbnails is not None:
+            self.thumbnails.stop()
+
+    def write(
+        self,
+        provenance: Mapping[str, Any],
+        source: str,
+        notes: Mapping[str, Any],
+        edits: Edits,
+    ) -> str | None:
+        """Writes the page; returns what a person should know where there is none.
+
+        Args:
+            provenance: how the dataset was made.
+            source: what was read, as a command names it.
+            notes: the plan and the findings, where there are some.
+            edits: those of the run.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        rows, model = self._rows, self._model
+        if rows is None or model is None:
+            self._give_up()
+            return f"The review page is made for up to {MOST_PICTURES:,} pictures; for more: wd14-captioner review."
+        rules = model.rules(rows)
+        contents = PageContents(
+            dataset=self._dataset(provenance, source),
+            mark=str(provenance["made_at"]),
+            separator=self._config.caption_separator,
+            triggers=model.triggers,
+            words=model.words,
+            rules=rules.tables,
+            rules_missing=rules.missing,
+            plan=notes.get("plan"),
+            findings=notes.get("findings", {}).get("findings", ()),
+            edits=edits.as_json(),
+            originals=edits.originals,
+            thumbnails=self._without_thumbnail,
+            tokens=rules.tokens,
+        )
+        try:
+            write_page(self._folder / PAGE, page_data(rows, contents))
+        except OSError as error:
+            raise OutputError(f"cannot write the review page: {error.strerror or error}") from error
+        return None
+
+    def _dataset(self, provenance: Mapping[str, Any], source: str) -> dict[str, Any]:
+        config = self._config
+        return {
+            "name": self._name,
+            "made_by": provenance["made_by"],
+            "made_at": provenance["made_at"],
+            "source": provenance["source"],
+            "model": config.model,
+            "caption_column": config.caption_column,
+            "folder": "../",
+            "options": "; ".join(set_in_words(config)),
+            "command": command_in_words(source, config),
+        }
