@@ -55,6 +55,7 @@ SCRIPTS = (
     "side_by_side.js",
     "tag_list.js",
     "sliders.js",
+    "side_by_side.js",
     "findings.js",
     "plan.js",
     "charts.js",
