@@ -18,7 +18,8 @@ function editWords({ op, tag, with: other, caption }, done = false) {
 
 /** `Added “smile” to 12 pictures`. */
 function editDone(edit, count) {
-  return `${[editWords({ ...edit, caption: undefined }, true), EDIT_VERBS[edit.op].join].filter(Boolean).join(" ")} ${plural(count, "picture")}`;
+  const words = editWords({ ...edit, caption: undefined }, true);
+  return [words, EDIT_VERBS[edit.op].join, plural(count, "picture")].filter(Boolean).join(" ");
 }
 
 /** `Add to 12 pictures`: what a button says. */
