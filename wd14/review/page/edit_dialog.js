@@ -118,13 +118,15 @@ class EditDialog {
     return this.scopes.find(({ key }) => key === this.scope).rows();
   }
 
-  get lacksTag() {
-    return OPERATIONS[this.op].includes("tag") && !this.args.tag;
+  /** What is to be typed yet, or null. */
+  get lacking() {
+    if (OPERATIONS[this.op].includes("tag") && !this.args.tag) return "Type a tag.";
+    return this.op === "replace" && !this.args.with ? "Type what is to stand in its place." : null;
   }
 
   /** How many pictures would change; 0 while something is missing. */
   counted() {
-    return this.lacksTag ? 0 : this.review.count(this.op, this.args, this.rows);
+    return this.lacking ? 0 : this.review.count(this.op, this.args, this.rows);
   }
 
   showCount() {
@@ -132,8 +134,8 @@ class EditDialog {
     this.withLine.hidden = this.op !== "replace";
     this.captionLine.hidden = this.op !== "set";
     const count = this.counted();
-    const copies = count > this.rows.length ? " (copies of the same picture change together)" : "";
-    this.count.textContent = this.lacksTag ? "Type a tag." : `${plural(count, "picture")} would change${copies}.`;
+    const copies = this.rows !== "all" && count > this.rows.length ? " (copies of the same picture change together)" : "";
+    this.count.textContent = this.lacking || `${plural(count, "picture")} would change${copies}.`;
     this.go.textContent = editAction(this.op, count);
     this.go.disabled = count === 0;
   }

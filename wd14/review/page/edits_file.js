@@ -46,6 +46,7 @@ function entryOfFile(edit, place, now) {
     rows: edit.rows,
   };
   for (const key of known) entry[key] = edit[key];
+  if (edit.keep === "first") entry.keep = edit.keep;
   return entry;
 }
 

@@ -127,8 +127,8 @@ class Keeper {
 }
 
 /** What an edit is, without when it was made: equal edits have equal texts. */
-function editText({ op, tag, with: other, caption, rows }) {
-  return JSON.stringify([op, tag, other, caption, rows]);
+function editText({ op, tag, with: other, caption, keep, rows }) {
+  return JSON.stringify([op, tag, other, caption, keep, rows]);
 }
 
 /** The state of the log: which entries count. */

@@ -15,7 +15,7 @@ function takeBackRejection(ui, row) {
     const rows = entry.rows === "all" ? Array.from({ length: review.rows }, (_, each) => each) : entry.rows;
     const others = rows.filter((each) => !own.has(each));
     review.setUndone(entry.id, true);
-    if (others.length) review.edit("reject", {}, others);
+    if (others.length) review.edit("reject", entry.keep ? { keep: entry.keep } : {}, others);
   }
   ui.say(`${own.size === 1 ? "The picture is" : `${plural(own.size, "copy", "copies")} are`} in the dataset again.`);
 }
