@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -27,7 +28,9 @@ class Wire:
     """
 
     def __init__(self, address: str, on_event: Callable[[Answer], None]) -> None:
-        self._socket = connect(address, max_size=None, open_timeout=30, compression=None, proxy=None)
+        self._open = ExitStack()
+        socket = connect(address, max_size=None, open_timeout=30, compression=None, proxy=None)
+        self._socket = self._open.enter_context(socket)
         self._on_event = on_event
         self._answers: dict[int, Future[Answer]] = {}
         self._lock = threading.Lock()
@@ -53,7 +56,7 @@ class Wire:
         return self.send(method, params or {}, **more).result(timeout)
 
     def close(self) -> None:
-        self._socket.close()
+        self._open.close()
         self._thread.join(10)
 
     def _listen(self) -> None:
