@@ -15,8 +15,10 @@ function showBefore(section, review, row) {
 function comparison(title, before, now, review) {
   const { separator } = review.dataset;
   const [old, present] = [splitParts(before, separator), splitParts(now, separator)];
+  const sorted = (parts) => parts.map(folded).sort().join(separator);
+  const isReordered = sorted(old) === sorted(present);
   return [
-    h("h3", { text: title }),
+    h("h3", { text: isReordered ? `${title}: the same tags in another order` : title }),
     h("p", { class: "compared" }, ...marked(old, present, "del", separator)),
     h("p", { class: "compared" }, ...marked(present, old, "ins", separator)),
   ];
