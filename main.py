@@ -47,11 +47,11 @@ def _entry_point() -> Callable[[], None]:
     if host == "lab":
         from wd14.hosts.lab.host import serve as serve_task
 
-        return lambda: serve_task(_run_job)
+        return lambda: serve_task(_run_job, _write_page)
     from wd14.hosts.plugin.host import serve as serve_plugin
     from wd14.pipeline import run_job
 
-    return lambda: serve_plugin(run_job)
+    return lambda: serve_plugin(run_job, _write_page)
 
 
 def _run_job(host: Host) -> Summary:
@@ -59,6 +59,13 @@ def _run_job(host: Host) -> Summary:
     from wd14.pipeline import run_job
 
     return run_job(host)
+
+
+def _write_page(dataset: Path, target: Path, /) -> int | None:
+    """Imported late as well: a job that fails needs none."""
+    from wd14.review.single_file import write_single_file
+
+    return write_single_file(dataset, target)
 
 
 def _import_own_package() -> None:

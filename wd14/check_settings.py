@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wd14.config import CaptionConfig
+from wd14.config import NO_MODEL, CaptionConfig
 from wd14.curation.checks.expected import USUAL_TOKENS, Expected
 from wd14.curation.checks.picture_rules import HIGH_SCORE
-from wd14.curation.plan import read_plan
+from wd14.curation.plan import Plan, read_plan
 from wd14.data.provenance import MADE_BY
 from wd14.data.sources.values import read_json_object
 from wd14.errors import ConfigError, SourceError
@@ -40,6 +40,8 @@ class CheckSettings:
         given: keys of the parameters that the caller gave.
         planned: tags that the dataset's plan left out.
         remarks: lines about what could not be read.
+        made: what provenance.json says of a dataset that is ours.
+        plan: of the run, if it made one.
     """
 
     config: CaptionConfig
@@ -47,6 +49,18 @@ class CheckSettings:
     given: frozenset[str] = frozenset()
     planned: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    made: Mapping[str, Any] = field(default_factory=dict)
+    plan: Plan | None = None
+
+    @property
+    def run(self) -> CaptionConfig | None:
+        """All parameters of the run that made the dataset; None where they are not known.
+
+        Raises:
+            ConfigError: provenance.json has parameters that this program does not allow.
+        """
+        parameters = self.made.get("parameters")
+        return CaptionConfig.from_values(parameters) if isinstance(parameters, dict) else None
 
     def expected(self, labels: Labels | None) -> Expected:
         """What the rules are to expect.
@@ -108,12 +122,16 @@ def settings_for(dataset: str | Path, parameters: Mapping[str, Any]) -> CheckSet
         config = CaptionConfig.from_values(of_the_run | _without_the_runs_model(given, of_the_run) | values)
     except ConfigError as error:
         remarks.append(f"whether captions follow the parameters in provenance.json: {error}")
-    planned = _planned(Path(dataset), remarks)
-    return CheckSettings(config, True, given, planned, tuple(remarks))
+    plan = _plan(Path(dataset), remarks)
+    planned = () if plan is None else plan.left_out
+    return CheckSettings(config, True, given, planned, tuple(remarks), made, plan)
 
 
 def _without_the_runs_model(given: frozenset[str], run: Mapping[str, Any]) -> dict[str, Any]:
-    """A model that the caller names counts, also where the run had one of its own."""
+    """A model that the caller names counts, also where the run had one of its own; the model without tags has none."""
+    models = {"generation_model", "custom_model"} & run.keys()
+    if any(str(run[key]).strip().lower() == NO_MODEL for key in models):
+        return dict.fromkeys(models, "")
     return {"custom_model": ""} if "generation_model" in given and "custom_model" in run else {}
 
 
@@ -127,11 +145,11 @@ def _provenance(dataset: Path, remarks: list[str]) -> dict[str, Any]:
         return {}
 
 
-def _planned(dataset: Path, remarks: list[str]) -> tuple[str, ...]:
-    """The tags that the dataset's plan took out of all captions."""
+def _plan(dataset: Path, remarks: list[str]) -> Plan | None:
+    """The dataset's plan, which took tags out of all captions."""
     path = dataset / ".wd14/plan.json"
     try:
-        return read_plan(path).left_out if mode_of(path) else ()
+        return read_plan(path) if mode_of(path) else None
     except ConfigError as error:
         remarks.append(f"what plan.json says: {error}")
-        return ()
+        return None

@@ -2,47 +2,36 @@
 
     source ─▶ captions, pictures (threads: hash, stored facts and scores, or the picture opened) ─▶ Checker ─▶ findings
 
-Pictures whose facts are stored are not decoded. The model is never run, and never downloaded.
+Pictures whose facts are stored are not decoded. The model is never run, and never downloaded. A watcher sees the same
+rows: `reviewing` makes the review page of them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from wd14.check_settings import CheckSettings, settings_for
-from wd14.config import CaptionConfig
 from wd14.curation.checks.checker import Checker
 from wd14.curation.checks.expected import Expected
 from wd14.curation.checks.finding import Finding, number_by_severity
-from wd14.curation.checks.rule import CheckedRow
-from wd14.data.caption_files import caption_file
 from wd14.data.reader import Source, open_source
-from wd14.data.sources.input_rows import CAPTION_COLUMNS
-from wd14.data.sources.splits import split_of_folder
-from wd14.decoding import PictureLimits
-from wd14.errors import ImageTooLargeError, ModelError, RowError
-from wd14.images.facts import facts_of
-from wd14.images.opening import PictureFile
-from wd14.images.reading import read_picture
+from wd14.errors import ModelError
+from wd14.looking import LookedRow, Looking
 from wd14.model.files.clip_vocabulary import clip_vocabulary_is_here
 from wd14.model.files.find import ModelFiles, find_here
 from wd14.model.score_store.store import ScoreStore, ScoreView
 from wd14.progress import ProgressMeter
-from wd14.regular_files import mode_of
 from wd14.scored_rows import preprocessing_of
 from wd14.similar_search import SimilarSearch
 from wd14.stop import StopToken
-from wd14.text import printable
-from wd14.threads import BackgroundCall, OrderedMap
+from wd14.threads import BackgroundCall
 from wd14.ticking import Ticker
 from wd14.token_counting import clip_tokens
-from wd14.types import InputRow, Labels, Log, PictureFacts, Progress, TokenCounter
+from wd14.types import Labels, Log, Progress, TokenCounter
 
 R = TypeVar("R")
 
@@ -104,21 +93,47 @@ def check_source(
         JobStoppedError: a stop was asked for.
     """
     settings = settings_for(source, parameters or {})
-    check = _Check(str(source), settings, log, progress, StopToken(stop))
-    return check.run()
+    return DatasetCheck(str(source), settings, log, progress, StopToken(stop)).run()
 
 
-@dataclass(slots=True)
-class _Looked:
-    """A row whose picture was looked at."""
+@dataclass(frozen=True)
+class Known:
+    """What a check has before the first row."""
 
-    row: InputRow
-    checked: CheckedRow
-    is_fresh: bool = False  #: whether its facts are new
+    source: Source
+    model: ModelFiles | Labels | None  #: as far as it is here
+    store: ScoreStore
+    scores: ScoreView | None  #: the model's
+    tokens: TokenCounter | None  #: where tokens are counted
 
 
-class _Check:
-    """One check."""
+class Watcher(Protocol):
+    """Sees what a check sees; it wants thumbnails."""
+
+    def begin(self, known: Known) -> None:
+        """Told before the first row."""
+
+    def original(self, digest: bytes) -> bytes:
+        """From the sha256 of a picture to that of the one it was made from. Called by any thread."""
+
+    def add(self, looked: LookedRow) -> None:
+        """Takes the next row."""
+
+    def end(self) -> None:
+        """Told behind the last row."""
+
+
+class DatasetCheck:
+    """One check.
+
+    Args:
+        dataset: as the caller named it.
+        settings: what is known of it.
+        log: is told what is left out while reading, and why.
+        progress: is shown where the check stands.
+        stop: ends the check.
+        watcher: sees every row as well.
+    """
 
     def __init__(
         self,
@@ -127,7 +142,10 @@ class _Check:
         log: Log,
         progress: Callable[[Progress], None],
         stop: StopToken,
+        *,
+        watcher: Watcher | None = None,
     ) -> None:
+        self._watcher = watcher
         self._dataset = dataset
         self._settings = settings
         self._config = settings.config
@@ -142,7 +160,8 @@ class _Check:
         self._total: int | None = None
 
     def run(self) -> CheckReport:
-        config = self._config
+        """Checks; raises as `check_source`."""
+        config, watcher = self._config, self._watcher
         with ExitStack() as stack:
             stack.callback(self._stop.request, "the check has ended")
             source = self._wait_for(lambda: open_source(self._dataset, config, log=self._log))
@@ -150,39 +169,52 @@ class _Check:
             self._total = source.total
             store = ScoreStore.open(config.cache_path, log=self._log) if config.cache else ScoreStore.off()
             stack.enter_context(store)
-            labels, scores = self._wait_for(lambda: self._model(store))
+            model = self._wait_for(self._model)
+            labels, scores = self._labels_and_scores(model, store)
             expected = self._settings.expected(labels)
-            expected = replace(expected, count_tokens=self._wait_for(lambda: self._token_counter(expected)))
-            checker = Checker(expected, self._search)
-            looking = _Looking(self._dataset, source, config, store, scores)
-            rows = stack.enter_context(looking)
+            tokens = self._wait_for(lambda: self._token_counter(expected))
+            checker = Checker(replace(expected, count_tokens=tokens), self._search)
+            more: dict[str, Any] = {}
+            if watcher is not None:
+                watcher.begin(Known(source, model, store, scores, tokens))
+                more = {"original": watcher.original, "with_thumbnails": True}
+            rows = stack.enter_context(Looking(self._dataset, source, config, store, scores, **more))
             self._read_all(rows, checker, store)
+            if watcher is not None:
+                watcher.end()
             findings = self._wait_for(checker.findings)
         return CheckReport(self._dataset, len(checker), tuple(findings), tuple(self._remarks))
 
-    def _model(self, store: ScoreStore) -> tuple[Labels | None, ScoreView | None]:
-        """The tags of the model, and its stored scores, as far as they are here.
+    def _model(self) -> ModelFiles | Labels | None:
+        """The model as far as it is here.
 
         Raises:
             ModelError: the model that the caller names cannot be used.
         """
         config = self._config
+        if config.adds_no_tags:
+            return None
         try:
             found = find_here(config.model, stop=self._stop)
         except ModelError as error:
             if self._settings.given & {"generation_model", "custom_model"}:
                 raise
             self._remarks.append(f"whether words are tags of the model: {error}")
-            return None, None
+            return None
         if found is None:
             self._remarks.append(
                 f"whether words are tags of the model: {config.model} is not on this machine (wd14-captioner download"
                 f" {config.model}, or --generation-model with one that is)"
             )
-            return None, None
-        if isinstance(found, ModelFiles):
-            return found.labels, store.view(found.identity, preprocessing_of(config), found.labels, name=found.id)
-        return found, None
+        return found
+
+    def _labels_and_scores(
+        self, model: ModelFiles | Labels | None, store: ScoreStore
+    ) -> tuple[Labels | None, ScoreView | None]:
+        if not isinstance(model, ModelFiles):
+            return model, None
+        view = store.view(model.identity, preprocessing_of(self._config), model.labels, name=model.id)
+        return model.labels, view
 
     def _token_counter(self, expected: Expected) -> TokenCounter | None:
         """What counts tokens. The vocabulary is fetched only for a limit that somebody asked for."""
@@ -195,14 +227,18 @@ class _Check:
         )
         return None
 
-    def _read_all(self, rows: _Looking, checker: Checker, store: ScoreStore) -> None:
+    def _read_all(self, rows: Looking, checker: Checker, store: ScoreStore) -> None:
         for looked in self._ticker.each(rows.take):
             self._search.add(looked.row)
             checker.add(looked.checked)
             self._done += 1
             self._failed += looked.checked.error is not None
-            if looked.is_fresh and looked.checked.facts is not None:
+            if looked.has_new_facts and looked.checked.facts is not None:
                 store.put_facts([(looked.checked.digest, looked.checked.facts)])
+            if looked.has_new_thumbnail and looked.thumbnail is not None:
+                store.put_thumbnails([(looked.checked.digest, looked.thumbnail)])
+            if self._watcher is not None:
+                self._watcher.add(looked)
 
     def _wait_for(self, make: Callable[[], R]) -> R:
         return self._ticker.wait_for(BackgroundCall(make, "wd14-check"))
@@ -211,92 +247,3 @@ class _Check:
         self._progress(
             self._meter.progress(done=self._done, total=self._total, failed=self._failed, from_scores=0, now=now)
         )
-
-
-class _Looking:
-    """Rows with what is known of their pictures, in order; threads work ahead. A context manager, which ends them."""
-
-    def __init__(
-        self, dataset: str, source: Source, config: CaptionConfig, store: ScoreStore, scores: ScoreView | None
-    ) -> None:
-        self._root = _root(dataset)
-        self._config = config
-        self._store = store
-        self._scores = scores
-        self._has_column = bool({config.caption_column, *CAPTION_COLUMNS} & set(source.columns))
-        self._limits = PictureLimits(config)
-        workers = max(1, self._limits.workers)
-        self._threads: OrderedMap[InputRow, _Looked] = OrderedMap(
-            self._look,
-            source,
-            workers=workers,
-            window=8 + 4 * workers,
-            name="wd14-look",
-            weigh=_bytes_in_memory,
-            most_bytes=self._limits.most_bytes,
-        )
-
-    def take(self, timeout: float) -> _Looked:
-        """The next row; raises as `OrderedMap.take`."""
-        return self._threads.take(timeout)
-
-    def __enter__(self) -> _Looking:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._threads.close()
-
-    def _look(self, row: InputRow) -> _Looked:
-        name, folder = self._place(row)
-        looked = _Looked(replace(row, data=None), CheckedRow(name, self._caption(row), folder))
-        try:
-            with self._limits.reading(row):
-                data = read_picture(row)
-                digest = hashlib.sha256(data).digest()
-                facts = self._store.facts(digest)
-                if facts is None:
-                    facts = self._facts(data)
-                    looked.is_fresh = True
-        except RowError as error:
-            looked.checked = replace(looked.checked, error=str(error))
-        except MemoryError:
-            looked.checked = replace(looked.checked, error=str(ImageTooLargeError("there is not enough memory for it")))
-        else:
-            scores = self._scores.get(digest) if self._scores is not None else None
-            looked.checked = replace(looked.checked, facts=facts, digest=digest, scores=scores)
-        return looked
-
-    def _facts(self, data: bytes) -> PictureFacts:
-        picture = PictureFile(data, max_pixels=self._limits.max_pixels)
-        with self._limits.opening(picture):
-            return facts_of(picture.rgb(upright=True))
-
-    def _caption(self, row: InputRow) -> str | None:
-        """The caption; "" = there is one, and it is empty."""
-        if row.caption is not None or row.path is None:
-            return row.caption if row.caption is not None or not self._has_column else ""
-        there = self._has_column or mode_of(Path(caption_file(row.path, self._config.caption_extension)))
-        return "" if there else None
-
-    def _place(self, row: InputRow) -> tuple[str, str]:
-        """A row's name, as short as it is clear, and the folder of its picture below the dataset's and the split's."""
-        if row.path is None:
-            return row.label, ""
-        path = os.path.realpath(row.path)
-        if not path.startswith(self._root + os.sep):
-            return row.label, ""
-        relative = printable(Path(path).relative_to(self._root).as_posix())
-        parts = PurePosixPath(relative).parts[:-1]
-        return relative, "/".join(parts[1:] if parts and split_of_folder(parts[0]) else parts)
-
-
-def _root(dataset: str) -> str:
-    try:
-        path = Path(dataset).expanduser()
-    except RuntimeError:
-        return dataset
-    return os.path.realpath(path if path.is_dir() else path.parent)
-
-
-def _bytes_in_memory(row: InputRow | _Looked) -> int:
-    return len(row.data) if isinstance(row, InputRow) and row.data is not None else 0

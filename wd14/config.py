@@ -22,12 +22,14 @@ from pydantic import (
     model_validator,
 )
 
-from wd14.config_words import explain, shown
+from wd14.config_words import contradiction, explain, shown
 from wd14.errors import ConfigError
 from wd14.parsing import check_column_name, parse_list, parse_pairs, parse_thresholds, unescape, without_empty
 
 DEFAULT_MODEL = "SmilingWolf/wd-v1-4-convnext-tagger-v2"
 BUILTIN_MODEL = "builtin/colours"
+#: The model that adds no tag: captions are what pictures have already, with a person's edits.
+NO_MODEL = "builtin/none"
 
 TagList = Annotated[tuple[str, ...], BeforeValidator(parse_list)]
 TagPairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(parse_pairs)]
@@ -266,12 +268,8 @@ class CaptionConfig(BaseModel):
             config = validate(without_empty(cls.model_fields, values) if isinstance(values, Mapping) else values)
         except ValidationError as error:
             raise ConfigError("\n".join(map(cls._explain, error.errors()))) from error
-        if config.purpose in ("character", "outfit") and not config.trigger_words:
-            raise ConfigError(
-                f"Purpose (purpose) is {config.purpose!r}, and Trigger Words (trigger_words) is empty: give a rare word"
-                f" of your own. Without it, what identifies the {config.purpose} would leave the captions, and no word"
-                " would stand for it. Or set Purpose to none"
-            )
+        if problem := contradiction(config):
+            raise ConfigError(problem)
         return config
 
     @field_validator("*", mode="before")
@@ -330,6 +328,11 @@ class CaptionConfig(BaseModel):
     def model(self) -> str:
         """The model to run: the user's own where one is named, else the variant."""
         return self.custom_model or self.generation_model
+
+    @property
+    def adds_no_tags(self) -> bool:
+        """Whether the model is the one without tags."""
+        return self.model.strip().lower() == NO_MODEL
 
     @property
     def cache_path(self) -> Path | None:

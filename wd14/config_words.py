@@ -19,6 +19,32 @@ def explain(problem: Any, title: str, schema: Mapping[str, Any]) -> str:
     return f"{title} is {shown(problem['input'])}; allowed: {allowed_values(schema)}"
 
 
+def contradiction(config: Any) -> str | None:
+    """What is wrong with parameters that are right one by one; None = nothing."""
+    if config.purpose in ("character", "outfit") and not config.trigger_words:
+        return (
+            f"Purpose (purpose) is {config.purpose!r}, and Trigger Words (trigger_words) is empty: give a rare word"
+            f" of your own. Without it, what identifies the {config.purpose} would leave the captions, and no word"
+            " would stand for it. Or set Purpose to none"
+        )
+    return _needing_a_tagger(config) if config.adds_no_tags else None
+
+
+def _needing_a_tagger(config: Any) -> str | None:
+    name = f"the model is {config.model.strip()}, which adds no tag"
+    if not config.append_tags:
+        return (
+            f"{name}, and Append to Captions (append_tags) is off: every caption would be empty. Turn it on, so that"
+            " pictures keep the captions that they have, or choose a tagger"
+        )
+    needing = {"purpose": "none", "fold_tags": (), "plan": "", "caption_style": "kohya"}
+    for key, default in needing.items():
+        if getattr(config, key) != default:
+            title = type(config).model_fields[key].title
+            return f"{name}: {title} ({key}) needs what a tagger knows. Leave it out, or choose a tagger"
+    return None
+
+
 def shown(value: object) -> str:
     """A value as a message shows it: quoted, and not by the page."""
     try:

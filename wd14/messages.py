@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from wd14.config import CaptionConfig
+from wd14.config import NO_MODEL, CaptionConfig
 from wd14.text import count, duration, share
 from wd14.types import UNUSED, Labels, Summary, Written
 
@@ -22,8 +22,11 @@ def opening_lines(
     config: CaptionConfig, labels: Labels, published: Mapping[str, float], model_name: str
 ) -> Iterator[str]:
     """The model, the thresholds, and every parameter that is not at its default."""
-    thresholds = thresholds_in_words(config, labels, published)
-    yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}. Device: {config.device}."
+    if config.adds_no_tags:
+        yield f"Model: {NO_MODEL}, which adds no tag: captions are those that the pictures have."
+    else:
+        thresholds = thresholds_in_words(config, labels, published)
+        yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}. Device: {config.device}."
     if changed := list(set_in_words(config)):
         yield f"Set: {'; '.join(changed)}."
 
@@ -82,7 +85,7 @@ def closing_lines(summary: Summary) -> Iterator[str]:
     if summary.frequent_tags:
         listed = ", ".join(f"{tag} {number:,}" for tag, number in summary.frequent_tags)
         yield f"Most frequent tags: {listed}"
-    if summary.without_tags:
+    if summary.without_tags and summary.model.strip().lower() != NO_MODEL:
         yield f"Without any tag: {count(summary.without_tags, 'caption')}. A lower threshold gives more tags."
     if summary.too_long:
         number = count(summary.too_long, "caption")
@@ -124,7 +127,10 @@ def _nothing(written: Written) -> str:
 
 def made_with(summary: Summary) -> str:
     """The model, without its owner or folder, and the thresholds: `wd-vit-tagger-v3, general 0.35`."""
-    return f"{summary.model.rstrip('/').rpartition('/')[2]}, {summary.thresholds}"
+    name = summary.model.strip()
+    if name.lower() == NO_MODEL:
+        return "no tagger"
+    return f"{name.rstrip('/').rpartition('/')[2]}, {summary.thresholds}"
 
 
 def short_description(summary: Summary) -> str:

@@ -15,9 +15,10 @@ from wd14.caption.thresholds import lowest_threshold
 from wd14.config import CaptionConfig
 from wd14.decoding import Decoder
 from wd14.model.files.find import ModelFiles
+from wd14.model.no_tagger import NoTagger
 from wd14.model.preprocess import PREPROCESS_VERSION
 from wd14.model.score_store.store import ScoreStore, ScoreView, usable_for
-from wd14.model.scoring import Scorer, threads_of_a_run
+from wd14.model.scoring import AnyTagger, Scorer, threads_of_a_run
 from wd14.model.tagger import Tagger
 from wd14.stop import StopToken
 from wd14.threads import BackgroundCall
@@ -136,7 +137,9 @@ class ScoredRows:
         found = self._stored.get(picture)
         return self._spared.get(picture) if found is None else found
 
-    def _open_tagger(self) -> Tagger:
+    def _open_tagger(self) -> AnyTagger:
+        if not len(self._model.labels):
+            return NoTagger()
         tagger = Tagger.load(
             self._model,
             device=self._config.device,

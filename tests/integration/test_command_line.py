@@ -43,7 +43,10 @@ def test_models_lists_every_known_model(cli: Run, tmp_path: Path, monkeypatch: p
     assert (done.returncode, done.stderr) == (0, "")
     _, *lines = done.stdout.split("\n\n")[0].splitlines()
     assert [line.split()[0] for line in lines] == [model.id for model in MODELS]
-    assert [line.split()[0] for line in lines if line.split()[1] == "yes"] == ["builtin/colours"]
+    assert [line.split()[0] for line in lines if line.split()[1] == "yes"] == [
+        "builtin/colours",
+        "builtin/none",
+    ]
     assert lines[0].split()[2:] == ["388", "MB", "9,083", "Apache-2.0", "0.3685"]
     assert "1.26 GB" in lines[8]
     assert "general 0.3, character 0.85" in lines[13]

@@ -58,7 +58,8 @@ UPPER = {
         "pipeline",
         "check_settings",
     ),
-    *("similar_search", "checking", "api", "cli"),
+    *("similar_search", "looking", "checking", "reviewing", "reported_rows", "base_captions", "serving"),
+    *("api", "cli"),
 }
 
 HOST_SDKS = {"lab", "transformerlab"}
@@ -73,6 +74,8 @@ HEAVY = {
     "torch",
     "cv2",
     "onnx",
+    "starlette",
+    "uvicorn",
     *HOST_SDKS,
 }
 
@@ -197,6 +200,7 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     },
     "data.sources.huggingface": {"fsspec.open": "a file on the hub; its size is limited there"},
     "data.partial_folder": {"os.open": "writes"},
+    "review.edit_file": {"os.open": "writes, and locks a folder"},
     "run_folder": {"os.open": "locks files of our own, without waiting"},
     "process": {"open": "the null device", "os.open": "the null device"},
     "hosts.lab.host": {"self._datasets.open": "a dataset, not a file"},

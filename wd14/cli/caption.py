@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
     host = LocalHost(args.source, parameters_in(args), args.output, say=say, bar=sys.stderr.isatty(), stop=stop)
     try:
         with stopped_by_signals(stop):
-            run_job(host, dry_run=args.dry_run, save_plan=_file(args.save_plan))
+            run_job(host, dry_run=args.dry_run, save_plan=file_named(args.save_plan, "--save-plan"))
     except (JobStoppedError, KeyboardInterrupt):
         complain(stop_in_words(host.written))
         return JobStoppedError.exit_code
@@ -126,8 +126,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _file(name: str | None) -> Path | None:
+def file_named(name: str | None, option: str) -> Path | None:
+    """The file that an option names.
+
+    Raises:
+        ConfigError: it is in the home folder of no user.
+    """
     try:
         return Path(name).expanduser().absolute() if name else None  # a shell leaves the ~ of `--save-plan=~/x`
     except RuntimeError as error:
-        raise ConfigError(f"--save-plan is {name}: no such user") from error
+        raise ConfigError(f"{option} is {name}: no such user") from error

@@ -62,11 +62,16 @@ def add_command(commands: Any) -> None:
     parser.add_argument("source", metavar="DATASET", help="any dataset that can be captioned, with its captions")
     parser.add_argument("--json", action="store_true", help="print one JSON object, and nothing else, on stdout")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when there are errors")
+    add_parameters(parser)
+    parser.set_defaults(run=run)
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """Adds the parameters of commands that read a captioned dataset."""
     for heading, keys in _PARAMETERS.items():
         group = parser.add_argument_group(heading)
         for key in keys:
             add_parameter(group, key, _WORDS.get(key))
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

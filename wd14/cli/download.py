@@ -22,5 +22,8 @@ def run(args: argparse.Namespace) -> int:
     from wd14.model.files.find import find_model
 
     files = find_model(args.model, log=say)
-    say(f"{args.model} is in {files.model_path.parent}")
+    if len(files.labels):
+        say(f"{args.model} is in {files.model_path.parent}")
+    else:
+        say(f"{args.model} has no files: it adds no tag to a caption")
     return 0

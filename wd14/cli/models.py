@@ -22,6 +22,7 @@ def add_command(commands: Any) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Lists the known models."""
+    from wd14.config import NO_MODEL
     from wd14.model.files.find import is_here
     from wd14.model.files.registry import MODELS
 
@@ -34,6 +35,7 @@ def run(_: argparse.Namespace) -> int:
         )
     say("")
     say("here = downloaded; threshold = the one that the model's author published.")
+    say(f"{NO_MODEL} adds no tag: with --append-tags, pictures keep their captions, and --edits change them.")
     say("Other taggers work too, by Hugging Face id or folder.")
     return 0 if is_heard() else 1
 

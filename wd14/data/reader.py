@@ -44,6 +44,7 @@ class Source:
         name: what the output's name is made from: the folder's, the file's without its extension, or the hub id's.
         total: number of rows, None where counting would mean reading.
         columns: names of the columns, the picture's included.
+        splits: names of all splits, also of those that are not read.
 
     Raises (while iterating):
         SourceError: the source went away or broke on the way.
@@ -55,6 +56,7 @@ class Source:
     ) -> None:
         self.name = name
         self.columns = tuple(column.name for column in layout.columns)
+        self.splits = tuple(layout.splits)
         self.total = layout.row_count(splits)
         self._layout = layout
         self._splits = splits

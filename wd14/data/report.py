@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wd14.errors import AllRowsFailedError, EmptySourceError
+from wd14.errors import AllRowsFailedError, EmptySourceError, SourceError
+from wd14.regular_files import open_file
 from wd14.text import count
 from wd14.types import RowReport, Status, Summary
 
 #: Failures that a summary names; the report has all of them.
 NAMED_FAILURES = 10
+#: Bytes of a row of a report: names have limits, and so have reasons.
+_LONGEST_ROW = 1 << 20
 #: The most frequent tags that a summary names.
 _NAMED_TAGS = 10
 _WITH_CAPTION = frozenset({Status.CAPTIONED, Status.FROM_SCORES})
@@ -153,6 +157,60 @@ class ReportWriter:
     def close(self) -> None:
         """Closes the file as it is."""
         self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedRow:
+    """A row as a report has it."""
+
+    input: str
+    source: str
+    status: Status
+    output: str | None  #: path in the dataset
+    reason: str | None
+    notes: tuple[str, ...]
+    digest: bytes  #: sha256 of the picture in the source; empty = not known, as in reports of earlier versions
+    saved: bytes  #: sha256 of the picture in the dataset, where that is another; else empty
+
+    @property
+    def label(self) -> str:
+        """The row for a person, as `InputRow.label`."""
+        return self.source if self.source.endswith(self.input) else f"{self.input} ({self.source})"
+
+
+def read_report(path: Path) -> Iterator[ReportedRow]:
+    """The rows of a report, in the order of the source; a million rows need no memory.
+
+    Raises:
+        SourceError: it cannot be read, or is no report as `ReportWriter` writes it.
+    """
+    try:
+        with open_file(path) as file:
+            if file.readline(_LONGEST_ROW).strip() != b'{"rows": [':
+                raise SourceError(f"{path} is not as a run writes it: its rows are not on lines of their own")
+            while (line := file.readline(_LONGEST_ROW).strip()) != b"],":
+                yield _reported(json.loads(line.removesuffix(b",")))
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SourceError(f"{path} is not as a run writes it: {type(error).__name__}: {str(error)[:200]}") from error
+
+
+def _reported(row: Mapping[str, Any]) -> ReportedRow:
+    output, reason = row["output"], row.get("reason")
+    digest, saved = (bytes.fromhex(row.get(key) or "") for key in ("sha256", "saved_sha256"))
+    if {len(digest), len(saved)} - {0, 32}:
+        raise ValueError("a sha256 has 64 digits")
+    return ReportedRow(
+        str(row["input"]),
+        str(row["source"]),
+        Status(row["status"]),
+        None if output is None else str(output),
+        None if reason is None else str(reason),
+        tuple(map(str, row.get("notes", ()))),
+        digest,
+        saved,
+    )
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -11,6 +11,18 @@ from wd14.stop import StopToken
 from wd14.types import Destination, Progress, Summary, Written
 
 
+class PageWriter(Protocol):
+    """Writes the review page of a finished dataset as a single file."""
+
+    def __call__(self, dataset: Path, target: Path, /) -> int | None:
+        """Returns how many pictures have no thumbnail in it; None = the dataset has no page.
+
+        Raises:
+            OSError: the page cannot be read or written.
+            OutputError: what lies there is no page.
+        """
+
+
 class Host(Protocol):
     """Gives a job its parameters and its source, shows its progress and takes its result.
 

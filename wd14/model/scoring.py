@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from wd14.errors import ScoringError
 from wd14.model.batching import batches
+from wd14.model.no_tagger import NoTagger
 from wd14.model.score_store.row_format import floor, rating_mask
 from wd14.model.tagger import Tagger
 from wd14.threads import BackgroundCall, OrderedMap, available_cores
 from wd14.types import DecodedRow, FloatArray
+
+AnyTagger = Tagger | NoTagger
 
 #: Bytes of pictures that wait in batches, ready for the model: 400 of 448 pixels a side, or one batch of more.
 _BYTES_AT_ONCE = 1 << 30
@@ -46,7 +49,7 @@ class Scorer:
     def __init__(
         self,
         rows: Iterable[DecodedRow],
-        tagger: BackgroundCall[Tagger],
+        tagger: BackgroundCall[AnyTagger],
         *,
         batch_size: int | None,
         keep_low_scores: bool,
@@ -96,7 +99,7 @@ class Scorer:
                 self._run(tagger, for_model)
         return rows
 
-    def _run(self, tagger: Tagger, rows: list[DecodedRow]) -> None:
+    def _run(self, tagger: AnyTagger, rows: list[DecodedRow]) -> None:
         try:
             scores = tagger.run(_as_batch(rows))
         except (ScoringError, MemoryError) as error:

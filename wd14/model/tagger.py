@@ -139,6 +139,8 @@ class Tagger:
             JobStoppedError: a stop was asked for.
         """
         files = model if isinstance(model, ModelFiles) else find_model(model, log=log, stop=stop)
+        if not len(files.labels):
+            raise ModelContractError(f"{files.id} is no tagger: it adds no tag, and there is no session to open")
         options = _session_options(intra_op_threads)
         limit_memory(_onnxruntime(), options, files=sum(file.size for file in files.hashes), pinned=files.pinned)
         stop_watch = None if stop is None else _StopWatch(stop)

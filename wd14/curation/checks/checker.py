@@ -62,7 +62,7 @@ class Checker:
             for hit in self._hits(rule):
                 severity = hit.severity or rule.severity
                 pictures = tuple(names[row] for row in hit.rows)
-                finding = Finding(rule.name, severity, hit.reason, hit.advice or rule.advice, pictures)
+                finding = Finding(rule.name, severity, hit.reason, hit.advice or rule.advice, pictures, tuple(hit.rows))
                 findings.append(((SEVERITIES.index(severity), place, -len(pictures)), finding))
         findings.sort(key=lambda pair: pair[0])
         return [finding for _, finding in findings]

@@ -30,10 +30,13 @@ class Finding:
     reason: str  #: what is wrong: "blue_eyes beside red_eyes"
     advice: str  #: what to do
     pictures: tuple[str, ...] = ()  #: names, in the dataset's order; empty = it is about the dataset as a whole
+    rows: tuple[int, ...] = ()  #: the same pictures, as the checker counted its rows from 0
 
     def as_json(self) -> dict[str, Any]:
-        """The fields, as JSON can hold them."""
-        return asdict(self) | {"pictures": list(self.pictures)}
+        """All but the rows, as JSON can hold it."""
+        fields = asdict(self) | {"pictures": list(self.pictures)}
+        del fields["rows"]
+        return fields
 
 
 def number_by_severity(findings: Iterable[Finding]) -> dict[Severity, int]:

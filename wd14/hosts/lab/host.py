@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from wd14.config import CaptionConfig
 from wd14.errors import HostError
-from wd14.hosts.base import Host
+from wd14.hosts.base import Host, PageWriter
 from wd14.hosts.lab.artifacts import save_artifacts
 from wd14.hosts.lab.datasets import WorkspaceDatasets
 from wd14.hosts.lab.storage import Storage, result_of
@@ -50,25 +50,34 @@ _DESCRIPTION_KEYS = frozenset({"type", "default", "min", "max", "options", "enum
 _TRAINERS_COLUMN = "text"
 
 
-def serve(run_job: Callable[[Host], Summary]) -> None:
+def serve(run_job: Callable[[Host], Summary], write_page: PageWriter | None = None) -> None:
     """Runs the job of the task that this process is.
+
+    Args:
+        run_job: the pipeline.
+        write_page: makes the review page; None = none is shown.
 
     Raises:
         SystemExit: the job failed; the host has its reason.
     """
-    host = LabHost()
+    host = LabHost(write_page)
     with stopped_by_signals(host.stop), contextlib.closing(host):
         run_and_report(host, run_job)
 
 
 class LabHost(TransformerLabHost):
-    """The host as the pipeline sees it."""
+    """The host as the pipeline sees it.
+
+    Args:
+        write_page: makes the review page; None = none is shown.
+    """
 
     report_every = 1.0
     no_dataset_message = "No dataset is named: set the task's parameter dataset_name."
 
-    def __init__(self) -> None:
+    def __init__(self, write_page: PageWriter | None = None) -> None:
         super().__init__()
+        self._write_page = write_page
         self._lab: Any = None
         self._cleanup = contextlib.ExitStack()
         self._complained = False
@@ -145,7 +154,7 @@ class LabHost(TransformerLabHost):
         """
         if summary.output is not None:
             folder = Path(summary.output)
-            save_artifacts(self._lab, folder, summary, self.stop, self.log)
+            save_artifacts(self._lab, folder, summary, self.stop, self.log, self._write_page)
             self._saved = place = self._datasets.save(folder, summary.succeeded)
             for line in _closing_lines(place, summary.caption_column):
                 self.log(line)

@@ -14,14 +14,16 @@ from typing import Any
 
 from wd14.config import CaptionConfig
 from wd14.errors import HostError, JobStoppedError
-from wd14.hosts.base import Host
+from wd14.hosts.base import Host, PageWriter
 from wd14.hosts.plugin.arguments import job_values, sdk_arguments
 from wd14.hosts.plugin.datasets import find_dataset, registration
+from wd14.hosts.plugin.documents import save_review_page
 from wd14.hosts.plugin.job_record import JobRecord
 from wd14.hosts.short_reason import short_reason
 from wd14.hosts.transformer_lab import (
     NOT_ON_A_HOST,
     TransformerLabHost,
+    failure_reason,
     output_name,
     run_and_report,
     say,
@@ -37,8 +39,12 @@ _COLOURS = {"Failed: ": "\x1b[31m", "Result: ": "\x1b[1;32m"}
 _PLAIN = "\x1b[0m"
 
 
-def serve(run_job: Callable[[Host], Summary]) -> None:
+def serve(run_job: Callable[[Host], Summary], write_page: PageWriter | None = None) -> None:
     """Runs the job that the harness started this process for.
+
+    Args:
+        run_job: the pipeline.
+        write_page: makes the review page; None = none is shown.
 
     Raises:
         SystemExit: the job failed; its reason is in the job's record and on stdout.
@@ -48,7 +54,7 @@ def serve(run_job: Callable[[Host], Summary]) -> None:
     from lab.dirs import get_workspace_dir  # type: ignore[import-not-found,import-untyped,unused-ignore]
     from transformerlab.sdk.v1.generate import tlab_gen  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-    host = PluginHost(tlab_gen, argv, get_workspace_dir())
+    host = PluginHost(tlab_gen, argv, get_workspace_dir(), write_page)
     with stopped_by_signals(host.stop):
         run_and_report(host, run_job)
 
@@ -60,6 +66,7 @@ class PluginHost(TransformerLabHost):
         sdk: the host's `tlab_gen`.
         argv: the process's arguments without the program.
         workspace: the host's workspace folder.
+        write_page: makes the review page; None = none is shown.
     """
 
     report_every = 0.9  # how often a stop is looked for
@@ -69,11 +76,12 @@ class PluginHost(TransformerLabHost):
     }
     no_dataset_message = "No dataset is chosen: open the task, choose one in its Dataset tab, and queue it again."
 
-    def __init__(self, sdk: Any, argv: Sequence[str], workspace: str) -> None:
+    def __init__(self, sdk: Any, argv: Sequence[str], workspace: str, write_page: PageWriter | None = None) -> None:
         super().__init__()
         self._values = job_values(argv)
         self._record = JobRecord(sdk)
         self._workspace = Path(workspace)
+        self._write_page = write_page
 
     def begin(self) -> None:
         """Notes in the record that the job runs.
@@ -116,8 +124,20 @@ class PluginHost(TransformerLabHost):
                 f"To train on it: set Caption Column to {summary.caption_column} in the trainer's task."
                 " With another name there, Transformer Lab's trainers train without captions."
             )
+            self._show_review_page(Path(summary.output))
         self.end_reported = True
         self._note_end("success", success_message(summary), progress=100, generator=made_with(summary), **written)
+
+    def _show_review_page(self, dataset: Path) -> None:
+        if self._write_page is None:
+            return
+        experiment = str(self._values.get("experiment_name") or "")
+        try:
+            lines = save_review_page(self._workspace / "experiments", experiment, dataset, self._write_page)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the dataset is complete and has its page
+            lines = [f"The review page is not among the documents ({failure_reason(error)}): see {dataset}/.wd14"]
+        for line in lines:
+            self.log(line)
 
     def _show(self, line: str) -> None:
         colour = next((code for start, code in _COLOURS.items() if line.startswith(start)), "")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wd14.cache_folders import cache_folder
+from wd14.config import NO_MODEL
 from wd14.errors import DownloadError, ModelNotFoundError, StoreError
 from wd14.model.activation import Activation
 from wd14.model.files import download, registry
@@ -152,6 +153,8 @@ class _Finder:
         if known.repo is None:
             if revision:
                 raise ModelNotFoundError(f"{known.id} has no revisions: leave out @{revision[:_SHOWN]}")
+            if known.id == NO_MODEL:
+                return _without_tags(known)
             return self._files(_BUILTIN_FOLDER / known.model.name, _BUILTIN_FOLDER / known.labels.name, known)
         files = _remote_files(known, revision)
         by_hand = None if revision else _put_by_hand(known)
@@ -258,6 +261,23 @@ class _Finder:
             identity=identity_of(*parts, str(spec), activation),
             thresholds=known.thresholds if known is not None else {},
         )
+
+
+def _without_tags(known: ModelDescription) -> ModelFiles:
+    """The model that adds no tag. Nothing of it lies on a disk."""
+    return ModelFiles(
+        id=known.id,
+        model_path=_BUILTIN_FOLDER / "none",
+        labels_path=_BUILTIN_FOLDER / "none",
+        labels=Labels((), ()),
+        spec=known.spec,
+        activation=known.activation,
+        output_name=None,
+        hashes=(),
+        pinned=True,
+        identity=known.id,
+        thresholds=known.thresholds,
+    )
 
 
 def _remote_files(known: ModelDescription, revision: str = "") -> tuple[RemoteFile, RemoteFile]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from wd14.config import BUILTIN_MODEL, DEFAULT_MODEL
+from wd14.config import BUILTIN_MODEL, DEFAULT_MODEL, NO_MODEL
 from wd14.model.activation import Activation
 from wd14.types import InputSpec
 
@@ -37,9 +37,9 @@ class ModelDescription:
 
     Attributes:
         id: what a user writes.
-        repo: its repository on the Hugging Face hub; None for the model that ships with the package.
+        repo: its repository on the Hugging Face hub; None for what ships with the package.
         revision: the pinned commit.
-        model: the ONNX file.
+        model: the ONNX file; `builtin/none` has neither file.
         labels: the file that lists the tags.
         tags: how many tags it knows.
         licence: the model's, as an SPDX identifier.
@@ -114,7 +114,7 @@ def _smilingwolf(
     )
 
 
-#: In the order in which lists show them: the default first, the model that needs no download last.
+#: In the order in which lists show them: the default first, what needs no download last.
 MODELS: tuple[ModelDescription, ...] = (
     *(_smilingwolf(*row) for row in _SMILINGWOLF),
     ModelDescription(
@@ -150,6 +150,10 @@ MODELS: tuple[ModelDescription, ...] = (
     ),
     ModelDescription(
         BUILTIN_MODEL, None, None, FileDescription(MODEL_FILE), FileDescription(_CSV), licence="Apache-2.0"
+    ),
+    # Of every picture a square of one pixel will do: it is decoded, which finds out whether it can be, and not scored.
+    ModelDescription(
+        NO_MODEL, None, None, FileDescription(""), FileDescription(""), tags=0, spec=InputSpec(size=1, fit="squash")
     ),
 )
 

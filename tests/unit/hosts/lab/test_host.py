@@ -198,6 +198,29 @@ def test_a_finished_job_has_its_dataset_and_what_the_page_shows(desk: Desk) -> N
     assert "Caption Column (caption_column) = text" in desk.lab.lines[1]
 
 
+def test_the_review_page_is_an_artifact_and_its_place_is_said(desk: Desk) -> None:
+    def write(dataset: Path, target: Path) -> int:
+        target.write_text(f"page of {dataset.name}")
+        return 3
+
+    desk.host._write_page = write
+    desk.host.finish(desk.write_output())
+    assert desk.lab.artifacts[-1] == ("review.html", None)
+    said = [line for line in desk.lab.lines if "review" in line]
+    assert said[0].startswith("Review page: the artifact review.html;")
+    assert "no thumbnails of 3 pictures" in said[1]
+
+
+def test_a_review_page_that_cannot_be_saved_fails_no_job(desk: Desk) -> None:
+    def write(dataset: Path, target: Path) -> int:
+        raise OSError(28, "No space left on device")
+
+    desk.host._write_page = write
+    desk.host.finish(desk.write_output())
+    assert desk.lab.ended is not None
+    assert any(line.startswith("The review page could not be saved as an artifact (") for line in desk.lab.lines)
+
+
 def test_captions_in_the_trainers_column_need_no_advice(desk: Desk) -> None:
     summary = desk.write_output()
     row = {"file_name": "a.png", "text": "red"}

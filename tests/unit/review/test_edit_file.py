@@ -1,0 +1,147 @@
+"""The file of a dataset's edits: many pages and processes write it, and nothing is lost, half written or led astray."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wd14.errors import ConfigError, OutputError
+from wd14.review.edit_file import EditFile
+from wd14.review.entries import Entry, entry_from
+
+SHA = "ab" * 32
+
+
+def entry(name: str, at: int = 5, rev: int = 0, *, undone: bool = False, tag: str = "smile") -> Entry:
+    return Entry(name, at, {"op": "remove", "tag": tag, "rows": [SHA]}, rev, undone)
+
+
+def content(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / ".wd14" / "edits.json").read_text("utf-8"))
+    return found
+
+
+def tags(folder: Path) -> list[str]:
+    return [edit["tag"] for edit in content(folder)["edits"]]
+
+
+def test_pages_that_save_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Two servers, and two pages of each."""
+    files = [EditFile(tmp_path), EditFile(tmp_path)]
+
+    def save(page: int) -> None:
+        for number in range(20):
+            files[page % 2].merge([entry(f"{page}-{number}", at=number, tag=f"tag {page} {number}")])
+
+    threads = [threading.Thread(target=save, args=(page,)) for page in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(tags(tmp_path)) == sorted(f"tag {page} {number}" for page in range(4) for number in range(20))
+    assert [edit["at"] for edit in content(tmp_path)["edits"]] == sorted(list(range(20)) * 4)
+    assert [path.name for path in (tmp_path / ".wd14").iterdir()] == ["edits.json"]
+
+
+def test_an_undo_counts_in_every_page_and_after_a_restart(tmp_path: Path) -> None:
+    edits = EditFile(tmp_path)
+    edits.merge([entry("a"), entry("b", tag="hat")])
+    edits.merge([entry("a", rev=1, undone=True)])
+    assert tags(tmp_path) == ["hat"]
+    again = EditFile(tmp_path)
+    again.merge([entry("a")])  # of a page that has not heard of it
+    assert tags(tmp_path) == ["hat"]
+    again.merge([entry("a", rev=2)])
+    assert tags(tmp_path) == ["smile", "hat"]
+
+
+def test_of_a_known_edit_only_its_state_is_taken(tmp_path: Path) -> None:
+    """A page that knows fewer of its pictures must not narrow it."""
+    edits = EditFile(tmp_path)
+    edits.merge([entry("a")])
+    edits.merge([entry_from({**entry("a", rev=1).as_json(), "rows": []}, "")])
+    assert content(tmp_path)["edits"][0]["rows"] == [SHA]
+
+
+def test_a_page_hears_what_the_others_did_and_not_itself(tmp_path: Path) -> None:
+    edits = EditFile(tmp_path)
+    _, first = edits.merge([entry("mine")])
+    edits.merge([entry("theirs")])
+    heard, revision = edits.merge([entry("mine too")], first)
+    assert [each.id for each in heard] == ["theirs"]
+    assert edits.since(revision) == ([], revision)
+
+
+def test_edits_of_another_program_stay(tmp_path: Path) -> None:
+    """They have no id; two that are the same are two."""
+    edits = EditFile(tmp_path)
+    edits.merge([entry("a", tag="hat")])
+    theirs = content(tmp_path)
+    theirs["edits"] += [{"op": "add", "tag": "neko", "rows": "all"}] * 2
+    (tmp_path / ".wd14" / "edits.json").write_text(json.dumps(theirs), "utf-8")
+    edits.merge([entry("b", at=1 << 40, tag="late")])
+    assert tags(tmp_path) == ["hat", "neko", "neko", "late"]
+    assert [each.edit["tag"] for each in EditFile(tmp_path).since(0)[0]] == ["hat", "neko", "neko", "late"]
+
+
+def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
+    edits = EditFile(tmp_path)
+    edits.merge([entry("a")])
+    path = tmp_path / ".wd14" / "edits.json"
+    for text in ("half a fi", '{"version": 2, "edits": []}', '{"version": 1, "edits": [{"op": "explode"}]}'):
+        path.write_text(text, "utf-8")
+        with pytest.raises(ConfigError, match=r"edits\.json"):
+            edits.merge([entry("b")])
+        assert path.read_text("utf-8") == text
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edits = EditFile(tmp_path)
+    edits.merge([entry("a", tag="hat")])
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OutputError, match="No space left"):
+            edits.merge([entry("b")])
+    assert tags(tmp_path) == ["hat"]
+    assert [path.name for path in (tmp_path / ".wd14").iterdir()] == ["edits.json"]
+    edits.merge([entry("b")])  # the page tries again
+    assert tags(tmp_path) == ["hat", "smile"]
+
+
+@pytest.mark.parametrize("link", [".wd14", ".wd14/edits.json"])
+def test_no_link_leads_out_of_the_dataset(tmp_path: Path, link: str) -> None:
+    dataset, outside = tmp_path / "set", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text('{"version": 1, "edits": []}')
+    (dataset / link).parent.mkdir(parents=True)
+    (dataset / link).symlink_to(outside if link == ".wd14" else outside / "file")
+    with pytest.raises(OutputError, match="is a link"):
+        EditFile(dataset)
+    assert [path.name for path in outside.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"op": "explode"}, "op: expected one of"),
+        ({"tag": 5}, "tag: expected a text"),
+        ({"rows": ["../x"]}, "rows: expected"),
+        ({"rows": [None]}, "rows: expected"),
+        ({"id": "a/../b"}, "id: expected"),
+        ({"at": -1}, "at: expected"),
+        ({"rev": True}, "rev: expected"),
+        ({"undone": "no"}, "undone: expected"),
+    ],
+)
+def test_what_is_no_edit_is_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=f"edit 3: {words}"):
+        entry_from({**entry("a").as_json(), **change}, "edit 3")

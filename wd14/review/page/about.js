@@ -1,0 +1,132 @@
+// The panel about the dataset: where it comes from, with which options, and the command that brings the edits back.
+
+/** Fills the container. Returns `update(what)`. */
+function mountAbout(container, review, ui) {
+  const panel = new AboutPanel(review, ui);
+  container.append(panel.element);
+  panel.update();
+  return () => panel.update();
+}
+
+class AboutPanel {
+  constructor(review, ui) {
+    this.review = review;
+    this.ui = ui;
+    this.counts = h("dl", { class: "about-list" });
+    this.command = h("div");
+    this.element = h(
+      "div",
+      { class: "about" },
+      h("dl", { class: "about-list" }, ...this.knownPairs()),
+      h("h2", { text: "Now" }),
+      this.counts,
+      h("h2", { text: "To bring the edits back" }),
+      h("p", {
+        class: "muted",
+        text: "Save the edits as edits.json, then run this; the model's scores are stored, so it is quick.",
+      }),
+      this.command,
+      ...this.makeOptions(),
+      h("h2", { text: "Keys" }),
+      this.makeKeys(),
+    );
+  }
+
+  knownPairs() {
+    const known = this.review.dataset.about;
+    return pairs([
+      ["Dataset", known.name],
+      ["Source", known.source],
+      ["Model", known.model],
+      ["Made by", known.made_by],
+      ["Made at", timeInWords(known.made_at)],
+      ["Column", known.caption_column],
+    ]);
+  }
+
+  makeOptions() {
+    const { options } = this.review.dataset.about;
+    if (!options) return [];
+    const items = options.split("; ").map((text) => h("li", { text }));
+    return [h("h2", { text: "Options of the run" }), h("ul", { class: "about-options" }, ...items)];
+  }
+
+  makeKeys() {
+    const keys = [
+      ["?", "all keys"],
+      ["/", "filter"],
+      ["arrows", "move in the grid and in the lists"],
+      ["Ctrl Z", "undo"],
+    ];
+    return h(
+      "dl",
+      { class: "about-list about-keys" },
+      ...keys.flatMap(([key, text]) => [h("dt", {}, h("kbd", { text: key })), h("dd", { text })]),
+    );
+  }
+
+  update() {
+    const { review } = this;
+    const numbers = { captioned: 0, failed: 0, rejected: 0, edited: 0 };
+    for (let row = 0; row < review.rows; row += 1) {
+      if (review.dataset.status(row) === "failed") numbers.failed += 1;
+      else if (review.isRejected(row)) numbers.rejected += 1;
+      else numbers.captioned += 1;
+      if (review.isEdited(row)) numbers.edited += 1;
+    }
+    const inForce = review.entries.filter((entry) => !entry.undone).length;
+    const shown = [
+      ["Pictures", grouped(review.rows)],
+      ["Captions", grouped(numbers.captioned)],
+      ["Failed", numbers.failed ? grouped(numbers.failed) : null],
+      ["Rejected", numbers.rejected ? grouped(numbers.rejected) : null],
+      ["Edits", `${grouped(inForce)} (${plural(numbers.edited, "picture")})`],
+    ];
+    this.counts.replaceChildren(...pairs(shown));
+    this.showCommand(commandLine(review));
+  }
+
+  showCommand(command) {
+    if (command === this.shownCommand) return;
+    this.shownCommand = command;
+    this.command.replaceChildren(commandBlock(command, (text) => this.ui.say(text)));
+  }
+}
+
+/** Terms and descriptions; those without a text are left out. */
+function pairs(entries) {
+  return entries.filter(([, text]) => text).flatMap(([term, text]) => [h("dt", { text: term }), h("dd", { text })]);
+}
+
+/** The command that makes the dataset with the edits, and with the thresholds as they stand. */
+function commandLine(review) {
+  const { command, source } = review.dataset.about;
+  const words = [command || `wd14-captioner caption ${quotedForShell(source || "SOURCE")}`, "--edits edits.json"];
+  const moved = movedThresholds(review);
+  if (moved !== "") words.push(`--category-thresholds ${quotedForShell(moved)}`);
+  return words.join(" ");
+}
+
+/** "general=0.4,character=off"; "" where no threshold was moved. With the run's own, which the option would replace. */
+function movedThresholds(review) {
+  const moved = Object.entries(review.thresholds).filter(
+    ([category, value]) => value !== review.runThresholds[category],
+  );
+  if (moved.length === 0) return "";
+  const all = { ...review.dataset.data.rules?.category_thresholds, ...Object.fromEntries(moved) };
+  return Object.entries(all)
+    .map(([category, value]) => `${category}=${shownThreshold(value)}`)
+    .join(",");
+}
+
+/** A word for a POSIX shell. */
+function quotedForShell(word) {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** An ISO time as the reader's system writes it. */
+function timeInWords(text) {
+  const time = new Date(text ?? "");
+  if (Number.isNaN(time.getTime())) return text ?? null;
+  return time.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+}

@@ -1,0 +1,268 @@
+// Captions from scores: what a caption is under any thresholds. The steps are those of wd14/caption/captioner.py, and
+// the tables come from it (wd14/caption/page_rules.py); a caption takes a few microseconds.
+
+const NEVER = 65535; // above every score
+
+class CaptionRules {
+  /** @param {Dataset} dataset whose data has `rules` and candidates */
+  constructor(dataset) {
+    const { rules } = dataset.data;
+    const tags = dataset.vocabulary.names.length;
+    this._dataset = dataset;
+    this._rules = rules;
+    this.runThresholds = { ...rules.thresholds };
+    this._fixedRows = new Set(rules.fixed_rows ?? []);
+    this._heads = new Map(Object.entries(rules.append?.heads ?? {}).map(([row, text]) => [Number(row), text]));
+    this._triggers = dataset.triggers.map((text) => dataset.texts.id(text));
+    this._triggerTexts = new Set(rules.trigger_ids ?? []);
+    this._unwanted = flagsOf(rules.unwanted, tags);
+    // Per tag the place of its limit: that of its category, or behind them all where it is never kept.
+    this._limitOf = Uint8Array.from(dataset.vocabulary.categories);
+    for (const tag of rules.unwanted ?? []) this._limitOf[tag] = dataset.categories.length;
+    this._isCharacter = dataset.vocabulary.categories.map((at) => dataset.categories[at] === "character");
+    this._sortKey = Int32Array.from(rules.groups, (group, tag) => group * tags + tag);
+    this._implied = new Map(Object.entries(rules.implied ?? {}).map(([tag, others]) => [Number(tag), others]));
+    this._refiner = rules.refine ? new Refiner(rules.refine, rules.weights, tags) : null;
+    const ranks = rules.ranks ?? dataset.data.ranks;
+    this._ranks = ranks?.length ? ranks : null;
+    // Scores that are exactly that of the candidate before.
+    const ties = dataset.data.candidates.ties ?? [];
+    this._ties = new Set(ties.map(([row, place]) => dataset.candidateEnds[row] + place));
+    this._needsScores = rules.max_tags > 0 || (rules.tokens ?? null) !== null;
+    this._scoreOf = new Int32Array(tags); // of the row's kept tags: their place by score, 0 = best
+    this._seen = new Int32Array(dataset.data.texts.length);
+    this._bestOf = new Int32Array(dataset.data.texts.length); // of the row's texts: their place by score
+    this._round = 0;
+    this._budget = rules.tokens?.limit ? new TokenBudget(rules.tokens, dataset, this._bestOf) : null;
+  }
+
+  /** Whether a threshold counts for the single tags (rating, quality) too, and so for all pictures. */
+  get singlesFollow() {
+    const { first = [], last = [], single = {} } = this._rules;
+    return [...first, ...last].some((category) => single[category]?.lowest);
+  }
+
+  /** The thresholds {category: number} as limits of stored scores. */
+  limitsOf(thresholds) {
+    const { categories } = this._dataset;
+    const limits = { kept: new Int32Array(categories.length + 1).fill(NEVER), singles: {} };
+    categories.forEach((category, at) => {
+      if (category in this.runThresholds) limits.kept[at] = Math.round(thresholds[category] * 10000);
+    });
+    for (const [category, single] of Object.entries(this._rules.single ?? {})) {
+      limits.singles[category] = Math.round(this._singleThreshold(single, thresholds) * 10000);
+    }
+    return limits;
+  }
+
+  _singleThreshold(single, thresholds) {
+    if (!single.lowest) return single.threshold;
+    const { base, own } = single.lowest;
+    const lowest = Object.entries(own).map(([category, value]) =>
+      thresholds[category] === this.runThresholds[category] ? value : thresholds[category],
+    );
+    return Math.min(base, ...lowest);
+  }
+
+  /** Whether the number of tokens is limited. */
+  get hasBudget() {
+    return this._budget !== null;
+  }
+
+  tokensOf(ids) {
+    return this._budget.tokensOf(ids);
+  }
+
+  /** Whether a row's caption can follow from its scores at all. */
+  canWrite(row) {
+    const { candidateEnds, statuses } = this._dataset;
+    return statuses[row] !== FAILED && candidateEnds[row] < candidateEnds[row + 1] && !this._fixedRows.has(row);
+  }
+
+  /** Whether a row has a caption that its tags are put behind. */
+  hasHead(row) {
+    return this._heads.has(row);
+  }
+
+  /**
+   * The ids of the texts of a row's caption.
+   *
+   * @param limits of `limitsOf`
+   * @param {null | (ids: number[]) => number} tokensOf how many tokens the caption of these has; null = as it stands
+   * @returns {number[]}
+   */
+  ids(row, limits, tokensOf = null) {
+    let ids = this._written(row, limits);
+    if (this._triggerTexts.size) ids = ids.filter((id) => !this._triggerTexts.has(id));
+    const begin = this._triggers.length;
+    if (begin) ids.unshift(...this._triggers);
+    return this._budget === null ? ids : this._budget.fit(ids, begin, tokensOf);
+  }
+
+  /** The text of a row's caption behind the one that it had; only where it `hasHead`. */
+  textBehindHead(row, limits) {
+    const { texts, separator } = this._dataset;
+    const tags = this._written(row, limits).filter((id) => !this._triggerTexts.has(id));
+    return withMissing(this._heads.get(row), tags.map((id) => texts.strings[id]), separator);
+  }
+
+  _written(row, limits) {
+    const kept = this._sorted(this._refined(this._kept(row, limits)));
+    this._round += 1;
+    let ids = [];
+    if (this._rules.characters_first) {
+      const characters = kept.filter((tag) => this._isCharacter[tag]);
+      this._write(this._rules.order === "model" ? characters.reverse() : characters, ids);
+    }
+    this._write(kept, ids);
+    const { max_tags: most, first = [], last = [] } = this._rules;
+    if (most > 0 && ids.length > most) ids = this._best(ids, most);
+    if (first.length || last.length) ids = this._withSingles(row, limits, ids, first, last);
+    if (this._ranks !== null) sortBy(ids, this._ranks);
+    return ids;
+  }
+
+  // The tags at or above their limits, best first.
+  _kept(row, limits) {
+    const { candidateTags, candidateScores, candidateEnds } = this._dataset;
+    const kept = [];
+    const start = candidateEnds[row];
+    let place = 0;
+    for (let at = start; at < candidateEnds[row + 1]; at++) {
+      const tag = candidateTags[at];
+      if (this._needsScores) {
+        if (at > start && !this._ties.has(at)) place = at - start;
+        this._scoreOf[tag] = place;
+      }
+      if (candidateScores[at] >= limits.kept[this._limitOf[tag]]) kept.push(tag);
+    }
+    return kept;
+  }
+
+  _refined(kept) {
+    const tags = this._refiner === null ? kept : this._refiner.refined(kept);
+    if (this._implied.size === 0) return tags;
+    const gone = new Set();
+    for (const tag of tags) for (const other of this._implied.get(tag) ?? []) gone.add(other);
+    return gone.size ? tags.filter((tag) => !gone.has(tag)) : tags;
+  }
+
+  _sorted(kept) {
+    if (this._rules.order !== "score") sortBy(kept, this._sortKey);
+    return kept;
+  }
+
+  // Appends the texts of tags to `ids`, each once.
+  _write(tags, ids) {
+    const texts = [];
+    for (const tag of tags) {
+      for (const id of this._rules.written[tag]) {
+        if (this._seen[id] !== this._round) {
+          this._seen[id] = this._round;
+          this._bestOf[id] = this._scoreOf[tag];
+          texts.push(id);
+        } else if (this._scoreOf[tag] < this._bestOf[id]) this._bestOf[id] = this._scoreOf[tag];
+      }
+    }
+    if (this._rules.order === "alphabetical") sortBy(texts, this._rules.alphabet);
+    for (const id of texts) ids.push(id);
+  }
+
+  _best(ids, most) {
+    const best = ids.map((id, place) => [this._bestOf[id], place]);
+    best.sort((one, other) => one[0] - other[0] || one[1] - other[1]);
+    const places = best.slice(0, most).map(([, place]) => place);
+    return places.sort((one, other) => one - other).map((place) => ids[place]);
+  }
+
+  _withSingles(row, limits, ids, first, last) {
+    const found = new Set();
+    const add = (category) => {
+      const tag = this._single(row, limits, category);
+      for (const id of tag < 0 ? [] : this._rules.written[tag]) {
+        if (this._seen[id] !== this._round || this._scoreOf[tag] < this._bestOf[id]) this._bestOf[id] = this._scoreOf[tag];
+        this._seen[id] = this._round;
+        found.add(id);
+      }
+    };
+    first.forEach(add);
+    for (const id of ids) found.add(id);
+    last.forEach(add);
+    return [...found];
+  }
+
+  // The best tag of a category of which a picture has one, or -1.
+  _single(row, limits, category) {
+    const { candidateTags, candidateScores, candidateEnds, categories, vocabulary } = this._dataset;
+    const wanted = categories.indexOf(category);
+    for (let at = candidateEnds[row]; at < candidateEnds[row + 1]; at++) {
+      const tag = candidateTags[at];
+      if (vocabulary.categories[tag] !== wanted) continue;
+      if (this._unwanted[tag]) {
+        if (this._rules.single[category].skip) continue;
+        return -1;
+      }
+      return candidateScores[at] >= limits.singles[category] ? tag : -1;
+    }
+    return -1;
+  }
+}
+
+/** Takes the losers of contradictions out of a picture's tags, as wd14/curation/contradictions.py. */
+class Refiner {
+  constructor({ order, winners, mixers }, weights, tags) {
+    this._weights = weights;
+    this._place = new Int32Array(tags).fill(-1);
+    order.forEach((tag, place) => (this._place[tag] = place));
+    this._winners = new Map(Object.entries(winners).map(([loser, own]) => [Number(loser), own]));
+    this._mixers = new Map(Object.entries(mixers));
+  }
+
+  refined(kept) {
+    const there = kept.filter((tag) => this._place[tag] >= 0);
+    if (there.length < 2) return kept;
+    let total = 0;
+    for (const tag of kept) total += this._weights[tag];
+    const isOnePerson = total === 1 || (total >= 100 && total < 10000);
+    if (!isOnePerson) return kept;
+    sortBy(there, this._place);
+    const right = new Set();
+    const gone = new Set();
+    const areBothRight = (tag, other) => (this._mixers.get(`${tag} ${other}`) ?? []).some((mixer) => kept.includes(mixer));
+    for (const tag of there) {
+      const loses = (this._winners.get(tag) ?? []).some((other) => right.has(other) && !areBothRight(tag, other));
+      (loses ? gone : right).add(tag);
+    }
+    return gone.size ? kept.filter((tag) => !gone.has(tag)) : kept;
+  }
+}
+
+/** Flags of numbers below `size`. */
+function flagsOf(numbers, size) {
+  const flags = new Uint8Array(size);
+  for (const number of numbers ?? []) flags[number] = 1;
+  return flags;
+}
+
+/** Sorts a short list in place by the keys of its numbers; equal ones keep their order. */
+function sortBy(numbers, keys) {
+  for (let i = 1; i < numbers.length; i++) {
+    const number = numbers[i];
+    const key = keys[number];
+    let at = i;
+    for (; at > 0 && keys[numbers[at - 1]] > key; at--) numbers[at] = numbers[at - 1];
+    numbers[at] = number;
+  }
+}
+
+/** A caption, and behind it the tags that it lacks in any spelling, as `append` of wd14/caption/render.py. */
+function withMissing(head, tags, separator) {
+  let text = head;
+  for (;;) {
+    const there = new Set(splitParts(text, separator).map(folded));
+    const bounded = separator + text + separator;
+    const missing = tags.filter((tag) => !there.has(folded(tag)) && !bounded.includes(separator + tag + separator));
+    if (missing.length === 0) return text;
+    text = [text, ...missing].filter((part) => part !== "").join(separator);
+  }
+}

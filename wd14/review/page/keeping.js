@@ -1,0 +1,165 @@
+// Keeps the edits in the browser's local storage, so that a reload loses nothing, and takes over what other tabs of the
+// same dataset keep there. Entries are merged by their ids: nobody's are written over.
+
+const KEPT_PREFIX = "wd14-captioner review ";
+
+class Keeper {
+  /**
+   * @param {Review} review
+   * @param {Ui} ui
+   */
+  constructor(review, ui) {
+    Object.assign(this, { review, ui, key: KEPT_PREFIX + review.dataset.id, hasFailed: false });
+    /** What the entries that came with the page are: another run's "run-0" is another edit. */
+    this.given = new Map(review.entries.map((entry) => [entry.id, editText(entry)]));
+    this.keep = settled(() => this.write(), 250);
+  }
+
+  /** Takes over what is kept, at the start; says how much that was. */
+  restore() {
+    const kept = this.read();
+    if (!kept) return;
+    const count = this.takeOver(kept);
+    this.restoreThresholds(kept.thresholds || {});
+    if (kept.saved && kept.saved === logText(this.review)) this.review.markSaved();
+    if (count) this.ui.say(`${plural(count, "edit")} of earlier taken up from this browser.`);
+  }
+
+  restoreThresholds(thresholds) {
+    for (const [category, value] of Object.entries(thresholds)) {
+      const isKnown = category in this.review.runThresholds && typeof value === "number";
+      if (isKnown && this.review.thresholds[category] !== value) this.review.setThreshold(category, value);
+    }
+  }
+
+  /** Merges kept entries. @returns {number} how many were new or changed */
+  takeOver(kept) {
+    const known = new Map(this.review.entries.map((entry) => [entry.id, entry]));
+    const fresh = kept.entries.map(unpackedEntry).filter((entry) => {
+      const given = this.given.get(entry.id);
+      if (given !== undefined) return given === editText(entry) && entry.rev > known.get(entry.id).rev;
+      if (entry.given) return false; // came with another run's page
+      return !known.has(entry.id) || entry.rev > known.get(entry.id).rev;
+    });
+    if (fresh.length) this.review.merge(fresh);
+    return fresh.length;
+  }
+
+  read() {
+    let text;
+    try {
+      text = localStorage.getItem(this.key);
+    } catch (error) {
+      this.failed(error);
+      return null;
+    }
+    return this.parsed(text);
+  }
+
+  /** What is kept, checked: a text that is not ours counts as nothing. */
+  parsed(text) {
+    if (text === null) return null;
+    try {
+      const kept = JSON.parse(text);
+      return Array.isArray(kept?.entries) ? { ...kept, entries: kept.entries.filter((entry) => isEntry(entry, this.review.rows)) } : null;
+    } catch (error) {
+      this.ui.say(`What this browser kept of earlier edits cannot be read: ${error.message}`, { error: true });
+      return null;
+    }
+  }
+
+  /** Keeps what is there now, together with what another tab has kept meanwhile. */
+  write() {
+    const kept = this.read();
+    if (kept) this.takeOver(kept);
+    const { review } = this;
+    if (!review.entries.length && !kept && !this.movedThresholds()) return;
+    const saved = review.unsaved ? kept?.saved : logText(review);
+    const content = { version: 1, thresholds: this.movedThresholds() || {}, saved, entries: review.entries.map(packedEntry) };
+    try {
+      localStorage.setItem(this.key, JSON.stringify(content));
+      this.hasFailed = false;
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  movedThresholds() {
+    const { thresholds, runThresholds } = this.review;
+    const moved = Object.entries(thresholds).filter(([category, value]) => value !== runThresholds[category]);
+    return moved.length ? Object.fromEntries(moved) : null;
+  }
+
+  failed(error) {
+    if (this.hasFailed) return;
+    this.hasFailed = true;
+    const isFull = error.name === "QuotaExceededError" || error.name === "NS_ERROR_DOM_QUOTA_REACHED";
+    const why = isFull ? "its storage for pages is full" : error.message;
+    this.ui.say(`This browser does not keep the edits (${why}): a reload would lose them. Save them to a file.`, { error: true });
+  }
+
+  /** Listens to changes here and in other tabs; keeps once more when the page goes. */
+  listen() {
+    this.review.onChange((what) => {
+      if (what.has("log") || what.has("thresholds")) this.keep();
+    });
+    addEventListener("storage", (event) => {
+      if (event.key !== this.key || event.newValue === null) return;
+      const kept = this.parsed(event.newValue);
+      const count = kept ? this.takeOver(kept) : 0;
+      if (count) this.ui.say(`${plural(count, "edit")} from another tab.`);
+    });
+    addEventListener("pagehide", () => this.keep.now());
+    addEventListener("beforeunload", (event) => {
+      this.keep.now();
+      if (this.review.unsaved) event.preventDefault();
+    });
+  }
+}
+
+/** What an edit is, without when it was made: equal edits have equal texts. */
+function editText({ op, tag, with: other, caption, rows }) {
+  return JSON.stringify([op, tag, other, caption, rows]);
+}
+
+/** The state of the log: which entries count. */
+function logText(review) {
+  return review.entries.filter((entry) => !entry.undone).map((entry) => entry.id).sort().join(" ");
+}
+
+/** An entry with its rows as text: "0-299,305". */
+function packedEntry(entry) {
+  return entry.rows === "all" ? entry : { ...entry, rows: packedRows(entry.rows) };
+}
+
+function unpackedEntry(entry) {
+  return entry.rows === "all" ? entry : { ...entry, rows: unpackedRows(entry.rows) };
+}
+
+function packedRows(rows) {
+  const ranges = [];
+  for (const row of rows) {
+    const last = ranges.at(-1);
+    if (last && last[1] + 1 === row) last[1] = row;
+    else ranges.push([row, row]);
+  }
+  return ranges.map(([first, last]) => (first === last ? String(first) : `${first}-${last}`)).join(",");
+}
+
+function unpackedRows(text) {
+  if (text === "") return [];
+  return text.split(",").flatMap((range) => {
+    const [first, last = first] = range.split("-").map(Number);
+    return Array.from({ length: last - first + 1 }, (_, step) => first + step);
+  });
+}
+
+/** Whether a kept value is an entry of the log that this dataset can have. */
+function isEntry(entry, rows) {
+  const isKnown = entry && typeof entry.id === "string" && Object.hasOwn(OPERATIONS, entry.op) && Number.isFinite(entry.at)
+    && Number.isInteger(entry.rev) && typeof entry.undone === "boolean" && typeof entry.rows === "string";
+  if (!isKnown || OPERATIONS[entry.op].some((key) => typeof entry[key] !== "string")) return false;
+  if (entry.rows === "all") return true;
+  if (!/^(\d+(-\d+)?(,\d+(-\d+)?)*)?$/.test(entry.rows)) return false;
+  return (entry.rows.match(/\d+/g) || []).every((row) => Number(row) < rows);
+}

@@ -1,0 +1,71 @@
+// Review: the thresholds, and what they would change.
+
+class ReviewThresholds {
+  setThreshold(category, value) {
+    this._moveThresholds({ ...this.thresholds, [category]: value });
+  }
+
+  resetThresholds() {
+    this._moveThresholds({ ...this.runThresholds });
+  }
+
+  _moveThresholds(thresholds) {
+    if (this._rules === null) return;
+    const rows = this._rowsThatMove(thresholds);
+    this.thresholds = thresholds;
+    this._table.setThresholds(thresholds, rows);
+    this._changed("thresholds", "captions");
+  }
+
+  _rowsThatMove(thresholds) {
+    const moved = Object.keys(thresholds).filter((category) => thresholds[category] !== this.thresholds[category]);
+    if (moved.length && this._rules.singlesFollow) return Array.from({ length: this.rows }, (_, row) => row);
+    const rows = moved.map((category) =>
+      this._scores.rowsBetween(category, this.thresholds[category], thresholds[category]),
+    );
+    return rows.length === 1 ? rows[0] : [...new Set(rows.flat())];
+  }
+
+  /** How many pictures take part in the thresholds. */
+  get slidingRows() {
+    let count = 0;
+    for (let row = 0; row < this.rows; row++) if (this._table.slides(row)) count += 1;
+    return count;
+  }
+
+  /**
+   * What a threshold would add or remove: scores that pass it, and pictures with one.
+   *
+   * @returns {{added: number, removed: number, changed: number}}
+   */
+  previewThreshold(category, value) {
+    if (this._rules === null) return { added: 0, removed: 0, changed: 0 };
+    const now = this.thresholds[category];
+    const changed = new Set();
+    let tags = 0;
+    this._scores.forEachTag(category, now, value, (row) => {
+      if (!this._table.counts(row) || !this._table.slides(row)) return;
+      tags += 1;
+      changed.add(row);
+    });
+    return { added: value < now ? tags : 0, removed: value > now ? tags : 0, changed: changed.size };
+  }
+
+  /** What the thresholds as they are add to the captions of the run and remove from them, before edits. */
+  thresholdEffect() {
+    return this._cached("effect", () => {
+      const effect = { added: 0, removed: 0, changed: 0 };
+      for (let row = 0; row < this.rows; row++) {
+        if (!this._table.isMoved[row] || !this._table.counts(row)) continue;
+        const before = new Set(this.dataset.base.get(row));
+        const after = new Set(this._table.unedited.get(row));
+        for (const id of after) if (!before.has(id)) effect.added += 1;
+        for (const id of before) if (!after.has(id)) effect.removed += 1;
+        effect.changed += 1;
+      }
+      return effect;
+    });
+  }
+}
+
+extendReview(ReviewThresholds);

@@ -1,0 +1,160 @@
+// Saving edits.json: into the dataset's folder where the browser can (Chromium), as a download everywhere; opening one.
+
+class Saver {
+  /**
+   * @param {Review} review
+   * @param {Ui} ui
+   * @param {Server|null} server
+   */
+  constructor(review, ui, server) {
+    Object.assign(this, { review, ui, server, folder: null });
+    this.fileInput = byId("file");
+    this.fileInput.addEventListener("change", () => this.openChosen());
+  }
+
+  get canUseFolders() {
+    return typeof window.showDirectoryPicker === "function";
+  }
+
+  /** The Save button: to the server, into the folder chosen before, or by a dialog. */
+  async save() {
+    if (this.server) await this.server.save();
+    else if (this.folder) await this.saveTo(this.folder);
+    else this.ask();
+  }
+
+  /** Asks where to. */
+  ask() {
+    const count = this.review.exportEdits().edits.length;
+    const buttons = [];
+    if (this.canUseFolders) {
+      buttons.push(button("Save into the dataset's folder…", () => {
+        close();
+        this.chooseFolder();
+      }));
+    }
+    buttons.push(button("Download edits.json", () => {
+      close();
+      this.download();
+    }, { class: "primary" }));
+    const where = this.canUseFolders ? "Into the dataset's folder, or as a download." : "This browser saves files as downloads.";
+    const body = [h("p", { text: `${plural(count, "edit")} in edits.json. ${where}` })];
+    const { close } = openDialog({ title: "Save the edits", body, buttons, close: "Cancel" });
+  }
+
+  nextSteps(words, path) {
+    return [h("p", { text: words }), commandBlock(editsCommand(this.review, path), (text) => this.ui.say(text))];
+  }
+
+  download() {
+    const address = URL.createObjectURL(new Blob([editsFileText(this.review)], { type: "application/json" }));
+    const link = h("a", { href: address, download: "edits.json", hidden: true });
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    this.done("edits.json was downloaded.", "Make the dataset with your edits, in the folder of the downloaded file:", "edits.json");
+  }
+
+  async chooseFolder() {
+    try {
+      this.folder = await window.showDirectoryPicker({ id: "wd14-dataset", mode: "readwrite" });
+    } catch (error) {
+      if (error.name !== "AbortError") this.ui.say(`The folder cannot be used: ${error.message}`, { error: true });
+      return;
+    }
+    await this.saveTo(this.folder);
+  }
+
+  /** Writes into `.wd14` of a dataset of ours, else into the folder itself; another's edits there are not lost unasked. */
+  async saveTo(folder) {
+    try {
+      const place = await editsPlace(folder);
+      if (!(await this.mayReplace(place.folder))) return;
+      const file = await place.folder.getFileHandle("edits.json", { create: true });
+      const stream = await file.createWritable(); // written aside, in place when it is closed
+      await stream.write(editsFileText(this.review));
+      await stream.close();
+      this.done(`Saved: ${place.path}.`, "Make the dataset with your edits, in the folder that holds it:", place.path);
+    } catch (error) {
+      this.folder = null;
+      this.ui.say(`The edits could not be saved there (${error.message}). Choose another folder, or download them.`, { error: true });
+      this.ask();
+    }
+  }
+
+  /** Asks where a file there has edits that this page does not know: they can be taken over first. */
+  async mayReplace(folder) {
+    let text;
+    try {
+      text = await (await (await folder.getFileHandle("edits.json")).getFile()).text();
+    } catch (error) {
+      if (error.name === "NotFoundError") return true;
+      throw error;
+    }
+    let entries;
+    try {
+      entries = entriesOfFile(text);
+    } catch (error) {
+      return this.ui.confirm({ title: "Replace edits.json?", text: `The one in that folder cannot be read: ${error.message}`, action: "Replace it" });
+    }
+    const foreign = this.unknown(entries);
+    if (!foreign.length) return true;
+    const isWanted = await this.ui.confirm({
+      title: "Take over the edits there?", action: "Take over and save",
+      text: `The edits.json in that folder has ${plural(foreign.length, "edit")} that this page does not have. They can be taken over; then all are saved.`,
+    });
+    if (isWanted) this.review.merge(foreign);
+    return isWanted;
+  }
+
+  /** Those that this page lacks: neither their id nor the same edit without one is in the log. */
+  unknown(entries) {
+    const ids = new Set(this.review.entries.map((entry) => entry.id));
+    const texts = new Set(this.review.exportEdits().edits.map(editText));
+    return entries.filter((entry) => !ids.has(entry.id) && !texts.has(editText(entry)));
+  }
+
+  done(text, words, path) {
+    this.review.markSaved();
+    this.ui.say(text);
+    openDialog({ title: "Saved", body: [h("p", { text }), ...this.nextSteps(words, path)] });
+  }
+
+  /** The Open button. */
+  open() {
+    this.fileInput.value = "";
+    this.fileInput.click();
+  }
+
+  async openChosen() {
+    const [file] = this.fileInput.files;
+    if (!file) return;
+    try {
+      const entries = this.unknown(entriesOfFile(await file.text()));
+      if (entries.length) this.review.merge(entries);
+      const lost = new Set(this.review.entries.filter(({ id }) => entries.some((entry) => entry.id === id)).flatMap((entry) => entry.lost || []));
+      const more = lost.size ? ` They name ${plural(lost.size, "picture")} that this dataset does not have.` : "";
+      this.ui.say(entries.length ? `${plural(entries.length, "edit")} taken from ${file.name}.${more}` : `${file.name} has no edit that is not here already.`);
+    } catch (error) {
+      this.ui.say(`${file.name}: ${error.message}`, { error: true });
+    }
+  }
+}
+
+/** Where the edits of a dataset in a folder belong, as the command reads them. */
+async function editsPlace(folder) {
+  if (folder.name === ".wd14") return { folder, path: ".wd14/edits.json" };
+  try {
+    const hidden = await folder.getDirectoryHandle(".wd14");
+    return { folder: hidden, path: `${folder.name}/.wd14/edits.json` };
+  } catch (error) {
+    if (error.name !== "NotFoundError" && error.name !== "TypeMismatchError") throw error;
+    return { folder, path: `${folder.name}/edits.json` };
+  }
+}
+
+/** The command that makes the dataset with the edits in a file. */
+function editsCommand(review, path) {
+  return commandLine(review).replace("--edits edits.json", () => `--edits ${quotedForShell(path)}`);
+}
