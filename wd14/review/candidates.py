@@ -117,4 +117,4 @@ class Candidates:
 
 def floor_for(lowest_threshold: float) -> float:
     """The candidates' floor where a threshold in use may be lower."""
-    return min(CANDIDATE_FLOOR, max(0, math.floor(lowest_threshold * STEPS)) / STEPS)
+    return max(0, math.floor(min(CANDIDATE_FLOOR, lowest_threshold) * STEPS)) / STEPS

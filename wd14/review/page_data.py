@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from wd14.review.page_rows import PageRows
@@ -88,7 +87,7 @@ class PageContents:
     plan: Mapping[str, Any] | None = None
     findings: Sequence[Mapping[str, Any]] = ()
     edits: Sequence[Mapping[str, Any]] = ()
-    originals: Mapping[bytes, bytes] = MappingProxyType({})
+    originals: Mapping[bytes, bytes] = field(default_factory=dict)
     thumbnails: Sequence[int] | None = None
     tokens: Mapping[str, Any] | None = None
 
