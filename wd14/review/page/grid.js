@@ -226,6 +226,7 @@ class Grid {
     if (step === undefined || event.altKey) return false;
     if (event.shiftKey && this.selection.anchor === null) this.selection.anchor = this.activeRow;
     this.activate(this.active + step);
+    if (this.ui.openedRow !== null && this.activeRow !== null) this.ui.openRow(this.activeRow, { focus: false });
     if (event.shiftKey && this.activeRow !== null) this.selection.extendTo(this.activeRow);
     return true;
   }

@@ -112,7 +112,7 @@ class Page {
     byId("select-none").disabled = ui.selection.size === 0;
     byId("edit-count").textContent = grouped(review.entries.filter((entry) => !entry.undone).length);
     byId("save").classList.toggle("primary", review.unsaved);
-    byId("kept").textContent = review.unsaved ? "Unsaved edits (kept in this browser)" : "";
+    byId("kept").textContent = review.unsaved ? (this.server ? "Saving…" : "Unsaved edits (kept in this browser)") : "";
     document.title = document.title.replace(/^\* /, "").replace(/^/, review.unsaved ? "* " : "");
   }
 

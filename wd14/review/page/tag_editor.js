@@ -31,7 +31,7 @@ class TagEditor {
     this.parts = this.review.parts(row);
     this.current = Math.min(this.current, Math.max(0, this.parts.length - 1));
     const tokens = this.review.tokens(row);
-    this.heading.textContent = [plural(this.parts.length, "tag"), tokens === null ? "" : plural(tokens, "token")].filter(Boolean).join(", ");
+    this.heading.textContent = [plural(this.parts.length, "tag"), tokens === null ? "" : `${this.review.tokensAreExact ? "" : "≈ "}${plural(tokens, "token")}`].filter(Boolean).join(", ");
     this.list.replaceChildren(...this.parts.map((part, place) => this.chip(part, place)));
     this.list.hidden = this.parts.length === 0;
     if (hadFocus) this.focus(this.current);
