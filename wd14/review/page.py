@@ -55,7 +55,6 @@ SCRIPTS = (
     "side_by_side.js",
     "tag_list.js",
     "sliders.js",
-    "side_by_side.js",
     "findings.js",
     "plan.js",
     "charts.js",

@@ -4,7 +4,7 @@
 const CELL_GAP = 8;
 const CELL_LINES = { tags: 4, caption: 4, nothing: 0 };
 /** Screens above and below the visible one that are kept filled. */
-const SPARE_SCREENS = 1;
+const SPARE_SCREENS = 0.5;
 
 class Grid {
   /**
