@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from wd14.caption.captioner import Captioner
 from wd14.caption.editing import Editor
-from wd14.config import NO_MODEL, CaptionConfig
+from wd14.config import CaptionConfig
 from wd14.data.provenance import provenance
 from wd14.data.reader import Source, open_source
 from wd14.data.report import Tally
 from wd14.data.writer import Sink
-from wd14.errors import ConfigError, RowError
+from wd14.errors import RowError
 from wd14.finishing import Finisher
 from wd14.host_link import HostLink
 from wd14.hosts.base import Host
@@ -115,8 +115,6 @@ class _Job:
     ) -> None:
         self.host = host
         self._config = config
-        if config.adds_no_tags and (dry_run or save_plan is not None):
-            raise ConfigError(f"{NO_MODEL} adds no tag: there is no plan to show (--dry-run) or to save (--save-plan)")
         self._dry_run = dry_run
         self._save_plan = save_plan
         self._stop = StopToken(host.stop)

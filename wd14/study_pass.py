@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from wd14.caption.captioner import Captioner
 from wd14.check_settings import CheckSettings
-from wd14.config import CaptionConfig
+from wd14.config import NO_MODEL, CaptionConfig
 from wd14.curation.applying import curation_of
 from wd14.curation.checks.checker import Checker
 from wd14.curation.checks.finding import numbers_in_words
@@ -25,7 +25,7 @@ from wd14.curation.plan import Plan, plan_text, read_plan
 from wd14.curation.plan_lines import plan_lines
 from wd14.curation.planning import make_plan
 from wd14.curation.study import Study
-from wd14.errors import OutputError
+from wd14.errors import ConfigError, OutputError
 from wd14.model.files.find import ModelFiles
 from wd14.model.score_store.store import ScoreStore
 from wd14.run_folder import RunFolder, clear_leftovers
@@ -111,11 +111,13 @@ class StudyPass:
         save_as: a new file that the plan is written to; None = none.
 
     Raises:
-        ConfigError: the plan that is given cannot be read.
+        ConfigError: the plan that is given cannot be read, or the model has no tags to be planned.
         OutputError: `save_as` is there already or in no folder, or no temporary folder for scores can be made.
     """
 
     def __init__(self, model: ModelFiles, config: CaptionConfig, *, save_as: Path | None = None) -> None:
+        if config.adds_no_tags:
+            raise ConfigError(f"{NO_MODEL} adds no tag: there is no plan to show (--dry-run) or to save (--save-plan)")
         if save_as is not None and os.path.lexists(save_as):
             raise OutputError(f"{save_as} is there already: choose another file for the plan")
         if save_as is not None and not save_as.parent.is_dir():

@@ -9,12 +9,14 @@ class CaptionTable {
    * @param {Dataset} dataset
    * @param {Editor} editor
    * @param {CaptionRules | null} rules
+   * @param {TokenCounts} tokens
    */
-  constructor(dataset, editor, rules) {
+  constructor(dataset, editor, rules, tokens) {
     this._dataset = dataset;
     this._texts = dataset.texts;
     this._editor = editor;
     this._rules = rules;
+    this._tokens = tokens;
     this._runLimits = rules?.limitsOf(rules.runThresholds);
     this._limits = this._runLimits;
     this._edits = new Array(dataset.rows); // per row: its edits, in order, also the undone ones
@@ -35,6 +37,10 @@ class CaptionTable {
 
   caption(row) {
     return this._currentTexts.get(row) ?? this._texts.join(this.current.get(row));
+  }
+
+  tokens(row) {
+    return this._tokens.ofCaption(this.current.get(row), this._currentTexts.get(row) ?? null);
   }
 
   /** The caption without the edits. */
@@ -79,18 +85,22 @@ class CaptionTable {
   }
 
   _rewrite(row) {
-    if (this._rules.hasHead(row)) {
-      const text = this._rules.textBehindHead(row, this._limits);
-      this._setUnedited(row, this._texts.idsOf(text), text);
-    } else this._setUnedited(row, this._rules.ids(row, this._limits), null);
+    const ids = this._rules.hasHead(row) ? null : this._rules.ids(row, this._limits);
+    if (ids !== null && this._texts.areClean(ids)) this._setUnedited(row, ids, null);
+    else {
+      const text = ids === null ? this._rules.textBehindHead(row, this._limits) : this._texts.join(ids);
+      const parts = this._texts.idsOf(text);
+      this._setUnedited(row, parts, this._texts.join(parts) === text ? null : text);
+    }
     this.refresh(row);
   }
 
   _setUnedited(row, ids, text) {
     this.unedited.set(row, ids, ids.length);
-    if (text === null) this._uneditedTexts.delete(row);
-    else this._uneditedTexts.set(row, text);
-    this.isMoved[row] = text === null && this.unedited.equals(row, this._dataset.base) ? 0 : 1;
+    if (text !== null) this._uneditedTexts.set(row, text);
+    else if (this._uneditedTexts.size) this._uneditedTexts.delete(row);
+    const isBase = this.unedited.equals(row, this._dataset.base) && text === (this._dataset.rawCaptions.get(row) ?? null);
+    this.isMoved[row] = isBase ? 0 : 1;
   }
 
   /** Gives rows a further edit, the last one. */
@@ -147,12 +157,14 @@ class CaptionTable {
   _makeRoomForEdits(row, edits) {
     if (!this._rules?.hasBudget || !this.slides(row)) return;
     const draft = this._draft;
-    const ids = this._rules.ids(row, this._limits, (some) => {
-      draft.begin(some, null);
-      for (const edit of edits) if (!edit.entry.undone) draft.apply(edit);
-      return this._rules.tokensOf(draft.ids);
-    });
-    draft.begin(ids, null);
+    const active = edits.filter((edit) => !edit.entry.undone);
+    const tokens = (ids) => {
+      draft.begin(ids, null);
+      for (const edit of active) draft.apply(edit);
+      return this._tokens.ofCaption(draft.ids, draft.text);
+    };
+    const isKept = (id) => active.some((edit) => edit.named.has(this._texts.folds[id]));
+    draft.begin(this._rules.ids(row, this._limits, { tokens, isKept }), null);
   }
 
   /** Whether an edit would change a row's caption, or reject it. */

@@ -4,8 +4,11 @@
 const NEVER = 65535; // above every score
 
 class CaptionRules {
-  /** @param {Dataset} dataset whose data has `rules` and candidates */
-  constructor(dataset) {
+  /**
+   * @param {Dataset} dataset whose data has `rules` and candidates
+   * @param {TokenCounts} tokens
+   */
+  constructor(dataset, tokens) {
     const { rules } = dataset.data;
     const tags = dataset.vocabulary.names.length;
     this._dataset = dataset;
@@ -21,8 +24,7 @@ class CaptionRules {
     this._sortKey = Int32Array.from(rules.groups, (group, tag) => group * tags + tag);
     this._implied = new Map(Object.entries(rules.implied ?? {}).map(([tag, others]) => [Number(tag), others]));
     this._refiner = rules.refine ? new Refiner(rules.refine, rules.weights, tags) : null;
-    const ranks = rules.ranks ?? dataset.data.ranks;
-    this._ranks = ranks?.length ? ranks : null;
+    this._ranks = rules.ranks ?? null;
     // Scores that are exactly that of the candidate before.
     const ties = dataset.data.candidates.ties ?? [];
     this._ties = new Set(ties.map(([row, place]) => dataset.candidateEnds[row] + place));
@@ -31,7 +33,7 @@ class CaptionRules {
     this._seen = new Int32Array(dataset.data.texts.length);
     this._bestOf = new Int32Array(dataset.data.texts.length); // of the row's texts: their place by score
     this._round = 0;
-    this._budget = rules.tokens?.limit ? new TokenBudget(rules.tokens, dataset, this._bestOf) : null;
+    this._budget = rules.tokens?.limit ? new TokenBudget(rules.tokens, tokens, this._bestOf) : null;
   }
 
   /** Whether a threshold counts for the single tags (rating, quality) too, and so for all pictures. */
@@ -68,10 +70,6 @@ class CaptionRules {
     return this._budget !== null;
   }
 
-  tokensOf(ids) {
-    return this._budget.tokensOf(ids);
-  }
-
   /** Whether a row's caption can follow from its scores at all. */
   canWrite(row) {
     const { candidateEnds, statuses } = this._dataset;
@@ -87,14 +85,13 @@ class CaptionRules {
    * The ids of the texts of a row's caption.
    *
    * @param limits of `limitsOf`
-   * @param {null | (ids: number[]) => number} tokensOf how many tokens the caption of these has; null = as it stands
+   * @param demand what has to fit where tokens are limited, see `TokenBudget.fit`; null = the caption as it is
    * @returns {number[]}
    */
-  ids(row, limits, tokensOf = null) {
-    let ids = this._written(row, limits);
-    if (this._triggerTexts.size) ids = ids.filter((id) => !this._triggerTexts.has(id));
-    if (this._triggers.length) ids.unshift(...this._triggers);
-    return this._budget === null ? ids : this._budget.fit(ids, this._triggers.length, tokensOf);
+  ids(row, limits, demand = null) {
+    const ids = this._triggers.slice();
+    for (const id of this._written(row, limits)) if (!this._triggerTexts.has(id)) ids.push(id);
+    return this._budget === null ? ids : this._budget.fit(ids, this._triggers.length, demand);
   }
 
   /** The text of a row's caption behind the one that it had; only where it `hasHead`. */

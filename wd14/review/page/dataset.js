@@ -40,11 +40,20 @@ class Dataset {
     this.sizes = data.sizes ? numbersOf(data.sizes) : new Uint16Array(2 * this.rows);
     this._shas = bytesOf(data.sha);
     this._missingThumbnails = new Set(data.thumbnails?.missing ?? []);
-    for (const [row, text] of this.rawCaptions) {
-      const ids = this.texts.idsOf(text);
-      this.base.set(row, ids, ids.length);
+    for (const [row, text] of this.rawCaptions) this._cut(row, text);
+    for (let row = 0; row < this.rows; row++) {
+      const ids = this.base.get(row);
+      if (!this.rawCaptions.has(row) && !this.texts.areClean(ids)) this._cut(row, this.texts.join(ids));
     }
     this._decodeCandidates(data.candidates);
+  }
+
+  // A caption that is no plain list of texts: its parts are found as after an edit.
+  _cut(row, text) {
+    const ids = this.texts.idsOf(text);
+    this.base.set(row, ids, ids.length);
+    if (this.texts.join(ids) === text) this.rawCaptions.delete(row);
+    else this.rawCaptions.set(row, text);
   }
 
   _decodeCandidates(candidates) {

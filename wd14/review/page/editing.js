@@ -26,10 +26,10 @@ class Editor {
   compiled(entry) {
     const { op } = entry;
     const edit = { op, entry, caption: entry.caption ?? "", tag: entry.tag, added: null, newTexts: [] };
-    if (op === "remove" || op === "replace") {
-      edit.keys = this._typed.keys(entry.tag);
-      edit.folds = Array.from(edit.keys, (key) => this._texts.foldNumber(key));
-    }
+    edit.keys = this._typed.keys(entry.tag ?? "");
+    edit.folds = this._foldsOf(edit.keys);
+    // Of the parts that the edit is about; where tokens are limited, they stay.
+    edit.named = new Set([...edit.folds, ...this._foldsOf(this._typed.keys(entry.with ?? ""))]);
     if (op === "add") edit.added = entry.tag;
     if (op === "replace") edit.added = entry.with;
     if (edit.added !== null && stripped(edit.added) !== "") {
@@ -40,6 +40,10 @@ class Editor {
     edit.newIds = edit.newTexts.map((text) => this._texts.id(text));
     edit.isClean = op !== "set" && edit.newIds.every((id) => this._texts.isClean[id]);
     return edit;
+  }
+
+  _foldsOf(keys) {
+    return Array.from(keys, (key) => this._texts.foldNumber(key));
   }
 
   /** A caption after an edit; `reject` does nothing to it. */

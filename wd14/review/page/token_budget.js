@@ -44,6 +44,11 @@ class TokenCounts {
     return tokens;
   }
 
+  /** Tokens of a caption of these texts that reads `text`, where that is not simply their list. */
+  ofCaption(ids, text) {
+    return text === null || this.areExact ? this.of(ids) : estimatedTokens(text);
+  }
+
   _estimate(id) {
     const text = this._texts.strings[id];
     this._behind[id] = estimatedTokens(stripped(text + this._separator));
@@ -55,25 +60,27 @@ class TokenCounts {
 class TokenBudget {
   /**
    * @param {{limit: number, droppable: number[]}} tokens
-   * @param {Dataset} dataset
+   * @param {TokenCounts} counts
    * @param {Int32Array} placeOf of each text of the caption: its place by score, 0 = best
    */
-  constructor(tokens, dataset, placeOf) {
+  constructor(tokens, counts, placeOf) {
     this._limit = tokens.limit;
     this._droppable = new Set(tokens.droppable);
     this._placeOf = placeOf;
-    this._counts = new TokenCounts(dataset);
+    this._counts = counts;
   }
 
-  tokensOf(ids) {
-    return this._counts.of(ids);
-  }
-
-  /** The ids that are written; those before `begin` stay. */
-  fit(ids, begin, tokensOf) {
-    const count = tokensOf ?? ((some) => this.tokensOf(some));
+  /**
+   * The ids that are written; those before `begin` stay.
+   *
+   * @param {null | {tokens: (ids: number[]) => number, isKept: (id: number) => boolean}} demand how many tokens the
+   *     caption of some ids has after its edits, and which texts these edits are about; null = there are none
+   */
+  fit(ids, begin, demand) {
+    const count = demand === null ? (some) => this._counts.of(some) : demand.tokens;
     if (count(ids) <= this._limit) return ids;
-    const worst = ids.map((id, place) => ({ id, place })).slice(begin).filter(({ id }) => this._droppable.has(id));
+    const mayGo = ({ id }) => this._droppable.has(id) && !demand?.isKept(id);
+    const worst = ids.map((id, place) => ({ id, place })).slice(begin).filter(mayGo);
     worst.sort((one, other) => this._placeOf[other.id] - this._placeOf[one.id] || other.place - one.place);
     const without = (number) => {
       const gone = new Set(worst.slice(0, number).map(({ place }) => place));
