@@ -49,6 +49,7 @@ SCRIPTS = (
     "tag_drag.js",
     "tag_editor.js",
     "detail_sections.js",
+    "rejection.js",
     "detail.js",
     "menu.js",
     "virtual_list.js",

@@ -6,7 +6,7 @@ class Ui {
     this.review = review;
     this.selection = new Selection(review);
     this.filterBox = byId("filter");
-    /** The row of the detail view, null when it is closed. `openRow`, `closeRow` and `showGrid` are given by the page. */
+    /** The row of the detail view, or null. `openRow`, `closeRow` and `showGrid` are given by the page. */
     this.openedRow = null;
     byId("status-undo").addEventListener("click", () => this.undo());
   }
@@ -71,8 +71,18 @@ class Ui {
   showRows(rows, label) {
     this.showGrid();
     this.review.setFindings(rows, label);
-    const chip = rows === null ? [] : [h("button", { class: "chip", on: { click: () => this.showRows(null, "") } },
-      label, h("span", { text: "×", "aria-hidden": "true" }), h("span", { class: "visually-hidden", text: "(show all again)" }))];
+    const chip =
+      rows === null
+        ? []
+        : [
+            h(
+              "button",
+              { class: "chip", on: { click: () => this.showRows(null, "") } },
+              label,
+              h("span", { text: "×", "aria-hidden": "true" }),
+              h("span", { class: "visually-hidden", text: "(show all again)" }),
+            ),
+          ];
     byId("chips").replaceChildren(...chip);
   }
 
@@ -92,8 +102,12 @@ class Ui {
       this.say(`${editWords({ op, ...args })}: no picture would change.`);
       return false;
     }
-    const what = { title: `${editWords({ op, ...args })}?`, text: `${plural(count, "picture")} will change.`, action: editAction(op, count) };
-    if (ask && count > 1 && !(await this.confirm(what))) return false;
+    const what = {
+      title: `${editWords({ op, ...args })}?`,
+      text: `${plural(count, "picture")} will change.`,
+      action: editAction(op, count),
+    };
+    if (ask && (rows === "all" || rows.length > 1) && count > 1 && !(await this.confirm(what))) return false;
     this.review.edit(op, args, rows);
     this.say(`${editDone({ op, ...args }, count)}.`, { undo: true });
     return true;
@@ -117,8 +131,12 @@ class Ui {
   /** A picture as a button that opens it. */
   thumbnail(row, { size = 96 } = {}) {
     const { dataset } = this.review;
-    const thumb = h("button", { class: "thumb", title: dataset.source(row), on: { click: () => this.openRow(row) } },
-      pictureElement(dataset, row, size), h("span", { class: "thumb-name", text: dataset.name(row) || dataset.source(row) }));
+    const thumb = h(
+      "button",
+      { class: "thumb", title: dataset.source(row), on: { click: () => this.openRow(row) } },
+      pictureElement(dataset, row, size),
+      h("span", { class: "thumb-name", text: dataset.name(row) || dataset.source(row) }),
+    );
     thumb.style.width = `${size}px`;
     return thumb;
   }
@@ -126,8 +144,9 @@ class Ui {
 
 /** A row's picture as an element: the thumbnail, else the picture, else words. */
 function pictureElement(dataset, row, size) {
-  const sources = (size > 280 ? [dataset.picture(row), dataset.thumbnail(row)] : [dataset.thumbnail(row), dataset.picture(row)])
-    .filter(Boolean);
+  const sources = (
+    size > 280 ? [dataset.picture(row), dataset.thumbnail(row)] : [dataset.thumbnail(row), dataset.picture(row)]
+  ).filter(Boolean);
   if (!sources.length) return h("span", { class: "missing", text: "no picture" });
   const image = h("img", { alt: "", loading: "lazy", decoding: "async", draggable: "false" });
   image.addEventListener("error", () => {
