@@ -27,7 +27,6 @@ _STEPS = 10_000
 _NO_RANK = 1e9
 
 
-
 @dataclass(frozen=True)
 class Rules:
     """The rules of a page.
