@@ -220,11 +220,12 @@ class _PageMaker:
 
     def _add_missing(self, reported: ReportedRow) -> None:
         """A picture that the run did not write: it failed, or a person rejected it."""
-        scores = thumbnail = None
+        scores = thumbnail = facts = None
         is_rejected = reported.status is Status.REJECTED
         if is_rejected and reported.digest:
-            scores = None if self._known.scores is None else self._known.scores.get(reported.digest)
-            thumbnail = self._known.store.thumbnail(reported.digest)
+            store, view = self._known.store, self._known.scores
+            scores = None if view is None else view.get(reported.digest)
+            thumbnail, facts = store.thumbnail(reported.digest), store.facts(reported.digest)
         self._put_thumbnail(len(self._rows), thumbnail)
         self._rows.add(
             PageRow(
@@ -235,8 +236,14 @@ class _PageMaker:
                 reason=reported.reason,
                 notes=reported.notes,
                 scores=scores,
+                size=None if facts is None else (facts.width, facts.height),
             )
         )
+
+    def end(self) -> None:
+        """See `Watcher`."""
+        for missing in self._report.missing_behind():
+            self._add_missing(missing)
 
     def _put_thumbnail(self, row: int, thumbnail: bytes | None) -> None:
         if thumbnail is None:
@@ -246,8 +253,6 @@ class _PageMaker:
 
     def data(self, check: CheckReport) -> dict[str, Any]:
         """The page's data, when every row was added."""
-        for missing in self._report.missing_behind():
-            self._add_missing(missing)
         rows, model, plan = self._rows, self._model, self._settings.plan
         rules = None if model is None or self._why_no_rules else model.rules(rows)
         dataset = self._dataset()
