@@ -8,6 +8,7 @@ A picture costs what it costs a check, and 2 ms for its thumbnail where that is 
 from __future__ import annotations
 
 import json
+import os
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -284,7 +285,7 @@ class _PageMaker:
     def _dataset(self) -> dict[str, Any]:
         made, config = self._settings.made, CaptionConfig.from_values(self.parameters)
         is_known = self._settings.is_ours and not config.adds_no_tags
-        source = str(made.get("source") or "") if is_known else self._source
+        source = str(made.get("source") or "") if is_known else _whole_path(self._source)
         return {
             "name": self._known.source.name,
             "made_by": str(made.get("made_by") or ""),
@@ -296,6 +297,15 @@ class _PageMaker:
             "options": "; ".join(set_in_words(config)),
             "command": command_in_words(source, config),
         }
+
+
+def _whole_path(source: str) -> str:
+    """A dataset as it is named from any folder."""
+    try:
+        path = Path(source).expanduser()
+    except RuntimeError:
+        return source
+    return os.path.abspath(path) if mode_of(path) else source  # noqa: PTH100 - without `..`, and its links stay
 
 
 def _status(reported: ReportedRow | None, error: str | None) -> Status:
