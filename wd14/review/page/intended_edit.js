@@ -96,6 +96,7 @@ function tagFault(review, tag) {
   if (!tag?.trim()) return "Type a tag.";
   if (tag.length > LONGEST_TAG) return `A tag has at most ${grouped(LONGEST_TAG)} characters.`;
   if (UNWRITABLE.test(tag)) return `“${shortened(tag, 40)}” is not in one line.`;
+  if (!isCut(review, tag)) return null;
   const bare = bareSeparator(review.dataset.separator);
-  return isCut(review, tag) ? `“${shortened(tag, 40)}” holds “${bare}”, which stands between tags: it is no single tag.` : null;
+  return `“${shortened(tag, 40)}” holds “${bare}”, which stands between tags: it is no single tag.`;
 }
