@@ -52,12 +52,20 @@ class ReviewThresholds {
   thresholdEffect() {
     return this._cached("effect", () => {
       const effect = { added: 0, removed: 0, changed: 0 };
+      const places = new Uint32Array(this._texts.size); // by text: the last caption that has it
+      let caption = 0;
+      const countNew = (ids, others) => {
+        caption += 1;
+        let count = 0;
+        for (let i = 0; i < others.length; i++) places[others[i]] = caption;
+        for (let i = 0; i < ids.length; i++) if (places[ids[i]] !== caption) count += 1;
+        return count;
+      };
       for (let row = 0; row < this.rows; row++) {
         if (!this._table.isMoved[row] || !this._table.counts(row)) continue;
-        const before = new Set(this.dataset.base.get(row));
-        const after = new Set(this._table.unedited.get(row));
-        for (const id of after) if (!before.has(id)) effect.added += 1;
-        for (const id of before) if (!after.has(id)) effect.removed += 1;
+        const [before, after] = [this.dataset.base.get(row), this._table.unedited.get(row)];
+        effect.added += countNew(after, before);
+        effect.removed += countNew(before, after);
         effect.changed += 1;
       }
       return effect;
