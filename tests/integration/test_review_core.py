@@ -222,6 +222,21 @@ def test_the_same_picture_has_the_same_edits(page: Tab) -> None:
     assert edit["rows"] == [hashlib.sha256(b"\5").hexdigest()]
 
 
+def test_of_copies_the_first_can_stay(page: Tab) -> None:
+    assert call(page, "review.count", "reject", {"keep": "first"}, [5, 6]) == 1
+    call(page, "review.edit", "reject", {"keep": "first"}, [6])
+    assert [row["rejected"] for row in call(page, "ask.state")][4:] == [False, False, True, False]
+    assert call(page, "review.exportEdits")["edits"][0]["keep"] == "first"
+    call(page, "review.undo")
+    assert not any(row["rejected"] for row in call(page, "ask.state"))
+
+
+@pytest.mark.parametrize("tag", ["", " ", "a, b", "two\nlines", "x" * 1001])
+def test_a_tag_that_a_run_would_refuse_is_none(page: Tab, tag: str) -> None:
+    assert call(page, "ask.refusal", "edit", "add", {"tag": tag}, [0]).startswith("expected ")
+    assert page.js("review.entries") == []
+
+
 def test_an_edit_names_the_tag_and_not_its_text(core: Tab) -> None:
     """So that it is found in the captions of another style."""
     config = CaptionConfig.from_values({"tag_replacement": "halo -> ring of light"})
@@ -273,9 +288,7 @@ def test_pictures_that_are_not_here_keep_their_edits(page: Tab) -> None:
     ],
 )
 def test_what_is_no_edit_is_refused(page: Tab, entry: object) -> None:
-    refused = page.js(
-        f"(() => {{ try {{ review.merge([{json.dumps(entry)}]); }} catch (e) {{ return e.message; }} }})()"
-    )
+    refused = call(page, "ask.refusal", "merge", [entry])
     assert refused.startswith("expected an entry of the log of edits, got ")
 
 

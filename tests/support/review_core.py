@@ -21,6 +21,14 @@ window.ask = {
     const { error } = review.setFilter(text);
     return error ?? Array.from(review.visible);
   },
+  refusal: (method, ...values) => {
+    try {
+      review[method](...values);
+    } catch (error) {
+      return error.message;
+    }
+    return "done";
+  },
   captions: () => Array.from({ length: review.rows }, (_, row) => review.caption(row)),
   state: () => Array.from({ length: review.rows }, (_, row) => ({
     base: review.baseCaption(row), now: review.caption(row), slides: review.slides(row),
