@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pytest
 
-from tests.support.browser import Browser, Tab
-from tests.support.review_core import call, open_core
+from tests.support.browser import Tab
+from tests.support.review_core import call
 from tests.unit.caption.test_page_rules import CATEGORIES, NAMES, PLANS
 from wd14.caption.captioner import Captioner
 from wd14.caption.editing import Editor, whole_vocabulary
@@ -56,13 +54,6 @@ BEFORE = [None, "", "me, 1girl", "a girl, Long Hair, smile", "A girl stands here
 TYPED = ["solo", "Blue Hair", "saber_(fate)", "saber", "fate", "smile \\(open\\)", "a tag of mine", "me", "shirt"]
 
 Row = tuple[FloatArray, str | None]
-
-
-@pytest.fixture(scope="module")
-def core(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with chromium.person() as tab:
-        open_core(tab, tmp_path_factory.mktemp("core"))
-        yield tab
 
 
 class Case:
