@@ -119,6 +119,9 @@ class Watcher(Protocol):
     def add(self, looked: LookedRow) -> None:
         """Takes the next row."""
 
+    def end(self) -> None:
+        """Told behind the last row."""
+
 
 class DatasetCheck:
     """One check.
@@ -177,6 +180,8 @@ class DatasetCheck:
                 more = {"original": watcher.original, "with_thumbnails": True}
             rows = stack.enter_context(Looking(self._dataset, source, config, store, scores, **more))
             self._read_all(rows, checker, store)
+            if watcher is not None:
+                watcher.end()
             findings = self._wait_for(checker.findings)
         return CheckReport(self._dataset, len(checker), tuple(findings), tuple(self._remarks))
 

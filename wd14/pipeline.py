@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from wd14.caption.captioner import Captioner
 from wd14.caption.editing import Editor
-from wd14.config import NO_MODEL, CaptionConfig
+from wd14.config import CaptionConfig
 from wd14.data.provenance import provenance
 from wd14.data.reader import Source, open_source
 from wd14.data.report import Tally
 from wd14.data.writer import Sink
-from wd14.errors import ConfigError, RowError
+from wd14.errors import RowError
 from wd14.finishing import Finisher
 from wd14.host_link import HostLink
 from wd14.hosts.base import Host
@@ -42,8 +42,9 @@ from wd14.types import DecodedRow, FinishedRow, RowReport, Status, Summary, Toke
 
 if TYPE_CHECKING:
     from wd14.curation.trainers.collector import TrainerFiles
+    from wd14.result_check import ResultCheck
     from wd14.review_pass import ReviewPass
-    from wd14.study_pass import ResultCheck, Studied, StudyPass
+    from wd14.study_pass import Studied, StudyPass
 
 logger = logging.getLogger("wd14")
 
@@ -115,8 +116,6 @@ class _Job:
     ) -> None:
         self.host = host
         self._config = config
-        if config.adds_no_tags and (dry_run or save_plan is not None):
-            raise ConfigError(f"{NO_MODEL} adds no tag: there is no plan to show (--dry-run) or to save (--save-plan)")
         self._dry_run = dry_run
         self._save_plan = save_plan
         self._stop = StopToken(host.stop)
@@ -250,8 +249,8 @@ class _Job:
                 writing = BackgroundCall(
                     lambda: review.write(made, command_source, notes, self._edits.all), "wd14-review"
                 )
-                if (line := link.wait_for(writing)) is not None:
-                    link.say(line)
+                lines: list[str] = link.wait_for(writing)
+                link.say_all(lines)
             output = sink.finish(summary, made, notes)
             return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
 

@@ -10,26 +10,23 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from wd14.caption.captioner import Captioner
-from wd14.check_settings import CheckSettings
-from wd14.config import CaptionConfig
+from wd14.config import NO_MODEL, CaptionConfig
 from wd14.curation.applying import curation_of
-from wd14.curation.checks.checker import Checker
-from wd14.curation.checks.finding import numbers_in_words
-from wd14.curation.checks.rule import CheckedRow
 from wd14.curation.plan import Plan, plan_text, read_plan
 from wd14.curation.plan_lines import plan_lines
 from wd14.curation.planning import make_plan
 from wd14.curation.study import Study
-from wd14.errors import OutputError
+from wd14.errors import ConfigError, OutputError
 from wd14.model.files.find import ModelFiles
 from wd14.model.score_store.store import ScoreStore
+from wd14.result_check import ResultCheck
 from wd14.run_folder import RunFolder, clear_leftovers
-from wd14.types import Curation, DecodedRow, FinishedRow, Labels, TokenCounter
+from wd14.types import Curation, DecodedRow, Labels, TokenCounter
 
 #: Pictures whose captions are shown before and after.
 _MOST_SHOWN = 3
@@ -62,8 +59,7 @@ class Studied:
 
     def check(self, labels: Labels, tokens: TokenCounter | None) -> ResultCheck:
         """What checks the captions that are written."""
-        settings = CheckSettings(self.config, is_ours=True, planned=self.plan.left_out)
-        return ResultCheck(Checker(replace(settings.expected(labels), count_tokens=tokens)))
+        return ResultCheck(self.config, labels, tokens, planned=self.plan.left_out)
 
     def lines(self) -> Iterator[str]:
         """The plan as a table, and some captions before and after."""
@@ -77,31 +73,6 @@ class Studied:
             yield f"The plan is in {self._saved_as}: edit it, and give it back as Plan (--plan)."
 
 
-class ResultCheck:
-    """Checks the dataset that is written, as `wd14-captioner check` does."""
-
-    def __init__(self, checker: Checker) -> None:
-        self._checker = checker
-
-    def add(self, finished: FinishedRow) -> None:
-        """Takes a row, if it was written."""
-        row, report = finished.row, finished.report
-        if report.name is None:
-            return
-        concept = row.input.folder.partition("/")[2]
-        self._checker.add(
-            CheckedRow(
-                report.name, report.caption, concept, facts=row.facts, scores=row.result.scores, digest=row.digest
-            )
-        )
-
-    def conclude(self) -> tuple[dict[str, Any], str]:
-        """The findings, as JSON can hold them, and a line that counts them."""
-        findings = self._checker.findings()
-        line = f"Check of the captions and pictures: {numbers_in_words(findings)}."
-        return {"findings": [finding.as_json() for finding in findings]}, line
-
-
 class StudyPass:
     """Takes scored rows and makes the plan; a context manager, whose end removes the job's own score store.
 
@@ -111,11 +82,13 @@ class StudyPass:
         save_as: a new file that the plan is written to; None = none.
 
     Raises:
-        ConfigError: the plan that is given cannot be read.
+        ConfigError: the plan that is given cannot be read, or the model has no tags to be planned.
         OutputError: `save_as` is there already or in no folder, or no temporary folder for scores can be made.
     """
 
     def __init__(self, model: ModelFiles, config: CaptionConfig, *, save_as: Path | None = None) -> None:
+        if config.adds_no_tags:
+            raise ConfigError(f"{NO_MODEL} adds no tag: there is no plan to show (--dry-run) or to save (--save-plan)")
         if save_as is not None and os.path.lexists(save_as):
             raise OutputError(f"{save_as} is there already: choose another file for the plan")
         if save_as is not None and not save_as.parent.is_dir():

@@ -19,8 +19,11 @@ def open_page(tab: Tab, page: Path | str) -> None:
 
 
 def wait_usable(tab: Tab) -> None:
-    """Waits for the page's own word that it takes input."""
-    tab.wait_until("performance.getEntriesByName('usable').length > 0")
+    """Waits for the page's own word that it takes input; fails at once where it cannot start."""
+    usable = "performance.getEntriesByName('usable').length > 0"
+    tab.wait_until(f"{usable} || document.querySelector('.page-error') || document.readyState === 'complete'")
+    if not tab.js(usable):
+        raise AssertionError(f"the page does not start: {tab.console_errors()}")
 
 
 def show_captions(tab: Tab) -> None:

@@ -117,4 +117,4 @@ class Candidates:
 
 def floor_for(lowest_threshold: float) -> float:
     """The candidates' floor where a threshold in use may be lower."""
-    return min(CANDIDATE_FLOOR, math.floor(min(1.0, lowest_threshold) * STEPS) / STEPS)
+    return max(0, math.floor(min(CANDIDATE_FLOOR, lowest_threshold) * STEPS)) / STEPS

@@ -9,7 +9,13 @@ function openEditDialog(ui, op, args) {
   new EditDialog(ui, op, args).open();
 }
 
-const EDIT_CHOICES = [["add", "Add"], ["remove", "Remove"], ["replace", "Replace"], ["reject", "Reject"]];
+const EDIT_CHOICES = [
+  ["add", "Add"],
+  ["remove", "Remove"],
+  ["replace", "Replace"],
+  ["set", "Set caption"],
+  ["reject", "Reject"],
+];
 
 class EditDialog {
   constructor(ui, op, args) {
@@ -18,6 +24,7 @@ class EditDialog {
     this.op = op;
     this.tag = tagField(this.review, { value: args.tag || "", id: "edit-tag" });
     this.other = tagField(this.review, { value: args.with || "", id: "edit-with" });
+    this.caption = h("textarea", { class: "field", id: "edit-caption", spellcheck: "false" });
     this.scopes = this.possibleScopes();
     this.scope = this.scopes[0].key;
     this.count = h("p", { role: "status", class: "number edit-count" });
@@ -31,12 +38,20 @@ class EditDialog {
     const { selection, openedRow } = this.ui;
     const scopes = [];
     const one = { key: "one", text: "this picture", rows: () => [openedRow] };
-    const chosen = { key: "selection", text: `the selection (${grouped(selection.size)})`, rows: () => selection.rows() };
+    const chosen = {
+      key: "selection",
+      text: `the selection (${grouped(selection.size)})`,
+      rows: () => selection.rows(),
+    };
     if (selection.size > 1) scopes.push(chosen);
     if (openedRow !== null) scopes.push(one);
     if (selection.size === 1 && openedRow === null) scopes.push(chosen);
     const shown = this.review.visible;
-    scopes.push({ key: "shown", text: `all that the filter shows (${grouped(shown.length)})`, rows: () => Array.from(shown) });
+    scopes.push({
+      key: "shown",
+      text: `all that the filter shows (${grouped(shown.length)})`,
+      rows: () => Array.from(shown),
+    });
     scopes.push({ key: "all", text: `the whole dataset (${grouped(this.review.rows)})`, rows: () => "all" });
     return scopes;
   }
@@ -44,17 +59,34 @@ class EditDialog {
   open() {
     this.tagLine = h("div", { class: "stacked" }, h("label", { for: "edit-tag", text: "Tag" }), this.tag.element);
     this.withLine = h("div", { class: "stacked" }, h("label", { for: "edit-with", text: "With" }), this.other.element);
+    this.captionLine = h(
+      "div",
+      { class: "stacked" },
+      h("label", { for: "edit-caption", text: "Caption" }),
+      this.caption,
+    );
     const body = [
-      this.radios("What", "edit-op", EDIT_CHOICES, this.op, (value) => { this.op = value; }),
-      this.tagLine, this.withLine,
-      this.radios("Which pictures", "edit-scope", this.scopes.map(({ key, text }) => [key, text]), this.scope,
-        (value) => { this.scope = value; }),
+      this.radios("What", "edit-op", EDIT_CHOICES, this.op, (value) => {
+        this.op = value;
+      }),
+      this.tagLine,
+      this.withLine,
+      this.captionLine,
+      this.radios(
+        "Which pictures",
+        "edit-scope",
+        this.scopes.map(({ key, text }) => [key, text]),
+        this.scope,
+        (value) => {
+          this.scope = value;
+        },
+      ),
       this.count,
     ];
     const { dialog } = openDialog({ title: "Edit pictures", body, buttons: [this.go], close: "Cancel" });
     this.dialog = dialog;
     dialog.querySelector("form").addEventListener("submit", (event) => this.submit(event));
-    for (const field of [this.tag.input, this.other.input]) {
+    for (const field of [this.tag.input, this.other.input, this.caption]) {
       field.addEventListener("input", this.recount);
       field.addEventListener("change", this.recount);
     }
@@ -78,6 +110,7 @@ class EditDialog {
   get args() {
     const tag = this.tag.input.value.trim();
     if (this.op === "reject") return {};
+    if (this.op === "set") return { caption: this.caption.value };
     return this.op === "replace" ? { tag, with: this.other.input.value.trim() } : { tag };
   }
 
@@ -85,30 +118,25 @@ class EditDialog {
     return this.scopes.find(({ key }) => key === this.scope).rows();
   }
 
-  /** How many pictures would change; 0 while something is missing. */
-  counted() {
-    const needsTag = this.op !== "reject" && !this.args.tag;
-    return needsTag ? 0 : this.review.count(this.op, this.args, this.rows);
+  /** The edit as it stands in the dialog. */
+  get edit() {
+    return new IntendedEdit(this.review, this.op, this.args, this.rows);
   }
 
   showCount() {
-    this.tagLine.hidden = this.op === "reject";
+    this.tagLine.hidden = !OPERATIONS[this.op].includes("tag");
     this.withLine.hidden = this.op !== "replace";
-    const needsTag = this.op !== "reject" && !this.args.tag;
-    const count = this.counted();
-    this.count.textContent = needsTag ? "Type a tag." : `${plural(count, "picture")} would change.`;
-    this.go.textContent = editAction(this.op, count);
-    this.go.disabled = count === 0;
+    this.captionLine.hidden = this.op !== "set";
+    const { edit } = this;
+    const copies = edit.hasCopies ? " (copies of the same picture change together)" : "";
+    this.count.textContent = edit.fault ?? `${edit.countWords} would change${copies}.`;
+    this.go.textContent = edit.action;
+    this.go.disabled = edit.count === 0;
   }
 
   submit(event) {
-    const { op, args, rows } = this;
-    const count = this.counted();
-    if (!count) {
-      event.preventDefault();
-      return;
-    }
-    this.review.edit(op, args, rows);
-    this.ui.say(`${editDone({ op, ...args }, count)}.`, { undo: true });
+    const { edit } = this;
+    if (edit.count) this.ui.say(edit.perform(), { undo: true });
+    else event.preventDefault();
   }
 }
