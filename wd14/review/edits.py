@@ -77,6 +77,10 @@ class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: _Rows
+    # By these a page knows an edit again; what it does to captions does not depend on them.
+    id: Any = None
+    at: Any = None
+    rev: Any = None
 
 
 class _Tagged(_Entry):
@@ -264,7 +268,8 @@ def parse_edits(text: bytes) -> Edits:
         raise ConfigError(
             f"{TITLE}: expected version 1, got {shown(value.get('version'))}; save the edits anew with this program"
         )
-    if more := sorted(value.keys() - {"version", "edits"}):
+    # What a page took back lies beside the edits: a page can do it again, and a replay leaves it out.
+    if more := sorted(value.keys() - {"version", "edits", "undone"}):
         raise ConfigError(f"{TITLE}: expected version and edits only, got {shown(more[0])} too")
     entries = value["edits"]
     if len(entries) > MOST_EDITS:
@@ -285,15 +290,30 @@ def _entries(values: Iterable[object]) -> Iterator[Entry]:
     problems: list[str] = []
     for number, value in enumerate(values, 1):
         try:
-            entry = _ENTRY.validate_python(value)
-        except ValidationError as error:
-            problems += (_explain(number, problem) for problem in error.errors(include_url=False))
+            yield parse_entry(value, number)
+        except ConfigError as error:
+            problems += str(error).splitlines()
             if len(problems) >= _MOST_TOLD:
                 break
-        else:
-            yield Entry(entry.edit(), entry.rows)
     if problems:
         raise ConfigError("\n".join(problems))
+
+
+def parse_entry(value: object, number: int) -> Entry:
+    """One edit, as the file has it.
+
+    Raises:
+        ConfigError: it is none; each line names the entry by its number, what it has and what was expected.
+    """
+    if not isinstance(value, dict):
+        raise ConfigError(f"{TITLE}: entry {number:,}: expected an object, got {shown(value)}")
+    try:
+        entry = _ENTRY.validate_python(value)
+    except ValidationError as error:
+        raise ConfigError(
+            "\n".join(_explain(number, problem) for problem in error.errors(include_url=False))
+        ) from error
+    return Entry(entry.edit(), entry.rows)
 
 
 def _explain(number: int, problem: Any) -> str:

@@ -215,7 +215,7 @@ class _Handlers:
         if not isinstance(values, list):
             raise _BadRequestError("entries: expected a list of edits")
         try:
-            entries = [entry_from(value, f"edit {number + 1}") for number, value in enumerate(values)]
+            entries = [entry_from(value, number) for number, value in enumerate(values, 1)]
         except ConfigError as error:
             raise _BadRequestError(str(error)) from error
         return self._changed(self._site.edits.merge(entries, _whole_number(content.get("since", 0))))
