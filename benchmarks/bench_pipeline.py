@@ -45,6 +45,7 @@ class Options:
     growth: Sequence[int]  #: rows of each dataset of `growth`
     flat: int  #: pictures of `flat`
     similar: int  #: pictures of `similar`
+    reviewed: int  #: pictures of `review`'s page
 
 
 # ── Overhead ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks import bench_model, bench_pipeline, bench_similar, compare
+from benchmarks import bench_model, bench_pipeline, bench_review, bench_similar, compare
 from benchmarks.measure import ROOT, Table, machine
 from benchmarks.models import ARCHITECTURES
 
@@ -17,6 +17,7 @@ PIPELINE = {
     "growth": bench_pipeline.growth,
     "flat": bench_pipeline.flat,
     "similar": bench_similar.similar,
+    "review": bench_review.review,
 }
 
 
@@ -44,6 +45,7 @@ def main() -> None:
         growth=(100, 500, 1000) if quick else (1000, 10_000, 100_000),
         flat=120 if quick else 2000,
         similar=1000 if quick else 100_000,
+        reviewed=1000 if quick else 30_000,
     )
     table = Table()
     started = time.time()

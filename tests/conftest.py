@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.support import tally
+from tests.support.browser import Browser, Missing, Tab, launch
 
 #: What `--quick` leaves out: whole jobs, fuzzing, scripts.
 NOT_QUICK = (
@@ -60,3 +63,42 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WD14_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+def _browser(name: str, folder: Path) -> Iterator[Browser]:
+    with ExitStack() as open_browsers:
+        try:
+            browser = open_browsers.enter_context(launch(name, folder))
+        except Missing as missing:
+            # A person may do without; where everything must pass, nothing is left out unnoticed.
+            if os.environ.get("CI") == "true":
+                pytest.fail(str(missing))
+            pytest.skip(str(missing))
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium, without a window."""
+    yield from _browser("chromium", tmp_path_factory.mktemp("chromium"))
+
+
+@pytest.fixture(scope="session")
+def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Firefox, without a window."""
+    yield from _browser("firefox", tmp_path_factory.mktemp("firefox"))
+
+
+@pytest.fixture(params=["chromium", "firefox"])
+def tab(request: pytest.FixtureRequest) -> Iterator[Tab]:
+    """An empty tab of a new person, in Chromium and then in Firefox."""
+    browser: Browser = request.getfixturevalue(request.param)
+    with browser.person() as tab:
+        yield tab
+
+
+@pytest.fixture
+def chromium_tab(chromium: Browser) -> Iterator[Tab]:
+    """An empty tab of a new person in Chromium, for what does not depend on the browser."""
+    with chromium.person() as tab:
+        yield tab

@@ -49,6 +49,26 @@ def test_the_scripts_are_there_and_break_out_of_nothing() -> None:
         assert content in text
 
 
+def test_the_scripts_share_one_scope_without_a_name_twice() -> None:
+    assert len({*SCRIPTS, *STYLES}) == len(SCRIPTS) + len(STYLES)
+    folder = Path(page.__code__.co_filename).parent / "page"
+    scripts = {name: (folder / name).read_text("utf-8") for name in SCRIPTS}
+    declared = re.compile(r"^(?:async )?(?:const|let|class|function)\*? (\w+)", re.MULTILINE)
+    names = [name for script in scripts.values() for name in declared.findall(script)]
+    assert [name for name in names if names.count(name) > 1] == []
+
+
+def test_the_scripts_make_no_markup_from_text() -> None:
+    folder = Path(page.__code__.co_filename).parent / "page"
+    forbidden = re.compile(
+        r"\b(?:(?:inner|outer|insertAdjacent)HTML|document\.write|eval|new Function|DOMParser|srcdoc)\b"
+    )
+    for name in SCRIPTS:
+        script = (folder / name).read_text("utf-8")
+        assert not forbidden.search(script), name
+        assert script.count("\n") <= 350, name
+
+
 def test_an_older_page_is_replaced(tmp_path: Path) -> None:
     place = tmp_path / "review.html"
     write_page(place, {"captions": ["old"]})

@@ -53,16 +53,13 @@ class AboutPanel {
 
   makeKeys() {
     const keys = [
-      ["?", "all keys"],
-      ["/", "filter"],
-      ["arrows", "move in the grid and in the lists"],
-      ["Ctrl Z", "undo"],
+      ["↑ ↓", "along the tags of the list; ← → along the buttons of one"],
+      ["Alt click", "on a tag: pictures without it"],
+      ["right click", "on a tag: remove, replace or add it everywhere"],
     ];
-    return h(
-      "dl",
-      { class: "about-list about-keys" },
-      ...keys.flatMap(([key, text]) => [h("dt", {}, h("kbd", { text: key })), h("dd", { text })]),
-    );
+    const lines = keys.flatMap(([key, text]) => [h("dt", {}, h("kbd", { text: key })), h("dd", { text })]);
+    const all = button("All keys, and the filter", () => byId("help").click(), { class: "quiet" });
+    return h("div", {}, h("dl", { class: "about-list" }, ...lines), all);
   }
 
   update() {

@@ -2,18 +2,21 @@
 // as lists of text ids; only captions that are no plain list have a text as well.
 
 const UNKNOWN = 2;
+const NO_EDITS = [];
 
 class CaptionTable {
   /**
    * @param {Dataset} dataset
    * @param {Editor} editor
    * @param {CaptionRules | null} rules
+   * @param {TokenCounts} tokens
    */
-  constructor(dataset, editor, rules) {
+  constructor(dataset, editor, rules, tokens) {
     this._dataset = dataset;
     this._texts = dataset.texts;
     this._editor = editor;
     this._rules = rules;
+    this._tokens = tokens;
     this._runLimits = rules?.limitsOf(rules.runThresholds);
     this._limits = this._runLimits;
     this._edits = new Array(dataset.rows); // per row: its edits, in order, also the undone ones
@@ -28,11 +31,16 @@ class CaptionTable {
     this._counts = new Int32Array(this._texts.size + 1024); // pictures by text id
     this._seen = new Int32Array(this._counts.length);
     this._round = 0;
+    this._draft = new Draft(editor, this._texts);
     for (let row = 0; row < dataset.rows; row++) this._count(row, 1);
   }
 
   caption(row) {
     return this._currentTexts.get(row) ?? this._texts.join(this.current.get(row));
+  }
+
+  tokens(row) {
+    return this._tokens.ofCaption(this.current.get(row), this._currentTexts.get(row) ?? null);
   }
 
   /** The caption without the edits. */
@@ -73,32 +81,36 @@ class CaptionTable {
   /** Takes other thresholds for these rows; the caller knows which ones they can change. */
   setThresholds(thresholds, rows) {
     this._limits = this._rules.limitsOf(thresholds);
-    for (let i = 0; i < rows.length; i++) {
-      if (this.slides(rows[i])) this._rewrite(rows[i]);
-    }
+    for (let i = 0; i < rows.length; i++) if (this.slides(rows[i])) this._rewrite(rows[i]);
   }
 
   _rewrite(row) {
-    if (this._rules.hasHead(row)) {
-      const text = this._rules.textBehindHead(row, this._limits);
-      this._setUnedited(row, this._texts.idsOf(text), text);
-    } else this._setUnedited(row, this._rules.ids(row, this._limits), null);
+    const ids = this._rules.hasHead(row) ? null : this._rules.ids(row, this._limits);
+    if (ids !== null && this._texts.areClean(ids)) this._setUnedited(row, ids, null);
+    else {
+      const text = ids === null ? this._rules.textBehindHead(row, this._limits) : this._texts.join(ids);
+      const parts = this._texts.idsOf(text);
+      this._setUnedited(row, parts, this._texts.join(parts) === text ? null : text);
+    }
     this.refresh(row);
   }
 
   _setUnedited(row, ids, text) {
     this.unedited.set(row, ids, ids.length);
-    if (text === null) this._uneditedTexts.delete(row);
-    else this._uneditedTexts.set(row, text);
-    this.isMoved[row] = text === null && this.unedited.equals(row, this._dataset.base) ? 0 : 1;
+    if (text !== null) this._uneditedTexts.set(row, text);
+    else if (this._uneditedTexts.size) this._uneditedTexts.delete(row);
+    const isBase = this.unedited.equals(row, this._dataset.base) && text === (this._dataset.rawCaptions.get(row) ?? null);
+    this.isMoved[row] = isBase ? 0 : 1;
   }
 
   /** Gives rows a further edit, the last one. */
   append(edit, rows) {
-    for (const row of rows) {
-      (this._edits[row] ??= []).push(edit);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i];
+      if (this._edits[row] === undefined) this._edits[row] = [edit];
+      else this._edits[row].push(edit);
       if (this._rules?.hasBudget) this.refresh(row); // the model's tags make room
-      else this._change(row, [edit], true);
+      else if (this.wouldChange(row, edit)) this._edit(row, [edit], this.current, this._currentTexts);
     }
   }
 
@@ -112,21 +124,28 @@ class CaptionTable {
 
   /** Works a row's caption out again, after its thresholds or its edits have changed. */
   refresh(row) {
-    this._change(row, this._edits[row] ?? [], false);
+    this._edit(row, this._edits[row] ?? NO_EDITS, this.unedited, this._uneditedTexts);
   }
 
-  // Replays edits on the caption without edits, or (`isFurther`) on the caption as it is.
-  _change(row, edits, isFurther) {
+  // Replays edits on the caption without edits, or on the caption as it is.
+  _edit(row, edits, lists, texts) {
     this._count(row, -1);
-    if (!isFurther) this.isRejected[row] = 0;
-    const active = edits.filter((edit) => !edit.entry.undone);
-    if (active.some((edit) => edit.op === "reject")) this.isRejected[row] = 1;
-    const draft = isFurther ? this._draft(row, this.current, this._currentTexts) : this._beginning(row, active);
-    for (const edit of active) draft.apply(edit);
+    const isFresh = lists === this.unedited;
+    if (isFresh) this.isRejected[row] = 0;
+    const draft = this._draft.begin(lists.get(row), texts.get(row) ?? null);
+    let isActive = false;
+    for (let i = 0; i < edits.length; i++) {
+      const edit = edits[i];
+      if (edit.entry.undone) continue;
+      if (!isActive && isFresh) this._makeRoomForEdits(row, edits);
+      isActive = true;
+      if (edit.op === "reject") this.isRejected[row] = 1;
+      else draft.apply(edit);
+    }
     this.current.set(row, draft.ids, draft.ids.length);
-    if (draft.text === null) this._currentTexts.delete(row);
-    else this._currentTexts.set(row, draft.text);
-    this.isEdited[row] = this.isRejected[row] || this._differs(row) ? 1 : 0;
+    if (draft.text !== null) this._currentTexts.set(row, draft.text);
+    else if (this._currentTexts.size) this._currentTexts.delete(row);
+    this.isEdited[row] = isActive && (this.isRejected[row] || this._differs(row)) ? 1 : 0;
     this._count(row, 1);
   }
 
@@ -134,29 +153,29 @@ class CaptionTable {
     return this._currentTexts.get(row) !== this._uneditedTexts.get(row) || !this.current.equals(row, this.unedited);
   }
 
-  _draft(row, lists, texts) {
-    return new Draft(this._editor, this._texts, Array.from(lists.get(row)), texts.get(row) ?? null);
-  }
-
-  // What the edits are replayed on. Where tokens are limited, the model's tags leave room for what a person wrote.
-  _beginning(row, edits) {
-    const unedited = this._draft(row, this.unedited, this._uneditedTexts);
-    if (edits.length === 0 || !this._rules?.hasBudget || !this.slides(row)) return unedited;
-    const ids = this._rules.ids(row, this._limits, (some) => {
-      const draft = new Draft(this._editor, this._texts, Array.from(some), null);
-      for (const edit of edits) draft.apply(edit);
-      return this._rules.tokensOf(draft.ids);
-    });
-    return new Draft(this._editor, this._texts, Array.from(ids), null);
+  // Where tokens are limited, the model's tags leave room for what a person wrote.
+  _makeRoomForEdits(row, edits) {
+    if (!this._rules?.hasBudget || !this.slides(row)) return;
+    const draft = this._draft;
+    const active = edits.filter((edit) => !edit.entry.undone);
+    const tokens = (ids) => {
+      draft.begin(ids, null);
+      for (const edit of active) draft.apply(edit);
+      return this._tokens.ofCaption(draft.ids, draft.text);
+    };
+    const isKept = (id) => active.some((edit) => edit.named.has(this._texts.folds[id]));
+    draft.begin(this._rules.ids(row, this._limits, { tokens, isKept }), null);
   }
 
   /** Whether an edit would change a row's caption, or reject it. */
   wouldChange(row, edit) {
     if (edit.op === "reject") return this.isRejected[row] === 0;
-    const draft = this._draft(row, this.current, this._currentTexts);
-    draft.apply(edit);
-    if (draft.text !== null || this._currentTexts.has(row)) return (draft.text ?? this._texts.join(draft.ids)) !== this.caption(row);
+    const text = this._currentTexts.get(row) ?? null;
     const ids = this.current.get(row);
+    if (text === null && edit.isClean && !this._editor.touches(ids, edit)) return false;
+    const draft = this._draft.begin(ids, text);
+    draft.apply(edit);
+    if (draft.text !== null || text !== null) return (draft.text ?? this._texts.join(draft.ids)) !== this.caption(row);
     return ids.length !== draft.ids.length || draft.ids.some((id, i) => id !== ids[i]);
   }
 
@@ -165,13 +184,14 @@ class CaptionTable {
     if (!this.counts(row)) return;
     if (this._counts.length < this._texts.size) this._makeRoom();
     this._round += 1;
-    const { items, starts, lengths } = this.current;
-    const end = starts[row] + lengths[row];
-    for (let at = starts[row]; at < end; at++) {
+    const { _seen: seen, _round: round, _counts: counts, current } = this;
+    const { items } = current;
+    const end = current.starts[row] + current.lengths[row];
+    for (let at = current.starts[row]; at < end; at++) {
       const id = items[at];
-      if (this._seen[id] === this._round) continue;
-      this._seen[id] = this._round;
-      this._counts[id] += step;
+      if (seen[id] === round) continue;
+      seen[id] = round;
+      counts[id] += step;
     }
   }
 
@@ -185,15 +205,21 @@ class CaptionTable {
 
 /** A caption that is being edited: the ids of its parts and, where they are not all of it, its text. */
 class Draft {
-  constructor(editor, texts, ids, text) {
+  constructor(editor, texts) {
     this._editor = editor;
     this._texts = texts;
-    this.ids = ids;
+    this.ids = [];
+    this.text = null;
+  }
+
+  begin(ids, text) {
+    this.ids.length = 0;
+    for (let i = 0; i < ids.length; i++) this.ids.push(ids[i]);
     this.text = text;
+    return this;
   }
 
   apply(edit) {
-    if (edit.op === "reject") return;
     if (this.text === null && edit.isClean && this._texts.areClean(this.ids)) this._editor.ids(this.ids, edit);
     else this._setText(this._editor.text(this.text ?? this._texts.join(this.ids), edit));
   }

@@ -4,8 +4,11 @@
 const NEVER = 65535; // above every score
 
 class CaptionRules {
-  /** @param {Dataset} dataset whose data has `rules` and candidates */
-  constructor(dataset) {
+  /**
+   * @param {Dataset} dataset whose data has `rules` and candidates
+   * @param {TokenCounts} tokens
+   */
+  constructor(dataset, tokens) {
     const { rules } = dataset.data;
     const tags = dataset.vocabulary.names.length;
     this._dataset = dataset;
@@ -16,15 +19,12 @@ class CaptionRules {
     this._triggers = dataset.triggers.map((text) => dataset.texts.id(text));
     this._triggerTexts = new Set(rules.trigger_ids ?? []);
     this._unwanted = flagsOf(rules.unwanted, tags);
-    // Per tag the place of its limit: that of its category, or behind them all where it is never kept.
-    this._limitOf = Uint8Array.from(dataset.vocabulary.categories);
-    for (const tag of rules.unwanted ?? []) this._limitOf[tag] = dataset.categories.length;
+    this._textsOf = flattened(rules.written);
     this._isCharacter = dataset.vocabulary.categories.map((at) => dataset.categories[at] === "character");
     this._sortKey = Int32Array.from(rules.groups, (group, tag) => group * tags + tag);
     this._implied = new Map(Object.entries(rules.implied ?? {}).map(([tag, others]) => [Number(tag), others]));
     this._refiner = rules.refine ? new Refiner(rules.refine, rules.weights, tags) : null;
-    const ranks = rules.ranks ?? dataset.data.ranks;
-    this._ranks = ranks?.length ? ranks : null;
+    this._ranks = rules.ranks ?? null;
     // Scores that are exactly that of the candidate before.
     const ties = dataset.data.candidates.ties ?? [];
     this._ties = new Set(ties.map(([row, place]) => dataset.candidateEnds[row] + place));
@@ -33,7 +33,7 @@ class CaptionRules {
     this._seen = new Int32Array(dataset.data.texts.length);
     this._bestOf = new Int32Array(dataset.data.texts.length); // of the row's texts: their place by score
     this._round = 0;
-    this._budget = rules.tokens?.limit ? new TokenBudget(rules.tokens, dataset, this._bestOf) : null;
+    this._budget = rules.tokens?.limit ? new TokenBudget(rules.tokens, tokens, this._bestOf) : null;
   }
 
   /** Whether a threshold counts for the single tags (rating, quality) too, and so for all pictures. */
@@ -44,11 +44,12 @@ class CaptionRules {
 
   /** The thresholds {category: number} as limits of stored scores. */
   limitsOf(thresholds) {
-    const { categories } = this._dataset;
-    const limits = { kept: new Int32Array(categories.length + 1).fill(NEVER), singles: {} };
-    categories.forEach((category, at) => {
-      if (category in this.runThresholds) limits.kept[at] = Math.round(thresholds[category] * 10000);
-    });
+    const { categories, vocabulary } = this._dataset;
+    const ofCategory = categories.map((category) =>
+      category in this.runThresholds ? Math.round(thresholds[category] * 10000) : NEVER,
+    );
+    const kept = Uint16Array.from(vocabulary.categories, (at, tag) => (this._unwanted[tag] ? NEVER : ofCategory[at]));
+    const limits = { kept, singles: {} };
     for (const [category, single] of Object.entries(this._rules.single ?? {})) {
       limits.singles[category] = Math.round(this._singleThreshold(single, thresholds) * 10000);
     }
@@ -69,10 +70,6 @@ class CaptionRules {
     return this._budget !== null;
   }
 
-  tokensOf(ids) {
-    return this._budget.tokensOf(ids);
-  }
-
   /** Whether a row's caption can follow from its scores at all. */
   canWrite(row) {
     const { candidateEnds, statuses } = this._dataset;
@@ -88,15 +85,13 @@ class CaptionRules {
    * The ids of the texts of a row's caption.
    *
    * @param limits of `limitsOf`
-   * @param {null | (ids: number[]) => number} tokensOf how many tokens the caption of these has; null = as it stands
+   * @param demand what has to fit where tokens are limited, see `TokenBudget.fit`; null = the caption as it is
    * @returns {number[]}
    */
-  ids(row, limits, tokensOf = null) {
-    let ids = this._written(row, limits);
-    if (this._triggerTexts.size) ids = ids.filter((id) => !this._triggerTexts.has(id));
-    const begin = this._triggers.length;
-    if (begin) ids.unshift(...this._triggers);
-    return this._budget === null ? ids : this._budget.fit(ids, begin, tokensOf);
+  ids(row, limits, demand = null) {
+    const ids = this._triggers.slice();
+    for (const id of this._written(row, limits)) if (!this._triggerTexts.has(id)) ids.push(id);
+    return this._budget === null ? ids : this._budget.fit(ids, this._triggers.length, demand);
   }
 
   /** The text of a row's caption behind the one that it had; only where it `hasHead`. */
@@ -125,18 +120,24 @@ class CaptionRules {
   // The tags at or above their limits, best first.
   _kept(row, limits) {
     const { candidateTags, candidateScores, candidateEnds } = this._dataset;
+    const end = candidateEnds[row + 1];
     const kept = [];
+    if (this._needsScores) this._rankScores(row);
+    for (let at = candidateEnds[row]; at < end; at++) {
+      const tag = candidateTags[at];
+      if (candidateScores[at] >= limits.kept[tag]) kept.push(tag);
+    }
+    return kept;
+  }
+
+  _rankScores(row) {
+    const { candidateTags, candidateEnds } = this._dataset;
     const start = candidateEnds[row];
     let place = 0;
     for (let at = start; at < candidateEnds[row + 1]; at++) {
-      const tag = candidateTags[at];
-      if (this._needsScores) {
-        if (at > start && !this._ties.has(at)) place = at - start;
-        this._scoreOf[tag] = place;
-      }
-      if (candidateScores[at] >= limits.kept[this._limitOf[tag]]) kept.push(tag);
+      if (at > start && !this._ties.has(at)) place = at - start;
+      this._scoreOf[candidateTags[at]] = place;
     }
-    return kept;
   }
 
   _refined(kept) {
@@ -154,18 +155,20 @@ class CaptionRules {
 
   // Appends the texts of tags to `ids`, each once.
   _write(tags, ids) {
-    const texts = [];
-    for (const tag of tags) {
-      for (const id of this._rules.written[tag]) {
+    const { items, starts } = this._textsOf;
+    const begin = ids.length;
+    for (let i = 0; i < tags.length; i++) {
+      const tag = tags[i];
+      for (let at = starts[tag]; at < starts[tag + 1]; at++) {
+        const id = items[at];
         if (this._seen[id] !== this._round) {
           this._seen[id] = this._round;
           this._bestOf[id] = this._scoreOf[tag];
-          texts.push(id);
+          ids.push(id);
         } else if (this._scoreOf[tag] < this._bestOf[id]) this._bestOf[id] = this._scoreOf[tag];
       }
     }
-    if (this._rules.order === "alphabetical") sortBy(texts, this._rules.alphabet);
-    for (const id of texts) ids.push(id);
+    if (this._rules.order === "alphabetical") sortBy(ids, this._rules.alphabet, begin);
   }
 
   _best(ids, most) {
@@ -244,13 +247,20 @@ function flagsOf(numbers, size) {
   return flags;
 }
 
-/** Sorts a short list in place by the keys of its numbers; equal ones keep their order. */
-function sortBy(numbers, keys) {
-  for (let i = 1; i < numbers.length; i++) {
+/** Lists of numbers in one array, and where each starts. */
+function flattened(lists) {
+  const starts = new Uint32Array(lists.length + 1);
+  lists.forEach((list, i) => (starts[i + 1] = starts[i] + list.length));
+  return { items: Uint32Array.from(lists.flat()), starts };
+}
+
+/** Sorts a short list from `begin` on in place by the keys of its numbers; equal ones keep their order. */
+function sortBy(numbers, keys, begin = 0) {
+  for (let i = begin + 1; i < numbers.length; i++) {
     const number = numbers[i];
     const key = keys[number];
     let at = i;
-    for (; at > 0 && keys[numbers[at - 1]] > key; at--) numbers[at] = numbers[at - 1];
+    for (; at > begin && keys[numbers[at - 1]] > key; at--) numbers[at] = numbers[at - 1];
     numbers[at] = number;
   }
 }

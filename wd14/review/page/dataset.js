@@ -40,11 +40,20 @@ class Dataset {
     this.sizes = data.sizes ? numbersOf(data.sizes) : new Uint16Array(2 * this.rows);
     this._shas = bytesOf(data.sha);
     this._missingThumbnails = new Set(data.thumbnails?.missing ?? []);
-    for (const [row, text] of this.rawCaptions) {
-      const ids = this.texts.idsOf(text);
-      this.base.set(row, ids, ids.length);
+    for (const [row, text] of this.rawCaptions) this._cut(row, text);
+    for (let row = 0; row < this.rows; row++) {
+      const ids = this.base.get(row);
+      if (!this.rawCaptions.has(row) && !this.texts.areClean(ids)) this._cut(row, this.texts.join(ids));
     }
     this._decodeCandidates(data.candidates);
+  }
+
+  // A caption that is no plain list of texts: its parts are found as after an edit.
+  _cut(row, text) {
+    const ids = this.texts.idsOf(text);
+    this.base.set(row, ids, ids.length);
+    if (this.texts.join(ids) === text) this.rawCaptions.delete(row);
+    else this.rawCaptions.set(row, text);
   }
 
   _decodeCandidates(candidates) {
@@ -91,6 +100,15 @@ class Dataset {
   categoryOfTag(name) {
     this._categoryOfName ??= new Map(this.vocabulary.names.map((own, tag) => [own, this.vocabulary.categories[tag]]));
     return this.categories[this._categoryOfName.get(name)] ?? null;
+  }
+
+  /** Of each of the model's tags all spellings, folded: its name, and what it is written as. */
+  get tagSpellings() {
+    const { names, texts } = this.vocabulary;
+    this._tagSpellings ??= names.map((name, tag) => {
+      return [folded(name), ...texts[tag].map((id) => this.texts.foldNames[this.texts.folds[id]])];
+    });
+    return this._tagSpellings;
   }
 
   /** How many scores of a category fall into each of equal parts of 0..1. */
@@ -208,7 +226,7 @@ class Dataset {
     return flags;
   }
 
-  /** All tags that were scored, best first: [{tag, name, text, category, score}]; text "" where none is written. */
+  /** All tags that were scored, best first: [{tag, name, text, category, score}]. */
   candidates(row) {
     const found = [];
     for (let at = this.candidateEnds[row]; at < this.candidateEnds[row + 1]; at++) {
@@ -219,7 +237,7 @@ class Dataset {
 
   _candidate(tag, score) {
     const { names, categories, texts } = this.vocabulary;
-    const text = texts[tag].map((id) => this.texts.strings[id]).join(this.separator);
+    const text = texts[tag].map((id) => this.texts.strings[id]).join(this.separator) || names[tag];
     return { tag, name: names[tag], text, category: this.categories[categories[tag]], score };
   }
 }

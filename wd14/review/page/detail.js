@@ -197,9 +197,8 @@ function missingCandidates(review, row) {
 }
 
 function candidateButton({ name, text, category, score }, onClick) {
-  const element = h("button", { class: "candidate", "data-category": category, title: `${name}: ${category}, ${score.toFixed(4)}`, on: { click: onClick },
-    "aria-label": `Add ${text || name}, score ${scoreText(score)}` },
-    h("span", { text: text || name }), h("span", { class: "number score", text: scoreText(score) }));
+  const element = h("button", { class: "candidate", "data-category": category, title: `${name}: ${category}, ${score.toFixed(4)}`, on: { click: onClick } },
+    h("span", { class: "visually-hidden", text: "Add" }), h("span", { text: text || name }), h("span", { class: "number score", text: scoreText(score) }));
   element.style.setProperty("--score", `${Math.round(score * 100)}%`);
   return element;
 }

@@ -9,7 +9,7 @@ function openEditDialog(ui, op, args) {
   new EditDialog(ui, op, args).open();
 }
 
-const EDIT_CHOICES = [["add", "Add"], ["remove", "Remove"], ["replace", "Replace"], ["reject", "Reject"]];
+const EDIT_CHOICES = [["add", "Add"], ["remove", "Remove"], ["replace", "Replace"], ["set", "Set caption"], ["reject", "Reject"]];
 
 class EditDialog {
   constructor(ui, op, args) {
@@ -18,6 +18,7 @@ class EditDialog {
     this.op = op;
     this.tag = tagField(this.review, { value: args.tag || "", id: "edit-tag" });
     this.other = tagField(this.review, { value: args.with || "", id: "edit-with" });
+    this.caption = h("textarea", { class: "field", id: "edit-caption", spellcheck: "false" });
     this.scopes = this.possibleScopes();
     this.scope = this.scopes[0].key;
     this.count = h("p", { role: "status", class: "number edit-count" });
@@ -44,9 +45,10 @@ class EditDialog {
   open() {
     this.tagLine = h("div", { class: "stacked" }, h("label", { for: "edit-tag", text: "Tag" }), this.tag.element);
     this.withLine = h("div", { class: "stacked" }, h("label", { for: "edit-with", text: "With" }), this.other.element);
+    this.captionLine = h("div", { class: "stacked" }, h("label", { for: "edit-caption", text: "Caption" }), this.caption);
     const body = [
       this.radios("What", "edit-op", EDIT_CHOICES, this.op, (value) => { this.op = value; }),
-      this.tagLine, this.withLine,
+      this.tagLine, this.withLine, this.captionLine,
       this.radios("Which pictures", "edit-scope", this.scopes.map(({ key, text }) => [key, text]), this.scope,
         (value) => { this.scope = value; }),
       this.count,
@@ -54,7 +56,7 @@ class EditDialog {
     const { dialog } = openDialog({ title: "Edit pictures", body, buttons: [this.go], close: "Cancel" });
     this.dialog = dialog;
     dialog.querySelector("form").addEventListener("submit", (event) => this.submit(event));
-    for (const field of [this.tag.input, this.other.input]) {
+    for (const field of [this.tag.input, this.other.input, this.caption]) {
       field.addEventListener("input", this.recount);
       field.addEventListener("change", this.recount);
     }
@@ -78,6 +80,7 @@ class EditDialog {
   get args() {
     const tag = this.tag.input.value.trim();
     if (this.op === "reject") return {};
+    if (this.op === "set") return { caption: this.caption.value };
     return this.op === "replace" ? { tag, with: this.other.input.value.trim() } : { tag };
   }
 
@@ -85,18 +88,21 @@ class EditDialog {
     return this.scopes.find(({ key }) => key === this.scope).rows();
   }
 
+  get lacksTag() {
+    return OPERATIONS[this.op].includes("tag") && !this.args.tag;
+  }
+
   /** How many pictures would change; 0 while something is missing. */
   counted() {
-    const needsTag = this.op !== "reject" && !this.args.tag;
-    return needsTag ? 0 : this.review.count(this.op, this.args, this.rows);
+    return this.lacksTag ? 0 : this.review.count(this.op, this.args, this.rows);
   }
 
   showCount() {
-    this.tagLine.hidden = this.op === "reject";
+    this.tagLine.hidden = !OPERATIONS[this.op].includes("tag");
     this.withLine.hidden = this.op !== "replace";
-    const needsTag = this.op !== "reject" && !this.args.tag;
+    this.captionLine.hidden = this.op !== "set";
     const count = this.counted();
-    this.count.textContent = needsTag ? "Type a tag." : `${plural(count, "picture")} would change.`;
+    this.count.textContent = this.lacksTag ? "Type a tag." : `${plural(count, "picture")} would change.`;
     this.go.textContent = editAction(this.op, count);
     this.go.disabled = count === 0;
   }

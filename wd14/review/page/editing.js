@@ -4,6 +4,8 @@
 // character. `Editor.text` works on any text. `Editor.ids` does the same on the ids of a caption whose parts are all
 // clean (TextTable.isClean), and is many times as fast.
 
+const NOTHING = [];
+
 class Editor {
   /**
    * @param {Dataset} dataset
@@ -24,10 +26,10 @@ class Editor {
   compiled(entry) {
     const { op } = entry;
     const edit = { op, entry, caption: entry.caption ?? "", tag: entry.tag, added: null, newTexts: [] };
-    if (op === "remove" || op === "replace") {
-      edit.keys = this._typed.keys(entry.tag);
-      edit.folds = Array.from(edit.keys, (key) => this._texts.foldNumber(key));
-    }
+    edit.keys = this._typed.keys(entry.tag ?? "");
+    edit.folds = this._foldsOf(edit.keys);
+    // Of the parts that the edit is about; where tokens are limited, they stay.
+    edit.named = new Set([...edit.folds, ...this._foldsOf(this._typed.keys(entry.with ?? ""))]);
     if (op === "add") edit.added = entry.tag;
     if (op === "replace") edit.added = entry.with;
     if (edit.added !== null && stripped(edit.added) !== "") {
@@ -38,6 +40,10 @@ class Editor {
     edit.newIds = edit.newTexts.map((text) => this._texts.id(text));
     edit.isClean = op !== "set" && edit.newIds.every((id) => this._texts.isClean[id]);
     return edit;
+  }
+
+  _foldsOf(keys) {
+    return Array.from(keys, (key) => this._texts.foldNumber(key));
   }
 
   /** A caption after an edit; `reject` does nothing to it. */
@@ -132,6 +138,21 @@ class Editor {
   }
 
   /**
+   * Whether an edit finds something to do in a caption of these texts.
+   *
+   * @param {ArrayLike<number>} ids all of them clean; of others the answer may be a wrong yes
+   * @param edit one that `isClean`
+   */
+  touches(ids, edit) {
+    if (edit.op === "reject") return false;
+    if (!this._texts.areClean(ids)) return true;
+    const { folds } = this._texts;
+    if (edit.op === "add") return this._missingIds(ids, edit).length > 0;
+    for (let i = 0; i < ids.length; i++) if (edit.folds.includes(folds[ids[i]])) return true;
+    return false;
+  }
+
+  /**
    * The same edit on the ids of a caption's parts, all of them clean, changed in place.
    *
    * @param {number[]} ids
@@ -146,8 +167,14 @@ class Editor {
   _missingIds(ids, edit) {
     if (edit.newIds.length === 0) return edit.newIds;
     const { folds } = this._texts;
-    const hasFold = (fold) => ids.some((id) => folds[id] === fold);
-    return hasFold(edit.addedFold) ? [] : edit.newIds.filter((id) => !hasFold(folds[id]));
+    if (this._hasFold(ids, edit.addedFold)) return NOTHING;
+    return edit.newIds.filter((id) => !this._hasFold(ids, folds[id]));
+  }
+
+  _hasFold(ids, fold) {
+    const { folds } = this._texts;
+    for (let i = 0; i < ids.length; i++) if (folds[ids[i]] === fold) return true;
+    return false;
   }
 
   _insertId(ids, id) {

@@ -25,17 +25,18 @@ function entriesOfFile(text) {
   if (file?.version !== 1 || !Array.isArray(file.edits)) {
     throw new Error('This is no edits.json of a version that this page knows: {"version": 1, "edits": […]} was expected.');
   }
-  return file.edits.map(entryOfFile);
+  const now = Date.now(); // edits of another program, that say no time, come last
+  return file.edits.map((edit, place) => entryOfFile(edit, place, now));
 }
 
-function entryOfFile(edit, place) {
+function entryOfFile(edit, place, now) {
   const known = edit && Object.hasOwn(OPERATIONS, edit.op) ? OPERATIONS[edit.op] : null;
   const hasRows = edit?.rows === "all" || (Array.isArray(edit?.rows) && edit.rows.every((row) => SHA.test(row)));
   if (!known || !hasRows || known.some((key) => typeof edit[key] !== "string")) {
     throw new Error(`Edit ${place + 1} of the file is not one: an "op", what it needs, and "rows" were expected.`);
   }
   const entry = { id: typeof edit.id === "string" ? edit.id : `file-${place}-${hashText(JSON.stringify(edit))}`,
-    at: Number.isFinite(edit.at) ? edit.at : place, rev: 0, undone: false, op: edit.op, rows: edit.rows };
+    at: Number.isFinite(edit.at) ? edit.at : now + place, rev: 0, undone: false, op: edit.op, rows: edit.rows };
   for (const key of known) entry[key] = edit[key];
   return entry;
 }

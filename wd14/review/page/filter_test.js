@@ -50,14 +50,16 @@ class FilterTests {
       if (isPattern) return pattern.test(name);
       return isQuoted || isUsed ? name === key : name.includes(key);
     });
-    return Uint8Array.from(folds, (fold) => (isLike[fold] ? 1 : 0));
+    return Uint8Array.from({ length: this._texts.size }, (_, id) => (isLike[folds[id]] ? 1 : 0));
   }
 
   _isUsed(fold) {
     if (fold < 0) return false;
     this._usedFolds ??= this._dataset.usedFolds();
     if (this._usedFolds[fold]) return true;
-    return this._texts.folds.some((other, id) => other === fold && this._table.countOf(id) > 0);
+    const { folds, size } = this._texts;
+    for (let id = 0; id < size; id++) if (folds[id] === fold && this._table.countOf(id) > 0) return true;
+    return false;
   }
 
   _hasTag(flags) {
@@ -78,7 +80,8 @@ class FilterTests {
   }
 
   _tokens(node) {
-    return this._within(node, (row) => this._tokenCounts.of(this._table.current.get(row)));
+    const { items, starts, lengths } = this._table.current;
+    return this._within(node, (row) => this._tokenCounts.ofRange(items, starts[row], starts[row] + lengths[row]));
   }
 
   _tags(node) {
@@ -125,8 +128,7 @@ class FilterTests {
   _tagsLike(text) {
     const key = folded(text);
     const pattern = /[*?]/.test(key) && /[\p{L}\p{N}]/u.test(key) ? wildcardPattern(key) : null;
-    const { names, texts } = this._dataset.vocabulary;
-    const spellings = names.map((name, tag) => [folded(name), ...texts[tag].map((id) => this._texts.foldNames[this._texts.folds[id]])]);
+    const spellings = this._dataset.tagSpellings;
     let like = (name) => name === key;
     if (pattern !== null) like = (name) => pattern.test(name);
     else if (!spellings.some((own) => own.includes(key))) like = (name) => name.includes(key);
@@ -140,7 +142,17 @@ class FilterTests {
 
   _text(node) {
     const like = containing(node.text);
-    return (row) => like(this._table.caption(row));
+    const isWithinTexts = this._isWithinTexts(node.text);
+    if (!isWithinTexts) return (row) => like(this._table.caption(row));
+    const { size, strings } = this._texts;
+    const hasTag = this._hasTag(Uint8Array.from({ length: size }, (_, id) => (like(strings[id]) ? 1 : 0)));
+    return hasTag;
+  }
+
+  // Whether words cannot reach over a separator: then the texts are looked at once, and not each caption.
+  _isWithinTexts(words) {
+    const bare = bareSeparator(this._dataset.separator);
+    return bare !== "" && !/[*?]/.test(words) && stripped(words) === words && !Array.from(bare).some((one) => words.includes(one));
   }
 
   _finding(node) {

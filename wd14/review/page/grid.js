@@ -4,7 +4,7 @@
 const CELL_GAP = 8;
 const CELL_LINES = { tags: 4, caption: 4, nothing: 0 };
 /** Screens above and below the visible one that are kept filled. */
-const SPARE_SCREENS = 1;
+const SPARE_SCREENS = 0.5;
 
 class Grid {
   /**
@@ -226,6 +226,7 @@ class Grid {
     if (step === undefined || event.altKey) return false;
     if (event.shiftKey && this.selection.anchor === null) this.selection.anchor = this.activeRow;
     this.activate(this.active + step);
+    if (this.ui.openedRow !== null && this.activeRow !== null) this.ui.openRow(this.activeRow, { focus: false });
     if (event.shiftKey && this.activeRow !== null) this.selection.extendTo(this.activeRow);
     return true;
   }

@@ -60,9 +60,10 @@ class Page {
   wireTools() {
     const filter = byId("filter");
     const apply = settled(() => this.ui.applyFilter(), 120);
+    // Before the listener below: Enter and Escape are the list's while it is open.
+    withCompletion(filter, { find: (text) => filterSuggestions(this.review, text), take: (text) => this.takeSuggestion(text) });
     filter.addEventListener("input", apply);
     filter.addEventListener("keydown", (event) => this.onFilterKey(event));
-    withCompletion(filter, { find: (text) => filterSuggestions(this.review, text), take: (text) => this.takeSuggestion(text) });
     const size = byId("size");
     size.value = this.view.size;
     size.addEventListener("input", () => this.setView({ size: Number(size.value) }));
@@ -111,7 +112,7 @@ class Page {
     byId("select-none").disabled = ui.selection.size === 0;
     byId("edit-count").textContent = grouped(review.entries.filter((entry) => !entry.undone).length);
     byId("save").classList.toggle("primary", review.unsaved);
-    byId("kept").textContent = review.unsaved ? "Unsaved edits (kept in this browser)" : "";
+    byId("kept").textContent = review.unsaved ? (this.server ? "Saving…" : "Unsaved edits (kept in this browser)") : "";
     document.title = document.title.replace(/^\* /, "").replace(/^/, review.unsaved ? "* " : "");
   }
 

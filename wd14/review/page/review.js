@@ -10,9 +10,9 @@ class Review {
     this._texts = this.dataset.texts;
     this._typed = new TypedTags(this.dataset);
     this._editor = new Editor(this.dataset, this._typed);
-    this._rules = data.rules && this.dataset.hasCandidates ? new CaptionRules(this.dataset) : null;
-    this._table = new CaptionTable(this.dataset, this._editor, this._rules);
     this._tokens = new TokenCounts(this.dataset);
+    this._rules = data.rules && this.dataset.hasCandidates ? new CaptionRules(this.dataset, this._tokens) : null;
+    this._table = new CaptionTable(this.dataset, this._editor, this._rules, this._tokens);
     this._scores = new ScoreIndex(this.dataset);
     this._search = null;
     this._startFilter();
@@ -96,7 +96,7 @@ class Review {
 
   /** Tokens of the caption; estimated from above where `tokensAreExact` is false. */
   tokens(row) {
-    return this._table.counts(row) ? this._tokens.of(this._table.current.get(row)) : null;
+    return this._table.counts(row) ? this._table.tokens(row) : null;
   }
 
   get tokensAreExact() {

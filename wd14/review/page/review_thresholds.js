@@ -19,11 +19,11 @@ class ReviewThresholds {
 
   _rowsThatMove(thresholds) {
     const moved = Object.keys(thresholds).filter((category) => thresholds[category] !== this.thresholds[category]);
-    if (moved.length && this._rules.singlesFollow) return Array.from({ length: this.rows }, (_, row) => row);
+    if (moved.length && this._rules.singlesFollow) return this._allRows;
     const rows = moved.map((category) =>
-      this._scores.rowsBetween(category, this.thresholds[category], thresholds[category]),
+      this._scores.between(category, this.thresholds[category], thresholds[category]),
     );
-    return rows.length === 1 ? rows[0] : [...new Set(rows.flat())];
+    return this._scores.each(rows.length === 1 ? rows[0] : rows.flatMap((some) => Array.from(some)));
   }
 
   /** How many pictures take part in the thresholds. */
@@ -41,14 +41,11 @@ class ReviewThresholds {
   previewThreshold(category, value) {
     if (this._rules === null) return { added: 0, removed: 0, changed: 0 };
     const now = this.thresholds[category];
-    const changed = new Set();
-    let tags = 0;
-    this._scores.forEachTag(category, now, value, (row) => {
-      if (!this._table.counts(row) || !this._table.slides(row)) return;
-      tags += 1;
-      changed.add(row);
-    });
-    return { added: value < now ? tags : 0, removed: value > now ? tags : 0, changed: changed.size };
+    const tags = this._scores
+      .between(category, now, value)
+      .filter((row) => this._table.counts(row) && this._table.slides(row));
+    const changed = this._scores.each(tags).length;
+    return { added: value < now ? tags.length : 0, removed: value > now ? tags.length : 0, changed };
   }
 
   /** What the thresholds as they are add to the captions of the run and remove from them, before edits. */

@@ -18,9 +18,13 @@ class Saver {
 
   /** The Save button: to the server, into the folder chosen before, or by a dialog. */
   async save() {
-    if (this.server) await this.server.save();
+    if (this.server) await this.saveToServer();
     else if (this.folder) await this.saveTo(this.folder);
     else this.ask();
+  }
+
+  async saveToServer() {
+    if (await this.server.save()) this.ui.say(`All edits are saved in ${this.server.path || "edits.json"}.`);
   }
 
   /** Asks where to. */
@@ -123,7 +127,6 @@ class Saver {
 
   /** The Open button. */
   open() {
-    this.fileInput.value = "";
     this.fileInput.click();
   }
 
@@ -138,6 +141,8 @@ class Saver {
       this.ui.say(entries.length ? `${plural(entries.length, "edit")} taken from ${file.name}.${more}` : `${file.name} has no edit that is not here already.`);
     } catch (error) {
       this.ui.say(`${file.name}: ${error.message}`, { error: true });
+    } finally {
+      this.fileInput.value = ""; // the same file again is a change, too
     }
   }
 }

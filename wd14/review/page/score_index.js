@@ -10,26 +10,30 @@ class ScoreIndex {
   }
 
   /**
-   * Calls `visit(row)` for each tag of a category whose score a threshold passes when it moves.
+   * The rows of the tags of a category whose scores a threshold passes when it moves; a row once for each such tag.
    *
    * @param {number} from, to thresholds, 0..1
+   * @returns {Uint32Array}
    */
-  forEachTag(category, from, to, visit) {
+  between(category, from, to) {
     const { rows, starts } = this._sorted(category);
-    const [low, high] = [from, to].map((value) => Math.min(10001, Math.round(value * 10000))).sort((a, b) => a - b);
-    for (let at = starts[low]; at < starts[high]; at++) visit(rows[at]);
+    const [one, other] = [from, to].map((value) => Math.min(10001, Math.round(value * 10000)));
+    return rows.subarray(starts[Math.min(one, other)], starts[Math.max(one, other)]);
   }
 
-  /** The rows that a threshold's move can change, each once. */
-  rowsBetween(category, from, to) {
+  /** Each of these rows once. */
+  each(rows) {
     this._round += 1;
-    const found = [];
-    this.forEachTag(category, from, to, (row) => {
-      if (this._seen[row] === this._round) return;
-      this._seen[row] = this._round;
-      found.push(row);
-    });
-    return found;
+    const { _seen: seen, _round: round } = this;
+    const found = new Uint32Array(Math.min(rows.length, seen.length));
+    let count = 0;
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i];
+      if (seen[row] === round) continue;
+      seen[row] = round;
+      found[count++] = row;
+    }
+    return found.subarray(0, count);
   }
 
   // The rows of a category's scores, the lowest first, and where each score begins; sorted by counting.

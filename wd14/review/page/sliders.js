@@ -25,7 +25,8 @@ class SlidersPanel {
     this.sliders = categories.map((category) => new ThresholdSlider(this, category));
     this.effect = h("p", { class: "slider-effect", role: "status" });
     this.reset = button("Reset all", () => this.resetAll());
-    const foot = h("div", { class: "slider-foot" }, this.effect, this.reset);
+    this.showMoved = button("Show them", () => this.ui.setFilterText("is:moved"), { class: "quiet" });
+    const foot = h("div", { class: "slider-foot" }, this.effect, this.showMoved, this.reset);
     this.element.append(...this.sliders.map((slider) => slider.element), foot, this.makeWithoutPart());
   }
 
@@ -43,15 +44,15 @@ class SlidersPanel {
   /** A line on the pictures whose captions do not follow the sliders; they never change, so it is made once. */
   makeWithoutPart() {
     const { review, ui } = this;
-    const rows = [];
+    let number = 0;
     for (let row = 0; row < review.rows; row += 1) {
-      if (isCaptioned(review, row) && !review.slides(row)) rows.push(row);
+      if (review.dataset.status(row) !== "failed" && !review.slides(row)) number += 1;
     }
-    if (rows.length === 0) return h("p", { class: "muted", text: "All captions follow the thresholds." });
-    const takes = `${plural(rows.length, "caption")} ${rows.length === 1 ? "takes" : "take"} no part`;
+    if (number === 0) return h("p", { class: "muted", text: "All captions follow the thresholds." });
+    const takes = `${plural(number, "caption")} ${number === 1 ? "takes" : "take"} no part`;
     const words = `${takes}: what stands there is not what the thresholds give.`;
-    const show = button("Show them", () => ui.showRows(rows, "take no part in the thresholds"), { class: "quiet" });
-    return h("p", { class: "muted slider-without" }, `${words} `, show);
+    const show = button("Show them", () => ui.setFilterText("is:fixed"), { class: "quiet" });
+    return h("div", { class: "slider-without" }, h("p", { class: "muted", text: words }), show);
   }
 
   resetAll() {
@@ -63,23 +64,20 @@ class SlidersPanel {
     if (this.sliders.length === 0) return;
     const { thresholds, runThresholds } = this.review;
     for (const slider of this.sliders) slider.update();
-    const moved = Object.keys(thresholds).some((category) => thresholds[category] !== runThresholds[category]);
-    this.reset.disabled = !moved;
-    this.effect.textContent = moved ? effectInWords(this.review.thresholdEffect()) : "As the run wrote them.";
+    const isMoved = Object.keys(thresholds).some((category) => thresholds[category] !== runThresholds[category]);
+    const effect = isMoved ? this.review.thresholdEffect() : { changed: 0 };
+    this.reset.disabled = !isMoved;
+    this.showMoved.disabled = effect.changed === 0;
+    this.effect.textContent = isMoved ? effectInWords(effect) : "As the run wrote them.";
   }
 }
 
 /** "830 captions change: +1,204 −12 tags." */
 function effectInWords({ added, removed, changed }) {
   if (changed === 0) return "No caption changes.";
-  const verb = changed === 1 ? "changes" : "change";
-  return `${plural(changed, "caption")} ${verb}: +${grouped(added)} −${grouped(removed)} tags.`;
-}
-
-/** Whether a picture has a caption at all. */
-function isCaptioned(review, row) {
-  const status = review.dataset.status(row);
-  return status !== "failed" && status !== "rejected";
+  const numbers = [added > 0 ? `+${grouped(added)}` : "", removed > 0 ? `−${grouped(removed)}` : ""].filter(Boolean);
+  const inTags = numbers.length > 0 ? `${numbers.join(" ")} tags` : "the order of tags";
+  return `${plural(changed, "caption")} ${changed === 1 ? "changes" : "change"}: ${inTags}.`;
 }
 
 class ThresholdSlider {

@@ -31,7 +31,7 @@ class TagEditor {
     this.parts = this.review.parts(row);
     this.current = Math.min(this.current, Math.max(0, this.parts.length - 1));
     const tokens = this.review.tokens(row);
-    this.heading.textContent = [plural(this.parts.length, "tag"), tokens === null ? "" : plural(tokens, "token")].filter(Boolean).join(", ");
+    this.heading.textContent = [plural(this.parts.length, "tag"), tokens === null ? "" : `${this.review.tokensAreExact ? "" : "≈ "}${plural(tokens, "token")}`].filter(Boolean).join(", ");
     this.list.replaceChildren(...this.parts.map((part, place) => this.chip(part, place)));
     this.list.hidden = this.parts.length === 0;
     if (hadFocus) this.focus(this.current);
@@ -39,11 +39,11 @@ class TagEditor {
 
   chip(part, place) {
     const score = part.score === null ? "" : scoreText(part.score);
-    const said = [part.text, score && `score ${score}`, part.fromPerson && "from a person"].filter(Boolean).join(", ");
     return h("li", { class: `tag${part.fromPerson ? " from-person-tag" : ""}`, dataset: { place }, "data-category": part.category },
-      h("button", { class: "tag-text", tabindex: place === this.current ? "0" : "-1", "aria-label": said,
+      h("button", { class: "tag-text", tabindex: place === this.current ? "0" : "-1",
         title: "Enter: replace, Delete: remove, Alt+arrow: move" },
-        h("span", { text: part.text }), score ? h("span", { class: "score number", text: score, "aria-hidden": "true" }) : null),
+        h("span", { text: part.text }), score ? h("span", { class: "score number", text: score }) : null,
+        part.fromPerson ? h("span", { class: "visually-hidden", text: "from a person" }) : null),
       h("button", { class: "tag-remove", tabindex: "-1", "aria-label": `Remove ${part.text}`, title: "Remove" }, "×"));
   }
 

@@ -11,8 +11,9 @@ class TextTable {
   constructor(strings, separator, hasSentences) {
     this.separator = separator;
     this.strings = [];
-    this.folds = []; // per text: the number of its folded spelling
-    this.isClean = []; // per text: whether it is one part again when the caption is cut at the separator
+    this.folds = new Uint32Array(2 * strings.length + 1024); // per text: the number of its folded spelling
+    // Per text: 1 where it is one part again when the caption is cut at the separator.
+    this.isClean = new Uint8Array(this.folds.length);
     this._bare = bareSeparator(separator);
     this.hasSentences = hasSentences;
     // A full stop that a separator brings beside a capital would begin the sentences.
@@ -65,15 +66,20 @@ class TextTable {
 
   /** Whether a caption of these texts is cut into the same texts again. */
   areClean(ids) {
-    for (let i = 0; i < ids.length; i++) if (!this.isClean[ids[i]]) return false;
+    const { isClean } = this;
+    for (let i = 0; i < ids.length; i++) if (isClean[ids[i]] === 0) return false;
     return true;
   }
 
   _add(text) {
     const id = this.strings.length;
+    if (id === this.folds.length) {
+      this.folds = enlarged(this.folds);
+      this.isClean = enlarged(this.isClean);
+    }
     this.strings.push(text);
-    this.folds.push(this.foldNumber(folded(text)));
-    this.isClean.push(this._isCleanText(text));
+    this.folds[id] = this.foldNumber(folded(text));
+    this.isClean[id] = this._isCleanText(text) ? 1 : 0;
     if (!this._ids.has(text)) this._ids.set(text, id);
     return id;
   }
@@ -84,4 +90,11 @@ class TextTable {
     // A separator of several characters (`--`) could be cut elsewhere beside a text that has some of them.
     return !Array.from(this._bare).some((character) => text.includes(character));
   }
+}
+
+/** A copy of an array of numbers with twice its room. */
+function enlarged(numbers) {
+  const larger = new numbers.constructor(2 * numbers.length);
+  larger.set(numbers);
+  return larger;
 }

@@ -20,25 +20,39 @@ function estimatedInWord(word) {
 class TokenCounts {
   /** @param {Dataset} dataset */
   constructor(dataset) {
-    const known = dataset.data.rules?.tokens ?? dataset.data.tokens ?? null;
+    const known = dataset.data.tokens ?? dataset.data.rules?.tokens ?? null;
     this.areExact = known?.exact === true;
     this._texts = dataset.texts;
-    this._behind = Array.from(known?.counts ?? []); // per text: tokens with the separator behind it
-    this._alone = Array.from(known?.last ?? []);
     this._separator = dataset.separator;
+    this._behind = []; // per text: tokens with the separator behind it
+    this._alone = [];
+    for (const count of known?.counts ?? []) this._behind.push(count);
+    for (const count of known?.last ?? []) this._alone.push(count);
   }
 
   /** Tokens of the caption that consists of these texts. */
   of(ids) {
-    if (ids.length === 0) return 0;
-    let tokens = 0;
-    for (let i = 0; i < ids.length - 1; i++) tokens += this._behind[ids[i]] ??= this._estimate(ids[i], this._separator);
-    const last = ids[ids.length - 1];
-    return tokens + (this._alone[last] ??= this._estimate(last, ""));
+    return this.ofRange(ids, 0, ids.length);
   }
 
-  _estimate(id, behind) {
-    return estimatedTokens(stripped(this._texts.strings[id] + behind));
+  /** The same of the texts from `start` to `end`. */
+  ofRange(ids, start, end) {
+    if (start === end) return 0;
+    while (this._behind.length < this._texts.size) this._estimate(this._behind.length);
+    let tokens = this._alone[ids[end - 1]];
+    for (let at = start; at < end - 1; at++) tokens += this._behind[ids[at]];
+    return tokens;
+  }
+
+  /** Tokens of a caption of these texts that reads `text`, where that is not simply their list. */
+  ofCaption(ids, text) {
+    return text === null || this.areExact ? this.of(ids) : estimatedTokens(text);
+  }
+
+  _estimate(id) {
+    const text = this._texts.strings[id];
+    this._behind[id] = estimatedTokens(stripped(text + this._separator));
+    this._alone[id] = estimatedTokens(text);
   }
 }
 
@@ -46,25 +60,27 @@ class TokenCounts {
 class TokenBudget {
   /**
    * @param {{limit: number, droppable: number[]}} tokens
-   * @param {Dataset} dataset
+   * @param {TokenCounts} counts
    * @param {Int32Array} placeOf of each text of the caption: its place by score, 0 = best
    */
-  constructor(tokens, dataset, placeOf) {
+  constructor(tokens, counts, placeOf) {
     this._limit = tokens.limit;
     this._droppable = new Set(tokens.droppable);
     this._placeOf = placeOf;
-    this._counts = new TokenCounts(dataset);
+    this._counts = counts;
   }
 
-  tokensOf(ids) {
-    return this._counts.of(ids);
-  }
-
-  /** The ids that are written; those before `begin` stay. */
-  fit(ids, begin, tokensOf) {
-    const count = tokensOf ?? ((some) => this.tokensOf(some));
+  /**
+   * The ids that are written; those before `begin` stay.
+   *
+   * @param {null | {tokens: (ids: number[]) => number, isKept: (id: number) => boolean}} demand how many tokens the
+   *     caption of some ids has after its edits, and which texts these edits are about; null = there are none
+   */
+  fit(ids, begin, demand) {
+    const count = demand === null ? (some) => this._counts.of(some) : demand.tokens;
     if (count(ids) <= this._limit) return ids;
-    const worst = ids.map((id, place) => ({ id, place })).slice(begin).filter(({ id }) => this._droppable.has(id));
+    const mayGo = ({ id }) => this._droppable.has(id) && !demand?.isKept(id);
+    const worst = ids.map((id, place) => ({ id, place })).slice(begin).filter(mayGo);
     worst.sort((one, other) => this._placeOf[other.id] - this._placeOf[one.id] || other.place - one.place);
     const without = (number) => {
       const gone = new Set(worst.slice(0, number).map(({ place }) => place));
