@@ -243,8 +243,7 @@ class _Job:
                 writing = BackgroundCall(
                     lambda: review.write(made, command_source, notes, self._edits.all), "wd14-review"
                 )
-                lines: list[str] = link.wait_for(writing)
-                link.say_all(lines)
+                link.say_all(link.wait_for(writing))
             output = sink.finish(summary, made, notes)
             return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
 
