@@ -36,7 +36,8 @@ def open_core(tab: Tab, folder: Path) -> None:
     scripts = "\n".join((_PAGE / name).read_text("utf-8") for name in names)
     page = folder / "core.html"
     page.write_text(
-        f'<!doctype html><meta charset="utf-8"><script>(() => {{"use strict";\n{scripts}\n{_ASK}}})();</script>', "utf-8"
+        f'<!doctype html><meta charset="utf-8"><script>(() => {{"use strict";\n{scripts}\n{_ASK}}})();</script>',
+        "utf-8",
     )
     tab.open(page)
 
