@@ -73,7 +73,9 @@ class Case:
         self.edits = [[self._edit() for _ in range(chance.randint(0, 3))] for _ in self.rows]
         if self.config.max_tokens:
             # What an existing caption, an edit and the model's tags have to share, only a run can work out.
-            self.edits = [[] if before is not None else own for own, (_, before) in zip(self.edits, self.rows, strict=True)]
+            self.edits = [
+                [] if before is not None else own for own, (_, before) in zip(self.edits, self.rows, strict=True)
+            ]
 
     def _row(self) -> Row:
         """Many equal scores, and many at a threshold or a hair beside it."""

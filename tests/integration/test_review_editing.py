@@ -30,7 +30,18 @@ OPTIONS: dict[str, list[Any]] = {
 }
 PIECES = [
     *("1girl", "solo", "long hair", "Long_Hair", "saber (fate)", "saber \\(fate\\)", "saber", "fate", "me", "a", "b"),
-    *("", " ", "my tag", "Mr. Squeaks", "She smiles. A dog", "end.", "\u00a0solo\u2009", "STRASSE", "stra\u00dfe", "a--b"),
+    *(
+        "",
+        " ",
+        "my tag",
+        "Mr. Squeaks",
+        "She smiles. A dog",
+        "end.",
+        "\u00a0solo\u2009",
+        "STRASSE",
+        "stra\u00dfe",
+        "a--b",
+    ),
 ]
 TYPED = [*NAMES, "long hair", "saber", "hair", "my tag", "straße", "me", " solo ", "a, b", "new_tag", "one. Two"]
 
