@@ -21,6 +21,8 @@ from datasets import Image as ImageFeature
 from PIL import Image
 
 from tests.integration.conftest import Run
+from tests.support.browser import Tab
+from tests.support.review_page import captions, edit, open_page, saved, show_captions
 from tests.support.scripted_model import Tag, save_scripted_model
 from wd14 import CaptionConfig, caption_dataset
 from wd14.caption.editing import Editor, whole_vocabulary
@@ -179,6 +181,30 @@ def test_edits_of_a_page_are_replayed_to_the_captions_that_it_shows(photos: Path
     lines = map(json.loads, (tmp_path / "new/train/metadata.jsonl").read_text("utf-8").splitlines())
     assert [line["caption"] for line in lines] == shown[:4]
     assert shown[0] == "1girl, solo, short hair, Very Long Hair"
+
+
+def test_what_a_person_does_in_the_page_of_a_dataset_of_others_comes_back(
+    chromium_tab: Tab, photos: Path, cli: Run, tmp_path: Path
+) -> None:
+    """Its model is known, and yet tags are written as they are typed: the job that replays the edits has no model."""
+    model = save_scripted_model(tmp_path / "model", TAGS)
+    review = review_dataset(text_folder(photos), {"custom_model": str(model)})
+    assert set(review.data["vocabulary"]["names"]) == {tag.name for tag in TAGS}
+    tab = chromium_tab
+    open_page(tab, review.page)
+    show_captions(tab)
+    edit(tab, "add", "all", "White Dress")
+    edit(tab, "replace", "all", "long hair", "alice_(wonder)")
+    edit(tab, "remove", "all", "temple")
+    shown = captions(tab)
+    assert shown["astronaut.png"] == "1girl, solo, alice_(wonder), White Dress"
+    file, (_, *words) = saved(tab)
+    shutil.copy(file, tmp_path / "edits.json")
+    assert words[-2:] == ["--edits", "edits.json"]
+    done = cli(*words, "--output", "new")
+    assert done.returncode == 0, done.stderr
+    lines = map(json.loads, (tmp_path / "new/train/metadata.jsonl").read_text("utf-8").splitlines())
+    assert {line["file_name"]: line["caption"] for line in lines} == shown
 
 
 @pytest.fixture
