@@ -163,6 +163,7 @@ def test_findings_show_their_pictures_and_one_of_two_can_be_rejected(
     tab.click(".finding-tools button")
     assert shown(tab) == ["2", "3"]
     tab.click(".finding-tools button:last-child")
+    settle(tab)  # until the pictures, which are not there, have given way to words
     assert [text.partition(": ")[2] for text in tab.text(".side-caption")] == ["", "long hair"]
     tab.click(".side-card:last-child .side-tools .quiet")  # keeps the second, rejects the first
     settle(tab)
