@@ -21,7 +21,7 @@ class SideBySide {
     this.update();
   }
 
-  /** Files that are the same, byte for byte, have one name among the edits: they stay or go together, but for the first. */
+  /** Files that are the same, byte for byte, are one among the edits: they stay or go together, but for the first. */
   makeGroup(group) {
     const names = group.rows.map((row) => this.review.dataset.source(row)).join(", ");
     group.keep = button("Keep the first only", () => this.ui.edit("reject", { keep: "first" }, group.rows));
