@@ -163,7 +163,7 @@ class PlanPanel {
     };
     const isWritten = decision === "kept" || decision === "ask";
     const words = [isWritten ? ui.quoted(tag) : (scored(tag) ?? ui.quoted(tag))];
-    if (beside) words.push(ui.quoted(beside));
+    if (beside) words.push(scored(beside) ?? ui.quoted(beside));
     return words.join(" ");
   }
 
