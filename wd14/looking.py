@@ -24,7 +24,7 @@ from wd14.errors import ImageTooLargeError, RowError
 from wd14.images.facts import facts_of
 from wd14.images.opening import PictureFile
 from wd14.images.reading import read_picture
-from wd14.images.thumbnail import thumbnail_of
+from wd14.images.thumbnail import SIDE, thumbnail_of
 from wd14.model.score_store.store import ScoreStore, ScoreView
 from wd14.regular_files import mode_of
 from wd14.text import printable
@@ -121,7 +121,7 @@ class Looking:
         if facts is None or wants_thumbnail:
             picture = PictureFile(data, max_pixels=self._limits.max_pixels)
             with self._limits.opening(picture):
-                image = picture.rgb(upright=True)
+                image = picture.rgb(upright=True, at_least=2 * SIDE if facts is not None else None)
                 if wants_thumbnail:
                     looked.thumbnail, looked.has_new_thumbnail = thumbnail_of(image), True
                 if facts is None:

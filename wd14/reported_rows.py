@@ -16,12 +16,15 @@ class ReportedRows:
     Args:
         dataset: its folder; without a report there is nothing in here.
         remarks: told why a report cannot be read.
+
+    Attributes:
+        originals: from the sha256 of pictures that were changed when they were saved to those of their originals.
     """
 
     def __init__(self, dataset: Path | None, remarks: list[str]) -> None:
         self._by_output: dict[str, tuple[int, ReportedRow]] = {}
         self._missing: list[tuple[int, ReportedRow]] = []  # those without a place in the dataset
-        self._originals: dict[bytes, bytes] = {}
+        self.originals: dict[bytes, bytes] = {}
         self._next = 0  # of the missing ones
         report = None if dataset is None else dataset / ".wd14" / "report.json"
         if report is not None and mode_of(report):
@@ -37,11 +40,11 @@ class ReportedRows:
                 continue
             self._by_output[row.output] = number, row
             if row.saved:
-                self._originals[row.saved] = row.digest
+                self.originals[row.saved] = row.digest
 
     def original(self, digest: bytes) -> bytes:
         """The sha256 of the picture that one was made from when it was saved; of all others their own."""
-        return self._originals.get(digest, digest)
+        return self.originals.get(digest, digest)
 
     def of(self, path: str | None, digest: bytes) -> ReportedRow | None:
         """The row of a picture of the dataset.

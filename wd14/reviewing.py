@@ -8,9 +8,10 @@ A picture costs what it costs a check, and 2 ms for its thumbnail where that is 
 from __future__ import annotations
 
 import json
+import os
 from array import array
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,10 @@ from wd14.review.edits import LARGEST_EDITS, Edits, parse_edits
 from wd14.review.page_data import PageContents, Words, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.review.place import PagePlace
+from wd14.spelling import folded, with_spaces
 from wd14.stop import StopToken
 from wd14.text import count
-from wd14.types import Log, Progress, Status
+from wd14.types import Labels, Log, Progress, Status
 
 EDITS = "edits.json"
 
@@ -270,6 +272,7 @@ class _PageMaker:
                 for finding in check.findings
             ],
             edits=self._edit_entries,
+            originals=self._report.originals,
             thumbnails=self._without_thumbnail,
             tokens=None if rules is None else rules.tokens,
         )
@@ -279,12 +282,20 @@ class _PageMaker:
         if self._model is not None:
             return self._model.words
         # Their texts are left out: without the run's model, an edit is replayed as it was typed.
-        return None if self._labels is None else Words(self._labels, [()] * len(self._labels))
+        return None if self._labels is None else Words(self._spelled(self._labels), [()] * len(self._labels))
+
+    def _spelled(self, labels: Labels) -> Labels:
+        """Labels with spaces in their names where the captions have them: they are what a person is offered to add."""
+        known = {folded(name) for name in labels.names}
+        tags = [text for text in self._rows.texts() if folded(text) in known]
+        if sum(" " in tag for tag in tags) <= sum("_" in tag for tag in tags):
+            return labels
+        return replace(labels, names=tuple(map(with_spaces, labels.names)))
 
     def _dataset(self) -> dict[str, Any]:
         made, config = self._settings.made, CaptionConfig.from_values(self.parameters)
         is_known = self._settings.is_ours and not config.adds_no_tags
-        source = str(made.get("source") or "") if is_known else self._source
+        source = str(made.get("source") or "") if is_known else _whole_path(self._source)
         return {
             "name": self._known.source.name,
             "made_by": str(made.get("made_by") or ""),
@@ -293,9 +304,18 @@ class _PageMaker:
             "model": config.model if is_known else "",
             "caption_column": config.caption_column,
             "folder": self._place.way_to_pictures,
-            "options": "; ".join(set_in_words(config)),
+            "options": "; ".join(set_in_words(config)) if is_known else "",
             "command": command_in_words(source, config),
         }
+
+
+def _whole_path(source: str) -> str:
+    """A dataset as it is named from any folder."""
+    try:
+        path = Path(source).expanduser()
+    except RuntimeError:
+        return source
+    return os.path.abspath(path) if mode_of(path) else source  # noqa: PTH100 - without `..`, and its links stay
 
 
 def _status(reported: ReportedRow | None, error: str | None) -> Status:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pytest
 
-from tests.support.browser import Browser, Tab
-from tests.support.review_core import call, open_core
+from tests.support.browser import Tab
+from tests.support.review_core import call
 from tests.unit.caption.test_page_rules import CATEGORIES, NAMES, PLANS
 from wd14.caption.captioner import Captioner
 from wd14.caption.editing import Editor, whole_vocabulary
@@ -58,13 +56,6 @@ TYPED = ["solo", "Blue Hair", "saber_(fate)", "saber", "fate", "smile \\(open\\)
 Row = tuple[FloatArray, str | None]
 
 
-@pytest.fixture(scope="module")
-def core(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with chromium.person() as tab:
-        open_core(tab, tmp_path_factory.mktemp("core"))
-        yield tab
-
-
 class Case:
     """A run of two pictures under options drawn by chance, its page, and what a person does there."""
 
@@ -82,7 +73,9 @@ class Case:
         self.edits = [[self._edit() for _ in range(chance.randint(0, 3))] for _ in self.rows]
         if self.config.max_tokens:
             # What an existing caption, an edit and the model's tags have to share, only a run can work out.
-            self.edits = [[] if before is not None else own for own, (_, before) in zip(self.edits, self.rows, strict=True)]
+            self.edits = [
+                [] if before is not None else own for own, (_, before) in zip(self.edits, self.rows, strict=True)
+            ]
 
     def _row(self) -> Row:
         """Many equal scores, and many at a threshold or a hair beside it."""

@@ -66,6 +66,7 @@ def page(dataset: Path) -> Path:
     """Their page."""
     if not (dataset / ".wd14" / "review.html").exists():  # TEMPORARY
         import shutil
+
         write_page(dataset / ".wd14" / "review.html", json.loads((dataset / ".wd14" / "data.json").read_text()))
     return dataset / ".wd14" / "review.html"
 

@@ -42,6 +42,7 @@ SCRIPTS = (
     "completion.js",
     "dialogs.js",
     "edit_words.js",
+    "intended_edit.js",
     "edit_dialog.js",
     "selection.js",
     "ui.js",

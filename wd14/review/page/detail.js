@@ -210,11 +210,9 @@ class Detail {
     this.ui.edit("set", { caption }, [this.row]);
   }
 
-  addTyped() {
+  async addTyped() {
     const tag = this.addField.input.value.trim();
-    if (!tag) return;
-    this.addField.input.value = "";
-    this.ui.edit("add", { tag }, [this.row]);
+    if (tag && (await this.ui.edit("add", { tag }, [this.row]))) this.addField.input.value = "";
   }
 
   showCandidates() {

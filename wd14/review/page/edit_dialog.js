@@ -118,36 +118,25 @@ class EditDialog {
     return this.scopes.find(({ key }) => key === this.scope).rows();
   }
 
-  /** What is to be typed yet, or null. */
-  get lacking() {
-    if (OPERATIONS[this.op].includes("tag") && !this.args.tag) return "Type a tag.";
-    return this.op === "replace" && !this.args.with ? "Type what is to stand in its place." : null;
-  }
-
-  /** How many pictures would change; 0 while something is missing. */
-  counted() {
-    return this.lacking ? 0 : this.review.count(this.op, this.args, this.rows);
+  /** The edit as it stands in the dialog. */
+  get edit() {
+    return new IntendedEdit(this.review, this.op, this.args, this.rows);
   }
 
   showCount() {
     this.tagLine.hidden = !OPERATIONS[this.op].includes("tag");
     this.withLine.hidden = this.op !== "replace";
     this.captionLine.hidden = this.op !== "set";
-    const count = this.counted();
-    const copies = this.rows !== "all" && count > this.rows.length ? " (copies of the same picture change together)" : "";
-    this.count.textContent = this.lacking || `${plural(count, "picture")} would change${copies}.`;
-    this.go.textContent = editAction(this.op, count);
-    this.go.disabled = count === 0;
+    const { edit } = this;
+    const copies = edit.hasCopies ? " (copies of the same picture change together)" : "";
+    this.count.textContent = edit.fault ?? `${edit.countWords} would change${copies}.`;
+    this.go.textContent = edit.action;
+    this.go.disabled = edit.count === 0;
   }
 
   submit(event) {
-    const { op, args, rows } = this;
-    const count = this.counted();
-    if (!count) {
-      event.preventDefault();
-      return;
-    }
-    this.review.edit(op, args, rows);
-    this.ui.say(`${editDone({ op, ...args }, count)}.`, { undo: true });
+    const { edit } = this;
+    if (edit.count) this.ui.say(edit.perform(), { undo: true });
+    else event.preventDefault();
   }
 }

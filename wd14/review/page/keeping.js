@@ -53,7 +53,8 @@ class Keeper {
       this.failed(error);
       return null;
     }
-    return this.parsed(text);
+    // What this tab wrote itself has nothing new, and a long log takes long to look through.
+    return text !== null && text === this.written ? { saved: this.saved, entries: [] } : this.parsed(text);
   }
 
   /** What is kept, checked: a text that is not ours counts as nothing. */
@@ -84,7 +85,9 @@ class Keeper {
       entries: review.entries.map(packedEntry),
     };
     try {
-      localStorage.setItem(this.key, JSON.stringify(content));
+      const text = JSON.stringify(content);
+      localStorage.setItem(this.key, text);
+      Object.assign(this, { written: text, saved });
       this.hasFailed = false;
     } catch (error) {
       this.failed(error);
@@ -149,7 +152,15 @@ function unpackedEntry(entry) {
   return entry.rows === "all" ? entry : { ...entry, rows: unpackedRows(entry.rows) };
 }
 
+/** The rows of an entry never change: each list is packed once. */
+const PACKED_ROWS = new WeakMap();
+
 function packedRows(rows) {
+  if (!PACKED_ROWS.has(rows)) PACKED_ROWS.set(rows, rangesText(rows));
+  return PACKED_ROWS.get(rows);
+}
+
+function rangesText(rows) {
   const ranges = [];
   for (const row of rows) {
     const last = ranges.at(-1);

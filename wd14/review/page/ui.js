@@ -97,19 +97,15 @@ class Ui {
    * @returns {Promise<boolean>} whether it was done
    */
   async edit(op, args, rows, { ask = true } = {}) {
-    const count = this.review.count(op, args, rows);
-    if (!count) {
-      this.say(`${editWords({ op, ...args })}: no picture would change.`);
+    const edit = new IntendedEdit(this.review, op, args, rows);
+    if (!edit.count) {
+      this.say(edit.fault ?? `${edit.title}: no picture would change.`, { error: edit.fault !== null });
       return false;
     }
-    const what = {
-      title: `${editWords({ op, ...args })}?`,
-      text: `${plural(count, "picture")} will change.`,
-      action: editAction(op, count),
-    };
-    if (ask && (rows === "all" || rows.length > 1) && count > 1 && !(await this.confirm(what))) return false;
-    this.review.edit(op, args, rows);
-    this.say(`${editDone({ op, ...args }, count)}.`, { undo: true });
+    const what = { title: `${edit.title}?`, text: `${edit.countWords} will change.`, action: edit.action };
+    const isMany = (rows === "all" || rows.length > 1) && edit.count > 1;
+    if (ask && isMany && !(await this.confirm(what))) return false;
+    this.say(edit.perform(), { undo: true });
     return true;
   }
 
