@@ -9,7 +9,6 @@ import os
 import shlex
 import shutil
 import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,13 +99,6 @@ def parquet(photos: Path) -> Path:
     return photos.parent / "table.parquet"
 
 
-def zip_archive(photos: Path) -> Path:
-    with zipfile.ZipFile(photos.parent / "all.zip", "w") as archive:
-        for path in sorted(text_folder(photos).iterdir()):
-            archive.write(path, path.name)
-    return photos.parent / "all.zip"
-
-
 def tar_in_folder(photos: Path) -> Path:
     folder = photos.parent / "tars"
     folder.mkdir()
@@ -116,7 +108,7 @@ def tar_in_folder(photos: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("make", [text_folder, imagefolder, parquet, zip_archive, tar_in_folder])
+@pytest.mark.parametrize("make", [text_folder, imagefolder, parquet, tar_in_folder])
 def test_the_page_has_the_captions_that_its_command_gives(
     make: Callable[[Path], Path], photos: Path, cli: Run, tmp_path: Path
 ) -> None:
