@@ -236,6 +236,10 @@ def test_a_dataset_of_ours_has_the_page_of_its_run_again(ours: Path) -> None:
     assert {key for key in data if data[key] != of_the_run[key]} == set()
     assert data_of(page)["rules"] is not None
     assert "me, 1girl, solo, smile, sky, alice (wonder)" in captions_of(data)
+    edits = json.loads((ours / ".wd14/edits.json").read_text("utf-8"))
+    edits["edits"].append({"op": "add", "tag": "rocket", "rows": "all"})
+    (ours / ".wd14/edits.json").write_text(json.dumps(edits), "utf-8")
+    assert captions_of(page_of(ours)) == captions_of(data), "edits that were saved since are in no caption yet"
 
 
 def test_captions_that_somebody_changed_are_the_ones_to_go_on_from(ours: Path) -> None:
