@@ -42,8 +42,9 @@ from wd14.types import DecodedRow, FinishedRow, RowReport, Status, Summary, Toke
 
 if TYPE_CHECKING:
     from wd14.curation.trainers.collector import TrainerFiles
+    from wd14.result_check import ResultCheck
     from wd14.review_pass import ReviewPass
-    from wd14.study_pass import ResultCheck, Studied, StudyPass
+    from wd14.study_pass import Studied, StudyPass
 
 logger = logging.getLogger("wd14")
 
@@ -242,8 +243,7 @@ class _Job:
                 writing = BackgroundCall(
                     lambda: review.write(made, command_source, notes, self._edits.all), "wd14-review"
                 )
-                if (line := link.wait_for(writing)) is not None:
-                    link.say(line)
+                link.say_all(link.wait_for(writing))
             output = sink.finish(summary, made, notes)
             return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from wd14.errors import OutputError
 from wd14.messages import command_in_words, set_in_words
 from wd14.model.files.find import ModelFiles
 from wd14.page_model import PageModel
+from wd14.result_check import ResultCheck
 from wd14.review.edits import Edits
 from wd14.review.page import write_page
 from wd14.review.page_data import PageContents, page_data
@@ -55,14 +56,17 @@ class ReviewPass:
         self._rows: PageRows | None = None
         self._without_thumbnail: list[int] = []
         self._model: PageModel | None = None
+        self._check: ResultCheck | None = None
         self.thumbnails = ThumbnailFolder(folder / THUMBNAILS, MOST_PICTURES) if _is_small(total) else None
 
     def begin(
         self, model: ModelFiles, config: CaptionConfig, curation: Curation | None, tokens: TokenCounter | None
     ) -> None:
-        """Says how captions are made, before the first row comes."""
+        """Says how captions are made, before the first row comes. A run without a plan is checked for the page only."""
         self._config = config
         if self.thumbnails is not None:
+            if curation is None:
+                self._check = ResultCheck(config, model.labels, tokens, similar=False)
             page = self._model = PageModel(model.labels, config, model.thresholds, curation, tokens)
             self._rows = PageRows(config.caption_separator, page.texts, page.candidates())
 
@@ -73,6 +77,8 @@ class ReviewPass:
         if len(self._rows) >= MOST_PICTURES:
             self._give_up()
             return
+        if self._check is not None:
+            self._check.add(finished)
         row, report = finished.row, finished.report
         if not row.has_thumbnail:
             self._without_thumbnail.append(len(self._rows))
@@ -94,7 +100,7 @@ class ReviewPass:
     def _give_up(self) -> None:
         self._rows = None
         self._without_thumbnail.clear()
-        self._model = None
+        self._model = self._check = None
         if self.thumbnails is not None:
             self.thumbnails.stop()
 
@@ -104,8 +110,8 @@ class ReviewPass:
         source: str,
         notes: Mapping[str, Any],
         edits: Edits,
-    ) -> str | None:
-        """Writes the page; returns what a person should know where there is none.
+    ) -> Iterable[str]:
+        """Writes the page; returns what a person should know.
 
         Args:
             provenance: how the dataset was made.
@@ -119,8 +125,9 @@ class ReviewPass:
         rows, model = self._rows, self._model
         if rows is None or model is None:
             self._give_up()
-            return f"The review page is made for up to {MOST_PICTURES:,} pictures; for more: wd14-captioner review."
+            return [f"The review page is made for up to {MOST_PICTURES:,} pictures; for more: wd14-captioner review."]
         rules = model.rules(rows)
+        found = notes.get("findings", {"findings": []}) if self._check is None else self._check.conclude()[0]
         contents = PageContents(
             dataset=self._dataset(provenance, source),
             mark=str(provenance["made_at"]),
@@ -130,7 +137,7 @@ class ReviewPass:
             rules=rules.tables,
             rules_missing=rules.missing,
             plan=notes.get("plan"),
-            findings=notes.get("findings", {}).get("findings", ()),
+            findings=found["findings"],
             edits=edits.as_json(),
             originals=edits.originals,
             thumbnails=self._without_thumbnail,
@@ -140,7 +147,7 @@ class ReviewPass:
             write_page(self._folder / PAGE, page_data(rows, contents))
         except OSError as error:
             raise OutputError(f"cannot write the review page: {error.strerror or error}") from error
-        return None
+        return []
 
     def _dataset(self, provenance: Mapping[str, Any], source: str) -> dict[str, Any]:
         config = self._config

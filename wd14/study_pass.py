@@ -10,17 +10,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from wd14.caption.captioner import Captioner
-from wd14.check_settings import CheckSettings
 from wd14.config import NO_MODEL, CaptionConfig
 from wd14.curation.applying import curation_of
-from wd14.curation.checks.checker import Checker
-from wd14.curation.checks.finding import numbers_in_words
-from wd14.curation.checks.rule import CheckedRow
 from wd14.curation.plan import Plan, plan_text, read_plan
 from wd14.curation.plan_lines import plan_lines
 from wd14.curation.planning import make_plan
@@ -28,8 +24,9 @@ from wd14.curation.study import Study
 from wd14.errors import ConfigError, OutputError
 from wd14.model.files.find import ModelFiles
 from wd14.model.score_store.store import ScoreStore
+from wd14.result_check import ResultCheck
 from wd14.run_folder import RunFolder, clear_leftovers
-from wd14.types import Curation, DecodedRow, FinishedRow, Labels, TokenCounter
+from wd14.types import Curation, DecodedRow, Labels, TokenCounter
 
 #: Pictures whose captions are shown before and after.
 _MOST_SHOWN = 3
@@ -62,8 +59,7 @@ class Studied:
 
     def check(self, labels: Labels, tokens: TokenCounter | None) -> ResultCheck:
         """What checks the captions that are written."""
-        settings = CheckSettings(self.config, is_ours=True, planned=self.plan.left_out)
-        return ResultCheck(Checker(replace(settings.expected(labels), count_tokens=tokens)))
+        return ResultCheck(self.config, labels, tokens, planned=self.plan.left_out)
 
     def lines(self) -> Iterator[str]:
         """The plan as a table, and some captions before and after."""
@@ -75,31 +71,6 @@ class Studied:
             yield f"  after:  {after}"
         if self._saved_as is not None:
             yield f"The plan is in {self._saved_as}: edit it, and give it back as Plan (--plan)."
-
-
-class ResultCheck:
-    """Checks the dataset that is written, as `wd14-captioner check` does."""
-
-    def __init__(self, checker: Checker) -> None:
-        self._checker = checker
-
-    def add(self, finished: FinishedRow) -> None:
-        """Takes a row, if it was written."""
-        row, report = finished.row, finished.report
-        if report.name is None:
-            return
-        concept = row.input.folder.partition("/")[2]
-        self._checker.add(
-            CheckedRow(
-                report.name, report.caption, concept, facts=row.facts, scores=row.result.scores, digest=row.digest
-            )
-        )
-
-    def conclude(self) -> tuple[dict[str, Any], str]:
-        """The findings, as JSON can hold them, and a line that counts them."""
-        findings = self._checker.findings()
-        line = f"Check of the captions and pictures: {numbers_in_words(findings)}."
-        return {"findings": [finding.as_json() for finding in findings]}, line
 
 
 class StudyPass:

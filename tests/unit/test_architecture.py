@@ -54,6 +54,7 @@ UPPER = {
         "thumbnail_folder",
         "output_place",
         "page_model",
+        "result_check",
         "review_pass",
         "pipeline",
         "check_settings",
@@ -165,7 +166,7 @@ def test_heavy_packages_are_imported_late(modules: dict[str, ast.Module]) -> Non
     assert {name: found for name, found in heavy.items() if found} == {}
 
 
-def test_a_job_without_a_purpose_loads_no_curation(modules: dict[str, ast.Module]) -> None:
+def test_a_job_without_a_purpose_or_a_page_loads_no_curation(modules: dict[str, ast.Module]) -> None:
     loaded, todo = set[str](), ["wd14.cli.caption", "wd14.pipeline", "wd14.api"]
     while todo:
         if (name := todo.pop()) not in loaded:
