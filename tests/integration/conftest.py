@@ -6,11 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.support.browser import Browser, Tab
+from tests.support.review_core import open_core
 
 ROOT = Path(__file__).parents[2]
 #: Photographs that scikit-image and scikit-learn ship.
@@ -57,3 +60,11 @@ def cli(tmp_path: Path) -> Run:
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def core(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """The review page's scripts without its interface, in Chromium."""
+    with chromium.person() as tab:
+        open_core(tab, tmp_path_factory.mktemp("core"))
+        yield tab

@@ -14,17 +14,26 @@ _PAGE = Path(__file__).parents[2] / "wd14" / "review" / "page"
 _ASK = """
 window.ask = {
   folded: (texts) => texts.map(folded),
-  strips: (texts) => texts.map(stripped),
+  quoted: quotedWord,
+  wire: () => review.entries.map((entry) => review.wire(entry)),
   open: (data) => { window.review = new Review(data); },
   filter: (text) => {
     const { error } = review.setFilter(text);
     return error ?? Array.from(review.visible);
   },
+  refusal: (method, ...values) => {
+    try {
+      review[method](...values);
+    } catch (error) {
+      return error.message;
+    }
+    return "done";
+  },
   captions: () => Array.from({ length: review.rows }, (_, row) => review.caption(row)),
   state: () => Array.from({ length: review.rows }, (_, row) => ({
     base: review.baseCaption(row), now: review.caption(row), slides: review.slides(row),
     rejected: review.isRejected(row), edited: review.isEdited(row), tokens: review.tokens(row),
-    parts: review.parts(row), counts: Object.fromEntries(review.tagCounts()),
+    parts: review.parts(row),
   })),
 };
 """

@@ -2,7 +2,6 @@
 // as lists of text ids; only captions that are no plain list have a text as well.
 
 const UNKNOWN = 2;
-const NO_EDITS = [];
 
 class CaptionTable {
   /**
@@ -124,7 +123,21 @@ class CaptionTable {
 
   /** Works a row's caption out again, after its thresholds or its edits have changed. */
   refresh(row) {
-    this._edit(row, this._edits[row] ?? NO_EDITS, this.unedited, this._uneditedTexts);
+    const edits = this._edits[row];
+    if (edits === undefined) this._takeOver(row);
+    else this._edit(row, edits, this.unedited, this._uneditedTexts);
+  }
+
+  // The caption without edits is the caption.
+  _takeOver(row) {
+    this._count(row, -1);
+    this.current.copyRow(row, this.unedited);
+    const text = this._uneditedTexts.get(row);
+    if (text !== undefined) this._currentTexts.set(row, text);
+    else if (this._currentTexts.size) this._currentTexts.delete(row);
+    this.isRejected[row] = 0;
+    this.isEdited[row] = 0;
+    this._count(row, 1);
   }
 
   // Replays edits on the caption without edits, or on the caption as it is.

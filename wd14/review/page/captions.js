@@ -28,6 +28,9 @@ class CaptionRules {
     // Scores that are exactly that of the candidate before.
     const ties = dataset.data.candidates.ties ?? [];
     this._ties = new Set(ties.map(([row, place]) => dataset.candidateEnds[row] + place));
+    this._tags = dataset.candidateTags.slice(); // by row, in the order in which they are written
+    this._scores = dataset.candidateScores.slice();
+    this._isSorted = new Uint8Array(dataset.rows);
     this._needsScores = rules.max_tags > 0 || (rules.tokens ?? null) !== null;
     this._scoreOf = new Int32Array(tags); // of the row's kept tags: their place by score, 0 = best
     this._seen = new Int32Array(dataset.data.texts.length);
@@ -102,7 +105,7 @@ class CaptionRules {
   }
 
   _written(row, limits) {
-    const kept = this._sorted(this._refined(this._kept(row, limits)));
+    const kept = this._refined(this._kept(row, limits));
     this._round += 1;
     let ids = [];
     if (this._rules.characters_first) {
@@ -117,17 +120,39 @@ class CaptionRules {
     return ids;
   }
 
-  // The tags at or above their limits, best first.
+  // The tags at or above their limits, in the order in which they are written.
   _kept(row, limits) {
-    const { candidateTags, candidateScores, candidateEnds } = this._dataset;
+    const { candidateEnds } = this._dataset;
     const end = candidateEnds[row + 1];
     const kept = [];
     if (this._needsScores) this._rankScores(row);
+    if (this._isSorted[row] === 0) this._sort(row);
+    const { _tags: tags, _scores: scores } = this;
     for (let at = candidateEnds[row]; at < end; at++) {
-      const tag = candidateTags[at];
-      if (candidateScores[at] >= limits.kept[tag]) kept.push(tag);
+      const tag = tags[at];
+      if (scores[at] >= limits.kept[tag]) kept.push(tag);
     }
     return kept;
+  }
+
+  // Brings a row's candidates into the order in which they are written, once for all thresholds.
+  _sort(row) {
+    this._isSorted[row] = 1;
+    if (this._rules.order === "score") return;
+    const { candidateEnds } = this._dataset;
+    const { _tags: tags, _scores: scores, _sortKey: keys } = this;
+    const start = candidateEnds[row];
+    for (let i = start + 1; i < candidateEnds[row + 1]; i++) {
+      const [tag, score] = [tags[i], scores[i]];
+      const key = keys[tag];
+      let at = i;
+      for (; at > start && keys[tags[at - 1]] > key; at--) {
+        tags[at] = tags[at - 1];
+        scores[at] = scores[at - 1];
+      }
+      tags[at] = tag;
+      scores[at] = score;
+    }
   }
 
   _rankScores(row) {
@@ -146,11 +171,6 @@ class CaptionRules {
     const gone = new Set();
     for (const tag of tags) for (const other of this._implied.get(tag) ?? []) gone.add(other);
     return gone.size ? tags.filter((tag) => !gone.has(tag)) : tags;
-  }
-
-  _sorted(kept) {
-    if (this._rules.order !== "score") sortBy(kept, this._sortKey);
-    return kept;
   }
 
   // Appends the texts of tags to `ids`, each once.

@@ -45,6 +45,7 @@ class EditLog {
     const at = Math.max(Date.now(), (this.entries.at(-1)?.at ?? -1) + 1);
     const entry = { id: randomId(), at, rev: 0, undone: false, op };
     for (const key of OPERATIONS[op]) entry[key] = args[key];
+    if (args.keep !== undefined) entry.keep = args.keep;
     return this._put(checkEntry({ ...entry, rows }, Infinity));
   }
 
@@ -87,7 +88,7 @@ class EditLog {
 
 // The ids of a run's edits may be mere positions: those of another run are other edits.
 function isSameEdit(one, other) {
-  const content = ({ op, tag, caption, ...rest }) => JSON.stringify([op, tag, rest.with, caption, rest.rows]);
+  const content = ({ op, tag, caption, keep, ...rest }) => JSON.stringify([op, tag, rest.with, caption, keep, rest.rows]);
   return !one.given || content(one) === content(other);
 }
 
@@ -96,7 +97,7 @@ function givenEntry(edit, position, before) {
   const entry = { id: edit.id ?? `run-${position}`, at: Math.max(edit.at ?? 0, earliest), rev: 0, undone: false };
   entry.given = true;
   entry.op = edit.op;
-  for (const key of OPERATIONS[edit.op]) entry[key] = edit[key];
+  for (const key of [...OPERATIONS[edit.op], "keep"]) if (key in edit) entry[key] = edit[key];
   entry.rows = edit.rows;
   if (edit.lost?.length) entry.lost = edit.lost;
   return entry;
@@ -120,6 +121,8 @@ function checkEntry(entry, rows) {
     typeof entry.undone === "boolean" &&
     Object.hasOwn(OPERATIONS, entry.op) &&
     OPERATIONS[entry.op].every((key) => typeof entry[key] === "string") &&
+    (entry.tag === undefined || stripped(entry.tag) !== "") &&
+    (entry.keep === undefined || (entry.op === "reject" && entry.keep === "first")) &&
     (entry.rows === "all" || (Array.isArray(entry.rows) && (entry.rows.every(isRow) || entry.rows.every(isSha))));
   if (!isEntry) throw new TypeError(`expected an entry of the log of edits, got ${JSON.stringify(entry)?.slice(0, 200)}`);
   return entry;

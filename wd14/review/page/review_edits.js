@@ -1,13 +1,19 @@
 // Review: a person's edits, undo and redo, and how they leave the page.
 
+const LONGEST_TAG = 1000;
+const LONGEST_CAPTION = 100000;
+const UNWRITABLE = /[\x00-\x1f\x7f\x85\u2028\u2029]/;
+
 class ReviewEdits {
   /**
    * Edits captions.
    *
    * @param {"add" | "remove" | "replace" | "set" | "reject"} op
-   * @param {{tag?: string, with?: string, caption?: string}} args what the op needs
+   * @param {{tag?: string, with?: string, caption?: string, keep?: "first"}} args what the op needs; a reject that keeps
+   *     the first leaves of pictures that are the same the first one in
    * @param {Iterable<number> | "all"} rows
    * @returns the log's entry
+   * @throws {TypeError} a run would refuse the edit
    */
   edit(op, args, rows) {
     const entry = this.log.add(op, this._named(args ?? {}), this._widened(rows));
@@ -19,8 +25,24 @@ class ReviewEdits {
   // A tag by the name that it has in every style.
   _named(args) {
     const named = { ...args };
-    for (const key of ["tag", "with"]) if (args[key]) named[key] = this._typed.nameOf(stripped(args[key]));
+    if (args.caption?.includes("\0") || args.caption?.length > LONGEST_CAPTION) {
+      throw new TypeError(`expected a caption of at most ${LONGEST_CAPTION} characters, none of them a NUL`);
+    }
+    for (const key of ["tag", "with"]) {
+      if (typeof args[key] !== "string") continue;
+      this._checkTag(args[key]);
+      named[key] = this._typed.nameOf(stripped(args[key]));
+    }
     return named;
+  }
+
+  // What a run refuses, as wd14/review/edits.py has it.
+  _checkTag(tag) {
+    const bare = stripped(this.dataset.separator);
+    const isCut = bare !== "" && tag.includes(bare) && !this._typed.isKnown(tag);
+    if (isCut || tag.length > LONGEST_TAG || UNWRITABLE.test(tag)) {
+      throw new TypeError(`expected one tag in one line, without the captions' separator, got ${JSON.stringify(tag)}`);
+    }
   }
 
   // Edits are kept by the pictures' contents: what is done to one is done to all that are the same.
@@ -42,9 +64,10 @@ class ReviewEdits {
   }
 
   // Pictures that failed have no caption.
-  _rowsOf(entry) {
-    const rows = entry.rows === "all" ? this._allRows : entry.rows;
-    return rows.filter((row) => this.dataset.statuses[row] !== FAILED);
+  _rowsOf({ rows, keep }) {
+    const { statuses, twins } = this.dataset;
+    const isMeant = keep === "first" ? (row) => (twins.get(row)?.[0] ?? row) !== row : () => true;
+    return (rows === "all" ? this._allRows : rows).filter((row) => statuses[row] !== FAILED && isMeant(row));
   }
 
   get _allRows() {
@@ -60,7 +83,7 @@ class ReviewEdits {
   count(op, args, rows) {
     const edit = this._editor.compiled({ op, ...args });
     let count = 0;
-    for (const row of this._rowsOf({ rows: this._widened(rows) })) if (this._table.wouldChange(row, edit)) count += 1;
+    for (const row of this._rowsOf({ rows: this._widened(rows), keep: args?.keep })) if (this._table.wouldChange(row, edit)) count += 1;
     return count;
   }
 
@@ -145,7 +168,7 @@ class ReviewEdits {
   exportEdits() {
     const edits = this.log.active().map((entry) => {
       const edit = { op: entry.op };
-      for (const key of OPERATIONS[entry.op]) edit[key] = entry[key];
+      for (const key of [...OPERATIONS[entry.op], "keep"]) if (key in entry) edit[key] = entry[key];
       return { ...edit, rows: this.wire(entry).rows, id: entry.id, at: entry.at };
     });
     return { version: 1, edits };

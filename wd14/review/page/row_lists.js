@@ -43,17 +43,31 @@ class RowLists {
 
   /** Replaces a row's list by the first `length` numbers of `from`. */
   set(row, from, length) {
-    if (length > this._room[row]) {
-      const room = length + 4;
-      if (this._used + room > this.items.length) this._grow(room);
-      this.starts[row] = this._used;
-      this._room[row] = room;
-      this._used += room;
-    }
+    if (length > this._room[row]) this._move(row, length);
     const { items } = this;
     const start = this.starts[row];
     for (let i = 0; i < length; i++) items[start + i] = from[i];
     this.lengths[row] = length;
+  }
+
+  /** Replaces a row's list by that of another table. */
+  copyRow(row, other) {
+    const length = other.lengths[row];
+    if (length > this._room[row]) this._move(row, length);
+    const { items } = this;
+    const from = other.items;
+    const [start, otherStart] = [this.starts[row], other.starts[row]];
+    for (let i = 0; i < length; i++) items[start + i] = from[otherStart + i];
+    this.lengths[row] = length;
+  }
+
+  // Gives a row a place of its own at the end.
+  _move(row, length) {
+    const room = length + 8;
+    if (this._used + room > this.items.length) this._grow(room);
+    this.starts[row] = this._used;
+    this._room[row] = room;
+    this._used += room;
   }
 
   // Moves what is in use into a larger array.

@@ -9,10 +9,13 @@ class TagSearch {
     this._dataset = dataset;
     this._texts = dataset.texts;
     this._table = table;
-    this._tagOf = new Map(); // by text id: the first tag that is written so
-    const { names, texts } = dataset.vocabulary;
-    this._foldedNames = names.map(folded);
-    texts.forEach((ids, tag) => ids.forEach((id) => this._tagOf.has(id) || this._tagOf.set(id, tag)));
+    this._tagOf = new Map(); // by folded spelling: the first tag that is written or named so
+    for (const own of dataset.tagSpellings.keys()) this._note(own, dataset.tagSpellings[own].slice(1));
+    for (const own of dataset.tagSpellings.keys()) this._note(own, dataset.tagSpellings[own].slice(0, 1));
+  }
+
+  _note(tag, spellings) {
+    for (const key of spellings) if (!this._tagOf.has(key)) this._tagOf.set(key, tag);
   }
 
   /**
@@ -23,17 +26,20 @@ class TagSearch {
    */
   find(prefix, limit) {
     const key = folded(prefix);
-    const found = [];
-    for (let id = 0; id < this._texts.size; id++) {
-      const tag = this._tagOf.get(id);
+    const { folds, foldNames, size } = this._texts;
+    const found = new Map(); // by folded spelling: of several texts the most frequent
+    for (let id = 0; id < size; id++) {
+      const name = foldNames[folds[id]];
+      const tag = this._tagOf.get(name);
       const count = this._table.countOf(id);
       if (tag === undefined && count === 0) continue;
-      const own = rankOfMatch(this._texts.foldNames[this._texts.folds[id]], key);
-      const rank = tag === undefined ? own : Math.min(own, rankOfMatch(this._foldedNames[tag], key));
-      if (rank < 3) found.push({ id, tag, count, rank });
+      const names = tag === undefined ? [name] : [name, this._dataset.tagSpellings[tag][0]];
+      const rank = Math.min(...names.map((one) => rankOfMatch(one, key)));
+      if (rank < 3 && !(found.get(name)?.count >= count)) found.set(name, { id, tag, count, rank });
     }
-    found.sort((one, other) => one.rank - other.rank || other.count - one.count || one.id - other.id);
-    return found.slice(0, limit).map(({ id, tag, count }) => this._shown(id, tag, count));
+    const best = [...found.values()];
+    best.sort((one, other) => one.rank - other.rank || other.count - one.count || one.id - other.id);
+    return best.slice(0, limit).map(({ id, tag, count }) => this._shown(id, tag, count));
   }
 
   _shown(id, tag, count) {

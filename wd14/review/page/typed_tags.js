@@ -78,6 +78,11 @@ class TypedTags {
     return keys;
   }
 
+  /** Whether the model has the tag. */
+  isKnown(typed) {
+    return this._known.byText.find(typed).length > 0 || this._known.byName.find(typed).length > 0;
+  }
+
   /** The place of a part of a caption, lower = earlier. */
   rank(part) {
     let rank = this._rankOf.get(part);
