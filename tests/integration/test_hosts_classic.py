@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.support.classic_host import ClassicHost
+from tests.support.classic_host import ClassicHost, opened_document
 from tests.support.slow import slow_model
 
 CONFIG: dict[str, Any] = {
@@ -82,7 +83,7 @@ def test_a_queued_job_ends_under_generated_datasets(host: ClassicHost, photos: P
     assert index["location"] == "local"
     assert index["json_data"]["sample_count"] == 5
     assert done.data["generator"] == "colours, general 0.35"
-    last = done.output.splitlines()[-2:]
+    last = done.output.splitlines()[-4:]
     assert last[0] == "\x1b[1;32mResult: the dataset my-captions (Datasets > Generated Datasets)\x1b[0m"
     assert "set Caption Column to caption" in last[1]
     assert {"start_time", "end_time", "template_name"} <= set(done.data)
@@ -90,6 +91,16 @@ def test_a_queued_job_ends_under_generated_datasets(host: ClassicHost, photos: P
         assert words in done.output
     assert fingerprint(host.datasets / "my-pics") == before
     assert left_in_temp(host) == []
+
+
+def test_view_output_ends_with_a_link_that_opens_the_review_page(host: ClassicHost) -> None:
+    """The page is one file: from there it does not reach the dataset's pictures."""
+    add_pictures(host, 3)
+    done = host.run(CONFIG)
+    page = opened_document(host.workspace, done.output.splitlines()[-1])
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert [base64.b64decode(each)[8:12] for each in data["thumbnails"]["inline"]] == [b"WEBP"] * 3
+    assert data["dataset"]["folder"] == ""
 
 
 def test_a_server_that_reads_the_output_no_longer_costs_no_job(host: ClassicHost) -> None:

@@ -197,6 +197,8 @@ def test_the_page_has_a_contact_sheet_the_captions_and_the_report(workspace: Wor
     assert json.loads((artifacts / "wd14_report.json").read_text())["summary"]["captioned"] == 5
     with Image.open(artifacts / "contact_sheet.png") as sheet:
         assert (sheet.format, sheet.width > 1000) == ("PNG", True)
+    assert (artifacts / "review.html").read_text("utf-8").count('"inline":["') == 1
+    assert "Review page: the artifact review.html" in done.output
     (table,) = done.data["eval_results"]  # the host's list of tables
     rows = list(csv.reader(Path(table).read_text("utf-8").splitlines()))
     assert rows[0] == ["picture", "caption"]

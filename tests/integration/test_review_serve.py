@@ -22,8 +22,16 @@ from PIL import Image
 
 from tests.integration.conftest import ROOT, Run
 from tests.support.onnx_models import wd14_folder
+from tests.support.planted import PICTURES, plant
 from wd14 import serving
 from wd14.cli.main import main
+from wd14.config import CaptionConfig
+from wd14.pipeline import caption_dataset
+from wd14.review.edit_file import EditFile
+from wd14.review.entries import Entry
+from wd14.reviewing import review_dataset
+from wd14.serving import ApplyJob
+from wd14.stop import StopToken
 
 COLOURS = ("red", "green", "blue", "white")
 
@@ -179,6 +187,30 @@ def test_the_source_that_is_named_is_captioned(pictures: Path, model: Path, tmp_
     assert captions(Path(state["output"])) == captions(tmp_path / "set")
 
 
+def test_the_plan_of_a_studied_dataset_stays_what_it_was(tmp_path: Path) -> None:
+    """Its captions came from the plan that lies with it; another study, without the rejected ones, may differ."""
+    planted = plant(tmp_path / "planted")
+    values = {"purpose": "character", "trigger_words": "mychar", "custom_model": str(planted.model)}
+    made = caption_dataset(planted.pictures, CaptionConfig.from_values(values), output=tmp_path / "set")
+    dataset = Path(made.output or "")
+    plan = dataset / ".wd14" / "plan.json"
+    decided = json.loads(plan.read_text("utf-8"))
+    kept = next(each for each in decided["decisions"] if each["decision"] == "folded")
+    kept["decision"] = "kept"  # as a person would who edits it
+    plan.write_text(json.dumps(decided), "utf-8")
+    rejected = [sha(planted.pictures / name) for name in ("00.png", "01.png")]
+    edits = EditFile(dataset)
+    edits.merge([Entry("a", 1, {"op": "reject", "rows": rejected})])
+    job = ApplyJob(review_dataset(dataset), dataset, None, edits.path, say=lambda _: None, stop=StopToken())
+    job.start({})
+    job.wait()
+    assert job.state()["error"] is None
+    found = captions(Path(job.state()["output"]))
+    assert len(found) == PICTURES - 2
+    spelled = kept["tag"].replace("_", " "), kept["tag"]
+    assert any(word in caption for caption in found.values() for word in spelled)
+
+
 def test_ctrl_c_leaves_the_edits_and_no_half_dataset(pictures: Path, model: Path, tmp_path: Path, cli: Run) -> None:
     assert cli("caption", pictures, "--custom-model", model, "--output", "set").returncode == 0
     with served(tmp_path / "set") as page:
@@ -214,4 +246,6 @@ def test_without_the_extra_packages_one_line_says_what_to_install(
 def test_options_of_the_server_need_it(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["review", str(pictures), "--port", "8000"]) == 2
     assert capsys.readouterr().err == "wd14-captioner: --port needs --serve\n"
+    assert main(["review", str(pictures), "--serve", "--output", "page.html"]) == 2
+    assert "do not go together" in capsys.readouterr().err
     assert not (pictures / ".wd14").exists()

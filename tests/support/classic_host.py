@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from werkzeug.utils import secure_filename
 
 from tests.support import classic_sdk
 
@@ -40,6 +44,19 @@ class Execution:
         if self.data.get("completion_status"):
             return f"Failure: {self.data['completion_details']}"
         return "No job completion status. Task may have failed."
+
+
+def opened_document(workspace: Path, line: str) -> str:
+    """What the host answers when the link in a line of View Output is clicked."""
+    link = re.search("\x1b]8;;([^\x1b]+)\x1b\\\\.+\x1b]8;;\x1b\\\\", line)
+    assert link is not None, line
+    parts = urlsplit(link[1])
+    assert (parts.scheme, parts.netloc) == ("http", "localhost:8338")
+    path = re.fullmatch("/experiment/([^/]+)/documents/open/([^/]+)", parts.path)
+    assert path is not None, parts.path
+    experiment, name = map(secure_filename, path.groups())
+    folder = secure_filename(parse_qs(parts.query)["folder"][0])
+    return (workspace / "experiments" / experiment / "documents" / folder / name).read_text("utf-8")
 
 
 class RunningJob:
@@ -90,7 +107,8 @@ class ClassicHost:
         self.datasets = self.workspace / "datasets"
         self.plugin = self.workspace / "plugins" / "wd14_captioner"
         self.source_code = home / "src"
-        for folder in (self.datasets, self.workspace / "temp", self.plugin, self.source_code):
+        experiment = self.workspace / "experiments" / "alpha"
+        for folder in (self.datasets, self.workspace / "temp", experiment, self.plugin, self.source_code):
             folder.mkdir(parents=True)
         for name in FILES:
             if (ROOT / name).exists():

@@ -26,9 +26,6 @@ _OFF = 2
 _STEPS = 10_000
 _NO_RANK = 1e9
 
-#: Options of their own that categories have; the others are entries of `--category-thresholds`.
-_OPTIONS = {"general": "--general-threshold", "character": "--character-threshold"}
-
 
 @dataclass(frozen=True)
 class Rules:
@@ -128,7 +125,7 @@ def _threshold_tables(labels: Labels, options: CaptionConfig, published: Mapping
     last = [each for each in reversed(SINGLE_CATEGORIES) if getattr(options, each) == "last"]
     return {
         "thresholds": {each: _four_digits(fixed_threshold(each, options, published)) for each in categories},
-        "threshold_options": {each: _OPTIONS.get(each, f"--category-thresholds={each}") for each in categories},
+        "category_thresholds": dict(options.category_thresholds),
         "single": {each: _single(each, labels, options, categories) for each in SINGLE_CATEGORIES},
         "first": first,
         "last": last,

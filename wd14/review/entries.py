@@ -14,7 +14,7 @@ from wd14.errors import ConfigError
 from wd14.review.edits import parse_entry
 
 #: What an edit says, without what tells it from others.
-_EDIT_KEYS = ("op", "tag", "with", "caption", "rows")
+_EDIT_KEYS = ("op", "tag", "with", "caption", "keep", "rows")
 
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 #: The largest whole number that JavaScript has.

@@ -143,10 +143,10 @@ def test_what_cannot_be_worked_out_is_said(values: dict[str, Any], words: str) -
     assert words in rules.missing
 
 
-def test_thresholds_are_named_by_their_options_and_off_is_two() -> None:
+def test_thresholds_by_category_are_told_and_off_is_two() -> None:
     labels = Labels(NAMES, CATEGORIES)
     config = CaptionConfig.from_values({"category_thresholds": "artist=off", "general_threshold": "0.123456"})
     rules = PageModel(labels, config, {}).rules(PageRows(", ", PageModel(labels, config, {}).texts)).tables
     assert rules is not None
     assert rules["thresholds"] == {"general": 0.1235, "character": 0.85, "copyright": 0.35, "artist": 2}
-    assert rules["threshold_options"]["artist"] == "--category-thresholds=artist"
+    assert rules["category_thresholds"] == {"artist": 2}

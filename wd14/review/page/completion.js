@@ -23,8 +23,13 @@ class Completion {
     if (input.parentNode) input.replaceWith(this.element);
     this.element.append(input, this.list);
     setAttributes(input, {
-      role: "combobox", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
-      "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": this.id,
+      role: "combobox",
+      autocomplete: "off",
+      autocapitalize: "off",
+      spellcheck: "false",
+      "aria-autocomplete": "list",
+      "aria-expanded": "false",
+      "aria-controls": this.id,
     });
     input.addEventListener("input", () => this.show(this.find(input.value)));
     input.addEventListener("keydown", (event) => this.onKey(event));
@@ -46,9 +51,16 @@ class Completion {
   }
 
   option({ text, count, category }, place) {
-    return h("div", { role: "option", id: `${this.id}-${place}`, dataset: { place }, "aria-selected": "false" },
+    return h(
+      "div",
+      { role: "option", id: `${this.id}-${place}`, dataset: { place }, "aria-selected": "false" },
       h("span", { text, "data-category": category }),
-      h("span", { class: "muted number", text: count ? grouped(count) : "", "aria-label": plural(count || 0, "picture") }));
+      h("span", {
+        class: "muted number",
+        text: count ? grouped(count) : "",
+        "aria-label": plural(count || 0, "picture"),
+      }),
+    );
   }
 
   choose(place) {

@@ -27,8 +27,11 @@ class Detail {
     this.figure = h("figure", {});
     this.facts = h("p", { class: "muted small" });
     this.messages = h("div", { class: "messages" });
-    this.addField = tagField(this.review, { "aria-label": "Add a tag to this picture", placeholder: "add a tag", id: "add-tag" },
-      () => this.addTyped());
+    this.addField = tagField(
+      this.review,
+      { "aria-label": "Add a tag to this picture", placeholder: "add a tag", id: "add-tag" },
+      () => this.addTyped(),
+    );
     this.addField.input.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.isComposing) this.addTyped();
     });
@@ -39,24 +42,56 @@ class Detail {
     this.edits = h("section", { "aria-label": "Edits of this picture" });
     this.element.append(
       h("header", { class: "detail-head" }, this.previous, this.next, this.place, this.title, this.reject, close),
-      h("div", { class: "detail-body" },
+      h(
+        "div",
+        { class: "detail-body" },
         h("div", { class: "detail-picture" }, this.figure, this.facts),
-        h("div", { class: "detail-side" }, this.messages, this.tags.element,
-          h("div", { class: "add-line" }, this.addField.element, button("Add", () => this.addTyped())),
-          this.captionBox, this.candidates, this.before, this.findings, this.edits)),
+        h(
+          "div",
+          { class: "detail-side" },
+          this.messages,
+          this.tags.element,
+          h(
+            "div",
+            { class: "add-line" },
+            this.addField.element,
+            button("Add", () => this.addTyped()),
+          ),
+          this.captionBox,
+          this.candidates,
+          this.before,
+          this.findings,
+          this.edits,
+        ),
+      ),
     );
   }
 
   buildCaption() {
-    this.text = h("textarea", { class: "field", "aria-label": "Caption as text", id: "caption-text", spellcheck: "false" });
+    this.text = h("textarea", {
+      class: "field",
+      "aria-label": "Caption as text",
+      id: "caption-text",
+      spellcheck: "false",
+    });
     this.text.addEventListener("input", () => this.showCaptionButtons());
     this.text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.setCaption(this.text.value);
     });
-    this.setButton = button("Set caption", () => this.setCaption(this.text.value), { class: "small", title: "Ctrl+Enter" });
-    this.baseButton = button("As the run wrote it", () => this.setCaption(this.review.baseCaption(this.row)), { class: "small" });
-    this.captionBox = h("details", {}, h("summary", { text: "Caption as text" }), this.text,
-      h("div", { class: "actions" }, this.setButton, this.baseButton));
+    this.setButton = button("Set caption", () => this.setCaption(this.text.value), {
+      class: "small",
+      title: "Ctrl+Enter",
+    });
+    this.baseButton = button("As the run wrote it", () => this.setCaption(this.review.baseCaption(this.row)), {
+      class: "small",
+    });
+    this.captionBox = h(
+      "details",
+      {},
+      h("summary", { text: "Caption as text" }),
+      this.text,
+      h("div", { class: "actions" }, this.setButton, this.baseButton),
+    );
   }
 
   /** Shows a row. The focus goes to its name, unless one is working in the grid. */
@@ -98,10 +133,20 @@ class Detail {
     if (picture instanceof HTMLImageElement) picture.alt = `Picture ${dataset.name(row) || dataset.source(row)}`;
     const address = dataset.picture(row);
     const isShown = picture instanceof HTMLImageElement && address;
-    const link = isShown ? h("a", { href: address, target: "_blank", rel: "noopener noreferrer", title: "Open the picture itself" }, picture) : picture;
+    const link = isShown
+      ? h(
+          "a",
+          { href: address, target: "_blank", rel: "noopener noreferrer", title: "Open the picture itself" },
+          picture,
+        )
+      : picture;
     this.figure.replaceChildren(link);
     const size = dataset.size(row);
-    const facts = [size && `${size.width} × ${size.height}`, dataset.source(row), dataset.sha(row) && `sha256 ${dataset.sha(row).slice(0, 12)}…`];
+    const facts = [
+      size && `${size.width} × ${size.height}`,
+      dataset.source(row),
+      dataset.sha(row) && `sha256 ${dataset.sha(row).slice(0, 12)}…`,
+    ];
     this.facts.textContent = facts.filter(Boolean).join(" · ");
   }
 
@@ -110,7 +155,8 @@ class Detail {
     if (this.row === null) return;
     const { row, review, dataset } = this;
     const place = this.grid.rows.indexOf(row);
-    this.place.textContent = place < 0 ? "not shown by the filter" : `${grouped(place + 1)} of ${grouped(this.grid.rows.length)}`;
+    this.place.textContent =
+      place < 0 ? "not shown by the filter" : `${grouped(place + 1)} of ${grouped(this.grid.rows.length)}`;
     this.previous.disabled = place === 0;
     this.next.disabled = place === this.grid.rows.length - 1;
     this.title.textContent = dataset.name(row) || dataset.source(row);
@@ -133,8 +179,12 @@ class Detail {
       dataset.status(row) === "failed" && ["error", `Failed: ${dataset.reason(row)}`],
       isRejected && ["warn", "Rejected: this picture will not be in the dataset."],
       ...dataset.notes(row).map((note) => ["muted", note]),
-      !dataset.rulesMissing && dataset.status(row) !== "failed" && !review.slides(row)
-        && ["muted", "Thresholds do not move this caption: it does not follow from the scores alone."],
+      !dataset.rulesMissing &&
+        dataset.status(row) !== "failed" &&
+        !review.slides(row) && [
+          "muted",
+          "Thresholds do not move this caption: it does not follow from the scores alone.",
+        ],
     ].filter(Boolean);
     this.messages.replaceChildren(...lines.map(([kind, text]) => h("p", { class: kind, text })));
   }
@@ -160,22 +210,34 @@ class Detail {
     this.ui.edit("set", { caption }, [this.row]);
   }
 
-  addTyped() {
+  async addTyped() {
     const tag = this.addField.input.value.trim();
-    if (!tag) return;
-    this.addField.input.value = "";
-    this.ui.edit("add", { tag }, [this.row]);
+    if (tag && (await this.ui.edit("add", { tag }, [this.row]))) this.addField.input.value = "";
   }
 
   showCandidates() {
     const missing = missingCandidates(this.review, this.row);
     const shown = this.showsAll ? missing : missing.slice(0, CANDIDATES_SHOWN);
     const focused = [...this.candidates.querySelectorAll("button")].indexOf(document.activeElement);
-    const buttons = shown.map((candidate) => candidateButton(candidate, () => this.ui.edit("add", { tag: candidate.name }, [this.row])));
-    const more = missing.length > shown.length
-      ? button(`${grouped(missing.length - shown.length)} more`, () => { this.showsAll = true; this.showCandidates(); }, { class: "small quiet" }) : null;
+    const buttons = shown.map((candidate) =>
+      candidateButton(candidate, () => this.ui.edit("add", { tag: candidate.name }, [this.row])),
+    );
+    const more =
+      missing.length > shown.length
+        ? button(
+            `${grouped(missing.length - shown.length)} more`,
+            () => {
+              this.showsAll = true;
+              this.showCandidates();
+            },
+            { class: "small quiet" },
+          )
+        : null;
     this.candidates.hidden = missing.length === 0;
-    this.candidates.replaceChildren(h("h3", { text: "Scored, not in the caption" }), h("div", { class: "candidates" }, ...buttons, more));
+    this.candidates.replaceChildren(
+      h("h3", { text: "Scored, not in the caption" }),
+      h("div", { class: "candidates" }, ...buttons, more),
+    );
     if (focused >= 0) this.candidates.querySelectorAll("button")[Math.min(focused, missing.length - 1)]?.focus();
   }
 
@@ -193,30 +255,24 @@ class Detail {
 /** A picture's candidates whose text is not in its caption, best first. */
 function missingCandidates(review, row) {
   const present = new Set(review.parts(row).map((part) => folded(part.text)));
-  return review.dataset.candidates(row).filter((one) => !present.has(folded(one.text || one.name)) && !present.has(folded(one.name)));
+  return review.dataset
+    .candidates(row)
+    .filter((one) => !present.has(folded(one.text || one.name)) && !present.has(folded(one.name)));
 }
 
 function candidateButton({ name, text, category, score }, onClick) {
-  const element = h("button", { class: "candidate", "data-category": category, title: `${name}: ${category}, ${score.toFixed(4)}`, on: { click: onClick } },
-    h("span", { class: "visually-hidden", text: "Add" }), h("span", { text: text || name }), h("span", { class: "number score", text: scoreText(score) }));
+  const element = h(
+    "button",
+    {
+      class: "candidate",
+      "data-category": category,
+      title: `${name}: ${category}, ${score.toFixed(4)}`,
+      on: { click: onClick },
+    },
+    h("span", { class: "visually-hidden", text: "Add" }),
+    h("span", { text: text || name }),
+    h("span", { class: "number score", text: scoreText(score) }),
+  );
   element.style.setProperty("--score", `${Math.round(score * 100)}%`);
   return element;
-}
-
-/** Rejects a picture, or takes that back. */
-function toggleRejection(ui, row) {
-  if (ui.review.isRejected(row)) takeBackRejection(ui, row);
-  else ui.edit("reject", {}, [row]);
-}
-
-/** Undoes every rejection of a row; pictures that were rejected together with it stay rejected. */
-function takeBackRejection(ui, row) {
-  const { review } = ui;
-  const all = review.entries.filter((entry) => entry.op === "reject" && !entry.undone && (entry.rows === "all" || entry.rows.includes(row)));
-  for (const entry of all) {
-    const others = (entry.rows === "all" ? Array.from({ length: review.rows }, (_, each) => each) : entry.rows).filter((each) => each !== row);
-    review.setUndone(entry.id, true);
-    if (others.length) review.edit("reject", {}, others);
-  }
-  ui.say("The picture is in the dataset again.");
 }

@@ -15,8 +15,10 @@ function showBefore(section, review, row) {
 function comparison(title, before, now, review) {
   const { separator } = review.dataset;
   const [old, present] = [splitParts(before, separator), splitParts(now, separator)];
+  const sorted = (parts) => parts.map(folded).sort().join(separator);
+  const isReordered = sorted(old) === sorted(present);
   return [
-    h("h3", { text: title }),
+    h("h3", { text: isReordered ? `${title}: the same tags in another order` : title }),
     h("p", { class: "compared" }, ...marked(old, present, "del", separator)),
     h("p", { class: "compared" }, ...marked(present, old, "ins", separator)),
   ];
@@ -37,10 +39,25 @@ function showRowFindings(section, review, row) {
   section.hidden = findings.length === 0;
   section.replaceChildren(
     h("h3", { text: "Findings" }),
-    h("ul", { class: "row-findings" }, ...findings.map((finding) => h("li", {},
-      h("span", { class: `badge ${{ error: "bad", warning: "warn" }[finding.severity] || ""}`, text: finding.severity }),
-      " ", h("strong", { text: finding.rule }), " ", finding.reason,
-      finding.advice ? h("span", { class: "muted", text: ` ${finding.advice}` }) : null))),
+    h(
+      "ul",
+      { class: "row-findings" },
+      ...findings.map((finding) =>
+        h(
+          "li",
+          {},
+          h("span", {
+            class: `badge ${{ error: "bad", warning: "warn" }[finding.severity] || ""}`,
+            text: finding.severity,
+          }),
+          " ",
+          h("strong", { text: finding.rule }),
+          " ",
+          finding.reason,
+          finding.advice ? h("span", { class: "muted", text: ` ${finding.advice}` }) : null,
+        ),
+      ),
+    ),
   );
 }
 
@@ -59,15 +76,29 @@ function editList(ui, entries) {
 function editLine(ui, entry) {
   const words = editWords(entry);
   const label = entry.undone ? "Do again" : "Take back";
-  return h("li", { class: entry.undone ? "undone" : null },
-    h("span", {}, h("span", { text: words, class: "edit-words" }), " ",
+  return h(
+    "li",
+    { class: entry.undone ? "undone" : null },
+    h(
+      "span",
+      {},
+      h("span", { text: words, class: "edit-words" }),
+      " ",
       h("span", { class: "muted number", text: rowsWords(entry.rows) + (entry.given ? ", given to the run" : "") }),
-      entry.lost?.length ? h("span", { class: "warn", text: ` ${plural(entry.lost.length, "picture")} not in this dataset` }) : null),
-    button(label, async () => {
-      const count = entry.rows === "all" ? ui.review.rows : entry.rows.length;
-      const text = `This edit names ${rowsWords(entry.rows)}.`;
-      if (count > 1 && !(await ui.confirm({ title: `${label}: ${words}?`, text, action: label }))) return;
-      ui.review.setUndone(entry.id, !entry.undone);
-      ui.say(`${entry.undone ? "Taken back" : "Done again"}: ${words}.`);
-    }, { class: "small", "aria-label": `${label}: ${words}` }));
+      entry.lost?.length
+        ? h("span", { class: "warn", text: ` ${plural(entry.lost.length, "picture")} not in this dataset` })
+        : null,
+    ),
+    button(
+      label,
+      async () => {
+        const count = entry.rows === "all" ? ui.review.rows : entry.rows.length;
+        const text = `This edit names ${rowsWords(entry.rows)}.`;
+        if (count > 1 && !(await ui.confirm({ title: `${label}: ${words}?`, text, action: label }))) return;
+        ui.review.setUndone(entry.id, !entry.undone);
+        ui.say(`${entry.undone ? "Taken back" : "Done again"}: ${words}.`);
+      },
+      { class: "small", "aria-label": `${label}: ${words}` },
+    ),
+  );
 }

@@ -16,9 +16,18 @@ function openDialog({ title, body, buttons = [], isWide = false, close: closeTex
   const before = document.activeElement;
   const id = `dialog-title-${++dialogCount}`;
   const heading = h("h2", { text: title, id, tabindex: "-1", autofocus: true });
-  const form = h("form", { method: "dialog", class: "dialog-frame" },
-    h("header", {}, heading), h("div", { class: "dialog-body" }, ...body),
-    h("footer", {}, button(closeText, () => dialog.close()), ...buttons));
+  const form = h(
+    "form",
+    { method: "dialog", class: "dialog-frame" },
+    h("header", {}, heading),
+    h("div", { class: "dialog-body" }, ...body),
+    h(
+      "footer",
+      {},
+      button(closeText, () => dialog.close()),
+      ...buttons,
+    ),
+  );
   const dialog = h("dialog", { class: isWide ? "wide-dialog" : null, "aria-labelledby": id }, form);
   document.body.append(dialog);
   const closed = new Promise((resolve) => {
@@ -40,7 +49,9 @@ async function confirmDialog({ title, text, action, danger = false }) {
   let answer = false;
   const yes = h("button", { class: `button primary${danger ? " danger-primary" : ""}`, text: action });
   yes.type = "submit";
-  yes.addEventListener("click", () => { answer = true; });
+  yes.addEventListener("click", () => {
+    answer = true;
+  });
   const { closed } = openDialog({ title, body: [h("p", { text })], buttons: [yes], close: "Cancel" });
   yes.focus();
   await closed;
@@ -55,7 +66,9 @@ async function askTagDialog(review, { title, label, value = "", action }) {
   yes.type = "submit";
   const body = [h("label", { class: "stacked" }, label, element)];
   const { dialog, closed } = openDialog({ title, body, buttons: [yes], close: "Cancel" });
-  dialog.querySelector("form").addEventListener("submit", () => { answer = input.value.trim() || null; });
+  dialog.querySelector("form").addEventListener("submit", () => {
+    answer = input.value.trim() || null;
+  });
   input.focus();
   input.select();
   await closed;

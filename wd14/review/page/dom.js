@@ -62,7 +62,7 @@ function scoreText(score) {
   return score > 0.995 || score < 0.1 ? score.toFixed(3) : score.toFixed(2);
 }
 
-/** Calls `work` once, `wait` milliseconds after the last of a series of calls; `.now()` calls it at once if it waits. */
+/** Calls `work` once, `wait` milliseconds after the last of many calls; `.now()` calls it at once if it waits. */
 function settled(work, wait) {
   let timer = 0;
   const later = () => {

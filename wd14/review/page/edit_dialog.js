@@ -9,7 +9,13 @@ function openEditDialog(ui, op, args) {
   new EditDialog(ui, op, args).open();
 }
 
-const EDIT_CHOICES = [["add", "Add"], ["remove", "Remove"], ["replace", "Replace"], ["set", "Set caption"], ["reject", "Reject"]];
+const EDIT_CHOICES = [
+  ["add", "Add"],
+  ["remove", "Remove"],
+  ["replace", "Replace"],
+  ["set", "Set caption"],
+  ["reject", "Reject"],
+];
 
 class EditDialog {
   constructor(ui, op, args) {
@@ -32,12 +38,20 @@ class EditDialog {
     const { selection, openedRow } = this.ui;
     const scopes = [];
     const one = { key: "one", text: "this picture", rows: () => [openedRow] };
-    const chosen = { key: "selection", text: `the selection (${grouped(selection.size)})`, rows: () => selection.rows() };
+    const chosen = {
+      key: "selection",
+      text: `the selection (${grouped(selection.size)})`,
+      rows: () => selection.rows(),
+    };
     if (selection.size > 1) scopes.push(chosen);
     if (openedRow !== null) scopes.push(one);
     if (selection.size === 1 && openedRow === null) scopes.push(chosen);
     const shown = this.review.visible;
-    scopes.push({ key: "shown", text: `all that the filter shows (${grouped(shown.length)})`, rows: () => Array.from(shown) });
+    scopes.push({
+      key: "shown",
+      text: `all that the filter shows (${grouped(shown.length)})`,
+      rows: () => Array.from(shown),
+    });
     scopes.push({ key: "all", text: `the whole dataset (${grouped(this.review.rows)})`, rows: () => "all" });
     return scopes;
   }
@@ -45,12 +59,28 @@ class EditDialog {
   open() {
     this.tagLine = h("div", { class: "stacked" }, h("label", { for: "edit-tag", text: "Tag" }), this.tag.element);
     this.withLine = h("div", { class: "stacked" }, h("label", { for: "edit-with", text: "With" }), this.other.element);
-    this.captionLine = h("div", { class: "stacked" }, h("label", { for: "edit-caption", text: "Caption" }), this.caption);
+    this.captionLine = h(
+      "div",
+      { class: "stacked" },
+      h("label", { for: "edit-caption", text: "Caption" }),
+      this.caption,
+    );
     const body = [
-      this.radios("What", "edit-op", EDIT_CHOICES, this.op, (value) => { this.op = value; }),
-      this.tagLine, this.withLine, this.captionLine,
-      this.radios("Which pictures", "edit-scope", this.scopes.map(({ key, text }) => [key, text]), this.scope,
-        (value) => { this.scope = value; }),
+      this.radios("What", "edit-op", EDIT_CHOICES, this.op, (value) => {
+        this.op = value;
+      }),
+      this.tagLine,
+      this.withLine,
+      this.captionLine,
+      this.radios(
+        "Which pictures",
+        "edit-scope",
+        this.scopes.map(({ key, text }) => [key, text]),
+        this.scope,
+        (value) => {
+          this.scope = value;
+        },
+      ),
       this.count,
     ];
     const { dialog } = openDialog({ title: "Edit pictures", body, buttons: [this.go], close: "Cancel" });
@@ -88,33 +118,25 @@ class EditDialog {
     return this.scopes.find(({ key }) => key === this.scope).rows();
   }
 
-  get lacksTag() {
-    return OPERATIONS[this.op].includes("tag") && !this.args.tag;
-  }
-
-  /** How many pictures would change; 0 while something is missing. */
-  counted() {
-    return this.lacksTag ? 0 : this.review.count(this.op, this.args, this.rows);
+  /** The edit as it stands in the dialog. */
+  get edit() {
+    return new IntendedEdit(this.review, this.op, this.args, this.rows);
   }
 
   showCount() {
     this.tagLine.hidden = !OPERATIONS[this.op].includes("tag");
     this.withLine.hidden = this.op !== "replace";
     this.captionLine.hidden = this.op !== "set";
-    const count = this.counted();
-    this.count.textContent = this.lacksTag ? "Type a tag." : `${plural(count, "picture")} would change.`;
-    this.go.textContent = editAction(this.op, count);
-    this.go.disabled = count === 0;
+    const { edit } = this;
+    const copies = edit.hasCopies ? " (copies of the same picture change together)" : "";
+    this.count.textContent = edit.fault ?? `${edit.countWords} would change${copies}.`;
+    this.go.textContent = edit.action;
+    this.go.disabled = edit.count === 0;
   }
 
   submit(event) {
-    const { op, args, rows } = this;
-    const count = this.counted();
-    if (!count) {
-      event.preventDefault();
-      return;
-    }
-    this.review.edit(op, args, rows);
-    this.ui.say(`${editDone({ op, ...args }, count)}.`, { undo: true });
+    const { edit } = this;
+    if (edit.count) this.ui.say(edit.perform(), { undo: true });
+    else event.preventDefault();
   }
 }

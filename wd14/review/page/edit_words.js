@@ -9,16 +9,17 @@ const EDIT_VERBS = {
 };
 
 /** `Replace “smile” with “grin”`; with `done`: `Replaced …`. */
-function editWords({ op, tag, with: other, caption }, done = false) {
+function editWords({ op, tag, with: other, caption, keep }, done = false) {
   const verb = EDIT_VERBS[op][done ? "done" : "now"];
   if (op === "set") return done && caption !== undefined ? `${verb} “${shortened(caption, 60)}”` : verb;
-  if (op === "reject") return verb;
+  if (op === "reject") return keep ? `${verb} all copies but the first` : verb;
   return `${verb} “${shortened(tag, 60)}”${op === "replace" ? ` with “${shortened(other || "", 60)}”` : ""}`;
 }
 
 /** `Added “smile” to 12 pictures`. */
 function editDone(edit, count) {
-  return `${[editWords({ ...edit, caption: undefined }, true), EDIT_VERBS[edit.op].join].filter(Boolean).join(" ")} ${plural(count, "picture")}`;
+  const words = editWords({ ...edit, caption: undefined }, true);
+  return [words, edit.keep ? "of" : EDIT_VERBS[edit.op].join, plural(count, "picture")].filter(Boolean).join(" ");
 }
 
 /** `Add to 12 pictures`: what a button says. */

@@ -23,7 +23,9 @@ function entriesOfFile(text) {
     throw new Error(`This is no edits.json: it cannot be read as JSON (${error.message}).`);
   }
   if (file?.version !== 1 || !Array.isArray(file.edits)) {
-    throw new Error('This is no edits.json of a version that this page knows: {"version": 1, "edits": […]} was expected.');
+    throw new Error(
+      'This is no edits.json of a version that this page knows: {"version": 1, "edits": […]} was expected.',
+    );
   }
   const now = Date.now(); // edits of another program, that say no time, come last
   return file.edits.map((edit, place) => entryOfFile(edit, place, now));
@@ -35,15 +37,23 @@ function entryOfFile(edit, place, now) {
   if (!known || !hasRows || known.some((key) => typeof edit[key] !== "string")) {
     throw new Error(`Edit ${place + 1} of the file is not one: an "op", what it needs, and "rows" were expected.`);
   }
-  const entry = { id: typeof edit.id === "string" ? edit.id : `file-${place}-${hashText(JSON.stringify(edit))}`,
-    at: Number.isFinite(edit.at) ? edit.at : now + place, rev: 0, undone: false, op: edit.op, rows: edit.rows };
+  const entry = {
+    id: typeof edit.id === "string" ? edit.id : `file-${place}-${hashText(JSON.stringify(edit))}`,
+    at: Number.isFinite(edit.at) ? edit.at : now + place,
+    rev: 0,
+    undone: false,
+    op: edit.op,
+    rows: edit.rows,
+  };
   for (const key of known) entry[key] = edit[key];
+  if (edit.keep === "first") entry.keep = edit.keep;
   return entry;
 }
 
 /** A short text that differs for different texts: the same file, opened twice, gives the same entries. */
 function hashText(text) {
   let hash = 0xcbf29ce484222325n;
-  for (let at = 0; at < text.length; at++) hash = ((hash ^ BigInt(text.charCodeAt(at))) * 0x100000001b3n) & 0xffffffffffffffffn;
+  for (let at = 0; at < text.length; at++)
+    hash = ((hash ^ BigInt(text.charCodeAt(at))) * 0x100000001b3n) & 0xffffffffffffffffn;
   return hash.toString(16);
 }

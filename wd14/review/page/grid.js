@@ -103,8 +103,13 @@ class Grid {
   makeCell(row) {
     const cell = h("div", { class: "cell", role: "option", id: `cell-${row}`, dataset: { row } });
     cell.append(
-      h("div", { class: "picture" }, pictureElement(this.review.dataset, row, this.view.size),
-        h("span", { class: "check", "aria-hidden": "true" }), h("span", { class: "marks" })),
+      h(
+        "div",
+        { class: "picture" },
+        pictureElement(this.review.dataset, row, this.view.size),
+        h("span", { class: "check", "aria-hidden": "true" }),
+        h("span", { class: "marks" }),
+      ),
       h("div", { class: "below" }),
     );
     this.updateCell(cell, row);
@@ -126,10 +131,17 @@ class Grid {
     cell.classList.toggle("rejected", isRejected);
     cell.classList.toggle("failed", hasFailed);
     cell.setAttribute("aria-selected", String(this.selection.has(row)));
-    const words = [isRejected && "rejected", hasFailed && "failed", isEdited && !isRejected && "edited"].filter(Boolean);
-    cell.setAttribute("aria-label", [dataset.name(row) || dataset.source(row), ...words, text || "no caption"].join(", "));
+    const words = [isRejected && "rejected", hasFailed && "failed", isEdited && !isRejected && "edited"].filter(
+      Boolean,
+    );
+    cell.setAttribute(
+      "aria-label",
+      [dataset.name(row) || dataset.source(row), ...words, text || "no caption"].join(", "),
+    );
     cell.title = dataset.source(row);
-    cell.querySelector(".marks").replaceChildren(...words.map((word) => h("span", { class: `mark-${word}`, text: word })));
+    cell
+      .querySelector(".marks")
+      .replaceChildren(...words.map((word) => h("span", { class: `mark-${word}`, text: word })));
     cell.querySelector(".below").replaceChildren(...this.belowPicture(row, hasFailed, text));
   }
 
@@ -139,7 +151,11 @@ class Grid {
     if (!text) return [h("span", { class: "muted", text: "no caption" })];
     if (this.view.below === "caption") return [text];
     return this.review.parts(row).flatMap((part, place) => {
-      const tag = h("span", { text: part.text, "data-category": part.category, class: part.fromPerson ? "from-person" : null });
+      const tag = h("span", {
+        text: part.text,
+        "data-category": part.category,
+        class: part.fromPerson ? "from-person" : null,
+      });
       return place ? [" · ", tag] : [tag];
     });
   }
@@ -175,7 +191,8 @@ class Grid {
     const top = Math.floor(this.active / this.columns) * this.lineHeight;
     const { scrollTop, clientHeight } = this.scroller;
     if (top < scrollTop) this.scroller.scrollTop = top;
-    else if (top + this.lineHeight > scrollTop + clientHeight) this.scroller.scrollTop = top + this.lineHeight - clientHeight + CELL_GAP;
+    else if (top + this.lineHeight > scrollTop + clientHeight)
+      this.scroller.scrollTop = top + this.lineHeight - clientHeight + CELL_GAP;
     this.fill();
     this.pointAtActive();
     if (focus) this.element.focus({ preventScroll: true });
@@ -220,8 +237,16 @@ class Grid {
   /** Moves the active cell; with shift the selection follows. @returns {boolean} whether the key was one of ours */
   onKey(event) {
     const page = Math.max(1, Math.floor(this.scroller.clientHeight / this.lineHeight)) * this.columns;
-    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns, PageDown: page, PageUp: -page,
-      Home: -this.rows.length, End: this.rows.length };
+    const steps = {
+      ArrowRight: 1,
+      ArrowLeft: -1,
+      ArrowDown: this.columns,
+      ArrowUp: -this.columns,
+      PageDown: page,
+      PageUp: -page,
+      Home: -this.rows.length,
+      End: this.rows.length,
+    };
     const step = steps[event.key];
     if (step === undefined || event.altKey) return false;
     if (event.shiftKey && this.selection.anchor === null) this.selection.anchor = this.activeRow;

@@ -19,17 +19,30 @@ const FILTER_HELP = [
 
 /** @param {Page} page */
 function openHelp(page) {
-  const tables = page.keyboard.groups.map(({ title, keys }) => helpTable(title, keys.map(({ shown, text }) => [keyNames(shown), text])));
-  const filter = helpTable("Filter", FILTER_HELP.map(([word, text]) => [h("code", { text: word }), text]));
+  const tables = page.keyboard.groups.map(({ title, keys }) =>
+    helpTable(
+      title,
+      keys.map(({ shown, text }) => [keyNames(shown), text]),
+    ),
+  );
+  const filter = helpTable(
+    "Filter",
+    FILTER_HELP.map(([word, text]) => [h("code", { text: word }), text]),
+  );
   const letters = h("input", { type: "checkbox", id: "letters", checked: page.view.letters });
   letters.addEventListener("change", () => page.setView({ letters: letters.checked }));
   openDialog({
-    title: "Help", isWide: true,
+    title: "Help",
+    isWide: true,
     body: [
       h("div", { class: "help" }, ...tables, filter),
       h("p", {}, h("label", { for: "letters" }, letters, " Single letters and digits work as keys")),
-      h("p", { class: "muted" }, "On pictures: a click selects, with Ctrl adds, with Shift extends; a double click opens. "
-        + "Edits stay in this browser until they are saved; undo and redo never lose one."),
+      h(
+        "p",
+        { class: "muted" },
+        "On pictures: a click selects, with Ctrl adds, with Shift extends; a double click opens. " +
+          "Edits stay in this browser until they are saved; undo and redo never lose one.",
+      ),
     ],
   });
 }
@@ -42,6 +55,14 @@ function keyNames(shown) {
 }
 
 function helpTable(title, lines) {
-  return h("table", {}, h("caption", { text: title }),
-    h("tbody", {}, ...lines.map(([head, text]) => h("tr", {}, h("th", { scope: "row" }, ...[head].flat()), h("td", { text })))));
+  return h(
+    "table",
+    {},
+    h("caption", { text: title }),
+    h(
+      "tbody",
+      {},
+      ...lines.map(([head, text]) => h("tr", {}, h("th", { scope: "row" }, ...[head].flat()), h("td", { text }))),
+    ),
+  );
 }

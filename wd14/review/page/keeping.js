@@ -53,7 +53,8 @@ class Keeper {
       this.failed(error);
       return null;
     }
-    return this.parsed(text);
+    // What this tab wrote itself has nothing new, and a long log takes long to look through.
+    return text !== null && text === this.written ? { saved: this.saved, entries: [] } : this.parsed(text);
   }
 
   /** What is kept, checked: a text that is not ours counts as nothing. */
@@ -61,7 +62,9 @@ class Keeper {
     if (text === null) return null;
     try {
       const kept = JSON.parse(text);
-      return Array.isArray(kept?.entries) ? { ...kept, entries: kept.entries.filter((entry) => isEntry(entry, this.review.rows)) } : null;
+      return Array.isArray(kept?.entries)
+        ? { ...kept, entries: kept.entries.filter((entry) => isEntry(entry, this.review.rows)) }
+        : null;
     } catch (error) {
       this.ui.say(`What this browser kept of earlier edits cannot be read: ${error.message}`, { error: true });
       return null;
@@ -75,9 +78,16 @@ class Keeper {
     const { review } = this;
     if (!review.entries.length && !kept && !this.movedThresholds()) return;
     const saved = review.unsaved ? kept?.saved : logText(review);
-    const content = { version: 1, thresholds: this.movedThresholds() || {}, saved, entries: review.entries.map(packedEntry) };
+    const content = {
+      version: 1,
+      thresholds: this.movedThresholds() || {},
+      saved,
+      entries: review.entries.map(packedEntry),
+    };
     try {
-      localStorage.setItem(this.key, JSON.stringify(content));
+      const text = JSON.stringify(content);
+      localStorage.setItem(this.key, text);
+      Object.assign(this, { written: text, saved });
       this.hasFailed = false;
     } catch (error) {
       this.failed(error);
@@ -95,7 +105,9 @@ class Keeper {
     this.hasFailed = true;
     const isFull = error.name === "QuotaExceededError" || error.name === "NS_ERROR_DOM_QUOTA_REACHED";
     const why = isFull ? "its storage for pages is full" : error.message;
-    this.ui.say(`This browser does not keep the edits (${why}): a reload would lose them. Save them to a file.`, { error: true });
+    this.ui.say(`This browser does not keep the edits (${why}): a reload would lose them. Save them to a file.`, {
+      error: true,
+    });
   }
 
   /** Listens to changes here and in other tabs; keeps once more when the page goes. */
@@ -118,13 +130,17 @@ class Keeper {
 }
 
 /** What an edit is, without when it was made: equal edits have equal texts. */
-function editText({ op, tag, with: other, caption, rows }) {
-  return JSON.stringify([op, tag, other, caption, rows]);
+function editText({ op, tag, with: other, caption, keep, rows }) {
+  return JSON.stringify([op, tag, other, caption, keep, rows]);
 }
 
 /** The state of the log: which entries count. */
 function logText(review) {
-  return review.entries.filter((entry) => !entry.undone).map((entry) => entry.id).sort().join(" ");
+  return review.entries
+    .filter((entry) => !entry.undone)
+    .map((entry) => entry.id)
+    .sort()
+    .join(" ");
 }
 
 /** An entry with its rows as text: "0-299,305". */
@@ -136,7 +152,15 @@ function unpackedEntry(entry) {
   return entry.rows === "all" ? entry : { ...entry, rows: unpackedRows(entry.rows) };
 }
 
+/** The rows of an entry never change: each list is packed once. */
+const PACKED_ROWS = new WeakMap();
+
 function packedRows(rows) {
+  if (!PACKED_ROWS.has(rows)) PACKED_ROWS.set(rows, rangesText(rows));
+  return PACKED_ROWS.get(rows);
+}
+
+function rangesText(rows) {
   const ranges = [];
   for (const row of rows) {
     const last = ranges.at(-1);
@@ -156,8 +180,14 @@ function unpackedRows(text) {
 
 /** Whether a kept value is an entry of the log that this dataset can have. */
 function isEntry(entry, rows) {
-  const isKnown = entry && typeof entry.id === "string" && Object.hasOwn(OPERATIONS, entry.op) && Number.isFinite(entry.at)
-    && Number.isInteger(entry.rev) && typeof entry.undone === "boolean" && typeof entry.rows === "string";
+  const isKnown =
+    entry &&
+    typeof entry.id === "string" &&
+    Object.hasOwn(OPERATIONS, entry.op) &&
+    Number.isFinite(entry.at) &&
+    Number.isInteger(entry.rev) &&
+    typeof entry.undone === "boolean" &&
+    typeof entry.rows === "string";
   if (!isKnown || OPERATIONS[entry.op].some((key) => typeof entry[key] !== "string")) return false;
   if (entry.rows === "all") return true;
   if (!/^(\d+(-\d+)?(,\d+(-\d+)?)*)?$/.test(entry.rows)) return false;

@@ -49,10 +49,20 @@ class Page {
   }
 
   wireHead() {
-    const onClick = { undo: () => this.ui.undo(), redo: () => this.ui.redo(), history: () => this.openHistory(), "open-file": () => this.saver.open(),
-      save: () => this.saver.save(), help: () => openHelp(this), "filter-help": () => openHelp(this), apply: () => this.server.apply(),
+    const onClick = {
+      undo: () => this.ui.undo(),
+      redo: () => this.ui.redo(),
+      history: () => this.openHistory(),
+      "open-file": () => this.saver.open(),
+      save: () => this.saver.save(),
+      help: () => openHelp(this),
+      "filter-help": () => openHelp(this),
+      apply: () => this.server.apply(),
       theme: () => this.setTheme(THEMES[(THEMES.indexOf(this.view.theme) + 1) % THEMES.length]),
-      "select-all": () => this.selectShown(), "select-none": () => this.ui.selection.clear(), edit: () => this.ui.bulk("add") };
+      "select-all": () => this.selectShown(),
+      "select-none": () => this.ui.selection.clear(),
+      edit: () => this.ui.bulk("add"),
+    };
     for (const [id, run] of Object.entries(onClick)) byId(id).addEventListener("click", run);
     byId("apply").hidden = !this.server?.canApply;
   }
@@ -61,7 +71,10 @@ class Page {
     const filter = byId("filter");
     const apply = settled(() => this.ui.applyFilter(), 120);
     // Before the listener below: Enter and Escape are the list's while it is open.
-    withCompletion(filter, { find: (text) => filterSuggestions(this.review, text), take: (text) => this.takeSuggestion(text) });
+    withCompletion(filter, {
+      find: (text) => filterSuggestions(this.review, text),
+      take: (text) => this.takeSuggestion(text),
+    });
     filter.addEventListener("input", apply);
     filter.addEventListener("keydown", (event) => this.onFilterKey(event));
     const size = byId("size");
@@ -106,13 +119,16 @@ class Page {
     const shown = review.visible.length;
     const selected = ui.selection.size ? `, ${grouped(ui.selection.size)} selected` : "";
     byId("count").textContent = `${grouped(shown)} of ${plural(review.rows, "picture")} shown${selected}`;
-    byId("nothing").textContent = review.rows ? "No picture is shown: nothing fits the filter." : "This dataset has no pictures.";
+    byId("nothing").textContent = review.rows
+      ? "No picture is shown: nothing fits the filter."
+      : "This dataset has no pictures.";
     byId("undo").disabled = !review.canUndo;
     byId("redo").disabled = !review.canRedo;
     byId("select-none").disabled = ui.selection.size === 0;
     byId("edit-count").textContent = grouped(review.entries.filter((entry) => !entry.undone).length);
     byId("save").classList.toggle("primary", review.unsaved);
-    byId("kept").textContent = review.unsaved ? (this.server ? "Saving…" : "Unsaved edits (kept in this browser)") : "";
+    const words = this.server ? "Saving…" : "Unsaved edits (kept in this browser)";
+    byId("kept").textContent = review.unsaved ? words : "";
     document.title = document.title.replace(/^\* /, "").replace(/^/, review.unsaved ? "* " : "");
   }
 
@@ -203,7 +219,9 @@ class Page {
     const place = h("div");
     const show = () => {
       const entries = [...this.review.entries].reverse();
-      place.replaceChildren(entries.length ? editList(this.ui, entries.slice(0, 500)) : h("p", { class: "muted", text: "No edits yet." }));
+      place.replaceChildren(
+        entries.length ? editList(this.ui, entries.slice(0, 500)) : h("p", { class: "muted", text: "No edits yet." }),
+      );
     };
     show();
     const { closed } = openDialog({ title: "Edits", isWide: true, body: [place] });
@@ -211,7 +229,9 @@ class Page {
     this.review.onChange((what) => {
       if (isOpen && what.has("log")) show();
     });
-    closed.then(() => { isOpen = false; });
+    closed.then(() => {
+      isOpen = false;
+    });
   }
 }
 
@@ -229,8 +249,12 @@ function filterSuggestions(review, text) {
 function keptView() {
   try {
     const kept = JSON.parse(localStorage.getItem(VIEW_KEY) || "{}");
-    const isFit = { size: (value) => value >= 80 && value <= 480, below: (value) => value in CELL_LINES, theme: (value) => THEMES.includes(value),
-      letters: (value) => typeof value === "boolean" };
+    const isFit = {
+      size: (value) => value >= 80 && value <= 480,
+      below: (value) => value in CELL_LINES,
+      theme: (value) => THEMES.includes(value),
+      letters: (value) => typeof value === "boolean",
+    };
     return Object.fromEntries(Object.entries(kept).filter(([key, value]) => isFit[key]?.(value)));
   } catch {
     return {}; // a view that is not kept costs nothing
@@ -253,6 +277,8 @@ function startPage() {
 try {
   startPage();
 } catch (error) {
-  byId("main").replaceChildren(h("p", { class: "error page-error", role: "alert", text: `This page cannot be shown: ${error.message}` }));
+  byId("main").replaceChildren(
+    h("p", { class: "error page-error", role: "alert", text: `This page cannot be shown: ${error.message}` }),
+  );
   throw error;
 }

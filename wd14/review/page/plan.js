@@ -163,22 +163,24 @@ class PlanPanel {
     };
     const isWritten = decision === "kept" || decision === "ask";
     const words = [isWritten ? ui.quoted(tag) : (scored(tag) ?? ui.quoted(tag))];
-    if (beside) words.push(ui.quoted(beside));
+    if (beside) words.push(scored(beside) ?? ui.quoted(beside));
     return words.join(" ");
   }
 
   makeDiffering() {
-    const { differing = [] } = this.plan;
+    const { differing = [], differing_in_all: inAll = differing.length } = this.plan;
     if (differing.length === 0) return [];
-    const rows = differing.map((each) => each.row).filter((row) => row !== null && row !== undefined);
-    const all = button(
-      `Show all ${plural(rows.length, "picture")}`,
-      () => this.ui.showRows(rows, "differ from the others"),
-      { class: "quiet" },
-    );
+    const showAll = () =>
+      this.ui.showRows(
+        differing.map((each) => each.row),
+        "differ from the others",
+      );
+    const all = button(`Show ${plural(differing.length, "picture")}`, showAll, { class: "quiet" });
     const list = h("ul", { class: "plan-differing" });
     const more = fillInSteps(list, differing, PLAN_LINES, (each) => this.makeDifferent(each), "picture");
-    return [h("h2", { text: "Pictures that differ" }), all, list, more];
+    const others = inAll - differing.length;
+    const rest = others > 0 ? h("p", { class: "muted", text: `${plural(others, "more picture")} differ less.` }) : "";
+    return [h("h2", { text: "Pictures that differ" }), all, list, more, rest];
   }
 
   makeDifferent({ row, lacks, instead = [], reason }) {

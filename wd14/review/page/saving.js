@@ -32,16 +32,26 @@ class Saver {
     const count = this.review.exportEdits().edits.length;
     const buttons = [];
     if (this.canUseFolders) {
-      buttons.push(button("Save into the dataset's folder…", () => {
-        close();
-        this.chooseFolder();
-      }));
+      buttons.push(
+        button("Save into the dataset's folder…", () => {
+          close();
+          this.chooseFolder();
+        }),
+      );
     }
-    buttons.push(button("Download edits.json", () => {
-      close();
-      this.download();
-    }, { class: "primary" }));
-    const where = this.canUseFolders ? "Into the dataset's folder, or as a download." : "This browser saves files as downloads.";
+    buttons.push(
+      button(
+        "Download edits.json",
+        () => {
+          close();
+          this.download();
+        },
+        { class: "primary" },
+      ),
+    );
+    const where = this.canUseFolders
+      ? "Into the dataset's folder, or as a download."
+      : "This browser saves files as downloads.";
     const body = [h("p", { text: `${plural(count, "edit")} in edits.json. ${where}` })];
     const { close } = openDialog({ title: "Save the edits", body, buttons, close: "Cancel" });
   }
@@ -57,7 +67,11 @@ class Saver {
     link.click();
     link.remove();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
-    this.done("edits.json was downloaded.", "Make the dataset with your edits, in the folder of the downloaded file:", "edits.json");
+    this.done(
+      "edits.json was downloaded.",
+      "Make the dataset with your edits, in the folder of the downloaded file:",
+      "edits.json",
+    );
   }
 
   async chooseFolder() {
@@ -70,7 +84,7 @@ class Saver {
     await this.saveTo(this.folder);
   }
 
-  /** Writes into `.wd14` of a dataset of ours, else into the folder itself; another's edits there are not lost unasked. */
+  /** Writes into `.wd14` of a dataset of ours, else into the folder; another's edits there are not lost unasked. */
   async saveTo(folder) {
     try {
       const place = await editsPlace(folder);
@@ -82,7 +96,9 @@ class Saver {
       this.done(`Saved: ${place.path}.`, "Make the dataset with your edits, in the folder that holds it:", place.path);
     } catch (error) {
       this.folder = null;
-      this.ui.say(`The edits could not be saved there (${error.message}). Choose another folder, or download them.`, { error: true });
+      this.ui.say(`The edits could not be saved there (${error.message}). Choose another folder, or download them.`, {
+        error: true,
+      });
       this.ask();
     }
   }
@@ -100,13 +116,20 @@ class Saver {
     try {
       entries = entriesOfFile(text);
     } catch (error) {
-      return this.ui.confirm({ title: "Replace edits.json?", text: `The one in that folder cannot be read: ${error.message}`, action: "Replace it" });
+      return this.ui.confirm({
+        title: "Replace edits.json?",
+        text: `The one in that folder cannot be read: ${error.message}`,
+        action: "Replace it",
+      });
     }
     const foreign = this.unknown(entries);
     if (!foreign.length) return true;
     const isWanted = await this.ui.confirm({
-      title: "Take over the edits there?", action: "Take over and save",
-      text: `The edits.json in that folder has ${plural(foreign.length, "edit")} that this page does not have. They can be taken over; then all are saved.`,
+      title: "Take over the edits there?",
+      action: "Take over and save",
+      text:
+        `The edits.json in that folder has ${plural(foreign.length, "edit")} that this page does not have.` +
+        " They can be taken over; then all are saved.",
     });
     if (isWanted) this.review.merge(foreign);
     return isWanted;
@@ -136,9 +159,17 @@ class Saver {
     try {
       const entries = this.unknown(entriesOfFile(await file.text()));
       if (entries.length) this.review.merge(entries);
-      const lost = new Set(this.review.entries.filter(({ id }) => entries.some((entry) => entry.id === id)).flatMap((entry) => entry.lost || []));
+      const lost = new Set(
+        this.review.entries
+          .filter(({ id }) => entries.some((entry) => entry.id === id))
+          .flatMap((entry) => entry.lost || []),
+      );
       const more = lost.size ? ` They name ${plural(lost.size, "picture")} that this dataset does not have.` : "";
-      this.ui.say(entries.length ? `${plural(entries.length, "edit")} taken from ${file.name}.${more}` : `${file.name} has no edit that is not here already.`);
+      this.ui.say(
+        entries.length
+          ? `${plural(entries.length, "edit")} taken from ${file.name}.${more}`
+          : `${file.name} has no edit that is not here already.`,
+      );
     } catch (error) {
       this.ui.say(`${file.name}: ${error.message}`, { error: true });
     } finally {

@@ -21,14 +21,23 @@ class Server {
   async request(address, body) {
     const headers = { "X-Review-Token": this.token };
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    const how = { method: body === undefined ? "GET" : "POST", headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) };
+    const how = {
+      method: body === undefined ? "GET" : "POST",
+      headers,
+      cache: "no-store",
+      body: body === undefined ? undefined : JSON.stringify(body),
+    };
     let response;
     try {
       response = await fetch(address, how);
     } catch {
-      throw new Error("The server does not answer: is `wd14-captioner review --serve` still running? The edits stay in this browser.");
+      throw new Error(
+        "The server does not answer: is `wd14-captioner review --serve` still running? The edits stay in this browser.",
+      );
     }
-    const answer = await response.json().catch(() => ({ error: `The server answered with status ${response.status}.` }));
+    const answer = await response
+      .json()
+      .catch(() => ({ error: `The server answered with status ${response.status}.` }));
     if (!response.ok) throw new Error(answer.error || `The server answered with status ${response.status}.`);
     return answer;
   }
@@ -60,7 +69,8 @@ class Server {
     this.revision = revision ?? this.revision;
     this.path = path || this.path;
     for (const entry of entries) this.known.set(entry.id, Math.max(entry.rev, this.known.get(entry.id) ?? -1));
-    if (entries.length && this.review.merge(entries).length) this.ui.say(`${plural(entries.length, "edit")} taken from ${this.path || "the server"}.`);
+    if (entries.length && this.review.merge(entries).length)
+      this.ui.say(`${plural(entries.length, "edit")} taken from ${this.path || "the server"}.`);
     if (!this.unsent().length) this.markSaved();
   }
 
@@ -72,7 +82,10 @@ class Server {
     return this.review.entries.filter((entry) => (this.known.get(entry.id) ?? -1) < entry.rev);
   }
 
-  /** Sends what the server does not have, one request after another. @returns {Promise<boolean>} whether all is saved */
+  /**
+   * Sends what the server does not have, one request after another.
+   * @returns {Promise<boolean>} whether all is saved
+   */
   save() {
     this.work = this.work.then(() => this.sendAll());
     return this.work;
@@ -96,9 +109,12 @@ class Server {
   /** Apply: asks, saves, starts, and shows how far it is. */
   async apply() {
     const count = this.review.exportEdits().edits.length;
-    const moved = Object.entries(this.review.thresholds).filter(([category, value]) => value !== this.review.runThresholds[category]);
+    const moved = Object.entries(this.review.thresholds).filter(
+      ([category, value]) => value !== this.review.runThresholds[category],
+    );
     const thresholds = moved.map(([category, value]) => `${category} ${value}`).join(", ");
-    const text = `The dataset is made anew with ${plural(count, "edit")}${thresholds ? ` and these thresholds: ${thresholds}` : ""}. The present one stays as it is.`;
+    const edits = plural(count, "edit") + (thresholds ? ` and these thresholds: ${thresholds}` : "");
+    const text = `The dataset is made anew with ${edits}. The present one stays as it is.`;
     if (!(await this.ui.confirm({ title: "Make the dataset with these edits?", text, action: "Apply" }))) return;
     if (!(await this.save())) return;
     try {
@@ -116,7 +132,9 @@ class Server {
     const { dialog } = openDialog({ title: "Making the dataset", body: [line, bar], close: "Go on in the background" });
     let state;
     do {
-      await new Promise((resolve) => { setTimeout(resolve, PROGRESS_EVERY); });
+      await new Promise((resolve) => {
+        setTimeout(resolve, PROGRESS_EVERY);
+      });
       try {
         state = await this.request("apply");
       } catch (error) {
@@ -132,8 +150,13 @@ class Server {
 
   finished({ state, text, output, error }) {
     const isDone = state === "done";
-    const words = isDone ? `The dataset is made${output ? `: ${output}` : ""}.` : `The dataset was not made: ${error || text || state}`;
+    const words = isDone
+      ? `The dataset is made${output ? `: ${output}` : ""}.`
+      : `The dataset was not made: ${error || text || state}`;
     this.ui.say(words, { error: !isDone });
-    openDialog({ title: isDone ? "Done" : "Not done", body: [h("p", { text: words }), isDone && text ? h("p", { class: "muted", text }) : h("p")] });
+    openDialog({
+      title: isDone ? "Done" : "Not done",
+      body: [h("p", { text: words }), isDone && text ? h("p", { class: "muted", text }) : h("p")],
+    });
   }
 }

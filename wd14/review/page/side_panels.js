@@ -17,13 +17,27 @@ class SidePanels {
    */
   constructor(review, ui) {
     Object.assign(this, { review, ui, side: byId("side"), openKey: null });
-    this.tabs = PANELS.map(({ key, title }) => h("button", {
-      role: "tab", id: `tab-${key}`, "aria-controls": `panel-${key}`, "aria-selected": "false", tabindex: "-1", text: title,
-      on: { click: () => this.open(key) },
-    }));
-    this.panels = PANELS.map(({ key }) => h("section", {
-      class: "panel", id: `panel-${key}`, role: "tabpanel", "aria-labelledby": `tab-${key}`, tabindex: "0", hidden: true,
-    }));
+    this.tabs = PANELS.map(({ key, title }) =>
+      h("button", {
+        role: "tab",
+        id: `tab-${key}`,
+        "aria-controls": `panel-${key}`,
+        "aria-selected": "false",
+        tabindex: "-1",
+        text: title,
+        on: { click: () => this.open(key) },
+      }),
+    );
+    this.panels = PANELS.map(({ key }) =>
+      h("section", {
+        class: "panel",
+        id: `panel-${key}`,
+        role: "tabpanel",
+        "aria-labelledby": `tab-${key}`,
+        tabindex: "0",
+        hidden: true,
+      }),
+    );
     this.updates = new Map();
     byId("tabs").append(...this.tabs);
     byId("panels").append(...this.panels);

@@ -19,14 +19,27 @@ class TagDrag {
     // A drag ends in a click as well: that one means nothing.
     list.addEventListener("click", (event) => this.swallow(event), { capture: true });
     // While a finger drags, the page must not scroll.
-    list.addEventListener("touchmove", (event) => { if (this.drag?.isMoving) event.preventDefault(); }, { passive: false });
+    list.addEventListener(
+      "touchmove",
+      (event) => {
+        if (this.drag?.isMoving) event.preventDefault();
+      },
+      { passive: false },
+    );
   }
 
   start(event) {
     const item = event.target.closest("li");
     if (!item || event.button !== 0 || event.target.closest(".tag-remove, input")) return;
     this.justDragged = false;
-    this.drag = { item, x: event.clientX, y: event.clientY, id: event.pointerId, isMoving: false, isTouch: event.pointerType === "touch" };
+    this.drag = {
+      item,
+      x: event.clientX,
+      y: event.clientY,
+      id: event.pointerId,
+      isMoving: false,
+      isTouch: event.pointerType === "touch",
+    };
     if (this.drag.isTouch) this.drag.timer = setTimeout(() => this.begin(), TOUCH_HOLD);
   }
 
@@ -43,7 +56,8 @@ class TagDrag {
     if (!drag) return;
     const isFar = Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > DRAG_START;
     if (!drag.isMoving && isFar) {
-      if (drag.isTouch) this.end(false); // it scrolls
+      if (drag.isTouch)
+        this.end(false); // it scrolls
       else this.begin();
     }
     if (this.drag?.isMoving) this.showTarget(event.clientX, event.clientY);
@@ -62,7 +76,8 @@ class TagDrag {
   }
 
   clearTarget() {
-    for (const item of this.list.querySelectorAll(".drop-before, .drop-after")) item.classList.remove("drop-before", "drop-after");
+    for (const item of this.list.querySelectorAll(".drop-before, .drop-after"))
+      item.classList.remove("drop-before", "drop-after");
   }
 
   end(isTaken) {

@@ -9,8 +9,11 @@ class TagEditor {
     Object.assign(this, { ui, review: ui.review, row });
     this.heading = h("h3", {});
     this.list = h("ol", { class: "row-tags", "aria-label": "Tags of this picture, in order" });
-    const help = h("p", { class: "visually-hidden", id: "tags-help",
-      text: "Arrow keys move between tags, Enter replaces, Delete removes, Alt and an arrow key moves the tag." });
+    const help = h("p", {
+      class: "visually-hidden",
+      id: "tags-help",
+      text: "Arrow keys move between tags, Enter replaces, Delete removes, Alt and an arrow key moves the tag.",
+    });
     this.list.setAttribute("aria-describedby", "tags-help");
     this.element = h("section", { "aria-label": "Tags" }, this.heading, this.list, help);
     this.current = 0;
@@ -31,7 +34,12 @@ class TagEditor {
     this.parts = this.review.parts(row);
     this.current = Math.min(this.current, Math.max(0, this.parts.length - 1));
     const tokens = this.review.tokens(row);
-    this.heading.textContent = [plural(this.parts.length, "tag"), tokens === null ? "" : `${this.review.tokensAreExact ? "" : "≈ "}${plural(tokens, "token")}`].filter(Boolean).join(", ");
+    this.heading.textContent = [
+      plural(this.parts.length, "tag"),
+      tokens === null ? "" : `${this.review.tokensAreExact ? "" : "≈ "}${plural(tokens, "token")}`,
+    ]
+      .filter(Boolean)
+      .join(", ");
     this.list.replaceChildren(...this.parts.map((part, place) => this.chip(part, place)));
     this.list.hidden = this.parts.length === 0;
     if (hadFocus) this.focus(this.current);
@@ -39,12 +47,22 @@ class TagEditor {
 
   chip(part, place) {
     const score = part.score === null ? "" : scoreText(part.score);
-    return h("li", { class: `tag${part.fromPerson ? " from-person-tag" : ""}`, dataset: { place }, "data-category": part.category },
-      h("button", { class: "tag-text", tabindex: place === this.current ? "0" : "-1",
-        title: "Enter: replace, Delete: remove, Alt+arrow: move" },
-        h("span", { text: part.text }), score ? h("span", { class: "score number", text: score }) : null,
-        part.fromPerson ? h("span", { class: "visually-hidden", text: "from a person" }) : null),
-      h("button", { class: "tag-remove", tabindex: "-1", "aria-label": `Remove ${part.text}`, title: "Remove" }, "×"));
+    return h(
+      "li",
+      { class: `tag${part.fromPerson ? " from-person-tag" : ""}`, dataset: { place }, "data-category": part.category },
+      h(
+        "button",
+        {
+          class: "tag-text",
+          tabindex: place === this.current ? "0" : "-1",
+          title: "Enter: replace, Delete: remove, Alt+arrow: move",
+        },
+        h("span", { text: part.text }),
+        score ? h("span", { class: "score number", text: score }) : null,
+        part.fromPerson ? h("span", { class: "visually-hidden", text: "from a person" }) : null,
+      ),
+      h("button", { class: "tag-remove", tabindex: "-1", "aria-label": `Remove ${part.text}`, title: "Remove" }, "×"),
+    );
   }
 
   button(place) {
@@ -112,7 +130,9 @@ class TagEditor {
   startReplace(place) {
     const { text } = this.parts[place];
     const item = this.list.children[place];
-    const field = tagField(this.review, { value: text, "aria-label": `Replace ${text} with`, class: "field" }, () => this.endReplace(true));
+    const field = tagField(this.review, { value: text, "aria-label": `Replace ${text} with`, class: "field" }, () =>
+      this.endReplace(true),
+    );
     this.editing = { place, text, field };
     this.current = place;
     item.replaceChildren(field.element);

@@ -6,7 +6,7 @@ class Ui {
     this.review = review;
     this.selection = new Selection(review);
     this.filterBox = byId("filter");
-    /** The row of the detail view, null when it is closed. `openRow`, `closeRow` and `showGrid` are given by the page. */
+    /** The row of the detail view, or null. `openRow`, `closeRow` and `showGrid` are given by the page. */
     this.openedRow = null;
     byId("status-undo").addEventListener("click", () => this.undo());
   }
@@ -71,8 +71,18 @@ class Ui {
   showRows(rows, label) {
     this.showGrid();
     this.review.setFindings(rows, label);
-    const chip = rows === null ? [] : [h("button", { class: "chip", on: { click: () => this.showRows(null, "") } },
-      label, h("span", { text: "×", "aria-hidden": "true" }), h("span", { class: "visually-hidden", text: "(show all again)" }))];
+    const chip =
+      rows === null
+        ? []
+        : [
+            h(
+              "button",
+              { class: "chip", on: { click: () => this.showRows(null, "") } },
+              label,
+              h("span", { text: "×", "aria-hidden": "true" }),
+              h("span", { class: "visually-hidden", text: "(show all again)" }),
+            ),
+          ];
     byId("chips").replaceChildren(...chip);
   }
 
@@ -87,15 +97,15 @@ class Ui {
    * @returns {Promise<boolean>} whether it was done
    */
   async edit(op, args, rows, { ask = true } = {}) {
-    const count = this.review.count(op, args, rows);
-    if (!count) {
-      this.say(`${editWords({ op, ...args })}: no picture would change.`);
+    const edit = new IntendedEdit(this.review, op, args, rows);
+    if (!edit.count) {
+      this.say(edit.fault ?? `${edit.title}: no picture would change.`, { error: edit.fault !== null });
       return false;
     }
-    const what = { title: `${editWords({ op, ...args })}?`, text: `${plural(count, "picture")} will change.`, action: editAction(op, count) };
-    if (ask && count > 1 && !(await this.confirm(what))) return false;
-    this.review.edit(op, args, rows);
-    this.say(`${editDone({ op, ...args }, count)}.`, { undo: true });
+    const what = { title: `${edit.title}?`, text: `${edit.countWords} will change.`, action: edit.action };
+    const isMany = (rows === "all" || rows.length > 1) && edit.count > 1;
+    if (ask && isMany && !(await this.confirm(what))) return false;
+    this.say(edit.perform(), { undo: true });
     return true;
   }
 
@@ -117,8 +127,12 @@ class Ui {
   /** A picture as a button that opens it. */
   thumbnail(row, { size = 96 } = {}) {
     const { dataset } = this.review;
-    const thumb = h("button", { class: "thumb", title: dataset.source(row), on: { click: () => this.openRow(row) } },
-      pictureElement(dataset, row, size), h("span", { class: "thumb-name", text: dataset.name(row) || dataset.source(row) }));
+    const thumb = h(
+      "button",
+      { class: "thumb", title: dataset.source(row), on: { click: () => this.openRow(row) } },
+      pictureElement(dataset, row, size),
+      h("span", { class: "thumb-name", text: dataset.name(row) || dataset.source(row) }),
+    );
     thumb.style.width = `${size}px`;
     return thumb;
   }
@@ -126,8 +140,9 @@ class Ui {
 
 /** A row's picture as an element: the thumbnail, else the picture, else words. */
 function pictureElement(dataset, row, size) {
-  const sources = (size > 280 ? [dataset.picture(row), dataset.thumbnail(row)] : [dataset.thumbnail(row), dataset.picture(row)])
-    .filter(Boolean);
+  const sources = (
+    size > 280 ? [dataset.picture(row), dataset.thumbnail(row)] : [dataset.thumbnail(row), dataset.picture(row)]
+  ).filter(Boolean);
   if (!sources.length) return h("span", { class: "missing", text: "no picture" });
   const image = h("img", { alt: "", loading: "lazy", decoding: "async", draggable: "false" });
   image.addEventListener("error", () => {

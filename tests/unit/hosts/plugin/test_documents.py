@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from werkzeug.utils import secure_filename
 
+from tests.support.classic_host import opened_document
 from tests.support.classic_sdk import StandIn, Workspace, command_line
 from wd14.hosts.plugin.host import PluginHost
 from wd14.types import Summary
@@ -36,16 +34,6 @@ class Desk(Workspace):
         host = PluginHost(StandIn(self.path), argv, str(self.path), self.write)
         host.finish(Summary(total=1, captioned=1, from_scores=0, failed=0, seconds=1.0, output=str(self.dataset)))
 
-    def shown_at(self, address: str) -> str:
-        """What the host answers, by its own rules."""
-        parts = urlsplit(address)
-        assert (parts.scheme, parts.netloc) == ("http", "localhost:8338")
-        found = re.fullmatch(r"/experiment/([^/]+)/documents/open/([^/]+)", parts.path)
-        assert found is not None
-        names = (secure_filename(name) for name in (found[1], parse_qs(parts.query)["folder"][0], found[2]))
-        experiment, folder, name = names
-        return (self.path / "experiments" / experiment / "documents" / folder / name).read_text()
-
 
 @pytest.fixture(autouse=True)
 def _arguments(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,10 +48,7 @@ def test_view_output_ends_with_a_link_to_the_page(tmp_path: Path, capsys: pytest
     desk = Desk(tmp_path, "my_exp-1.0")
     desk.finish()
     *_, path, link = capsys.readouterr().out.splitlines()
-    found = re.match(r"\x1b]8;;([^\x1b]+)\x1b\\", link)
-    assert found is not None
-    assert desk.shown_at(found[1]) == "single file of pics_captions-2"
-    assert link.endswith("\x1b]8;;\x1b\\")
+    assert opened_document(desk.path, link) == "single file of pics_captions-2"
     assert Path(path.removeprefix("Review page: ")).read_text() == "single file of pics_captions-2"
     assert desk.data["completion_status"] == "success"
 
