@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from wd14.review.candidates import Candidates
-from wd14.review.page_data import PageContents, Words, page_data
+from wd14.config import CaptionConfig
+from wd14.page_model import PageModel
+from wd14.review.page_data import PageContents, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.types import Labels, Status
 
@@ -24,15 +25,14 @@ def made_up_page(pictures: int, folder: str) -> dict[str, Any]:
         folder: the way from the page to the pictures, which all have the same name.
     """
     labels = _labels()
-    texts = [name.replace("_", " ") for name in labels.names]
-    rows = PageRows(", ", texts, Candidates(labels))
+    model = PageModel(labels, CaptionConfig(remove_underscore=True), {})
+    rows = PageRows(", ", model.texts, model.candidates())
     random = np.random.default_rng(0)
     weights = 1 / np.arange(1, GENERAL + 1)
     chances = np.cumsum(weights / weights.sum())
     for number in range(pictures):
         drawn = np.searchsorted(chances, random.random(4 * CANDIDATES))
-        tags = 4 + np.unique(drawn)[:CANDIDATES]
-        random.shuffle(tags)
+        tags = 4 + random.permutation(np.unique(drawn))[:CANDIDATES]
         scores = np.zeros(len(labels), np.float32)
         scores[0] = 0.9
         scores[tags[:KEPT]] = random.uniform(THRESHOLD, 1, tags[:KEPT].size)
@@ -44,17 +44,19 @@ def made_up_page(pictures: int, folder: str) -> dict[str, Any]:
                 status=Status.CAPTIONED,
                 name="picture.jpg",
                 digest=number.to_bytes(32, "big"),
-                caption=", ".join(texts[tag] for tag in kept),
+                caption=", ".join(labels.names[tag].replace("_", " ") for tag in kept),
                 scores=scores,
                 size=(1024, 1024),
             )
         )
+    rules = model.rules(rows)
     contents = PageContents(
         dataset={"name": "made up", "folder": folder, "source": "made up", "model": "made up"},
         mark="benchmark",
         separator=", ",
-        words=Words(labels, [(number,) for number in range(len(texts))]),
-        rules=_rules(labels),
+        words=model.words,
+        rules=rules.tables,
+        tokens=rules.tokens,
         thumbnails=[],
     )
     return page_data(rows, contents)
@@ -66,28 +68,3 @@ def _labels() -> Labels:
     characters = tuple(f"somebody_{number}_(series)" for number in range(CHARACTERS))
     categories = ("rating",) * 4 + ("general",) * GENERAL + ("character",) * CHARACTERS
     return Labels((*ratings, *general, *characters), categories)
-
-
-def _rules(labels: Labels) -> dict[str, Any]:
-    """As `caption.page_rules` gives them for the defaults."""
-    groups = [1 if category == "character" else 0 for category in labels.categories]
-    return {
-        "mode": "fixed",
-        "thresholds": {"general": THRESHOLD, "character": 0.85},
-        "singles": {},
-        "first": [],
-        "last": [],
-        "unwanted": [],
-        "refine": None,
-        "implied": {},
-        "order": "model",
-        "groups": groups,
-        "characters_first": False,
-        "alphabet": None,
-        "max_tags": 0,
-        "trigger_texts": [],
-        "tokens": None,
-        "append": None,
-        "fixed_rows": [],
-        "threshold_options": {"general": "--general-threshold"},
-    }

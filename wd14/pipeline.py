@@ -223,14 +223,8 @@ class _Job:
             # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
             tokens = link.wait_for(counting)
             curation = None if studied is None else studied.curation
-            captioner = Captioner(
-                model.labels,
-                config,
-                published=model.thresholds,
-                curation=curation,
-                tokens=tokens,
-                editor=self._editor,
-            )
+            more = {"published": model.thresholds, "curation": curation, "tokens": tokens, "editor": self._editor}
+            captioner = Captioner(model.labels, config, **more)
             for remark in captioner.remarks:
                 link.say(f"Note: {remark}")
             if studied is not None:
@@ -249,8 +243,7 @@ class _Job:
                 writing = BackgroundCall(
                     lambda: review.write(made, command_source, notes, self._edits.all), "wd14-review"
                 )
-                lines: list[str] = link.wait_for(writing)
-                link.say_all(lines)
+                link.say_all(link.wait_for(writing))
             output = sink.finish(summary, made, notes)
             return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
 
@@ -282,7 +275,8 @@ class _Job:
         return ReviewPass(sink.hidden_folder, Path(self._wanted or source.name).name, source.total)
 
     def _count(self, finished: FinishedRow) -> None:
-        self._tally.add(finished.report, finished.row.input.label, finished.tags, too_long=finished.too_long)
+        more = {"too_long": finished.too_long, "is_edited": any(finished.applied)}
+        self._tally.add(finished.report, finished.row.input.label, finished.tags, **more)
 
     def _notes(self, studied: Studied) -> dict[str, Any]:
         """What lies beside a dataset that was studied."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ class ReviewPass:
         source: str,
         notes: Mapping[str, Any],
         edits: Edits,
-    ) -> list[str]:
+    ) -> Iterable[str]:
         """Writes the page; returns what a person should know.
 
         Args:

@@ -67,8 +67,11 @@ def test_kill_9_at_any_time(faults: Faults, tmp_path: Path) -> None:
 
 
 def test_kill_9_of_the_offline_model_with_all_that_can_be_written(faults: Faults, tmp_path: Path) -> None:
-    """Ten more with the shipped model, text files and a column of scores."""
-    scene = Scene(tmp_path, faults, "--custom-model", "builtin/colours", "--caption-files", "--include-scores")
+    """Ten more with the shipped model, text files, a column of scores, and a person's edits."""
+    edits = tmp_path / "edits.json"
+    edits.write_text('{"version": 1, "edits": [{"op": "add", "tag": "by hand", "rows": "all"}]}', "utf-8")
+    more = ("--caption-files", "--include-scores", "--edits", str(edits))
+    scene = Scene(tmp_path, faults, "--custom-model", "builtin/colours", *more)
     moments = random.Random(10)
     for _ in range(10):
         killed = scene.run(send=signal.SIGKILL, after=moments.uniform(0, 1) * scene.whole.seconds)

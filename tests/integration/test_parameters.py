@@ -192,6 +192,14 @@ def test_purpose_and_plan(run: Callable[..., dict[str, str]], tmp_path: Path) ->
     assert run(planted.pictures, **values, plan=str(plan))[captions] not in (plain[captions], folded[captions])
 
 
+def test_edits(run: Callable[..., dict[str, str]], folder: Path, tmp_path: Path) -> None:
+    edits = tmp_path / "edits.json"
+    edits.write_text(json.dumps({"version": 1, "edits": [{"op": "add", "tag": "my own", "rows": "all"}]}), "utf-8")
+    plain, edited = run(folder), run(folder, edits=str(edits))
+    assert plain["train/metadata.jsonl"] != edited["train/metadata.jsonl"]
+    assert edited[".wd14/edits.json"] == hashlib.sha256(edits.read_bytes()).hexdigest()
+
+
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     """An imagefolder with two image columns, two splits and a column more."""

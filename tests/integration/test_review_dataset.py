@@ -9,7 +9,6 @@ import os
 import shlex
 import shutil
 import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from datasets import Image as ImageFeature
 from PIL import Image
 
 from tests.integration.conftest import Run
+from tests.support.browser import Tab
+from tests.support.review_page import captions, edit, open_page, saved, show_captions
 from tests.support.scripted_model import Tag, save_scripted_model
 from wd14 import CaptionConfig, caption_dataset
 from wd14.caption.editing import Editor, whole_vocabulary
@@ -98,13 +99,6 @@ def parquet(photos: Path) -> Path:
     return photos.parent / "table.parquet"
 
 
-def zip_archive(photos: Path) -> Path:
-    with zipfile.ZipFile(photos.parent / "all.zip", "w") as archive:
-        for path in sorted(text_folder(photos).iterdir()):
-            archive.write(path, path.name)
-    return photos.parent / "all.zip"
-
-
 def tar_in_folder(photos: Path) -> Path:
     folder = photos.parent / "tars"
     folder.mkdir()
@@ -114,7 +108,7 @@ def tar_in_folder(photos: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("make", [text_folder, imagefolder, parquet, zip_archive, tar_in_folder])
+@pytest.mark.parametrize("make", [text_folder, imagefolder, parquet, tar_in_folder])
 def test_the_page_has_the_captions_that_its_command_gives(
     make: Callable[[Path], Path], photos: Path, cli: Run, tmp_path: Path
 ) -> None:
@@ -181,6 +175,30 @@ def test_edits_of_a_page_are_replayed_to_the_captions_that_it_shows(photos: Path
     assert shown[0] == "1girl, solo, short hair, Very Long Hair"
 
 
+def test_what_a_person_does_in_the_page_of_a_dataset_of_others_comes_back(
+    chromium_tab: Tab, photos: Path, cli: Run, tmp_path: Path
+) -> None:
+    """Its model is known, and yet tags are written as they are typed: the job that replays the edits has no model."""
+    model = save_scripted_model(tmp_path / "model", TAGS)
+    review = review_dataset(text_folder(photos), {"custom_model": str(model)})
+    assert set(review.data["vocabulary"]["names"]) == {tag.name for tag in TAGS}
+    tab = chromium_tab
+    open_page(tab, review.page)
+    show_captions(tab)
+    edit(tab, "add", "all", "White Dress")
+    edit(tab, "replace", "all", "long hair", "alice_(wonder)")
+    edit(tab, "remove", "all", "temple")
+    shown = captions(tab)
+    assert shown["astronaut.png"] == "1girl, solo, alice_(wonder), White Dress"
+    file, (_, *words) = saved(tab)
+    shutil.copy(file, tmp_path / "edits.json")
+    assert words[-2:] == ["--edits", "edits.json"]
+    done = cli(*words, "--output", "new")
+    assert done.returncode == 0, done.stderr
+    lines = map(json.loads, (tmp_path / "new/train/metadata.jsonl").read_text("utf-8").splitlines())
+    assert {line["file_name"]: line["caption"] for line in lines} == shown
+
+
 @pytest.fixture
 def ours(photos: Path, tmp_path: Path) -> Path:
     """A dataset of a run with edits: one picture failed, one is rejected, one was saved anew."""
@@ -218,6 +236,10 @@ def test_a_dataset_of_ours_has_the_page_of_its_run_again(ours: Path) -> None:
     assert {key for key in data if data[key] != of_the_run[key]} == set()
     assert data_of(page)["rules"] is not None
     assert "me, 1girl, solo, smile, sky, alice (wonder)" in captions_of(data)
+    edits = json.loads((ours / ".wd14/edits.json").read_text("utf-8"))
+    edits["edits"].append({"op": "add", "tag": "rocket", "rows": "all"})
+    (ours / ".wd14/edits.json").write_text(json.dumps(edits), "utf-8")
+    assert captions_of(page_of(ours)) == captions_of(data), "edits that were saved since are in no caption yet"
 
 
 def test_captions_that_somebody_changed_are_the_ones_to_go_on_from(ours: Path) -> None:

@@ -246,4 +246,6 @@ def test_without_the_extra_packages_one_line_says_what_to_install(
 def test_options_of_the_server_need_it(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["review", str(pictures), "--port", "8000"]) == 2
     assert capsys.readouterr().err == "wd14-captioner: --port needs --serve\n"
+    assert main(["review", str(pictures), "--serve", "--output", "page.html"]) == 2
+    assert "do not go together" in capsys.readouterr().err
     assert not (pictures / ".wd14").exists()

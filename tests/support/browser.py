@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -198,20 +199,20 @@ class Tab(ABC):
         return self.heard.dialogs
 
     def download(self, timeout: float = 10) -> Path:
-        """The newest file that was downloaded, once it is whole; it is taken: the next call waits for another one."""
+        """The file that was downloaded, once it is whole, in a folder of its own: the next one may have its name."""
+        folder = self.browser.downloads
         end = time.monotonic() + timeout
-        while not (files := self._downloaded()):
+        while not (files := list(folder.iterdir())) or not all(_is_whole(file) for file in files):
             if time.monotonic() > end:
                 raise TimeoutError(f"nothing was downloaded within {timeout:g} s")
             time.sleep(0.05)
-        self.browser.taken.update(files)
-        return files[-1]
+        [file] = files
+        own = Path(tempfile.mkdtemp(dir=folder.parent))
+        return file.rename(own / file.name)
 
-    def _downloaded(self) -> list[Path]:
-        files = [file for file in self.browser.downloads.iterdir() if file not in self.browser.taken]
-        if any(file.suffix in (".crdownload", ".part", ".tmp") or not file.stat().st_size for file in files):
-            return []
-        return sorted(files, key=lambda file: file.stat().st_mtime_ns)
+
+def _is_whole(file: Path) -> bool:
+    return file.suffix not in (".crdownload", ".part", ".tmp") and file.stat().st_size > 0
 
 
 class Browser(ABC):
@@ -228,7 +229,6 @@ class Browser(ABC):
         self.downloads.mkdir()
         self.profile = folder / "profile"
         self.profile.mkdir()
-        self.taken: set[Path] = set()
 
     @abstractmethod
     def _new_person(self) -> Tab: ...
@@ -243,7 +243,8 @@ class Browser(ABC):
         finally:
             for tab in first.tabs:
                 tab.close()
-            self.taken.update(self.downloads.iterdir())
+            for left in self.downloads.iterdir():
+                left.unlink()
 
     @abstractmethod
     def close(self) -> None: ...

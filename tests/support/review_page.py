@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from pathlib import Path
-from typing import Any
 
 from tests.support.browser import Tab
 
@@ -83,8 +82,11 @@ def edit(tab: Tab, operation: str, scope: str, tag: str = "", other: str = "") -
     return said
 
 
-def saved(tab: Tab) -> dict[str, Any]:
-    """Saves by the button, and gives what was downloaded."""
+def saved(tab: Tab) -> tuple[Path, list[str]]:
+    """Downloads the edits; gives the file, and the words of the command that the page says to run with it."""
     tab.click("#save")
-    found: dict[str, Any] = json.loads(tab.download().read_text("utf-8"))
-    return found
+    tab.click("dialog[open] .primary")
+    file = tab.download()
+    command = shlex.split(tab.text("dialog[open] .command")[0])
+    tab.press("Escape")
+    return file, command

@@ -33,6 +33,15 @@ class RuleReader:
         ends = [0, *np.frombuffer(base64.b64decode(data["captions"]["ends"]), "<u4").tolist()]
         self._base = [[self._texts[i] for i in ids[start:end]] for start, end in pairwise(ends)]
 
+    def shas(self) -> list[bytes]:
+        """The sha256 of each row's picture."""
+        found = base64.b64decode(self._data["sha"])
+        return [found[place : place + 32] for place in range(0, len(found), 32)]
+
+    def candidates(self, row: int) -> list[tuple[int, int]]:
+        """(tag, score in steps of 0.0001), best first."""
+        return self._rows[row]
+
     def base(self, row: int) -> str:
         """The caption as the run wrote it."""
         raw: str | None = self._data["raw"].get(str(row))

@@ -42,6 +42,8 @@ def check_options(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: they do not, or it is not.
     """
+    if args.serve and args.output:
+        raise ConfigError("--serve and --output do not go together: a server shows the page, --output writes it")
     if args.serve:
         from wd14.serving import check_packages
 

@@ -33,7 +33,15 @@ class Tally:
         self._too_long = 0
         self.failures: list[tuple[str, str]] = []
 
-    def add(self, report: RowReport, label: str, tags: Collection[str] = (), *, too_long: bool = False) -> None:
+    def add(
+        self,
+        report: RowReport,
+        label: str,
+        tags: Collection[str] = (),
+        *,
+        too_long: bool = False,
+        is_edited: bool = False,
+    ) -> None:
         """Counts one row.
 
         Args:
@@ -41,11 +49,12 @@ class Tally:
             label: names it for a person.
             tags: the model's tags in its caption, as written.
             too_long: whether its caption has more tokens than it may.
+            is_edited: whether a person edited its caption, and so wanted it without tags where it has none.
         """
         self._counts[report.status] += 1
         self._tags.update(tags)
         if report.status in _WITH_CAPTION:
-            self._without_tags += not tags
+            self._without_tags += not tags and not is_edited
             self._too_long += too_long
         if report.status is Status.FAILED and len(self.failures) < NAMED_FAILURES:
             self.failures.append((label, report.reason or "unknown"))

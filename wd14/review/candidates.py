@@ -61,11 +61,10 @@ class Candidates:
     def add(self, scores: FloatArray | None) -> None:
         """Adds a picture; None = it has no scores."""
         if scores is not None:
-            steps = steps_of(scores)
-            chosen = np.flatnonzero((steps >= self._floor) | self._is_single)
+            chosen = np.flatnonzero((scores >= _STEP_SCORES[self._floor]) | self._is_single)
             chosen = chosen[self._groups[chosen].argsort(kind="stable")]
             chosen = chosen[(-scores[chosen]).argsort(kind="stable")]
-            found = steps[chosen]
+            found = steps_of(scores[chosen])
             found[1:] |= np.where(scores[chosen[1:]] == scores[chosen[:-1]], _SAME, np.uint16(0))
             self._tags += chosen.astype(np.uint32).tobytes()
             self._steps += found.tobytes()

@@ -7,6 +7,7 @@ const REJECTED = 3;
 
 /** The bytes of a base64 text. */
 function bytesOf(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
@@ -39,6 +40,7 @@ class Dataset {
     this.rawCaptions = new Map(Object.entries(data.raw ?? {}).map(([row, text]) => [Number(row), text]));
     this.sizes = data.sizes ? numbersOf(data.sizes) : new Uint16Array(2 * this.rows);
     this._shas = bytesOf(data.sha);
+    this._shaView = new DataView(this._shas.buffer);
     this._missingThumbnails = new Set(data.thumbnails?.missing ?? []);
     for (const [row, text] of this.rawCaptions) this._cut(row, text);
     for (let row = 0; row < this.rows; row++) {
@@ -188,27 +190,29 @@ class Dataset {
   /** For each row whose picture another row has too, all rows with it. */
   get twins() {
     if (this._twins === undefined) {
-      const groups = [...this._rowsBy((row) => this._shortSha(row)).values()].filter((group) => group.length > 1);
-      this._twins = new Map(groups.flatMap((group) => group.map((row) => [row, group])));
+      const alike = [...this._rowsBy((row) => this._shortSha(row)).values()].filter((rows) => rows.length > 1);
+      const groups = alike.flatMap((rows) => [...this._rowsBy((row) => this.sha(row), rows).values()]);
+      const copies = groups.filter((rows) => rows.length > 1);
+      this._twins = new Map(copies.flatMap((rows) => rows.map((row) => [row, rows])));
     }
     return this._twins;
   }
 
-  // Half of the sha256 is enough to tell pictures apart. "" where the picture could not be read.
+  // 53 bits of the sha256, as a number; "" where the picture could not be read.
   _shortSha(row) {
-    const view = new DataView(this._shas.buffer, 32 * row, 16);
-    const [high, low] = [view.getBigUint64(0), view.getBigUint64(8)];
-    return high || low ? `${high} ${low}` : "";
+    const at = 32 * row;
+    const number = this._shaView.getUint32(at) + (this._shaView.getUint32(at + 4) & 0x1fffff) * 2 ** 32;
+    return number === 0 ? "" : number;
   }
 
-  _rowsBy(keyOf) {
+  _rowsBy(keyOf, rows = Array.from({ length: this.rows }, (_, row) => row)) {
     const found = new Map();
-    for (let row = 0; row < this.rows; row++) {
+    for (const row of rows) {
       const key = keyOf(row);
       if (key === "") continue;
-      const rows = found.get(key);
-      if (rows === undefined) found.set(key, [row]);
-      else rows.push(row);
+      const same = found.get(key);
+      if (same === undefined) found.set(key, [row]);
+      else same.push(row);
     }
     return found;
   }

@@ -26,10 +26,10 @@ class Editor {
   compiled(entry) {
     const { op } = entry;
     const edit = { op, entry, caption: entry.caption ?? "", tag: entry.tag, added: null, newTexts: [] };
-    edit.keys = this._typed.keys(entry.tag ?? "");
+    edit.keys = entry.tag ? this._typed.keys(entry.tag) : new Set();
     edit.folds = this._foldsOf(edit.keys);
     // Of the parts that the edit is about; where tokens are limited, they stay.
-    edit.named = new Set([...edit.folds, ...this._foldsOf(this._typed.keys(entry.with ?? ""))]);
+    edit.named = new Set([...edit.folds, ...(entry.with ? this._foldsOf(this._typed.keys(entry.with)) : [])]);
     if (op === "add") edit.added = entry.tag;
     if (op === "replace") edit.added = entry.with;
     if (edit.added !== null && stripped(edit.added) !== "") {

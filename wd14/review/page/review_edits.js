@@ -65,8 +65,9 @@ class ReviewEdits {
 
   // Pictures that failed have no caption.
   _rowsOf({ rows, keep }) {
-    const { statuses, twins } = this.dataset;
-    const isMeant = keep === "first" ? (row) => (twins.get(row)?.[0] ?? row) !== row : () => true;
+    const { statuses } = this.dataset;
+    const twins = keep === "first" ? this.dataset.twins : null;
+    const isMeant = (row) => twins === null || (twins.get(row)?.[0] ?? row) !== row;
     return (rows === "all" ? this._allRows : rows).filter((row) => statuses[row] !== FAILED && isMeant(row));
   }
 

@@ -6,17 +6,19 @@ const BLANKS_AROUND = new RegExp(`^[${BLANKS}]+|[${BLANKS}]+$`, "g");
 const BLANKS_BEFORE = new RegExp(`^[${BLANKS}]+`);
 const BLANKS_BEHIND = new RegExp(`[${BLANKS}]+$`);
 const BLANKS_WITHIN = new RegExp(`[${BLANKS}]+`, "g");
+const PLAIN_ENDS = /^[!-~](?:.*[!-~])?$/s; // most texts, and quicker to see than what blanks there are
 const PLAIN_TAG = /^[!-\[\]-~]*$/; // printable ASCII without a blank and without a backslash
 
 /** The text without the blanks around it, as Python's strip(). */
 function stripped(text) {
-  return text.replace(BLANKS_AROUND, "");
+  return PLAIN_ENDS.test(text) ? text : text.replace(BLANKS_AROUND, "");
 }
 
 /** The same for all spellings of a tag except upper and lower case: `saber \(fate\)` -> `saber_(fate)`. */
 function canonical(text) {
   if (PLAIN_TAG.test(text)) return text;
-  return stripped(text.replace(/\\([()])/g, "$1")).replace(BLANKS_WITHIN, "_");
+  const unescaped = text.includes("\\") ? text.replace(/\\([()])/g, "$1") : text;
+  return stripped(unescaped).replace(BLANKS_WITHIN, "_");
 }
 
 /** The same for all spellings of a tag: `Long Hair` -> `long_hair`. */
