@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from wd14.caption.editing import Editor, whole_vocabulary
 from wd14.config import NO_MODEL, CaptionConfig
 from wd14.errors import RowError
 from wd14.review.edits import Edits
-from wd14.types import Curation, FloatArray, Labels, TokenCounter
+from wd14.types import Curation, Edit, FloatArray, Labels, TokenCounter
 
 #: Parameters that say how a dataset is read.
 _READING = (
@@ -80,7 +80,7 @@ class StoredCaptions:
         published: thresholds that the model's author published.
         curation: what its plan does.
         tokens: counts tokens as the run did.
-        edits: those that the run was given.
+        edits: those that lie with the dataset: the run was given them, or some of them.
 
     Raises:
         ConfigError: the parameters do not suit the model.
@@ -97,28 +97,38 @@ class StoredCaptions:
         edits: Edits,
     ) -> None:
         self._edits = edits
-        editor = Editor(whole_vocabulary(labels, config), config.caption_separator) if edits else None
+        self._editor = Editor(whole_vocabulary(labels, config), config.caption_separator) if edits else None
         self._captioner = Captioner(
             labels,
             config,
             published=published,
             curation=curation,
             tokens=tokens,
-            editor=editor,
+            editor=self._editor,
         )
 
     def __call__(self, caption: str | None, scores: FloatArray | None, digest: bytes) -> str:
         """See `BaseCaptions`."""
-        there = caption or ""
+        there = (caption or "").strip()
         if scores is None:
             return there
+        edits = self._edits.of(digest).edits
         try:
-            made = self._captioner(scores, None, self._edits.of(digest).edits)
+            made = self._captioner(scores, None, edits)
         except RowError:
             return there
-        if made.text.strip() != there.strip():
-            return there
-        return made.text if made.unedited is None else made.unedited
+        unedited = made.text if made.unedited is None else made.unedited
+        is_made = made.text.strip() == there or self._has_some(there, unedited, edits)
+        return unedited if is_made else there
+
+    def _has_some(self, caption: str, unedited: str, edits: Sequence[Edit]) -> bool:
+        """Whether a caption has the first of its edits: others were saved since the run."""
+        text = unedited
+        for edit in edits:
+            if text.strip() == caption:
+                return True
+            text = text if self._editor is None else self._editor(text, (edit,)).text
+        return False
 
     def unedited(self, scores: FloatArray | None) -> str:
         """See `BaseCaptions`."""
