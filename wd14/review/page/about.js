@@ -21,15 +21,19 @@ class AboutPanel {
       h("h2", { text: "Now" }),
       this.counts,
       h("h2", { text: "To bring the edits back" }),
-      h("p", {
-        class: "muted",
-        text: "Save the edits as edits.json, then run this; the model's scores are stored, so it is quick.",
-      }),
+      h("p", { class: "muted", text: this.howTheyComeBack() }),
       this.command,
       ...this.makeOptions(),
       h("h2", { text: "Keys" }),
       this.makeKeys(),
     );
+  }
+
+  howTheyComeBack() {
+    const how = "Save the edits as edits.json, then run this";
+    return this.review.dataset.about.model
+      ? `${how}; the model's scores are stored, so it is quick.`
+      : `${how}: every caption stays as it is but for your edits.`;
   }
 
   knownPairs() {

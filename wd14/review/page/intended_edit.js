@@ -1,11 +1,8 @@
 // An edit that somebody means to do: what is wrong with it, how many pictures would change, and doing it. What a run
 // would refuse (wd14/review/edits.py) is refused here, where it is typed.
 
-const LONGEST_TAG = 1000;
-const LONGEST_CAPTION = 100_000;
 /** Each edit of all pictures costs every picture a look; a run takes so many of them. */
 const MOST_EDITS_OF_ALL = 1000;
-const UNWRITABLE = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;
 
 class IntendedEdit {
   /**
