@@ -55,3 +55,18 @@ def test_an_older_page_is_replaced(tmp_path: Path) -> None:
     write_page(place, {"captions": ["new"]})
     assert place.read_bytes().decode() == page({"captions": ["new"]})
     assert [path.name for path in tmp_path.iterdir()] == ["review.html"]
+
+
+def test_no_two_scripts_declare_one_name() -> None:
+    """They become one function: the page would not start."""
+    folder = Path(page.__code__.co_filename).parent / "page"
+    declared: dict[str, list[str]] = {}
+    for name in SCRIPTS:
+        text = (folder / name).read_text("utf-8")
+        for found in re.findall(
+            r"^(?:async )?(?:const|let|class|function\*?) (?:\{([^}]*)\}|([\w$]+))", text, re.MULTILINE
+        ):
+            for word in re.findall(r"[\w$]+", "".join(found)):
+                declared.setdefault(word, []).append(name)
+    assert len(declared) > 100
+    assert {word: names for word, names in declared.items() if len(names) > 1} == {}
