@@ -137,9 +137,17 @@ def test_beyond_the_limit_there_is_a_line_and_nothing_else(
         host = LocalHost(pictures, {"custom_model": str(model)}, tmp_path / "out", say=lines.append)
         place = run_job(host).output
         assert place is not None
+        assert not any(line.startswith("Review page") for line in lines)
         there = {path.name for path in (Path(place) / ".wd14").iterdir()}
         assert there == {"report.json", "provenance.json"}
     assert sum("The review page is made for up to 3 pictures" in line for line in lines) == 2
+
+
+def test_a_person_is_told_where_the_page_is(pictures: Path, model: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    run_job(LocalHost(pictures, {"custom_model": str(model)}, tmp_path / "out", say=lines.append))
+    (line,) = (line for line in lines if line.startswith("Review page"))
+    assert Path(line.partition(": ")[2]) == tmp_path / "out" / ".wd14" / "review.html"
 
 
 def test_none_is_made_where_none_is_wanted(pictures: Path, model: Path, tmp_path: Path) -> None:
