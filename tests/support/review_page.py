@@ -32,9 +32,10 @@ def show_captions(tab: Tab) -> None:
     settle(tab)
 
 
-def settle(tab: Tab) -> None:
-    """Waits until the page has drawn what it was told."""
-    tab.js("new Promise((done) => setTimeout(() => requestAnimationFrame(() => setTimeout(done, 20)), 200))")
+def settle(tab: Tab, pause: float = 0) -> None:
+    """Waits until the page has drawn what it was told; `pause`: seconds for what it does a little later."""
+    wait = f"setTimeout(() => requestAnimationFrame(() => setTimeout(done, 20)), {1000 * pause:.0f})"
+    tab.js(f"new Promise((done) => {wait})")
 
 
 def captions(tab: Tab) -> dict[str, str]:
@@ -53,7 +54,7 @@ def set_filter(tab: Tab, text: str) -> None:
     tab.press("Control+a")
     tab.press("Backspace")
     tab.type(text)
-    settle(tab)
+    settle(tab, 0.2)
 
 
 def open_panel(tab: Tab, key: str) -> None:

@@ -76,6 +76,7 @@ class Page {
       take: (text) => this.takeSuggestion(text),
     });
     filter.addEventListener("input", apply);
+    filter.addEventListener("blur", () => apply.now()); // what is done next is done with the pictures shown
     filter.addEventListener("keydown", (event) => this.onFilterKey(event));
     const size = byId("size");
     size.value = this.view.size;
