@@ -105,8 +105,6 @@ class Case:
             )
         editor = Editor(whole_vocabulary(self.labels, self.config), self.config.caption_separator)
         write = Captioner(self.labels, config, published=PUBLISHED, curation=self.curation, editor=editor)
-        for edit in edits["edits"]:
-            edit.pop("id", None), edit.pop("at", None)
         given = parse_edits(json.dumps(edits).encode())
         return [write(*row, given.of(digest(number)).edits).text for number, row in enumerate(self.rows)]
 

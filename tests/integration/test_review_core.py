@@ -237,6 +237,18 @@ def test_a_tag_that_a_run_would_refuse_is_none(page: Tab, tag: str) -> None:
     assert page.js("review.entries") == []
 
 
+def test_a_picture_that_the_run_left_out_stays_out_until_its_edit_is_undone(core: Tab) -> None:
+    rows = PageRows(", ")
+    for number in range(2):
+        rows.add(PageRow("a", Status.REJECTED, None, bytes([number + 1]) * 32, "halo"))
+    edits = [{"op": "reject", "rows": ["01" * 32], "id": "one", "at": 1}]
+    call(core, "ask.open", page_data(rows, PageContents({"folder": ""}, "", ", ", edits=edits)))
+    assert [row["rejected"] for row in call(core, "ask.state")] == [True, True]
+    call(core, "review.setUndone", "one", True)
+    assert [row["rejected"] for row in call(core, "ask.state")] == [False, True]
+    assert core.js("Object.fromEntries(review.tagCounts())") == {"halo": 1}
+
+
 def test_an_edit_names_the_tag_and_not_its_text(core: Tab) -> None:
     """So that it is found in the captions of another style."""
     config = CaptionConfig.from_values({"tag_replacement": "halo -> ring of light"})

@@ -21,7 +21,7 @@ class CaptionTable {
     this._edits = new Array(dataset.rows); // per row: its edits, in order, also the undone ones
     this._slides = new Uint8Array(dataset.rows).fill(rules === null ? 0 : UNKNOWN);
     this.isMoved = new Uint8Array(dataset.rows); // by the thresholds
-    this.isRejected = new Uint8Array(dataset.rows);
+    this.isRejected = dataset.statuses.map((status) => (status === REJECTED ? 1 : 0));
     this.isEdited = new Uint8Array(dataset.rows);
     this.unedited = dataset.base.copy();
     this.current = dataset.base.copy();
@@ -135,7 +135,7 @@ class CaptionTable {
     const text = this._uneditedTexts.get(row);
     if (text !== undefined) this._currentTexts.set(row, text);
     else if (this._currentTexts.size) this._currentTexts.delete(row);
-    this.isRejected[row] = 0;
+    this.isRejected[row] = this._wasRejected(row);
     this.isEdited[row] = 0;
     this._count(row, 1);
   }
@@ -144,7 +144,7 @@ class CaptionTable {
   _edit(row, edits, lists, texts) {
     this._count(row, -1);
     const isFresh = lists === this.unedited;
-    if (isFresh) this.isRejected[row] = 0;
+    if (isFresh) this.isRejected[row] = edits.some(({ op }) => op === "reject") ? 0 : this._wasRejected(row);
     const draft = this._draft.begin(lists.get(row), texts.get(row) ?? null);
     let isActive = false;
     for (let i = 0; i < edits.length; i++) {
@@ -160,6 +160,11 @@ class CaptionTable {
     else if (this._currentTexts.size) this._currentTexts.delete(row);
     this.isEdited[row] = isActive && (this.isRejected[row] || this._differs(row)) ? 1 : 0;
     this._count(row, 1);
+  }
+
+  // Whether the run left the picture out; an edit of the log that did it has the last word, as it can be undone.
+  _wasRejected(row) {
+    return this._dataset.statuses[row] === REJECTED ? 1 : 0;
   }
 
   _differs(row) {

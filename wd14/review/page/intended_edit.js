@@ -1,5 +1,5 @@
 // An edit that somebody means to do: what is wrong with it, how many pictures would change, and doing it. What a run
-// would refuse (wd14/review/edits.py) is refused here, where it is typed.
+// would refuse is said here, where it is typed; review_edits.js has the limits.
 
 /** Each edit of all pictures costs every picture a look; a run takes so many of them. */
 const MOST_EDITS_OF_ALL = 1000;

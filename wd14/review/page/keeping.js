@@ -35,7 +35,7 @@ class Keeper {
   /** Merges kept entries. @returns {number} how many were new or changed */
   takeOver(kept) {
     const known = new Map(this.review.entries.map((entry) => [entry.id, entry]));
-    const fresh = kept.entries.map(unpackedEntry).filter((entry) => {
+    const fresh = kept.entries.filter((entry) => {
       const given = this.given.get(entry.id);
       if (given !== undefined) return given === editText(entry) && entry.rev > known.get(entry.id).rev;
       if (entry.given) return false; // came with another run's page
@@ -62,9 +62,11 @@ class Keeper {
     if (text === null) return null;
     try {
       const kept = JSON.parse(text);
-      return Array.isArray(kept?.entries)
-        ? { ...kept, entries: kept.entries.filter((entry) => isEntry(entry, this.review.rows)) }
-        : null;
+      if (!Array.isArray(kept?.entries)) return null;
+      const entries = kept.entries.flatMap((entry) => usableEntry(entry, this.review.rows));
+      const lost = kept.entries.length - entries.length;
+      if (lost) this.ui.say(`${plural(lost, "edit")} kept in this browser cannot be used here.`, { error: true });
+      return { ...kept, entries };
     } catch (error) {
       this.ui.say(`What this browser kept of earlier edits cannot be read: ${error.message}`, { error: true });
       return null;
@@ -178,18 +180,17 @@ function unpackedRows(text) {
   });
 }
 
-/** Whether a kept value is an entry of the log that this dataset can have. */
-function isEntry(entry, rows) {
-  const isKnown =
-    entry &&
-    typeof entry.id === "string" &&
-    Object.hasOwn(OPERATIONS, entry.op) &&
-    Number.isFinite(entry.at) &&
-    Number.isInteger(entry.rev) &&
-    typeof entry.undone === "boolean" &&
-    typeof entry.rows === "string";
-  if (!isKnown || OPERATIONS[entry.op].some((key) => typeof entry[key] !== "string")) return false;
-  if (entry.rows === "all") return true;
-  if (!/^(\d+(-\d+)?(,\d+(-\d+)?)*)?$/.test(entry.rows)) return false;
-  return (entry.rows.match(/\d+/g) || []).every((row) => Number(row) < rows);
+const RANGES = /^(\d+(-\d+)?(,\d+(-\d+)?)*)?$/;
+
+/** A kept value as an entry of the log, in a list; an empty one where this dataset cannot have it. */
+function usableEntry(entry, rows) {
+  if (typeof entry?.rows !== "string") return [];
+  const isFit = (text) => RANGES.test(text) && (text.match(/\d+/g) || []).every((row) => Number(row) < rows);
+  if (entry.rows !== "all" && !isFit(entry.rows)) return [];
+  try {
+    return [checkEntry(unpackedEntry(entry), rows)];
+  } catch (error) {
+    if (error instanceof TypeError) return [];
+    throw error;
+  }
 }
