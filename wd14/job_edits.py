@@ -29,6 +29,7 @@ class JobEdits:
     def __init__(self, config: CaptionConfig, source: str | Path) -> None:
         self._config = config
         self._edits = Edits()
+        self._first_rows: dict[bytes, int] = {}  # by the sha256 of pictures of which the first one stays
         if config.edits:
             self._edits = read_edits(Path(config.edits).expanduser())
             self._know_originals(source)
@@ -70,8 +71,12 @@ class JobEdits:
         return editor
 
     def of(self, row: DecodedRow) -> PictureEdits:
-        """The edits of a row's picture."""
-        return self._edits.of(row.digest) if self._edits else _NONE
+        """The edits of a row's picture. Rows are asked for in the order of the source, in each pass."""
+        found = self._edits.of(row.digest) if self._edits else _NONE
+        if found.keeps_first:
+            first = self._first_rows.setdefault(row.digest, row.input.index)
+            found = found._replace(rejected=first != row.input.index)
+        return found
 
     def note(self, finished: FinishedRow) -> None:
         """Counts what became of a row's edits."""

@@ -225,6 +225,7 @@ class Edit:
     tag: str = ""  #: of add, remove and replace, in any spelling
     replacement: str = ""  #: of replace
     caption: str = ""  #: of set
+    keeps_first: bool = False  #: of reject: of pictures with the same bytes the first one stays
 
 
 @dataclass(frozen=True, slots=True)

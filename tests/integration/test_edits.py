@@ -153,6 +153,20 @@ def test_a_job_of_which_nothing_is_left(photos: Path, cli: Run, tmp_path: Path) 
     assert not (tmp_path / "out").exists()
 
 
+def test_of_copies_the_first_one_is_kept(photos: Path, cli: Run, tmp_path: Path) -> None:
+    for name in ("b.jpg", "a.jpg"):
+        (photos / name).write_bytes((photos / "china.jpg").read_bytes())
+    edits = save(tmp_path / "edits.json", {"op": "reject", "keep": "first", "rows": [sha(photos / "a.jpg")]})
+    run = ["caption", photos, "--generation-model", "builtin/colours", "--edits", edits]
+    for number, more in enumerate(([], ["--purpose", "style", "--trigger-words", "me"])):
+        done = cli(*run, *more, "--output", f"out{number}")
+        assert done.returncode == 0, done.stderr
+        assert sorted(captions(tmp_path / f"out{number}")) == [
+            *("a.jpg", "astronaut.png", "camera.png", "coffee.png", "rocket.jpg")
+        ]
+        assert "Edits: 1 edit, made in 0 captions, 2 pictures rejected." in done.stdout
+
+
 def test_a_rejected_picture_cannot_end_a_job(photos: Path, cli: Run, tmp_path: Path) -> None:
     (photos / "broken.png").write_bytes(b"no picture")
     edits = save(tmp_path / "edits.json", {"op": "reject", "rows": [sha(photos / "broken.png")]})

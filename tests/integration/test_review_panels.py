@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.support.browser import Tab
-from tests.support.review_page import open_page, open_panel, settle
+from tests.support.review_page import open_page, open_panel, saved, settle
 from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
 from wd14.page_model import PageModel
@@ -163,6 +165,7 @@ def test_findings_show_their_pictures_and_one_of_two_can_be_rejected(
     tab.click(".finding-tools button")
     assert shown(tab) == ["2", "3"]
     tab.click(".finding-tools button:last-child")
+    settle(tab)  # until the pictures, which are not there, have given way to words
     assert [text.partition(": ")[2] for text in tab.text(".side-caption")] == ["", "long hair"]
     tab.click(".side-card:last-child .side-tools .quiet")  # keeps the second, rejects the first
     settle(tab)
@@ -191,3 +194,23 @@ def test_charts_have_their_numbers_as_a_table(chromium_tab: Tab, data: dict[str,
     settle(tab)
     assert tab.text(".chart:first-child td") == ["1", "2", "2"]  # on 1; on 2 or 3; on 4 pictures
     assert tab.js("document.querySelectorAll('.chart-line').length") == 1
+
+
+def test_of_copies_of_one_file_the_first_can_be_kept(chromium_tab: Tab, data: dict[str, Any], tmp_path: Path) -> None:
+    tab = chromium_tab
+    shas = base64.b64decode(data["sha"])
+    copied = shas[: 3 * 32] + shas[2 * 32 : 3 * 32] + shas[4 * 32 :]  # 3.png is 2.png, byte for byte
+    opened(tab, data | {"sha": base64.b64encode(copied).decode()}, tmp_path, "findings")
+    tab.click(".finding-kind summary")
+    tab.click(".finding-tools button:last-child")
+    settle(tab)
+    assert tab.text(".side-twins") == ["Copies of one file: 2.png, 3.png"]
+    assert tab.text(".side-tools button") == []  # one of them cannot be rejected by its content
+    tab.click(".side-copies button")
+    settle(tab)
+    assert tab.js("[...document.querySelectorAll('.side-rejected .thumb-name')].map((name) => name.textContent)") == [
+        "train/3.png"
+    ]
+    file, _ = saved(tab)
+    [edit] = json.loads(file.read_text("utf-8"))["edits"]
+    assert (edit["op"], edit["keep"], edit["rows"]) == ("reject", "first", [copied[2 * 32 : 3 * 32].hex()])

@@ -150,7 +150,7 @@ class Editor:
         self._openers = frozenset(map(folded, openers))
 
     def __call__(self, text: str, edits: Sequence[Edit]) -> Edited:
-        """A caption after its edits, in their order; `reject` does nothing to it."""
+        """A caption after its edits, in their order; `reject` does nothing to it, and is not made in it."""
         applied: list[bool] = []
         there: set[str] | None = None
         for edit in edits:
@@ -176,7 +176,7 @@ class Editor:
             case "set":
                 return edit.caption, True
             case "reject":
-                return text, True
+                return text, False
 
     def cuts(self, tag: str) -> bool:
         """Whether the separator would cut a tag that somebody typed, and that is none of the model's.

@@ -110,9 +110,10 @@ class _Set(_Entry):
 
 class _Reject(_Entry):
     op: Literal["reject"]
+    keep: Literal["first"] | None = None
 
     def edit(self) -> Edit:
-        return Edit(self.op)
+        return Edit(self.op, keeps_first=self.keep is not None)
 
 
 _ENTRY: TypeAdapter[_Tagged | _Replace | _Set | _Reject] = TypeAdapter(
@@ -134,6 +135,7 @@ class PictureEdits(NamedTuple):
     positions: tuple[int, ...] = ()  #: among all edits
     edits: tuple[Edit, ...] = ()
     rejected: bool = False
+    keeps_first: bool = False  #: rejected unless it is the first of the pictures with these bytes
 
 
 class Edits:
@@ -201,7 +203,9 @@ class Edits:
     def _put_together(self, own: tuple[int, ...]) -> PictureEdits:
         positions = tuple(sorted((*own, *self._of_all)))
         edits = tuple(self.entries[position].edit for position in positions)
-        return PictureEdits(positions, edits, any(edit.op == "reject" for edit in edits))
+        rejects = [edit for edit in edits if edit.op == "reject"]
+        keeps_first = bool(rejects) and all(edit.keeps_first for edit in rejects)
+        return PictureEdits(positions, edits, bool(rejects) and not keeps_first, keeps_first)
 
     def note(self, digest: bytes, applied: Sequence[bool], *, rejected: bool = False) -> None:
         """Counts what became of a picture's edits.

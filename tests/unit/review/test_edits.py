@@ -45,6 +45,12 @@ def test_the_edits_of_each_picture_in_order() -> None:
     assert edits.of(b"another").edits == (Edit("add", "y"),)
 
 
+def test_a_reject_that_keeps_the_first() -> None:
+    edits = parse_edits(edits_json({"op": "reject", "keep": "first", "rows": "all"}, {"op": "reject", "rows": [B]}))
+    assert edits.of(bytes.fromhex(A))[2:] == (False, True)
+    assert edits.of(bytes.fromhex(B))[2:] == (True, False), "a plain reject wins"
+
+
 def test_a_picture_has_the_edits_of_its_original() -> None:
     edits = parse_edits(edits_json(entry(rows=[B]), entry(tag="y", rows=[A])))
     edits.know_originals({bytes.fromhex(B): bytes.fromhex(A)})
@@ -80,6 +86,7 @@ def test_a_picture_has_the_edits_of_its_original() -> None:
             edits_json({"op": "set", "caption": None, "rows": "all"}),
             "entry 1: caption: expected a valid string",
         ),
+        (edits_json({"op": "reject", "keep": "last", "rows": "all"}), "entry 1: keep: expected 'first', got 'last'"),
         (edits_json(*[entry()] * 1001), "expected at most 1,000 edits of all pictures, got 1,001"),
         (edits_json(*[entry(rows=[])] * (MOST_EDITS + 1)), "expected at most 100,000 edits, got 100,001"),
     ],

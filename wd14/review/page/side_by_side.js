@@ -11,13 +11,22 @@ class SideBySide {
    */
   constructor(review, ui, rows) {
     Object.assign(this, { review, ui, rows, cards: [] });
-    this.twins = twinsAmong(review, rows);
+    this.groups = copiesAmong(review, rows);
+    this.twins = new Set(this.groups.flatMap((group) => group.rows));
     const list = h("ul", { class: "side-list" });
     const more = fillInSteps(list, rows, PICTURES_AT_ONCE, (row) => this.makeCard(row), "picture");
     this.element = h("div", { class: "side-by-side" });
-    if (this.twins.size > 0) this.element.append(h("p", { class: "side-twins", text: TWINS_EXPLAINED }));
+    this.element.append(...this.groups.map((group) => this.makeGroup(group)));
     this.element.append(list, more);
     this.update();
+  }
+
+  /** Files that are the same, byte for byte, are one among the edits: they stay or go together, but for the first. */
+  makeGroup(group) {
+    const names = group.rows.map((row) => this.review.dataset.source(row)).join(", ");
+    group.keep = button("Keep the first only", () => this.ui.edit("reject", { keep: "first" }, group.rows));
+    const words = h("p", { class: "side-twins", text: `Copies of one file: ${names}` });
+    return h("div", { class: "side-copies" }, words, group.keep);
   }
 
   makeCard(row) {
@@ -56,6 +65,7 @@ class SideBySide {
       this.cards.map((card) => card.row),
     );
     for (const card of this.cards) this.updateCard(card);
+    for (const { rows, keep } of this.groups) keep.disabled = rows.slice(1).every((row) => this.review.isRejected(row));
   }
 
   updateCard({ row, name, element, caption, reject, keep }) {
@@ -73,20 +83,15 @@ class SideBySide {
   }
 }
 
-const TWINS_EXPLAINED =
-  "Some of these files are the same, byte for byte. A rejection goes by content and would take every copy:" +
-  " delete the others in the source instead.";
-
-/** Rows whose file is byte for byte that of another row here: an edit of one is an edit of both. */
-function twinsAmong(review, rows) {
-  const firstBySha = new Map();
-  const twins = new Set();
-  for (const row of rows) {
+/** Rows whose files are the same, byte for byte: [{rows}], each with two or more, in the dataset's order. */
+function copiesAmong(review, rows) {
+  const bySha = new Map();
+  for (const row of [...rows].sort((one, other) => one - other)) {
     const sha = review.dataset.sha(row);
-    if (firstBySha.has(sha)) twins.add(firstBySha.get(sha)).add(row);
-    else firstBySha.set(sha, row);
+    if (bySha.has(sha)) bySha.get(sha).rows.push(row);
+    else bySha.set(sha, { rows: [row] });
   }
-  return twins;
+  return [...bySha.values()].filter((group) => group.rows.length > 1);
 }
 
 /** The parts, in folded spelling, that all of these rows' captions have. */
