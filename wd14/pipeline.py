@@ -216,7 +216,7 @@ class _Job:
             stack.callback(sink.abandon)
             review = self._review = self._review_pass(sink, source)
             more: dict[str, Any] = {} if studied is None else {"with_facts": True, "spare": studied.spare}
-            if review is not None:
+            if review is not None and review.thumbnails is not None:
                 more |= {"with_facts": True, "thumbnails": review.thumbnails}
             scored = ScoredRows(source, model, config, stop=self._stop, log=link.say, stage=sink.stage, **more)
             rows = stack.enter_context(scored)

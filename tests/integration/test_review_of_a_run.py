@@ -126,6 +126,20 @@ def test_a_thumbnail_that_cannot_be_made_costs_only_itself(
     assert data_of(dataset / ".wd14" / "review.html")["thumbnails"]["missing"] == [0, 1, 2, 3, 4]
 
 
+def test_a_page_that_cannot_be_written_costs_only_itself(
+    pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("wd14.review_pass.write_page", full)
+    lines: list[str] = []
+    summary = run_job(LocalHost(pictures, {"custom_model": str(model)}, tmp_path / "out", say=lines.append))
+    assert summary.succeeded == 4
+    assert "The review page could not be written: No space left on device" in lines
+    assert {path.name for path in (tmp_path / "out" / ".wd14").iterdir()} == {"report.json", "provenance.json"}
+
+
 def test_beyond_the_limit_there_is_a_line_and_nothing_else(
     pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,9 +151,17 @@ def test_beyond_the_limit_there_is_a_line_and_nothing_else(
         host = LocalHost(pictures, {"custom_model": str(model)}, tmp_path / "out", say=lines.append)
         place = run_job(host).output
         assert place is not None
+        assert not any(line.startswith("Review page") for line in lines)
         there = {path.name for path in (Path(place) / ".wd14").iterdir()}
         assert there == {"report.json", "provenance.json"}
     assert sum("The review page is made for up to 3 pictures" in line for line in lines) == 2
+
+
+def test_a_person_is_told_where_the_page_is(pictures: Path, model: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    run_job(LocalHost(pictures, {"custom_model": str(model)}, tmp_path / "out", say=lines.append))
+    (line,) = (line for line in lines if line.startswith("Review page"))
+    assert Path(line.partition(": ")[2]) == tmp_path / "out" / ".wd14" / "review.html"
 
 
 def test_none_is_made_where_none_is_wanted(pictures: Path, model: Path, tmp_path: Path) -> None:

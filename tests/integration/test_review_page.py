@@ -194,7 +194,7 @@ def test_a_correction_needs_no_mouse(tab: Tab, page: Path) -> None:
 
 
 def press(tab: Tab, *keys: str) -> None:
-    """Presses keys, one after the other, no faster than a person: Firefox moves the focus a little later than it says."""
+    """Presses keys, one after the other, as slowly as a person: Firefox moves the focus later than it says."""
     for key in keys:
         tab.press(key)
         if len(key) > 1 or key in "/rxa":

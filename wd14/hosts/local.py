@@ -100,8 +100,12 @@ class LocalHost:
         self._progress.show(progress)
 
     def finish(self, summary: Summary) -> None:
-        """Removes the bar, and says where the result is, if there is one."""
+        """Removes the bar, and says where the page and the result are, if there are some."""
         self._progress.close()
+        if summary.output is not None and summary.written.caption_files is None:
+            page = Path(summary.output) / ".wd14" / "review.html"
+            if page.exists():
+                self._say(f"Review page, for a browser: {printable(str(page))}")
         if summary.output is not None:
             self._say(f"Result: {printable(result_in_words(summary))}")
 

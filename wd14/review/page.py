@@ -178,4 +178,4 @@ def _style() -> str:
 @cache
 def _read(name: str) -> str:
     place = files("wd14.review").joinpath("page", name)
-    return place.read_text("utf-8") if place.is_file() else ""
+    return place.read_text("utf-8")

@@ -42,7 +42,7 @@ def test_the_scripts_are_there_and_break_out_of_nothing() -> None:
     text = page({})
     folder = Path(page.__code__.co_filename).parent / "page"
     there = {path.name for path in folder.iterdir()}
-    assert there <= {*SCRIPTS, *STYLES, "page.html"}
+    assert there == {*SCRIPTS, *STYLES, "page.html"}
     for name in there - {"page.html"}:
         content = (folder / name).read_text("utf-8")
         assert not re.search(r"</(?:script|style)|<!--", content), name
@@ -75,3 +75,18 @@ def test_an_older_page_is_replaced(tmp_path: Path) -> None:
     write_page(place, {"captions": ["new"]})
     assert place.read_bytes().decode() == page({"captions": ["new"]})
     assert [path.name for path in tmp_path.iterdir()] == ["review.html"]
+
+
+def test_no_two_scripts_declare_one_name() -> None:
+    """They become one function: the page would not start."""
+    folder = Path(page.__code__.co_filename).parent / "page"
+    declared: dict[str, list[str]] = {}
+    for name in SCRIPTS:
+        text = (folder / name).read_text("utf-8")
+        for found in re.findall(
+            r"^(?:async )?(?:const|let|class|function\*?) (?:\{([^}]*)\}|([\w$]+))", text, re.MULTILINE
+        ):
+            for word in re.findall(r"[\w$]+", "".join(found)):
+                declared.setdefault(word, []).append(name)
+    assert len(declared) > 100
+    assert {word: names for word, names in declared.items() if len(names) > 1} == {}
