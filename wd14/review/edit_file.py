@@ -15,7 +15,7 @@ from typing import Any
 
 from wd14.errors import ConfigError, OutputError
 from wd14.regular_files import read_file
-from wd14.review.edits import LARGEST_EDITS
+from wd14.review.edits import LARGEST_EDITS, MOST_EDITS
 from wd14.review.entries import Entry, entries_in_file
 
 #: O_BINARY: Windows would translate line ends. O_EXCL also refuses a link.
@@ -118,7 +118,7 @@ class EditFile:
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"{self.path} is not JSON ({error}): repair it, or move it away") from error
         try:
-            self._take(entries_in_file(content))
+            self._take(entries_in_file(content, self._entries))
         except ConfigError as error:
             raise ConfigError(f"{self.path} cannot be used: {error}") from error
         self._left_as = now
@@ -135,10 +135,9 @@ class EditFile:
         if undone := [_line(entry) for entry in entries if entry.undone]:
             parts += [b', "undone": [', b",".join(undone), b"]"]
         data = b"".join([*parts, b"}\n"])
-        if len(data) > LARGEST_EDITS:
-            raise OSError(
-                errno.EFBIG, f"it would have {len(data):,} bytes, and the most that is read is {LARGEST_EDITS:,}"
-            )
+        for size, most, what in ((len(edits), MOST_EDITS, "edits"), (len(data), LARGEST_EDITS, "bytes")):
+            if size > most:
+                raise OSError(errno.EFBIG, f"it would have {size:,} {what}, and the most that is read is {most:,}")
         replace_file(self.path, data)
         self._left_as = self._looks_like()
 

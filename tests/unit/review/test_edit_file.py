@@ -89,6 +89,21 @@ def test_edits_of_another_program_stay(tmp_path: Path) -> None:
     assert [each.edit["tag"] for each in EditFile(tmp_path).since(0)[0]] == ["hat", "neko", "neko", "late"]
 
 
+def test_lines_that_a_person_copied_or_changed_are_edits_of_their_own(tmp_path: Path) -> None:
+    edits = EditFile(tmp_path)
+    edits.merge([entry("a", tag="hat")])
+    path = tmp_path / ".wd14" / "edits.json"
+    written = path.read_text("utf-8").replace(SHA, SHA.upper())
+    line = written.splitlines()[1].removesuffix("]}")
+    path.write_text(written.replace("]}", ",\n" + line.replace("hat", "coat") + "]}"), "utf-8")
+    edits.merge([entry("b", at=9, tag="late")])
+    assert sorted(tags(tmp_path)) == ["coat", "hat", "late"]
+    path.write_text(path.read_text("utf-8").replace("late", "later"), "utf-8")
+    heard, _ = edits.since(0)
+    assert sorted(each.edit["tag"] for each in heard) == ["coat", "hat", "late", "later"]
+    assert {tuple(each.edit["rows"]) for each in heard} == {(SHA,)}
+
+
 def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
     edits = EditFile(tmp_path)
     edits.merge([entry("a")])
