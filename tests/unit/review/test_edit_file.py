@@ -132,6 +132,33 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert tags(tmp_path) == ["hat", "smile"]
 
 
+def test_what_is_written_by_hand_while_a_page_saves_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the disk is full at that time; and what a killed server left is cleared away."""
+    edits = EditFile(tmp_path)
+    edits.merge([entry("a", tag="hat")])
+    path = tmp_path / ".wd14" / "edits.json"
+    path.with_name(".edits.json-0123abcd").write_text("half a fi")
+    by_hand = iter(["coat", "shoe"])
+
+    def write_by_hand(tag: str) -> None:
+        path.write_text(json.dumps({"version": 1, "edits": [{"op": "add", "tag": tag, "rows": "all"}]}), "utf-8")
+
+    def slow(_: int) -> None:
+        for tag in by_hand:
+            write_by_hand(tag)
+            raise OSError(28, "No space left on device")
+
+    write_by_hand("glove")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", slow)
+        with pytest.raises(OutputError, match="No space left"):
+            edits.merge([entry("b")])
+        patch.setattr(os, "fsync", lambda _: [write_by_hand(tag) for tag in by_hand])
+        edits.merge([entry("b")])
+    assert sorted(tags(tmp_path)) == ["coat", "hat", "shoe", "smile"]
+    assert [each.name for each in path.parent.iterdir()] == ["edits.json"]
+
+
 @pytest.mark.parametrize("link", [".wd14", ".wd14/edits.json"])
 def test_no_link_leads_out_of_the_dataset(tmp_path: Path, link: str) -> None:
     dataset, outside = tmp_path / "set", tmp_path / "outside"
