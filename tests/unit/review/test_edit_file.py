@@ -146,14 +146,14 @@ def test_what_is_written_by_hand_while_a_page_saves_stays(tmp_path: Path, monkey
     def slow(_: int) -> None:
         for tag in by_hand:
             write_by_hand(tag)
-            raise OSError(28, "No space left on device")
+            if tag == "coat":
+                raise OSError(28, "No space left on device")
 
     write_by_hand("glove")
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", slow)
         with pytest.raises(OutputError, match="No space left"):
             edits.merge([entry("b")])
-        patch.setattr(os, "fsync", lambda _: [write_by_hand(tag) for tag in by_hand])
         edits.merge([entry("b")])
     assert sorted(tags(tmp_path)) == ["coat", "hat", "shoe", "smile"]
     assert [each.name for each in path.parent.iterdir()] == ["edits.json"]
