@@ -161,13 +161,16 @@ def test_what_is_written_by_hand_while_a_page_saves_stays(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("link", [".wd14", ".wd14/edits.json"])
 def test_no_link_leads_out_of_the_dataset(tmp_path: Path, link: str) -> None:
+    """Whether it was there before, or comes while the server runs."""
     dataset, outside = tmp_path / "set", tmp_path / "outside"
     outside.mkdir()
     (outside / "file").write_text('{"version": 1, "edits": []}')
     (dataset / link).parent.mkdir(parents=True)
+    edits = EditFile(dataset)
     (dataset / link).symlink_to(outside if link == ".wd14" else outside / "file")
-    with pytest.raises(OutputError, match="is a link"):
-        EditFile(dataset)
+    for reading in (lambda: EditFile(dataset), lambda: edits.since(0), lambda: edits.merge([entry("a")])):
+        with pytest.raises(OutputError, match="is a link"):
+            reading()
     assert [path.name for path in outside.iterdir()] == ["file"]
 
 
