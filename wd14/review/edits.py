@@ -29,7 +29,10 @@ _LONGEST_CAPTION = 100_000
 _MOST_TOLD = 5
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+#: Control characters, ends of lines, and half characters, which no file can hold.
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+#: The largest whole number that JavaScript has.
+LARGEST_NUMBER = (1 << 53) - 1
 
 
 def _rows(value: object) -> tuple[bytes, ...] | None:
@@ -71,6 +74,7 @@ def _without_nul(value: str) -> str:
 
 _Rows = Annotated[tuple[bytes, ...] | None, BeforeValidator(_rows)]
 _Tag = Annotated[str, BeforeValidator(_tag)]
+_Number = Annotated[int | None, Field(strict=True, ge=0, le=LARGEST_NUMBER)]
 
 
 class _Entry(BaseModel):
@@ -78,9 +82,9 @@ class _Entry(BaseModel):
 
     rows: _Rows
     # By these a page knows an edit again; what it does to captions does not depend on them.
-    id: Any = None
-    at: Any = None
-    rev: Any = None
+    id: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = None
+    at: _Number = None
+    rev: _Number = None
 
 
 class _Tagged(_Entry):
@@ -334,7 +338,7 @@ def _explain(number: int, problem: Any) -> str:
         return f"{where} is no field of this op"
     if problem["type"] == "value_error":
         return f"{where}: {problem['ctx']['error']}"
-    message = problem["msg"].replace("Input should be", "expected").replace("String should have", "expected")
+    message = re.sub("^(Input should be|String should( have)?)", "expected", problem["msg"])
     return f"{where}: {message}, got {shown(problem['input'])}"
 
 

@@ -101,7 +101,7 @@ class PagePlace:
             OutputError: they cannot be written.
         """
         if self._is_one_file:
-            data, self.left_out = with_inline_thumbnails(data, lambda row: thumbnail_in(self._aside.path, row))
+            data, self.left_out = with_inline_thumbnails(data, lambda row: _thumbnail_in(self._aside.path, row))
         try:
             write_page(self._aside.path / PAGE, data)
             if not self._is_one_file:
@@ -110,9 +110,9 @@ class PagePlace:
         except OSError as error:
             raise self._failed(error) from error
 
-    def thumbnail(self, row: int) -> bytes | None:
-        """The thumbnail of a row of the finished page in the dataset's folder; None = it has none."""
-        return thumbnail_in(self._thumbnails, row)
+    def thumbnail(self, row: int) -> Path:
+        """Where the thumbnail of a row of the finished page lies, if it has one."""
+        return self._thumbnails / f"{row}.webp"
 
     def _move_thumbnails(self) -> None:
         self._thumbnails.mkdir(exist_ok=True)
@@ -129,7 +129,7 @@ class PagePlace:
         return OutputError(f"cannot write {self.page}: {error.strerror or error}; {advice}")
 
 
-def thumbnail_in(folder: Path, row: int) -> bytes | None:
+def _thumbnail_in(folder: Path, row: int) -> bytes | None:
     """The thumbnail of a row in a folder of thumbnails; None = there is none."""
     try:
         return read_file(folder / f"{row}.webp", _LARGEST_THUMBNAIL)

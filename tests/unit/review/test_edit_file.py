@@ -89,6 +89,21 @@ def test_edits_of_another_program_stay(tmp_path: Path) -> None:
     assert [each.edit["tag"] for each in EditFile(tmp_path).since(0)[0]] == ["hat", "neko", "neko", "late"]
 
 
+def test_lines_that_a_person_copied_or_changed_are_edits_of_their_own(tmp_path: Path) -> None:
+    edits = EditFile(tmp_path)
+    edits.merge([entry("a", tag="hat")])
+    path = tmp_path / ".wd14" / "edits.json"
+    written = path.read_text("utf-8").replace(SHA, SHA.upper())
+    line = written.splitlines()[1].removesuffix("]}")
+    path.write_text(written.replace("]}", ",\n" + line.replace("hat", "coat") + "]}"), "utf-8")
+    edits.merge([entry("b", at=9, tag="late")])
+    assert sorted(tags(tmp_path)) == ["coat", "hat", "late"]
+    path.write_text(path.read_text("utf-8").replace("late", "later"), "utf-8")
+    heard, _ = edits.since(0)
+    assert sorted(each.edit["tag"] for each in heard) == ["coat", "hat", "late", "later"]
+    assert {tuple(each.edit["rows"]) for each in heard} == {(SHA,)}
+
+
 def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
     edits = EditFile(tmp_path)
     edits.merge([entry("a")])
@@ -117,15 +132,45 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert tags(tmp_path) == ["hat", "smile"]
 
 
+def test_what_is_written_by_hand_while_a_page_saves_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the disk is full at that time; and what a killed server left is cleared away."""
+    edits = EditFile(tmp_path)
+    edits.merge([entry("a", tag="hat")])
+    path = tmp_path / ".wd14" / "edits.json"
+    path.with_name(".edits.json-0123abcd").write_text("half a fi")
+    by_hand = iter(["coat", "shoe"])
+
+    def write_by_hand(tag: str) -> None:
+        path.write_text(json.dumps({"version": 1, "edits": [{"op": "add", "tag": tag, "rows": "all"}]}), "utf-8")
+
+    def slow(_: int) -> None:
+        for tag in by_hand:
+            write_by_hand(tag)
+            if tag == "coat":
+                raise OSError(28, "No space left on device")
+
+    write_by_hand("glove")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", slow)
+        with pytest.raises(OutputError, match="No space left"):
+            edits.merge([entry("b")])
+        edits.merge([entry("b")])
+    assert sorted(tags(tmp_path)) == ["coat", "hat", "shoe", "smile"]
+    assert [each.name for each in path.parent.iterdir()] == ["edits.json"]
+
+
 @pytest.mark.parametrize("link", [".wd14", ".wd14/edits.json"])
 def test_no_link_leads_out_of_the_dataset(tmp_path: Path, link: str) -> None:
+    """Whether it was there before, or comes while the server runs."""
     dataset, outside = tmp_path / "set", tmp_path / "outside"
     outside.mkdir()
     (outside / "file").write_text('{"version": 1, "edits": []}')
     (dataset / link).parent.mkdir(parents=True)
+    edits = EditFile(dataset)
     (dataset / link).symlink_to(outside if link == ".wd14" else outside / "file")
-    with pytest.raises(OutputError, match="is a link"):
-        EditFile(dataset)
+    for reading in (lambda: EditFile(dataset), lambda: edits.since(0), lambda: edits.merge([entry("a")])):
+        with pytest.raises(OutputError, match="is a link"):
+            reading()
     assert [path.name for path in outside.iterdir()] == ["file"]
 
 
