@@ -66,12 +66,24 @@ class KeptCaptions:
 
 
 class ReportedCaptions:
-    """Captions of a run of ours, without the edits that it was given. Those that were changed since are as they are."""
+    """Captions of a run of ours, without the edits that it was given. Those that were changed since are as they are.
+
+    Args:
+        without_edits: whether the page makes the edits again; else captions are as the dataset has them.
+    """
+
+    def __init__(self, *, without_edits: bool) -> None:
+        self._without_edits = without_edits
 
     def __call__(self, caption: str | None, reported: ReportedRow | None) -> str:
         """See `BaseCaptions`."""
         there = caption or ""
-        if reported is None or reported.unedited is None or reported.caption.strip() != there.strip():
+        if (
+            not self._without_edits
+            or reported is None
+            or reported.unedited is None
+            or reported.caption.strip() != there.strip()
+        ):
             return there
         return reported.unedited
 

@@ -90,6 +90,7 @@ class ReviewPass:
                 digest=row.digest,
                 caption=finished.unedited,
                 before=row.input.caption,
+                written=report.caption if self._config.max_tokens and report.unedited is not None else None,
                 reason=report.reason,
                 notes=report.notes,
                 scores=None if report.status is Status.FAILED else row.result.scores,
@@ -159,4 +160,6 @@ class ReviewPass:
             "folder": "../",
             "options": "; ".join(set_in_words(config)),
             "command": provenance["command"],
+            "max_tokens": config.max_tokens,
+            "append_tags": config.append_tags,
         }

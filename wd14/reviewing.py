@@ -173,6 +173,8 @@ class _PageMaker:
     def _know_run(self, run: CaptionConfig) -> None:
         """What follows from the parameters of the run, where its model is here."""
         known, labels = self._known, self._labels
+        # Without the model it is not known how the tags are written that edits name.
+        self._captions = ReportedCaptions(without_edits=bool(self._edits) and run.adds_no_tags)
         if run.adds_no_tags:
             self._why_no_rules = "No model made these captions."
             return
@@ -186,8 +188,7 @@ class _PageMaker:
             self._model = PageModel(labels, run, published, curation, known.tokens)
             if known.scores is None:
                 self._why_no_rules = "There are no stored scores of these pictures on this machine."
-            if self._edits:
-                self._captions = ReportedCaptions()
+            self._captions = ReportedCaptions(without_edits=bool(self._edits))
         except ConfigError as error:
             self._why_no_rules = f"The captions cannot be made again: {error}"
 
@@ -302,6 +303,8 @@ class _PageMaker:
             "folder": self._place.way_to_pictures,
             "options": "; ".join(set_in_words(config)) if is_known else "",
             "command": str(made.get("command") or "") if is_known else command_in_words(self._source, config),
+            "max_tokens": config.max_tokens if is_known else 0,
+            "append_tags": config.append_tags,
         }
 
 

@@ -57,7 +57,15 @@ class Saver {
   }
 
   nextSteps(words, path) {
-    return [h("p", { text: words }), commandBlock(editsCommand(this.review, path), (text) => this.ui.say(text))];
+    const { doubtful } = this.review;
+    const doubt =
+      `Of ${plural(doubtful, "caption")} this page cannot say for sure what the command will write:` +
+      " the filter is:uncertain shows them, and each says why.";
+    return [
+      h("p", { text: words }),
+      commandBlock(editsCommand(this.review, path), (text) => this.ui.say(text)),
+      doubtful ? h("p", { class: "warn", text: doubt }) : null,
+    ];
   }
 
   download() {
