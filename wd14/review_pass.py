@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wd14.config import CaptionConfig
-from wd14.messages import command_in_words, set_in_words
+from wd14.messages import set_in_words
 from wd14.model.files.find import ModelFiles
 from wd14.page_model import PageModel
 from wd14.result_check import ResultCheck
@@ -89,6 +89,7 @@ class ReviewPass:
                 digest=row.digest,
                 caption=finished.unedited,
                 before=row.input.caption,
+                written=report.caption if self._config.max_tokens and report.unedited is not None else None,
                 reason=report.reason,
                 notes=report.notes,
                 scores=None if report.status is Status.FAILED else row.result.scores,
@@ -106,7 +107,6 @@ class ReviewPass:
     def write(
         self,
         provenance: Mapping[str, Any],
-        source: str,
         notes: Mapping[str, Any],
         edits: Edits,
     ) -> Iterable[str]:
@@ -114,7 +114,6 @@ class ReviewPass:
 
         Args:
             provenance: how the dataset was made.
-            source: what was read, as a command names it.
             notes: the plan and the findings, where there are some.
             edits: those of the run.
         """
@@ -125,7 +124,7 @@ class ReviewPass:
         rules = model.rules(rows)
         found = notes.get("findings", {"findings": []}) if self._check is None else self._check.conclude()[0]
         contents = PageContents(
-            dataset=self._dataset(provenance, source),
+            dataset=self._dataset(provenance),
             mark=str(provenance["made_at"]),
             separator=self._config.caption_separator,
             triggers=model.triggers,
@@ -146,7 +145,7 @@ class ReviewPass:
             return [f"The review page could not be written: {error.strerror or error}"]
         return []
 
-    def _dataset(self, provenance: Mapping[str, Any], source: str) -> dict[str, Any]:
+    def _dataset(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
         config = self._config
         return {
             "name": self._name,
@@ -157,5 +156,7 @@ class ReviewPass:
             "caption_column": config.caption_column,
             "folder": "../",
             "options": "; ".join(set_in_words(config)),
-            "command": command_in_words(source, config),
+            "command": provenance["command"],
+            "max_tokens": config.max_tokens,
+            "append_tags": config.append_tags,
         }

@@ -8,14 +8,13 @@ A picture costs what it costs a check, and 2 ms for its thumbnail where that is 
 from __future__ import annotations
 
 import json
-import os
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from wd14.base_captions import BaseCaptions, KeptCaptions, StoredCaptions, without_model
+from wd14.base_captions import BaseCaptions, KeptCaptions, ReportedCaptions, without_model
 from wd14.check_settings import CheckSettings, settings_for
 from wd14.checking import CheckReport, DatasetCheck, Known
 from wd14.config import CaptionConfig
@@ -153,7 +152,7 @@ class _PageMaker:
         self._model: PageModel | None = None
         self._why_no_rules = problem
         if run is not None:
-            self.parameters = run.model_dump(mode="json")
+            self.parameters = run.model_dump(mode="json", exclude_unset=True)
             self._know_run(run)
         candidates = None
         if known.scores is not None and self._labels is not None:
@@ -174,6 +173,8 @@ class _PageMaker:
     def _know_run(self, run: CaptionConfig) -> None:
         """What follows from the parameters of the run, where its model is here."""
         known, labels = self._known, self._labels
+        # Without the model it is not known how the tags are written that edits name.
+        self._captions = ReportedCaptions(without_edits=bool(self._edits) and run.adds_no_tags)
         if run.adds_no_tags:
             self._why_no_rules = "No model made these captions."
             return
@@ -187,10 +188,7 @@ class _PageMaker:
             self._model = PageModel(labels, run, published, curation, known.tokens)
             if known.scores is None:
                 self._why_no_rules = "There are no stored scores of these pictures on this machine."
-                return
-            self._captions = StoredCaptions(
-                labels, run, published=published, curation=curation, tokens=known.tokens, edits=self._edits
-            )
+            self._captions = ReportedCaptions(without_edits=bool(self._edits))
         except ConfigError as error:
             self._why_no_rules = f"The captions cannot be made again: {error}"
 
@@ -204,7 +202,7 @@ class _PageMaker:
         row = len(self._rows)
         self._checked.append(row)
         self._put_thumbnail(row, looked.thumbnail)
-        caption = "" if checked.error else self._captions(looked.row.caption, checked.scores, digest)
+        caption = "" if checked.error else self._captions(looked.row.caption, reported)
         self._rows.add(
             PageRow(
                 source=looked.row.label if reported is None else reported.label,
@@ -234,7 +232,7 @@ class _PageMaker:
                 source=reported.label,
                 status=Status.REJECTED if is_rejected else Status.FAILED,
                 digest=reported.digest,
-                caption=self._captions.unedited(scores),
+                caption=self._captions.unedited(reported),
                 reason=reported.reason,
                 notes=reported.notes,
                 scores=scores,
@@ -295,7 +293,6 @@ class _PageMaker:
     def _dataset(self) -> dict[str, Any]:
         made, config = self._settings.made, CaptionConfig.from_values(self.parameters)
         is_known = self._settings.is_ours and not config.adds_no_tags
-        source = str(made.get("source") or "") if is_known else _whole_path(self._source)
         return {
             "name": self._known.source.name,
             "made_by": str(made.get("made_by") or ""),
@@ -305,17 +302,10 @@ class _PageMaker:
             "caption_column": config.caption_column,
             "folder": self._place.way_to_pictures,
             "options": "; ".join(set_in_words(config)) if is_known else "",
-            "command": command_in_words(source, config),
+            "command": str(made.get("command") or "") if is_known else command_in_words(self._source, config),
+            "max_tokens": config.max_tokens if is_known else 0,
+            "append_tags": config.append_tags,
         }
-
-
-def _whole_path(source: str) -> str:
-    """A dataset as it is named from any folder."""
-    try:
-        path = Path(source).expanduser()
-    except RuntimeError:
-        return source
-    return os.path.abspath(path) if mode_of(path) else source  # noqa: PTH100 - without `..`, and its links stay
 
 
 def _status(reported: ReportedRow | None, error: str | None) -> Status:

@@ -71,11 +71,6 @@ class Case:
         self.data = page_of(self.labels, self.config, self.curation, self.rows)
         self.moved = (chance.choice(["general", "character", "copyright", "artist"]), chance.choice(THRESHOLDS))
         self.edits = [[self._edit() for _ in range(chance.randint(0, 3))] for _ in self.rows]
-        if self.config.max_tokens:
-            # What an existing caption, an edit and the model's tags have to share, only a run can work out.
-            self.edits = [
-                [] if before is not None else own for own, (_, before) in zip(self.edits, self.rows, strict=True)
-            ]
 
     def _row(self) -> Row:
         """Many equal scores, and many at a threshold or a hair beside it."""
@@ -125,7 +120,13 @@ def page_of(labels: Labels, config: CaptionConfig, curation: Curation, rows: lis
         )
     rules = model.rules(page_rows)
     contents = PageContents(
-        {"folder": ""}, "", config.caption_separator, model.triggers, model.words, rules.tables, tokens=rules.tokens
+        {"folder": "", "max_tokens": config.max_tokens, "append_tags": config.append_tags},
+        "",
+        config.caption_separator,
+        model.triggers,
+        model.words,
+        rules.tables,
+        tokens=rules.tokens,
     )
     data: dict[str, Any] = json.loads(json.dumps(page_data(page_rows, contents)))
     return data
@@ -139,9 +140,11 @@ PLAY = """window.play = ({ data, moved, edits }) => {
   said.moved = ask.captions();
   edits.forEach((own, row) => own.forEach(([op, args]) => review.edit(op, args, [row])));
   said.both = ask.captions();
+  said.bothDoubts = ask.doubts();
   said.edits = review.exportEdits();
   review.resetThresholds();
   said.edited = ask.captions();
+  said.editedDoubts = ask.doubts();
   while (review.canUndo) review.undo();
   said.after = ask.captions();
   return said;
@@ -151,6 +154,7 @@ PLAY = """window.play = ({ data, moved, edits }) => {
 def test_captions_are_those_of_a_run(core: Tab) -> None:
     cases = [Case(seed) for seed in range(CASES)]
     core.run(PLAY)
+    fitted = 0
     played = [{"data": case.data, "moved": case.moved, "edits": case.edits} for case in cases]
     for case, page in zip(cases, call(core, "((cases) => cases.map(play))", played), strict=True):
         said = f"{case.values}, {case.moved}, {case.edits}"
@@ -167,4 +171,11 @@ def test_captions_are_those_of_a_run(core: Tab) -> None:
             stays = case.captions(is_moved=False, edits=edits)
             wanted = case.captions(is_moved=is_moved, edits=edits)
             expected = [new if moves else old for new, old, moves in zip(wanted, stays, slides, strict=True)]
-            assert page[key] == expected, f"{key}: {said}"
+            doubts = page.get(f"{key}Doubts", [None] * len(case.rows))
+            fitted += sum(shown != run for shown, run in zip(page[key], wanted, strict=True))
+            for number, doubt in enumerate(doubts):
+                if doubt is None or case.data["dataset"]["max_tokens"] == 0:
+                    assert page[key][number] == expected[number], f"{key}: {said}"
+                if doubt is None and key in ("edited", "both"):
+                    assert page[key][number] == wanted[number], f"{key}: {said}"
+    assert fitted, "some captions only a run can work out, and the page says so"

@@ -30,6 +30,7 @@ window.ask = {
     return "done";
   },
   captions: () => Array.from({ length: review.rows }, (_, row) => review.caption(row)),
+  doubts: () => Array.from({ length: review.rows }, (_, row) => review.doubt(row)),
   state: () => Array.from({ length: review.rows }, (_, row) => ({
     base: review.baseCaption(row), now: review.caption(row), slides: review.slides(row),
     rejected: review.isRejected(row), edited: review.isEdited(row), tokens: review.tokens(row),

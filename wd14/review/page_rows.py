@@ -33,6 +33,7 @@ class PageRow:
     notes: Sequence[str] = ()
     scores: FloatArray | None = None  #: (T,) float32
     size: tuple[int, int] | None = None  #: width and height in pixels, as it is shown
+    written: str | None = None  #: the caption after the run's edits, where the page cannot always work it out
 
 
 class PageRows:
@@ -59,6 +60,7 @@ class PageRows:
         self._sizes = array("H")
         self._raw: dict[int, str] = {}
         self._before: dict[int, str] = {}
+        self._written: dict[int, str] = {}
         self._reasons: dict[int, str] = {}
         self._notes: dict[int, list[str]] = {}
 
@@ -74,7 +76,8 @@ class PageRows:
         self._sources.append(row.source)
         self._sizes.extend(min(side, _LARGEST_SIDE) for side in row.size or (0, 0))
         self._add_caption(number, row.caption)
-        for table, value in ((self._before, row.before), (self._reasons, row.reason)):
+        pairs = ((self._before, row.before), (self._written, row.written), (self._reasons, row.reason))
+        for table, value in pairs:
             if value is not None:
                 table[number] = value
         if row.notes:
@@ -134,6 +137,7 @@ class PageRows:
             "reasons": self._reasons,
             "notes": self._notes,
             "before": self._before,
+            "written": self._written,
             "captions": {
                 "ids": base64_of(np.array(self._ids), "<u4"),
                 "ends": base64_of(np.array(self._ends), "<u4"),

@@ -105,7 +105,16 @@ function commandLine(review) {
   const words = [command || `wd14-captioner caption ${quotedForShell(source || "SOURCE")}`, "--edits edits.json"];
   const moved = movedThresholds(review);
   if (moved !== "") words.push(`--category-thresholds ${quotedForShell(moved)}`);
+  const plan = review.dataset.plan && fileBeside("plan.json");
+  if (plan) words.push(`--plan ${quotedForShell(plan)}`); // made anew, it could decide otherwise
   return words.join(" ");
+}
+
+/** The path of a file beside this page in its dataset's `.wd14`; null where that is not known. */
+function fileBeside(name) {
+  const path = decodeURIComponent(location.protocol === "file:" ? location.pathname : "");
+  const folder = path.match(/^(?:\/(?=[A-Za-z]:))?(.*\/\.wd14\/)[^/]*$/);
+  return folder && folder[1] + name;
 }
 
 /** "general=0.4,character=off"; "" where no threshold was moved. With the run's own, which the option would replace. */

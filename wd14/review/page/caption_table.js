@@ -108,7 +108,7 @@ class CaptionTable {
       const row = rows[i];
       if (this._edits[row] === undefined) this._edits[row] = [edit];
       else this._edits[row].push(edit);
-      if (this._rules?.hasBudget) this.refresh(row); // the model's tags make room
+      if (this._rules?.hasBudget || this._dataset.written.has(row)) this.refresh(row); // the model's tags make room
       else if (this.wouldChange(row, edit)) this._edit(row, [edit], this.current, this._currentTexts);
     }
   }
@@ -155,6 +155,7 @@ class CaptionTable {
       if (edit.op === "reject") this.isRejected[row] = 1;
       else draft.apply(edit);
     }
+    if (isFresh && this.isAsGiven(row)) draft.setText(this._dataset.written.get(row));
     this.current.set(row, draft.ids, draft.ids.length);
     if (draft.text !== null) this._currentTexts.set(row, draft.text);
     else if (this._currentTexts.size) this._currentTexts.delete(row);
@@ -213,6 +214,17 @@ class CaptionTable {
     }
   }
 
+  /** Whether a caption has the edits of the run, and no others: it is known what the run made of them. */
+  isAsGiven(row) {
+    if (!this._dataset.written.has(row) || this.isMoved[row]) return false;
+    return this._edits[row]?.every(({ entry }) => entry.undone !== (entry.given === true)) ?? false;
+  }
+
+  /** Whether a person wrote the caption: the thresholds and the limit of tokens have no say. */
+  isWritten(row) {
+    return this._edits[row]?.some(({ op, entry }) => op === "set" && !entry.undone) ?? false;
+  }
+
   _makeRoom() {
     const counts = new Int32Array(2 * this._texts.size);
     counts.set(this._counts);
@@ -239,10 +251,10 @@ class Draft {
 
   apply(edit) {
     if (this.text === null && edit.isClean && this._texts.areClean(this.ids)) this._editor.ids(this.ids, edit);
-    else this._setText(this._editor.text(this.text ?? this._texts.join(this.ids), edit));
+    else this.setText(this._editor.text(this.text ?? this._texts.join(this.ids), edit));
   }
 
-  _setText(text) {
+  setText(text) {
     this.ids = this._texts.idsOf(text);
     this.text = this._texts.join(this.ids) === text ? null : text;
   }

@@ -38,6 +38,7 @@ class Dataset {
     this.statuses = Uint8Array.from(data.status);
     this.base = new RowLists(numbersOf(data.captions.ids, true), numbersOf(data.captions.ends, true));
     this.rawCaptions = new Map(Object.entries(data.raw ?? {}).map(([row, text]) => [Number(row), text]));
+    this.written = new Map(Object.entries(data.written ?? {}).map(([row, text]) => [Number(row), text]));
     this.sizes = data.sizes ? numbersOf(data.sizes) : new Uint16Array(2 * this.rows);
     this._shas = bytesOf(data.sha);
     this._shaView = new DataView(this._shas.buffer);

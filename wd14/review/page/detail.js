@@ -179,6 +179,7 @@ class Detail {
       dataset.status(row) === "failed" && ["error", `Failed: ${dataset.reason(row)}`],
       isRejected && ["warn", "Rejected: this picture will not be in the dataset."],
       ...dataset.notes(row).map((note) => ["muted", note]),
+      review.doubt(row) && ["warn", review.doubt(row)],
       !dataset.rulesMissing &&
         dataset.status(row) !== "failed" &&
         !review.slides(row) && [

@@ -7,6 +7,22 @@ function editsFileText(review) {
   return `{"version": ${version}, "edits": [\n${lines.join(",\n")}\n]}\n`;
 }
 
+// What a run takes, as wd14/review/edits.py has it.
+const MOST_EDITS = 100_000;
+const LARGEST_FILE = 100_000_000; // bytes; all but some names are ASCII
+
+/** Why a run would refuse a file of edits, as a sentence; null: it takes it. */
+function fileFault(text, { edits }) {
+  const ofAll = edits.filter(({ rows }) => rows === "all").length;
+  const isLess = edits.length <= MOST_EDITS && ofAll <= MOST_EDITS_OF_ALL && text.length <= LARGEST_FILE;
+  if (isLess) return null;
+  const has = `${plural(edits.length, "edit")}, ${grouped(ofAll)} of all pictures, ${grouped(Math.ceil(text.length / 1e6))} MB`;
+  return (
+    `A run takes ${grouped(MOST_EDITS)} edits, ${grouped(MOST_EDITS_OF_ALL)} of all pictures, and 100 MB, and refuses` +
+    ` this file: it has ${has}. Undo some, or make the dataset with the first ones.`
+  );
+}
+
 const SHA = /^[0-9a-f]{64}$/i;
 
 /**

@@ -12,7 +12,7 @@ const FILTER_FIELDS = {
   text: "text",
   finding: "text",
   status: ["failed", "rejected", "captioned", "scored"],
-  is: ["edited", "unedited", "empty", "selected", "duplicate", "moved", "fixed"],
+  is: ["edited", "unedited", "empty", "selected", "duplicate", "moved", "fixed", "uncertain"],
 };
 
 /** What is wrong with a filter, and where: `at` counts characters from 0. */

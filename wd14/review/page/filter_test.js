@@ -9,13 +9,15 @@ class FilterTests {
    * @param {CaptionTable} table
    * @param {TokenCounts} tokens
    * @param {Uint8Array} selected per row
+   * @param {(row: number) => string | null} doubt of a review
    */
-  constructor(dataset, table, tokens, selected) {
+  constructor(dataset, table, tokens, selected, doubt) {
     this._dataset = dataset;
     this._texts = dataset.texts;
     this._table = table;
     this._tokenCounts = tokens;
     this._selected = selected;
+    this._doubt = doubt;
   }
 
   /** @returns {(row: number) => boolean} */
@@ -182,7 +184,8 @@ class FilterTests {
     const hasCaption = (row) => this._dataset.statuses[row] !== FAILED;
     if (choice === "edited") return (row) => isEdited[row] === 1;
     if (choice === "unedited") return (row) => isEdited[row] === 0;
-    if (choice === "moved") return (row) => isMoved[row] === 1;
+    if (choice === "moved") return (row) => isMoved[row] === 1 && this._table.counts(row);
+    if (choice === "uncertain") return (row) => this._doubt(row) !== null;
     if (choice === "empty") return (row) => hasCaption(row) && current.lengths[row] === 0;
     if (choice === "fixed") return (row) => hasCaption(row) && !this._table.slides(row);
     if (choice === "selected") return (row) => this._selected[row] === 1;

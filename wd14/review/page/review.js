@@ -94,13 +94,38 @@ class Review {
     return this._table.slides(row);
   }
 
-  /** Tokens of the caption; estimated from above where `tokensAreExact` is false. */
+  /** Tokens of the caption; estimated where `tokensAreExact` says no. */
   tokens(row) {
     return this._table.counts(row) ? this._table.tokens(row) : null;
   }
 
-  get tokensAreExact() {
-    return this._tokens.areExact;
+  tokensAreExact(row) {
+    return this._tokens.areExact(this._table.current.get(row));
+  }
+
+  /** Why a run may write another caption than this page shows, as a sentence; null: it writes this one. */
+  doubt(row) {
+    const { _table: table, _rules: rules } = this;
+    if (!table.counts(row) || table.isWritten(row) || table.isAsGiven(row)) return null;
+    const limit = this.dataset.about.max_tokens;
+    const isFitted = table.slides(row) && this._tokens.areAsInARun(table.current.get(row));
+    if (limit && table.isEdited[row] && !isFitted) {
+      return `A run fits this caption into ${limit} tokens after its edits: it may leave out other tags.`;
+    }
+    if (rules === null || table.slides(row)) return null;
+    if (rules.canWrite(row) && !this.dataset.about.append_tags)
+      return "This caption was changed since the run, by no edit: a run makes it anew.";
+    return this.areMoved ? "What the moved thresholds add to the caption of this picture, only a run can say." : null;
+  }
+
+  /** How many pictures have a `doubt`. */
+  get doubtful() {
+    return this._cached("doubtful", () => this._allRows.filter((row) => this.doubt(row) !== null).length);
+  }
+
+  /** Whether a threshold is another than the run's. */
+  get areMoved() {
+    return Object.entries(this.thresholds).some(([category, value]) => value !== this.runThresholds[category]);
   }
 
   /** How many pictures have each text: Map text -> number, of pictures that neither failed nor are rejected. */

@@ -33,7 +33,8 @@ class ReviewFilter {
   /** The rows that the filter shows. */
   get visible() {
     return this._cached("visible", () => {
-      const tests = new FilterTests(this.dataset, this._table, this._tokens, this.selected);
+      const doubt = (row) => this.doubt(row);
+      const tests = new FilterTests(this.dataset, this._table, this._tokens, this.selected, doubt);
       const test = this._filter === null ? () => true : tests.of(this._filter);
       const shown = new Uint32Array(this.rows);
       let count = 0;

@@ -57,7 +57,17 @@ class Saver {
   }
 
   nextSteps(words, path) {
-    return [h("p", { text: words }), commandBlock(editsCommand(this.review, path), (text) => this.ui.say(text))];
+    const { doubtful } = this.review;
+    const doubt =
+      `Of ${plural(doubtful, "caption")} this page cannot say for sure what the command will write:` +
+      " the filter is:uncertain shows them, and each says why.";
+    const fault = fileFault(editsFileText(this.review), this.review.exportEdits());
+    return [
+      fault ? h("p", { class: "error", text: fault }) : null,
+      h("p", { text: words }),
+      commandBlock(editsCommand(this.review, path), (text) => this.ui.say(text)),
+      doubtful ? h("p", { class: "warn", text: doubt }) : null,
+    ];
   }
 
   download() {

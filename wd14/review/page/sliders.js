@@ -62,9 +62,8 @@ class SlidersPanel {
 
   update() {
     if (this.sliders.length === 0) return;
-    const { thresholds, runThresholds } = this.review;
     for (const slider of this.sliders) slider.update();
-    const isMoved = Object.keys(thresholds).some((category) => thresholds[category] !== runThresholds[category]);
+    const isMoved = this.review.areMoved;
     const effect = isMoved ? this.review.thresholdEffect() : { changed: 0 };
     this.reset.disabled = !isMoved;
     this.showMoved.disabled = effect.changed === 0;

@@ -36,7 +36,7 @@ class TagEditor {
     const tokens = this.review.tokens(row);
     this.heading.textContent = [
       plural(this.parts.length, "tag"),
-      tokens === null ? "" : `${this.review.tokensAreExact ? "" : "≈ "}${plural(tokens, "token")}`,
+      tokens === null ? "" : `${this.review.tokensAreExact(row) ? "" : "≈ "}${plural(tokens, "token")}`,
     ]
       .filter(Boolean)
       .join(", ");

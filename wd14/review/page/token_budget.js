@@ -21,7 +21,8 @@ class TokenCounts {
   /** @param {Dataset} dataset */
   constructor(dataset) {
     const known = dataset.data.tokens ?? dataset.data.rules?.tokens ?? null;
-    this.areExact = known?.exact === true;
+    this._areExact = known?.exact === true;
+    this._known = known?.counts.length ?? 0; // texts that the run counted; others are a person's
     this._texts = dataset.texts;
     this._separator = dataset.separator;
     this._behind = []; // per text: tokens with the separator behind it
@@ -46,7 +47,17 @@ class TokenCounts {
 
   /** Tokens of a caption of these texts that reads `text`, where that is not simply their list. */
   ofCaption(ids, text) {
-    return text === null || this.areExact ? this.of(ids) : estimatedTokens(text);
+    return text === null || this._areExact ? this.of(ids) : estimatedTokens(text);
+  }
+
+  /** Whether a caption of these texts is counted as CLIP does: the run counted all of them. */
+  areExact(ids) {
+    return this._areExact && this.areAsInARun(ids);
+  }
+
+  /** Whether a run counts them alike: it estimates where the page does, or counted all of them. */
+  areAsInARun(ids) {
+    return !this._areExact || Array.from(ids).every((id) => id < this._known);
   }
 
   _estimate(id) {
