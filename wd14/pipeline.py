@@ -235,7 +235,7 @@ class _Job:
             self._tally.check_any()
             summary = self._summary(model, rows.device)
             notes = {} if studied is None else self._notes(studied)
-            if self._editor is not None:
+            if self._edits.all is not None:
                 notes["edits"] = self._edits.all.text
             made = self._provenance(source, model, summary)
             if review is not None:

@@ -109,7 +109,7 @@ class ReviewPass:
         provenance: Mapping[str, Any],
         source: str,
         notes: Mapping[str, Any],
-        edits: Edits,
+        edits: Edits | None,
     ) -> Iterable[str]:
         """Writes the page; returns what a person should know.
 
@@ -117,7 +117,7 @@ class ReviewPass:
             provenance: how the dataset was made.
             source: what was read, as a command names it.
             notes: the plan and the findings, where there are some.
-            edits: those of the run.
+            edits: those of the run, if it has some.
 
         Raises:
             OutputError: it cannot be written.
@@ -138,8 +138,8 @@ class ReviewPass:
             rules_missing=rules.missing,
             plan=notes.get("plan"),
             findings=found["findings"],
-            edits=edits.as_json(),
-            originals=edits.originals,
+            edits=() if edits is None else edits.as_json(),
+            originals={} if edits is None else edits.originals,
             thumbnails=self._without_thumbnail,
             tokens=rules.tokens,
         )

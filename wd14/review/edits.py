@@ -15,7 +15,7 @@ from wd14.config_words import shown
 from wd14.errors import ConfigError
 from wd14.json_files import parse_json, read_json_file
 from wd14.text import count, listed
-from wd14.types import Edit
+from wd14.types import Edit, PictureEdits
 
 TITLE = "Edits (edits)"
 #: Bytes that an edits.json may have: 1,400,000 rows.
@@ -127,15 +127,6 @@ class Entry(NamedTuple):
 
     edit: Edit
     rows: tuple[bytes, ...] | None  #: sha256 of pictures; None = all of them
-
-
-class PictureEdits(NamedTuple):
-    """The edits of one picture, in order."""
-
-    positions: tuple[int, ...] = ()  #: among all edits
-    edits: tuple[Edit, ...] = ()
-    rejected: bool = False
-    keeps_first: bool = False  #: rejected unless it is the first of the pictures with these bytes
 
 
 class Edits:
