@@ -14,15 +14,13 @@ from wd14.page_model import PageModel
 from wd14.result_check import ResultCheck
 from wd14.review.edits import Edits
 from wd14.review.page import write_page
-from wd14.review.page_data import PageContents, page_data
+from wd14.review.page_data import PAGE, THUMBNAILS, PageContents, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.thumbnail_folder import ThumbnailFolder
 from wd14.types import Curation, FinishedRow, Status, TokenCounter
 
 #: Pictures of a page that is written by itself: with more, it opens slowly.
 MOST_PICTURES = 30_000
-PAGE = "review.html"
-THUMBNAILS = "thumbnails"
 
 
 def thumbnails_ahead(total: int | None) -> ThumbnailFolder | None:

@@ -134,10 +134,6 @@ class Edits:
 
     Needs about 300 bytes for each picture that the edits name.
 
-    Args:
-        entries: the edits, in order.
-        text: the file that they are from.
-
     Attributes:
         entries: the edits, in order.
         text: the file that they are from.
@@ -213,10 +209,6 @@ class Edits:
         self._edited += any(applied)
         for position, did in zip(self.of(digest).positions, applied, strict=False):
             self._applied[position] += did
-
-    def counts(self) -> list[int]:
-        """How many captions are as each edit says; those of rejected pictures are not among them."""
-        return list(self._applied)
 
     def closing_lines(self) -> Iterator[str]:
         """What the edits did, and which do not apply any more."""
