@@ -59,8 +59,8 @@ class CheckSettings:
         Raises:
             ConfigError: provenance.json has parameters that this program does not allow.
         """
-        parameters = self.made.get("parameters")
-        return CaptionConfig.from_values(parameters) if isinstance(parameters, dict) else None
+        parameters = _parameters(self.made)
+        return None if parameters is None else CaptionConfig.from_values(parameters)
 
     def expected(self, labels: Labels | None) -> Expected:
         """What the rules are to expect.
@@ -116,8 +116,8 @@ def settings_for(dataset: str | Path, parameters: Mapping[str, Any]) -> CheckSet
     made = _provenance(Path(dataset), remarks)
     if not str(made.get("made_by", "")).startswith(MADE_BY):
         return CheckSettings(config, given=given, remarks=tuple(remarks))
-    run = made.get("parameters")
-    of_the_run = {key: run[key] for key in _OF_THE_RUN & run.keys()} if isinstance(run, dict) else {}
+    run = _parameters(made) or {}
+    of_the_run = {key: run[key] for key in _OF_THE_RUN & run.keys()}
     try:
         config = CaptionConfig.from_values(of_the_run | _without_the_runs_model(given, of_the_run) | values)
     except ConfigError as error:
@@ -125,6 +125,14 @@ def settings_for(dataset: str | Path, parameters: Mapping[str, Any]) -> CheckSet
     plan = _plan(Path(dataset), remarks)
     planned = () if plan is None else plan.left_out
     return CheckSettings(config, True, given, planned, tuple(remarks), made, plan)
+
+
+def _parameters(made: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The parameters that were given to a run. A caption style decides on the others: they are no defaults."""
+    run, given = made.get("parameters"), made.get("given")
+    if not isinstance(run, dict):
+        return None
+    return {key: run[key] for key in run if key in given} if isinstance(given, list) else run
 
 
 def _without_the_runs_model(given: frozenset[str], run: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from wd14.config import NO_MODEL, CaptionConfig
+from wd14.regular_files import whole_path
 from wd14.text import count, duration, share
 from wd14.types import UNUSED, Labels, Summary, Written
 
@@ -16,6 +17,8 @@ _SAID_WITH_THE_MODEL = frozenset(
         *("thresh", "general_threshold", "character_threshold", "category_thresholds", "threshold_mode"),
     }
 )
+#: Parameters that may name a file or a folder.
+_PATHS = frozenset({"generation_model", "custom_model", "cache_folder", "implications", "plan"})
 
 
 def opening_lines(
@@ -39,14 +42,20 @@ def set_in_words(config: CaptionConfig) -> Iterator[str]:
 
 
 def command_in_words(source: str, config: CaptionConfig) -> str:
-    """The command line of a job with these parameters, but for its output and its edits, quoted for a shell."""
+    """The command line of a job with these parameters, but for its output and its edits, quoted for a shell.
+
+    It works in any folder: what lies on this machine is named by its whole path. Beside a caption style, an
+    option at its default counts where it was given.
+    """
+    given = config.model_fields_set if config.caption_style != "kohya" else frozenset()
     options = [
         option
         for key, field in CaptionConfig.model_fields.items()
-        if key not in ("output_dataset_name", "edits") and (value := getattr(config, key)) != field.default
-        for option in _options(key, value)
+        if key not in ("output_dataset_name", "edits")
+        and ((value := getattr(config, key)) != field.default or key in given)
+        for option in _options(key, whole_path(value) if key in _PATHS else value)
     ]
-    return shlex.join(["wd14-captioner", "caption", source, *options])
+    return shlex.join(["wd14-captioner", "caption", whole_path(source), *options])
 
 
 def _options(key: str, value: object) -> list[str]:

@@ -30,7 +30,7 @@ from wd14.host_link import HostLink
 from wd14.hosts.base import Host
 from wd14.hosts.local import LocalHost
 from wd14.job_edits import JobEdits
-from wd14.messages import closing_lines, opening_lines, thresholds_in_words
+from wd14.messages import closing_lines, command_in_words, opening_lines, thresholds_in_words
 from wd14.model.files.find import ModelFiles, find_model
 from wd14.output_place import open_sink
 from wd14.scored_rows import ScoredRows
@@ -239,10 +239,7 @@ class _Job:
                 notes["edits"] = self._edits.all.text
             made = self._provenance(source, model, summary)
             if review is not None:
-                command_source = str(self.host.source(config))
-                writing = BackgroundCall(
-                    lambda: review.write(made, command_source, notes, self._edits.all), "wd14-review"
-                )
+                writing = BackgroundCall(lambda: review.write(made, notes, self._edits.all), "wd14-review")
                 link.say_all(link.wait_for(writing))
             output = sink.finish(summary, made, notes)
             return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
@@ -308,6 +305,7 @@ class _Job:
             self._config,
             summary,
             source=source.name,
+            command=command_in_words(str(self.host.source(self._config)), self._config),
             model={"id": self._config.model, "identity": model.identity, "published": dict(model.thresholds)},
         )
 

@@ -102,6 +102,15 @@ def mode_of(path: Path) -> int:
         return 0
 
 
+def whole_path(name: str) -> str:
+    """What lies there as it is named from any folder; a name of nothing stays as it is."""
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError:
+        return name
+    return os.path.abspath(path) if name and mode_of(path) else name  # noqa: PTH100 - without `..`, and its links stay
+
+
 def kind_of(mode: int) -> str:
     """What something is that is no regular file, by its `st_mode`."""
     return "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"

@@ -8,7 +8,7 @@ from typing import Any
 
 from wd14.config import CaptionConfig
 from wd14.errors import OutputError
-from wd14.messages import command_in_words, set_in_words
+from wd14.messages import set_in_words
 from wd14.model.files.find import ModelFiles
 from wd14.page_model import PageModel
 from wd14.result_check import ResultCheck
@@ -105,7 +105,6 @@ class ReviewPass:
     def write(
         self,
         provenance: Mapping[str, Any],
-        source: str,
         notes: Mapping[str, Any],
         edits: Edits | None,
     ) -> Iterable[str]:
@@ -113,7 +112,6 @@ class ReviewPass:
 
         Args:
             provenance: how the dataset was made.
-            source: what was read, as a command names it.
             notes: the plan and the findings, where there are some.
             edits: those of the run, if it has some.
 
@@ -127,7 +125,7 @@ class ReviewPass:
         rules = model.rules(rows)
         found = notes.get("findings", {"findings": []}) if self._check is None else self._check.conclude()[0]
         contents = PageContents(
-            dataset=self._dataset(provenance, source),
+            dataset=self._dataset(provenance),
             mark=str(provenance["made_at"]),
             separator=self._config.caption_separator,
             triggers=model.triggers,
@@ -147,7 +145,7 @@ class ReviewPass:
             raise OutputError(f"cannot write the review page: {error.strerror or error}") from error
         return []
 
-    def _dataset(self, provenance: Mapping[str, Any], source: str) -> dict[str, Any]:
+    def _dataset(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
         config = self._config
         return {
             "name": self._name,
@@ -158,5 +156,5 @@ class ReviewPass:
             "caption_column": config.caption_column,
             "folder": "../",
             "options": "; ".join(set_in_words(config)),
-            "command": command_in_words(source, config),
+            "command": provenance["command"],
         }

@@ -7,7 +7,6 @@ A picture costs what it costs a check, and 2 ms for its thumbnail where that is 
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -150,7 +149,7 @@ class _PageMaker:
         self._model: PageModel | None = None
         self._why_no_rules = problem
         if run is not None:
-            self.parameters = run.model_dump(mode="json")
+            self.parameters = run.model_dump(mode="json", exclude_unset=True)
             self._know_run(run)
         candidates = None
         if known.scores is not None and self._labels is not None:
@@ -292,7 +291,6 @@ class _PageMaker:
     def _dataset(self) -> dict[str, Any]:
         made, config = self._settings.made, CaptionConfig.from_values(self.parameters)
         is_known = self._settings.is_ours and not config.adds_no_tags
-        source = str(made.get("source") or "") if is_known else _whole_path(self._source)
         return {
             "name": self._known.source.name,
             "made_by": str(made.get("made_by") or ""),
@@ -302,17 +300,8 @@ class _PageMaker:
             "caption_column": config.caption_column,
             "folder": self._place.way_to_pictures,
             "options": "; ".join(set_in_words(config)) if is_known else "",
-            "command": command_in_words(source, config),
+            "command": str(made.get("command") or "") if is_known else command_in_words(self._source, config),
         }
-
-
-def _whole_path(source: str) -> str:
-    """A dataset as it is named from any folder."""
-    try:
-        path = Path(source).expanduser()
-    except RuntimeError:
-        return source
-    return os.path.abspath(path) if mode_of(path) else source  # noqa: PTH100 - without `..`, and its links stay
 
 
 def _status(reported: ReportedRow | None, error: str | None) -> Status:

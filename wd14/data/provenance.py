@@ -18,21 +18,27 @@ MADE_BY = "wd14-captioner"
 _PACKAGES = ("onnxruntime", "numpy", "pillow", "datasets", "huggingface_hub")
 
 
-def provenance(config: CaptionConfig, summary: Summary, *, source: str, model: Mapping[str, Any]) -> dict[str, Any]:
+def provenance(
+    config: CaptionConfig, summary: Summary, *, source: str, command: str, model: Mapping[str, Any]
+) -> dict[str, Any]:
     """What `provenance.json` holds.
 
     Args:
-        config: the parameters; defaults are listed too.
+        config: the parameters; defaults are listed too, and by themselves those that the user set: a caption style
+            decides on the others.
         summary: the counts.
         source: name of the dataset that was read.
+        command: the command line that makes the dataset again.
         model: what identifies the tagger: id, identity, thresholds.
     """
     return {
         "made_by": f"{MADE_BY} {wd14.__version__}",
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": source,
+        "command": command,
         "model": dict(model) | {"device": summary.device},
         "parameters": config.model_dump(mode="json"),
+        "given": sorted(config.model_fields_set),
         "counts": {
             "rows": summary.total,
             "captioned": summary.captioned,

@@ -16,11 +16,15 @@ SUMMARY = Summary(total=9, captioned=4, from_scores=2, failed=1, seconds=1.23456
 
 
 def test_everything_that_it_takes_to_make_the_dataset_again() -> None:
-    made = provenance(CaptionConfig(thresh=0.4), SUMMARY, source="photos", model={"id": "a/b", "identity": "123"})
+    made = provenance(
+        CaptionConfig(thresh=0.4), SUMMARY, source="photos", command="a b", model={"id": "a/b", "identity": "123"}
+    )
     assert made["made_by"] == f"wd14-captioner {wd14.__version__}"
     assert made["source"] == "photos"
     assert made["model"] == {"id": "a/b", "identity": "123", "device": "CPU"}
+    assert made["command"] == "a b"
     assert made["parameters"]["thresh"] == 0.4
+    assert made["given"] == ["thresh"]
     assert set(made["parameters"]) == set(CaptionConfig.model_fields), "defaults too"
     assert made["counts"] == {"rows": 9, "captioned": 4, "captioned_from_scores": 2, "rejected": 2, "failed": 1}
     assert made["seconds"] == 1.235
@@ -34,4 +38,6 @@ def test_packages_under_other_names_or_not_there(monkeypatch: pytest.MonkeyPatch
         return "1.2.3"
 
     monkeypatch.setattr(module, "version", fake)
-    assert provenance(CaptionConfig(), SUMMARY, source="x", model={})["packages"] == {"onnxruntime": "1.2.3"}
+    assert provenance(CaptionConfig(), SUMMARY, source="x", command="", model={})["packages"] == {
+        "onnxruntime": "1.2.3"
+    }
