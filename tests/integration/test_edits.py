@@ -82,7 +82,7 @@ def test_a_persons_word_stays_whatever_the_options(
     assert "1 rejected by the edits" in done.stdout
     assert "Edits: 6 edits, made in 3 captions, 1 picture rejected." in done.stdout
     assert "Edits: 1 of 4 pictures that they name is not in this dataset." in done.stdout
-    assert "no caption has what 1 edit would change any more: remove 'dragon' (2 pictures)." in done.stdout
+    assert "1 edit found the tag in no caption: remove 'dragon' (2 pictures)." in done.stdout
     assert cli(*run, "--output", "again").returncode == 0
     for name in ("train/metadata.jsonl", ".wd14/edits.json"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()

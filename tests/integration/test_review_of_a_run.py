@@ -181,8 +181,4 @@ def test_findings_plan_and_edits_are_in_it(model: Path, tmp_path: Path) -> None:
 
 def test_the_page_of_a_run_without_a_purpose_has_findings(pictures: Path, model: Path, tmp_path: Path) -> None:
     dataset, _ = run(pictures, tmp_path / "out", custom_model=str(model), thresh="1", character_threshold="1")
-    assert {found["rule"] for found in data_of(dataset / ".wd14/review.html")["findings"]} & {
-        "no-caption",
-        "empty-caption",
-        "too-few-tags",
-    }
+    assert "no-caption" in {found["rule"] for found in data_of(dataset / ".wd14/review.html")["findings"]}

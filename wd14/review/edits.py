@@ -224,7 +224,7 @@ class Edits:
         idle = [entry for position, entry in enumerate(self.entries) if self._is_idle(position, entry)]
         if idle:
             told = listed([_in_words(entry) for entry in idle], _MOST_TOLD)
-            yield f"Edits: no caption has what {count(len(idle), 'edit')} would change any more: {told}."
+            yield f"Edits: {count(len(idle), 'edit')} found the tag in no caption: {told}."
 
     def _is_idle(self, position: int, entry: Entry) -> bool:
         """Whether an edit looked for a tag in captions of this dataset, and found it in none."""
