@@ -80,7 +80,7 @@ class JobEdits:
         if self.all is None:
             return _NONE
         found = self.all.of(row.digest)
-        if found.keeps_first:
+        if found.keeps_first and row.digest:  # pictures that could not be read are nobody's copies
             first = self._first_rows.setdefault(row.digest, row.input.index)
             found = found._replace(rejected=first != row.input.index)
         return found

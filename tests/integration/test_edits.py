@@ -156,7 +156,9 @@ def test_a_job_of_which_nothing_is_left(photos: Path, cli: Run, tmp_path: Path) 
 def test_of_copies_the_first_one_is_kept(photos: Path, cli: Run, tmp_path: Path) -> None:
     for name in ("b.jpg", "a.jpg"):
         (photos / name).write_bytes((photos / "china.jpg").read_bytes())
-    edits = save(tmp_path / "edits.json", {"op": "reject", "keep": "first", "rows": [sha(photos / "a.jpg")]})
+    for name in ("gone.png", "gone too.png"):
+        (photos / name).symlink_to("nowhere.png")
+    edits = save(tmp_path / "edits.json", {"op": "reject", "keep": "first", "rows": "all"})
     run = ["caption", photos, "--generation-model", "builtin/colours", "--edits", edits]
     for number, more in enumerate(([], ["--purpose", "style", "--trigger-words", "me"])):
         done = cli(*run, *more, "--output", f"out{number}")
@@ -173,6 +175,9 @@ def test_a_rejected_picture_cannot_end_a_job(photos: Path, cli: Run, tmp_path: P
     run = ["caption", photos, "--generation-model", "builtin/colours", "--output", "out", "--on-error", "stop"]
     assert cli(*run).returncode == 1
     assert cli(*run, "--edits", edits).returncode == 0
+    dry = cli(*run, "--edits", edits, "--dry-run")
+    assert "Plan without a purpose: 5 pictures." in dry.stdout
+    assert dry.stdout.endswith("pictures that the edits reject are left out, and other edits are not made.\n")
 
 
 @pytest.mark.parametrize(
