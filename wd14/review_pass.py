@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from wd14.config import CaptionConfig
-from wd14.errors import OutputError
 from wd14.messages import set_in_words
 from wd14.model.files.find import ModelFiles
 from wd14.page_model import PageModel
@@ -114,9 +113,6 @@ class ReviewPass:
             provenance: how the dataset was made.
             notes: the plan and the findings, where there are some.
             edits: those of the run, if it has some.
-
-        Raises:
-            OutputError: it cannot be written.
         """
         rows, model = self._rows, self._model
         if rows is None or model is None:
@@ -141,8 +137,9 @@ class ReviewPass:
         )
         try:
             write_page(self._folder / PAGE, page_data(rows, contents))
-        except OSError as error:
-            raise OutputError(f"cannot write the review page: {error.strerror or error}") from error
+        except OSError as error:  # the dataset is worth more than its page
+            self._give_up()
+            return [f"The review page could not be written: {error.strerror or error}"]
         return []
 
     def _dataset(self, provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ class ThumbnailFolder:
         self._most = most
         self._stores: Sequence[ScoreStore] = ()
         if folder is not None:
-            folder.mkdir()
+            with contextlib.suppress(OSError):  # then none can be written
+                folder.mkdir()
 
     def find_in(self, *stores: ScoreStore) -> None:
         """Where stored ones are to be looked for."""

@@ -95,7 +95,7 @@ def test_a_second_run_changes_nothing_and_says_where_it_wrote(cli: Run, photos: 
     assert "OUT was there already and is untouched." in done.stdout
     assert f"Result: {tmp_path / 'OUT-2'}" in done.stdout
     first, second = tree(tmp_path / "OUT"), tree(tmp_path / "OUT-2")
-    hidden = {".wd14/report.json", ".wd14/provenance.json"}
+    hidden = {".wd14/report.json", ".wd14/provenance.json", ".wd14/review.html"}
     assert {k: v for k, v in first.items() if k not in hidden} == {k: v for k, v in second.items() if k not in hidden}
     statuses = [row["status"] for row in json.loads((tmp_path / "OUT-2/.wd14/report.json").read_text())["rows"]]
     assert statuses == ["captioned-from-scores"] * 5

@@ -126,6 +126,20 @@ def test_a_thumbnail_that_cannot_be_made_costs_only_itself(
     assert data_of(dataset / ".wd14" / "review.html")["thumbnails"]["missing"] == [0, 1, 2, 3, 4]
 
 
+def test_a_page_that_cannot_be_written_costs_only_itself(
+    pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("wd14.review_pass.write_page", full)
+    lines: list[str] = []
+    summary = run_job(LocalHost(pictures, {"custom_model": str(model)}, tmp_path / "out", say=lines.append))
+    assert summary.succeeded == 4
+    assert "The review page could not be written: No space left on device" in lines
+    assert {path.name for path in (tmp_path / "out" / ".wd14").iterdir()} == {"report.json", "provenance.json"}
+
+
 def test_beyond_the_limit_there_is_a_line_and_nothing_else(
     pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
