@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from wd14.caption.captioner import Captioner
-from wd14.caption.editing import Editor, whole_vocabulary
 from wd14.config import NO_MODEL, CaptionConfig
-from wd14.errors import RowError
-from wd14.review.edits import Edits
-from wd14.types import Curation, Edit, FloatArray, Labels, TokenCounter
+from wd14.data.report import ReportedRow
+from wd14.types import FloatArray, Labels
 
 #: Parameters that say how a dataset is read.
 _READING = (
@@ -25,16 +23,15 @@ _NO_SCORES: FloatArray = np.empty(0, np.float32)
 class BaseCaptions(Protocol):
     """Gives each picture the caption that edits are made in."""
 
-    def __call__(self, caption: str | None, scores: FloatArray | None, digest: bytes, /) -> str:
+    def __call__(self, caption: str | None, reported: ReportedRow | None, /) -> str:
         """The caption before any edit.
 
         Args:
             caption: the one that the dataset has; None = there is none.
-            scores: the stored ones of the picture, (T,) float32; None = there are none.
-            digest: sha256 of the picture, by which edits name it.
+            reported: what the run says of the picture.
         """
 
-    def unedited(self, scores: FloatArray | None, /) -> str:
+    def unedited(self, reported: ReportedRow, /) -> str:
         """The caption of a picture that the dataset does not have; "" where that is not known."""
 
 
@@ -68,68 +65,16 @@ class KeptCaptions:
         return ""
 
 
-class StoredCaptions:
-    """Captions of a run of ours, made again from stored scores.
+class ReportedCaptions:
+    """Captions of a run of ours, without the edits that it was given. Those that were changed since are as they are."""
 
-    Where that gives another caption than the dataset has (it was changed by hand, or there are no scores), the
-    dataset's is the one.
-
-    Args:
-        labels: the tags of the run's model.
-        config: the run's parameters.
-        published: thresholds that the model's author published.
-        curation: what its plan does.
-        tokens: counts tokens as the run did.
-        edits: those that lie with the dataset: the run was given them, or some of them.
-
-    Raises:
-        ConfigError: the parameters do not suit the model.
-    """
-
-    def __init__(
-        self,
-        labels: Labels,
-        config: CaptionConfig,
-        *,
-        published: Mapping[str, float],
-        curation: Curation | None,
-        tokens: TokenCounter | None,
-        edits: Edits,
-    ) -> None:
-        self._edits = edits
-        self._editor = Editor(whole_vocabulary(labels, config), config.caption_separator) if edits else None
-        self._captioner = Captioner(
-            labels,
-            config,
-            published=published,
-            curation=curation,
-            tokens=tokens,
-            editor=self._editor,
-        )
-
-    def __call__(self, caption: str | None, scores: FloatArray | None, digest: bytes) -> str:
+    def __call__(self, caption: str | None, reported: ReportedRow | None) -> str:
         """See `BaseCaptions`."""
-        there = (caption or "").strip()
-        if scores is None:
+        there = caption or ""
+        if reported is None or reported.unedited is None or reported.caption.strip() != there.strip():
             return there
-        edits = self._edits.of(digest).edits
-        try:
-            made = self._captioner(scores, None, edits)
-        except RowError:
-            return there
-        unedited = made.text if made.unedited is None else made.unedited
-        is_made = made.text.strip() == there or self._has_some(there, unedited, edits)
-        return unedited if is_made else there
+        return reported.unedited
 
-    def _has_some(self, caption: str, unedited: str, edits: Sequence[Edit]) -> bool:
-        """Whether a caption has the first of its edits: others were saved since the run."""
-        text = unedited
-        for edit in edits:
-            if text.strip() == caption:
-                return True
-            text = text if self._editor is None else self._editor(text, (edit,)).text
-        return False
-
-    def unedited(self, scores: FloatArray | None) -> str:
+    def unedited(self, reported: ReportedRow) -> str:
         """See `BaseCaptions`."""
-        return "" if scores is None else self._captioner(scores).text
+        return reported.unedited or ""

@@ -53,7 +53,8 @@ class Finisher:
         """
         edits = self._edits.of(row)
         if edits.rejected:
-            finished = FinishedRow(row, _report(row, Status.REJECTED), unedited=self._unedited(row))
+            unedited = self._unedited(row)
+            finished = FinishedRow(row, _report(row, Status.REJECTED, unedited=unedited), unedited=unedited)
         else:
             try:
                 finished = self._captioned(row, edits.edits)
@@ -81,13 +82,19 @@ class Finisher:
         name = self._sink.add(OutputRow(input=row.input, caption=made.text, staged=row.staged, scores=scores))
         is_stored = row.from_scores and self._scored_before(row.input.index)
         status = Status.FROM_SCORES if is_stored else Status.CAPTIONED
-        report = _report(row, status, name=name, caption=made.text)
         unedited = made.text if made.unedited is None else made.unedited
+        report = _report(row, status, name=name, caption=made.text, unedited=unedited)
         return FinishedRow(row, report, tuple(tag for tag, _ in made.tags), unedited, made.applied, too_long)
 
 
 def _report(
-    row: DecodedRow, status: Status, *, name: str | None = None, caption: str | None = None, reason: str | None = None
+    row: DecodedRow,
+    status: Status,
+    *,
+    name: str | None = None,
+    caption: str | None = None,
+    unedited: str | None = None,
+    reason: str | None = None,
 ) -> RowReport:
     source = row.input
     return RowReport(
@@ -97,6 +104,7 @@ def _report(
         source.name,
         name,
         caption,
+        None if unedited == caption else unedited,
         reason,
         row.digest.hex(),
         "" if name is None else row.saved_digest.hex(),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from wd14.base_captions import BaseCaptions, KeptCaptions, StoredCaptions, without_model
+from wd14.base_captions import BaseCaptions, KeptCaptions, ReportedCaptions, without_model
 from wd14.check_settings import CheckSettings, settings_for
 from wd14.checking import CheckReport, DatasetCheck, Known
 from wd14.config import CaptionConfig
@@ -183,10 +183,8 @@ class _PageMaker:
             self._model = PageModel(labels, run, published, curation, known.tokens)
             if known.scores is None:
                 self._why_no_rules = "There are no stored scores of these pictures on this machine."
-                return
-            self._captions = StoredCaptions(
-                labels, run, published=published, curation=curation, tokens=known.tokens, edits=self._edits
-            )
+            if self._edits:
+                self._captions = ReportedCaptions()
         except ConfigError as error:
             self._why_no_rules = f"The captions cannot be made again: {error}"
 
@@ -200,7 +198,7 @@ class _PageMaker:
         row = len(self._rows)
         self._checked.append(row)
         self._put_thumbnail(row, looked.thumbnail)
-        caption = "" if checked.error else self._captions(looked.row.caption, checked.scores, digest)
+        caption = "" if checked.error else self._captions(looked.row.caption, reported)
         self._rows.add(
             PageRow(
                 source=looked.row.label if reported is None else reported.label,
@@ -230,7 +228,7 @@ class _PageMaker:
                 source=reported.label,
                 status=Status.REJECTED if is_rejected else Status.FAILED,
                 digest=reported.digest,
-                caption=self._captions.unedited(scores),
+                caption=self._captions.unedited(reported),
                 reason=reported.reason,
                 notes=reported.notes,
                 scores=scores,

@@ -199,6 +199,7 @@ class RowReport:
     input: str  #: `InputRow.name`
     name: str | None = None  #: path in the output, `train/a.png`; None when the row failed or was rejected
     caption: str | None = None
+    unedited: str | None = None  #: the caption without a person's edits, where it is another; also of a rejected row
     reason: str | None = None  #: why it failed
     sha256: str = ""  #: of the picture in the source; empty where it could not be read
     saved_sha256: str = ""  #: of the picture in the output, where it was changed

@@ -17,7 +17,9 @@ from wd14.types import RowReport, Status, Summary
 #: Failures that a summary names; the report has all of them.
 NAMED_FAILURES = 10
 #: Bytes of a row of a report: names have limits, and so have reasons.
-_LONGEST_ROW = 1 << 20
+_LONGEST_ROW = 1 << 22
+#: Characters of captions in a row; JSON may need 12 bytes for one.
+_LONGEST_CAPTIONS = 250_000
 #: The most frequent tags that a summary names.
 _NAMED_TAGS = 10
 _WITH_CAPTION = frozenset({Status.CAPTIONED, Status.FROM_SCORES})
@@ -143,6 +145,9 @@ class ReportWriter:
             row["sha256"] = report.sha256
         if report.saved_sha256:
             row["saved_sha256"] = report.saved_sha256
+        captions = {"unedited": report.unedited, "caption": report.caption or ""}
+        if report.unedited is not None and sum(map(len, filter(None, captions.values()))) <= _LONGEST_CAPTIONS:
+            row |= captions
         if report.reason is not None:
             row["reason"] = report.reason
         if report.notes:
@@ -180,6 +185,8 @@ class ReportedRow:
     notes: tuple[str, ...]
     digest: bytes  #: sha256 of the picture in the source; empty = not known, as in reports of earlier versions
     saved: bytes  #: sha256 of the picture in the dataset, where that is another; else empty
+    unedited: str | None  #: the caption without a person's edits, where it is another than `caption`
+    caption: str  #: as the run wrote it; only where there is an unedited one
 
     @property
     def label(self) -> str:
@@ -219,6 +226,8 @@ def _reported(row: Mapping[str, Any]) -> ReportedRow:
         tuple(map(str, row.get("notes", ()))),
         digest,
         saved,
+        str(row["unedited"]) if "unedited" in row else None,
+        str(row.get("caption", "")),
     )
 
 
