@@ -249,6 +249,14 @@ def test_a_picture_that_the_run_left_out_stays_out_until_its_edit_is_undone(core
     assert core.js("Object.fromEntries(review.tagCounts())") == {"halo": 1}
 
 
+def test_of_a_line_that_a_person_copied_both_count(core: Tab) -> None:
+    rows = PageRows(", ")
+    rows.add(PageRow("a", Status.CAPTIONED, "a", b"a" * 32, "halo"))
+    edits = [{"op": "add", "tag": tag, "rows": "all", "id": "one", "at": 1} for tag in ("hat", "coat")]
+    call(core, "ask.open", page_data(rows, PageContents({"folder": ""}, "", ", ", edits=edits)))
+    assert call(core, "ask.captions") == ["halo, hat, coat"]
+
+
 def test_an_edit_names_the_tag_and_not_its_text(core: Tab) -> None:
     """So that it is found in the captions of another style."""
     config = CaptionConfig.from_values({"tag_replacement": "halo -> ring of light"})

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,6 +132,53 @@ def test_nothing_in_a_dataset_becomes_markup_or_script(tab: Tab, tmp_path: Path)
     assert_harmless(tab)
 
 
+def test_edits_of_strangers(tab: Tab, tmp_path: Path) -> None:
+    """In a file that is opened, and in the browser's storage, which other pages can write to."""
+    data = hostile_data() | {"edits": []}
+    write_page(tmp_path / "review.html", data)
+    open_page(tab, tmp_path / "review.html")
+
+    def open_file(*edits: Any) -> str:
+        content = json.dumps(json.dumps({"version": 1, "edits": edits}))
+        tab.run(f"""{{
+            const files = new DataTransfer();
+            files.items.add(new File([{content}], "edits.json"));
+            document.querySelector("#file").files = files.files;
+            document.querySelector("#file").dispatchEvent(new Event("change"));
+        }}""")
+        settle(tab, 0.4)
+        return tab.text("#status")[0]
+
+    edit = {"op": "add", "tag": "one", "rows": "all", "id": "x", "at": 5}
+    copied = [edit, {**edit, "tag": "two"}, {**edit, "tag": "three", "id": {}, "at": "soon"}]
+    assert open_file(*copied) == "3 edits taken from edits.json."
+    assert open_file(*copied) == "edits.json has no edit that is not here already."
+    for wrong in (
+        None,
+        7,
+        {**edit, "op": "constructor"},
+        {**edit, "rows": [[]]},
+        {**edit, "tag": "<img src=x>", "rows": 1},
+    ):
+        assert open_file(wrong).startswith("edits.json: Edit 1 of the file is not one")
+    assert_harmless(tab)
+
+    kept = {"id": "y", "at": 5, "rev": 0, "undone": False, "op": "add", "tag": "kept", "rows": "0-2"}
+    good = json.dumps({"entries": [kept], "thresholds": {"constructor": 1}, "saved": {}})
+    rows = ",".join(["0-20"] * 1000)
+    bad = json.dumps(
+        {"entries": [None, {**kept, "rows": rows}, {**kept, "id": 7}, {**kept, "at": -1}, {**kept, "op": []}]}
+    )
+    views = (good, '{"size": [100], "below": "toString", "theme": {}, "letters": 1}'), (bad, "null"), ("[", "[]")
+    for entries, view in views:
+        for key, text in ((data["dataset"]["id"], entries), ("view", view)):
+            tab.run(f"localStorage.setItem('wd14-captioner review {key}', {json.dumps(text)})")
+        open_page(tab, tmp_path / "review.html")
+        settle(tab, 0.4)
+        assert_harmless(tab)
+        assert tab.text("#edit-count") == ["1" if entries == good else "0"]
+
+
 def assert_harmless(tab: Tab) -> None:
     """Fails if a text of the dataset came to life, or tried to."""
     assert tab.js("window.hit") is None
@@ -141,7 +189,8 @@ def assert_harmless(tab: Tab) -> None:
         .filter(({name, value}) => /^on/.test(name) || /href|src|action/.test(name) && /^\\s*javascript:/i.test(value))
         .map(({name, value}) => `${name}=${value}`)""")
     assert attributes == []
-    assert [each for each in tab.console_errors() if not each.startswith("Failed to load resource")] == []
+    usual = ("Failed to load resource", "Blocked attempt to show a 'beforeunload'")
+    assert [each for each in tab.console_errors() if not each.startswith(usual)] == []
     assert [each for each in tab.requests() if not each.startswith("file:")] == []
 
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from wd14.errors import ConfigError, OutputError
+from wd14.errors import CaptionerError, ConfigError, OutputError
 from wd14.regular_files import read_file
-from wd14.review.edits import LARGEST_EDITS
+from wd14.review.edits import LARGEST_EDITS, MOST_EDITS
 from wd14.review.entries import Entry, entries_in_file
 
 #: O_BINARY: Windows would translate line ends. O_EXCL also refuses a link.
@@ -77,14 +77,17 @@ class EditFile:
         entries = list(entries)
         with self._lock:
             self._check_place()
-            before = dict(self._entries), dict(self._changed), self._revision
+            before = dict(self._entries), dict(self._changed), self._revision, self._left_as
             try:
                 with _locked(self._folder()):
                     self._read_again()
                     if self._take(entries):
                         self._write()
-            except OSError as error:
-                self._entries, self._changed, self._revision = before
+            except (OSError, CaptionerError) as error:
+                # What others wrote into the file has to be read again, too.
+                self._entries, self._changed, self._revision, self._left_as = before
+                if isinstance(error, CaptionerError):
+                    raise
                 raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
             sent = {entry.id: entry for entry in entries}
             return [each for each in self._since(revision) if sent.get(each.id) != each], self._revision
@@ -107,10 +110,10 @@ class EditFile:
             self._changed.update(dict.fromkeys(changed, self._revision))
         return bool(changed)
 
-    def _read_again(self) -> None:
-        """Adds what somebody else wrote into the file since it was last read or written here."""
+    def _read_again(self) -> bool:
+        """Adds what others wrote into the file since it was last read or written here; returns whether one did."""
         if (now := self._looks_like()) in (None, self._left_as):
-            return
+            return False
         try:
             content = json.loads(read_file(self.path, LARGEST_EDITS))
         except OSError as error:
@@ -118,16 +121,34 @@ class EditFile:
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"{self.path} is not JSON ({error}): repair it, or move it away") from error
         try:
-            self._take(entries_in_file(content))
+            self._take(entries_in_file(content, self._entries))
         except ConfigError as error:
             raise ConfigError(f"{self.path} cannot be used: {error}") from error
         self._left_as = now
+        return True
 
     def _write(self) -> None:
-        """Replaces the file in one step.
+        """Replaces the file in one step; what somebody wrote into it meanwhile is added first.
 
         Raises:
             OSError: it stays as it was.
+        """
+        for left in self.path.parent.glob(f".{self.path.name}-{8 * '[0-9a-f]'}"):  # by a server that was killed
+            with contextlib.suppress(OSError):
+                left.unlink()
+        is_current = False
+        while not is_current:
+            with _written_aside(self.path, self._text()) as aside:
+                is_current = not self._read_again()
+                if is_current:
+                    aside.replace(self.path)
+        self._left_as = self._looks_like()
+
+    def _text(self) -> bytes:
+        """What the file is to hold.
+
+        Raises:
+            OSError: it would be more than is read.
         """
         entries = sorted(self._entries.values(), key=lambda entry: (entry.at, entry.id))
         edits = [_line(entry) for entry in entries if not entry.undone]
@@ -135,12 +156,10 @@ class EditFile:
         if undone := [_line(entry) for entry in entries if entry.undone]:
             parts += [b', "undone": [', b",".join(undone), b"]"]
         data = b"".join([*parts, b"}\n"])
-        if len(data) > LARGEST_EDITS:
-            raise OSError(
-                errno.EFBIG, f"it would have {len(data):,} bytes, and the most that is read is {LARGEST_EDITS:,}"
-            )
-        replace_file(self.path, data)
-        self._left_as = self._looks_like()
+        for size, most, what in ((len(edits), MOST_EDITS, "edits"), (len(data), LARGEST_EDITS, "bytes")):
+            if size > most:
+                raise OSError(errno.EFBIG, f"it would have {size:,} {what}, and the most that is read is {most:,}")
+        return data
 
     def _looks_like(self) -> tuple[int, ...] | None:
         """What changes whenever the file is written by whomever; None where there is none."""
@@ -173,12 +192,9 @@ def json_bytes(content: Any) -> bytes:
     return json.dumps(content, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Writes a file aside, waits until it is on the disk, and moves it into place.
-
-    Raises:
-        OSError: the file stays as it was.
-    """
+@contextlib.contextmanager
+def _written_aside(path: Path, data: bytes) -> Iterator[Path]:
+    """A file beside another one that is to take its place, on the disk already; it is removed if it does not."""
     aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     handle = os.open(aside, _NEW_FILE, 0o666)
     try:
@@ -186,11 +202,10 @@ def replace_file(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
+        yield aside
+    finally:
         with contextlib.suppress(OSError):
             aside.unlink()
-        raise
 
 
 @contextlib.contextmanager

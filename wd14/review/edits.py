@@ -29,7 +29,11 @@ _LONGEST_CAPTION = 100_000
 _MOST_TOLD = 5
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+#: Control characters, ends of lines, and half characters, which no file can hold.
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+#: The largest whole number that JavaScript has.
+_LARGEST = (1 << 53) - 1
 
 
 def _rows(value: object) -> tuple[bytes, ...] | None:
@@ -69,6 +73,28 @@ def _without_nul(value: str) -> str:
     return value
 
 
+def entry_id(value: object) -> str:
+    """What tells an entry from others.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise ValueError(f"expected 1 to 64 letters, digits, `-`, `_` or `.`, got {shown(value)}")
+    return value
+
+
+def entry_number(value: object) -> int:
+    """When an entry was made, or how often it changed.
+
+    Raises:
+        ValueError: it is no such number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
+        raise ValueError(f"expected a whole number from 0, got {shown(value)}")
+    return value
+
+
 _Rows = Annotated[tuple[bytes, ...] | None, BeforeValidator(_rows)]
 _Tag = Annotated[str, BeforeValidator(_tag)]
 
@@ -78,9 +104,9 @@ class _Entry(BaseModel):
 
     rows: _Rows
     # By these a page knows an edit again; what it does to captions does not depend on them.
-    id: Any = None
-    at: Any = None
-    rev: Any = None
+    id: Annotated[str | None, BeforeValidator(entry_id)] = None
+    at: Annotated[int | None, BeforeValidator(entry_number)] = None
+    rev: Annotated[int | None, BeforeValidator(entry_number)] = None
 
 
 class _Tagged(_Entry):

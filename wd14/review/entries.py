@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from wd14.config_words import shown
 from wd14.errors import ConfigError
-from wd14.review.edits import parse_entry
+from wd14.review.edits import MOST_EDITS, entry_id, entry_number, parse_entry
 
 #: What an edit says, without what tells it from others.
 _EDIT_KEYS = ("op", "tag", "with", "caption", "keep", "rows")
-
-_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
-#: The largest whole number that JavaScript has.
-_LARGEST = (1 << 53) - 1
+_OWN_KEYS = ("id", "at", "rev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,57 +54,66 @@ def entry_from(value: Any, number: int) -> Entry:
     return _entry(value, _edit_in(value, number), number)
 
 
-def entries_in_file(content: Any) -> list[Entry]:
+def entries_in_file(content: Any, known: Mapping[str, Entry]) -> list[Entry]:
     """The log that `edits.json` holds: its edits, and those that were undone.
 
-    Edits that no page made have no id and no time: they get one from what they say, and the time of their place.
+    Edits that no page made have no id and no time: they get one from what they say, and the time of their place. So
+    does one with the id of another edit: a person copied its line, or changed it.
+
+    Args:
+        content: of the file.
+        known: entries by their ids.
 
     Raises:
         ConfigError: the file is not one of edits.
     """
     if not isinstance(content, Mapping) or content.get("version") != 1 or not isinstance(content.get("edits"), list):
         raise ConfigError('expected {"version": 1, "edits": [...]}')
-    found: list[Entry] = []
-    for number, value in enumerate(content["edits"], 1):
-        edit = _edit_in(value, number)
-        identity = value["id"] if "id" in value else _id_of(edit, found)
-        own = {"id": identity, "at": found[-1].at + 1 if found else 0, "rev": 0}
-        given = {key: value[key] for key in own if key in value}
-        found.append(_entry({**own, **given, "undone": False}, edit, number))
     undone = content.get("undone", [])
     if not isinstance(undone, list):
         raise ConfigError(f"undone: expected a list of edits, got {shown(undone)}")
-    return found + [entry_from(value, number) for number, value in enumerate(undone, 1)]
+    if len(content["edits"]) > MOST_EDITS:
+        raise ConfigError(f"expected at most {MOST_EDITS:,} edits, got {len(content['edits']):,}")
+    taken_back = {entry.id: entry for entry in (entry_from(value, number) for number, value in enumerate(undone, 1))}
+    found: dict[str, Entry] = {}
+    equal: Counter[str] = Counter()
+    at = -1
+    for number, value in enumerate(content["edits"], 1):
+        edit = _edit_in(value, number)
+        identity = value.get("id")
+        is_another = identity in known and known[identity].edit != edit
+        while identity is None or identity in found or identity in taken_back or is_another:
+            digest = hashlib.sha256(json.dumps(edit, sort_keys=True).encode()).hexdigest()[:24]
+            identity = f"file-{digest}-{equal[digest]}"  # the same when the file is read again with more in it
+            equal[digest] += 1
+            is_another = False
+        own = {"id": identity, "at": value.get("at", at + 1), "rev": value.get("rev", 0), "undone": False}
+        found[identity] = _entry(own, edit, number)
+        at = found[identity].at
+    return [*found.values(), *taken_back.values()]
 
 
 def _edit_in(value: Any, number: int) -> dict[str, Any]:
     """What an entry says, as `edits.json` has it; nothing that a replay would refuse."""
-    edit = {key: value[key] for key in _EDIT_KEYS if key in value} if isinstance(value, Mapping) else value
-    parse_entry(edit, number)
-    return dict(edit)
+    if isinstance(value, Mapping):
+        value = {key: value[key] for key in (*_EDIT_KEYS, *_OWN_KEYS) if key in value}
+    rows = parse_entry(value, number).rows
+    edit = {key: value[key] for key in _EDIT_KEYS if key in value}
+    return {**edit, "rows": "all" if rows is None else [row.hex() for row in rows]}
 
 
 def _entry(value: Mapping[str, Any], edit: Mapping[str, Any], number: int) -> Entry:
-    identity, undone = value.get("id"), value.get("undone")
-    if not isinstance(identity, str) or not _ID.fullmatch(identity):
-        raise _wrong(number, "id", "1 to 64 letters, digits, `-`, `_` or `.`", identity)
-    if not isinstance(undone, bool):
-        raise _wrong(number, "undone", "true or false", undone)
-    at, rev = (_whole_number(value.get(key), key, number) for key in ("at", "rev"))
-    return Entry(identity, at, edit, rev, undone)
+    key, checks = "undone", {"undone": _yes_or_no, "id": entry_id, "at": entry_number, "rev": entry_number}
+    found: dict[str, Any] = {}
+    try:
+        for key, check in checks.items():
+            found[key] = check(value.get(key))
+    except ValueError as error:
+        raise ConfigError(f"entry {number:,}: {key}: {error}") from error
+    return Entry(edit=edit, **found)
 
 
-def _id_of(edit: Mapping[str, Any], before: list[Entry]) -> str:
-    """An id for an edit that has none: the same when the file is read again, also where others were added to it."""
-    digest = hashlib.sha256(json.dumps(edit, sort_keys=True).encode()).hexdigest()[:24]
-    return f"file-{digest}-{sum(entry.edit == edit for entry in before)}"
-
-
-def _whole_number(value: Any, key: str, number: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
-        raise _wrong(number, key, "a whole number from 0", value)
+def _yes_or_no(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, got {shown(value)}")
     return value
-
-
-def _wrong(number: int, key: str, expected: str, got: Any) -> ConfigError:
-    return ConfigError(f"entry {number:,}: {key}: expected {expected}, got {shown(got)}")

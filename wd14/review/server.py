@@ -126,6 +126,7 @@ class ReviewServer:
             loop="asyncio",
             lifespan="off",
             log_config=None,
+            log_level="error",  # anybody on this machine could fill the terminal with warnings
             access_log=False,
             server_header=False,
             proxy_headers=False,
@@ -273,12 +274,17 @@ async def _with_body(request: Request, handle: Callable[[Mapping[str, Any]], T])
 
 
 async def _body(request: Request) -> bytes:
+    from starlette.requests import ClientDisconnect
+
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > LONGEST_REQUEST:
-            raise _BadRequestError(f"the request is longer than {LONGEST_REQUEST >> 20} MiB", 413)
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > LONGEST_REQUEST:
+                raise _BadRequestError(f"the request is longer than {LONGEST_REQUEST >> 20} MiB", 413)
+            parts.append(part)
+    except ClientDisconnect as error:  # the page was closed: nobody hears the answer
+        raise _BadRequestError("the request was cut off") from error
     return b"".join(parts)
 
 

@@ -89,6 +89,21 @@ def test_edits_of_another_program_stay(tmp_path: Path) -> None:
     assert [each.edit["tag"] for each in EditFile(tmp_path).since(0)[0]] == ["hat", "neko", "neko", "late"]
 
 
+def test_lines_that_a_person_copied_or_changed_are_edits_of_their_own(tmp_path: Path) -> None:
+    edits = EditFile(tmp_path)
+    edits.merge([entry("a", tag="hat")])
+    path = tmp_path / ".wd14" / "edits.json"
+    written = path.read_text("utf-8").replace(SHA, SHA.upper())
+    line = written.splitlines()[1].removesuffix("]}")
+    path.write_text(written.replace("]}", ",\n" + line.replace("hat", "coat") + "]}"), "utf-8")
+    edits.merge([entry("b", at=9, tag="late")])
+    assert sorted(tags(tmp_path)) == ["coat", "hat", "late"]
+    path.write_text(path.read_text("utf-8").replace("late", "later"), "utf-8")
+    heard, _ = edits.since(0)
+    assert sorted(each.edit["tag"] for each in heard) == ["coat", "hat", "late", "later"]
+    assert {tuple(each.edit["rows"]) for each in heard} == {(SHA,)}
+
+
 def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
     edits = EditFile(tmp_path)
     edits.merge([entry("a")])
@@ -115,6 +130,33 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert [path.name for path in (tmp_path / ".wd14").iterdir()] == ["edits.json"]
     edits.merge([entry("b")])  # the page tries again
     assert tags(tmp_path) == ["hat", "smile"]
+
+
+def test_what_is_written_by_hand_while_a_page_saves_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the disk is full at that time; and what a killed server left is cleared away."""
+    edits = EditFile(tmp_path)
+    edits.merge([entry("a", tag="hat")])
+    path = tmp_path / ".wd14" / "edits.json"
+    path.with_name(".edits.json-0123abcd").write_text("half a fi")
+    by_hand = iter(["coat", "shoe"])
+
+    def write_by_hand(tag: str) -> None:
+        path.write_text(json.dumps({"version": 1, "edits": [{"op": "add", "tag": tag, "rows": "all"}]}), "utf-8")
+
+    def slow(_: int) -> None:
+        for tag in by_hand:
+            write_by_hand(tag)
+            raise OSError(28, "No space left on device")
+
+    write_by_hand("glove")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", slow)
+        with pytest.raises(OutputError, match="No space left"):
+            edits.merge([entry("b")])
+        patch.setattr(os, "fsync", lambda _: [write_by_hand(tag) for tag in by_hand])
+        edits.merge([entry("b")])
+    assert sorted(tags(tmp_path)) == ["coat", "hat", "shoe", "smile"]
+    assert [each.name for each in path.parent.iterdir()] == ["edits.json"]
 
 
 @pytest.mark.parametrize("link", [".wd14", ".wd14/edits.json"])

@@ -79,6 +79,13 @@ def test_a_picture_has_the_edits_of_its_original() -> None:
         (edits_json(entry(tag=" ")), "entry 1: tag: expected a tag, got ' '"),
         (edits_json(entry(tag=3)), "entry 1: tag: expected text, got 3"),
         (edits_json(entry(tag="a\nb")), r"entry 1: tag: expected a tag in one line, got 'a\\nb'"),
+        (edits_json(entry(tag="a\ud800b")), r"entry 1: tag: expected a tag in one line, got 'a\\ud800b'"),
+        (edits_json(entry(id=["a"])), "entry 1: id: expected 1 to 64 letters"),
+        (
+            edits_json(entry(at=1)).replace(b'"at": 1', b'"at": 1e999'),
+            "entry 1: at: expected a whole number from 0, got inf",
+        ),
+        (edits_json(entry(rev=-1)), "entry 1: rev: expected a whole number from 0, got -1"),
         (edits_json(entry(tag="a\0b")), r"entry 1: tag: expected a tag in one line, got 'a\\x00b'"),
         (edits_json(entry(tag="a" * 1001)), "entry 1: tag: expected at most 1,000 characters, got 1,001"),
         (edits_json({"op": "set", "caption": "\0", "rows": "all"}), "entry 1: caption: .* holds a NUL"),

@@ -222,6 +222,16 @@ def test_a_request_without_end_is_cut_off(client: Client) -> None:
     assert client.ask("edits").json["entries"] == []
 
 
+def test_a_page_that_is_closed_while_it_saves_is_no_error(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    head = f"POST /{client.server.token}/edits HTTP/1.1\r\nContent-Length: 9\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in client.headers.items())
+    for half in (f"{head}\r\n{{", "no HTTP\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", client.server.port), timeout=20) as sending:
+            sending.sendall(half.encode())
+    assert client.save(entry("a")).status == 200
+    assert caplog.messages == []
+
+
 def test_pages_that_are_open_at_once_lose_nothing(client: Client) -> None:
     """They save at random, undo, and hear of each other."""
     failed: list[Any] = []

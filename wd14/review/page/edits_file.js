@@ -7,7 +7,7 @@ function editsFileText(review) {
   return `{"version": ${version}, "edits": [\n${lines.join(",\n")}\n]}\n`;
 }
 
-const SHA = /^[0-9a-f]{64}$/;
+const SHA = /^[0-9a-f]{64}$/i;
 
 /**
  * The edits of a file as entries of the log.
@@ -33,17 +33,18 @@ function entriesOfFile(text) {
 
 function entryOfFile(edit, place, now) {
   const known = edit && Object.hasOwn(OPERATIONS, edit.op) ? OPERATIONS[edit.op] : null;
-  const hasRows = edit?.rows === "all" || (Array.isArray(edit?.rows) && edit.rows.every((row) => SHA.test(row)));
+  const isSha = (row) => typeof row === "string" && SHA.test(row);
+  const hasRows = edit?.rows === "all" || (Array.isArray(edit?.rows) && edit.rows.every(isSha));
   if (!known || !hasRows || known.some((key) => typeof edit[key] !== "string")) {
     throw new Error(`Edit ${place + 1} of the file is not one: an "op", what it needs, and "rows" were expected.`);
   }
   const entry = {
-    id: typeof edit.id === "string" ? edit.id : `file-${place}-${hashText(JSON.stringify(edit))}`,
-    at: Number.isFinite(edit.at) ? edit.at : now + place,
+    id: isEntryId(edit.id) ? edit.id : `file-${place}-${hashText(JSON.stringify(edit))}`,
+    at: isEntryNumber(edit.at) ? edit.at : now + place,
     rev: 0,
     undone: false,
     op: edit.op,
-    rows: edit.rows,
+    rows: edit.rows === "all" ? "all" : edit.rows.map((row) => row.toLowerCase()),
   };
   for (const key of known) entry[key] = edit[key];
   if (edit.keep === "first") entry.keep = edit.keep;

@@ -27,7 +27,7 @@ class Keeper {
 
   restoreThresholds(thresholds) {
     for (const [category, value] of Object.entries(thresholds)) {
-      const isKnown = category in this.review.runThresholds && typeof value === "number";
+      const isKnown = Object.hasOwn(this.review.runThresholds, category) && typeof value === "number";
       if (isKnown && this.review.thresholds[category] !== value) this.review.setThreshold(category, value);
     }
   }
@@ -185,7 +185,9 @@ const RANGES = /^(\d+(-\d+)?(,\d+(-\d+)?)*)?$/;
 /** A kept value as an entry of the log, in a list; an empty one where this dataset cannot have it. */
 function usableEntry(entry, rows) {
   if (typeof entry?.rows !== "string") return [];
-  const isFit = (text) => RANGES.test(text) && (text.match(/\d+/g) || []).every((row) => Number(row) < rows);
+  // In order, as they were packed: else a short text could stand for more rows than fit into memory.
+  const isInOrder = (row, at, all) => row < rows && (at === 0 || row >= all[at - 1]);
+  const isFit = (text) => RANGES.test(text) && (text.match(/\d+/g) || []).map(Number).every(isInOrder);
   if (entry.rows !== "all" && !isFit(entry.rows)) return [];
   try {
     return [checkEntry(unpackedEntry(entry), rows)];

@@ -4,12 +4,24 @@
 // The operations, and what each needs.
 const OPERATIONS = { add: ["tag"], remove: ["tag"], replace: ["tag", "with"], set: ["caption"], reject: [] };
 
+// What tells entries from others, as wd14/review/edits.py has it.
+function isEntryId(value) {
+  return typeof value === "string" && /^[\w.-]{1,64}$/.test(value);
+}
+
+function isEntryNumber(value) {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
 class EditLog {
   /** @param {object[]} given the edits of the run, in order, as in the page's data */
   constructor(given) {
     this.entries = [];
     this._byId = new Map();
-    for (const [position, edit] of given.entries()) this._put(givenEntry(edit, position, this.entries.at(-1)));
+    for (const [position, edit] of given.entries()) {
+      const id = this._byId.has(edit.id) ? undefined : edit.id; // a person copied its line
+      this._put(givenEntry({ ...edit, id }, position, this.entries.at(-1)));
+    }
     this._saved = this._signature();
   }
 
@@ -115,9 +127,9 @@ function checkEntry(entry, rows) {
   const isEntry =
     typeof entry === "object" &&
     entry !== null &&
-    typeof entry.id === "string" &&
-    Number.isFinite(entry.at) &&
-    Number.isInteger(entry.rev) &&
+    isEntryId(entry.id) &&
+    isEntryNumber(entry.at) &&
+    isEntryNumber(entry.rev) &&
     typeof entry.undone === "boolean" &&
     Object.hasOwn(OPERATIONS, entry.op) &&
     OPERATIONS[entry.op].every((key) => typeof entry[key] === "string") &&

@@ -251,8 +251,8 @@ function keptView() {
   try {
     const kept = JSON.parse(localStorage.getItem(VIEW_KEY) || "{}");
     const isFit = {
-      size: (value) => value >= 80 && value <= 480,
-      below: (value) => value in CELL_LINES,
+      size: (value) => Number.isFinite(value) && value >= 80 && value <= 480,
+      below: (value) => Object.hasOwn(CELL_LINES, value),
       theme: (value) => THEMES.includes(value),
       letters: (value) => typeof value === "boolean",
     };

@@ -2,7 +2,8 @@
 
 const LONGEST_TAG = 1000;
 const LONGEST_CAPTION = 100000;
-const UNWRITABLE = /[\x00-\x1f\x7f\x85\u2028\u2029]/;
+// Control characters, ends of lines, and half characters.
+const UNWRITABLE = /[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]/u;
 
 class ReviewEdits {
   /**
@@ -25,8 +26,8 @@ class ReviewEdits {
   // A tag by the name that it has in every style.
   _named(args) {
     const named = { ...args };
-    if (args.caption?.includes("\0") || args.caption?.length > LONGEST_CAPTION) {
-      throw new TypeError(`expected a caption of at most ${LONGEST_CAPTION} characters, none of them a NUL`);
+    if (/[\0\ud800-\udfff]/u.test(args.caption ?? "") || args.caption?.length > LONGEST_CAPTION) {
+      throw new TypeError(`expected a caption of at most ${LONGEST_CAPTION} characters, none of them a NUL or half of one`);
     }
     for (const key of ["tag", "with"]) {
       if (typeof args[key] !== "string") continue;

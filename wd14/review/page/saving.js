@@ -135,11 +135,20 @@ class Saver {
     return isWanted;
   }
 
-  /** Those that this page lacks: neither their id nor the same edit without one is in the log. */
+  /**
+   * Those that this page lacks. One that has the id of another edit, as where a person changed or copied its line in the
+   * file, gets an id of its own.
+   */
   unknown(entries) {
-    const ids = new Set(this.review.entries.map((entry) => entry.id));
-    const texts = new Set(this.review.exportEdits().edits.map(editText));
-    return entries.filter((entry) => !ids.has(entry.id) && !texts.has(editText(entry)));
+    const texts = new Set(this.review.exportEdits().edits.map(wireText));
+    const known = new Map(this.review.entries.map((entry) => [entry.id, wireText(this.review.wire(entry))]));
+    return entries.flatMap((entry) => {
+      const text = wireText(entry);
+      if (texts.has(text) || known.get(entry.id) === text) return [];
+      const id = known.has(entry.id) ? `file-${hashText(text)}` : entry.id;
+      known.set(id, text);
+      return [{ ...entry, id }];
+    });
   }
 
   done(text, words, path) {
@@ -176,6 +185,11 @@ class Saver {
       this.fileInput.value = ""; // the same file again is a change, too
     }
   }
+}
+
+/** What an edit with pictures by their sha256 is: the order of those does not matter. */
+function wireText({ rows, ...edit }) {
+  return editText({ ...edit, rows: rows === "all" ? rows : rows.map((row) => row.toLowerCase()).sort() });
 }
 
 /** Where the edits of a dataset in a folder belong, as the command reads them. */
