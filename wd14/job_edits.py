@@ -13,7 +13,7 @@ from wd14.errors import ConfigError, SourceError
 from wd14.types import DecodedRow, FinishedRow, Labels, PictureEdits, Status
 
 if TYPE_CHECKING:
-    from wd14.review.edits import Edits
+    from wd14.review.edits_by_picture import Edits
 
 _NONE = PictureEdits()
 

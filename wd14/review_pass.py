@@ -11,7 +11,7 @@ from wd14.messages import set_in_words
 from wd14.model.files.find import ModelFiles
 from wd14.page_model import PageModel
 from wd14.result_check import ResultCheck
-from wd14.review.edits import Edits
+from wd14.review.edits_by_picture import Edits
 from wd14.review.page import write_page
 from wd14.review.page_data import PAGE, THUMBNAILS, PageContents, page_data
 from wd14.review.page_rows import PageRow, PageRows

@@ -27,7 +27,8 @@ from wd14.page_model import PageModel
 from wd14.regular_files import mode_of
 from wd14.reported_rows import ReportedRows
 from wd14.review.candidates import Candidates
-from wd14.review.edits import Edits, read_edits
+from wd14.review.edits import read_edits
+from wd14.review.edits_by_picture import Edits
 from wd14.review.page_data import PageContents, Words, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.review.place import PagePlace
