@@ -13,6 +13,7 @@ from PIL import Image
 from tests.integration.conftest import Run
 from tests.support.planted import Planted, plant
 from tests.support.scripted_model import Tag, save_scripted_model
+from wd14.review.single_file import data_of
 
 
 @pytest.fixture
@@ -118,6 +119,8 @@ def test_edits_of_a_photograph_follow_it_into_a_dataset_where_it_was_flattened(
     assert done.returncode == 0, done.stderr
     assert [name for name, tags in captions(tmp_path / "second").items() if "my cup" in tags] == ["coffee.png"]
     assert "not in this dataset" not in done.stdout
+    (edit,) = data_of(tmp_path / "second" / ".wd14" / "review.html")["edits"]
+    assert (edit["rows"], edit["lost"]) == ([3], [])
 
 
 def test_text_files_in_place_change_only_as_the_person_says(photos: Path, cli: Run, tmp_path: Path) -> None:

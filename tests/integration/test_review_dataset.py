@@ -250,6 +250,15 @@ def test_captions_that_somebody_changed_are_the_ones_to_go_on_from(ours: Path) -
     assert captions[2] == "me, 1girl, solo, smile, sky, alice (wonder)"
 
 
+def test_a_picture_that_somebody_replaced_is_not_the_one_of_the_report(ours: Path) -> None:
+    china = ours / "train/china.jpg"
+    china.write_bytes((ours / "train/astronaut.png").read_bytes())
+    data = page_of(ours)
+    shas = base64.b64decode(data["sha"])
+    assert data["names"][2] == "train/china.jpg"
+    assert shas[64:96] == shas[:32] == hashlib.sha256(china.read_bytes()).digest()
+
+
 def test_datasets_of_earlier_versions(ours: Path) -> None:
     """Their report knows no sha256, so what was saved anew has no stored scores."""
     report = ours / ".wd14/report.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -73,6 +74,9 @@ def test_it_says_what_the_files_and_the_scores_say(pictures: Path, model: Path, 
     assert all(row["source"] in source for source, row in zip(data["sources"], report, strict=True))
     assert data["status"] == [0, 0, 0, 0, 2]
     assert data["reasons"] == {"4": report[4]["reason"]}
+    assert data["notes"] == {str(row): each["notes"] for row, each in enumerate(report) if "notes" in each} != {}
+    sizes = np.frombuffer(base64.b64decode(data["sizes"]), "<u2").tolist()
+    assert sizes == [600, 900, 460, 460, 300, 200, 1, 1, 0, 0]
     reader = RuleReader(data)
     written = lines_of(dataset)
     assert {name: reader.base(row) for row, name in enumerate(data["names"]) if name} == written
