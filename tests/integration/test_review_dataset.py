@@ -235,7 +235,8 @@ def test_a_dataset_of_ours_has_the_page_of_its_run_again(ours: Path) -> None:
         del each["dataset"]["command"]  # that of the run has the whole path of its source
     assert {key for key in data if data[key] != of_the_run[key]} == set()
     assert data_of(page)["rules"] is not None
-    assert "me, 1girl, solo, smile, sky, alice (wonder)" in captions_of(data)
+    unedited = "me, 1girl, solo, smile, sky, alice (wonder)"
+    assert captions_of(data) == [unedited, "", unedited, unedited, unedited], "of the rejected one, too"
     edits = json.loads((ours / ".wd14/edits.json").read_text("utf-8"))
     edits["edits"].append({"op": "add", "tag": "rocket", "rows": "all"})
     (ours / ".wd14/edits.json").write_text(json.dumps(edits), "utf-8")
