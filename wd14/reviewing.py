@@ -67,8 +67,8 @@ class DatasetReview:
         name = self.data["names"][row]
         return None if self.folder is None or name is None else self.folder / name
 
-    def thumbnail(self, row: int) -> bytes | None:
-        """The thumbnail of a row, WebP; None = it has none."""
+    def thumbnail(self, row: int) -> Path:
+        """Where the thumbnail of a row lies, if it has one."""
         return self._place.thumbnail(row)
 
 

@@ -57,8 +57,8 @@ class Reviewed(Protocol):
     def picture(self, row: int) -> Path | None:
         """The file of a row's picture; None where it has none."""
 
-    def thumbnail(self, row: int) -> bytes | None:
-        """A row's thumbnail; None where there is none."""
+    def thumbnail(self, row: int) -> Path | None:
+        """The file of a row's thumbnail; None where it has none."""
 
 
 def serve_review(
@@ -95,8 +95,8 @@ def serve_review(
     content = page({**_served_data(review.data), "server": {"token": server.token, "apply": True}}, is_served=True)
     site = Site(
         page=content.encode("utf-8", "replace"),
-        picture=lambda row: _picture(review, folder, row),
-        thumbnail=lambda row: _in_range(review, row, review.thumbnail),
+        picture=lambda row: _picture(review, folder, row, review.picture),
+        thumbnail=lambda row: _picture(review, folder, row, review.thumbnail),
         edits=edits,
         apply=job.start,
         state=job.state,
@@ -264,13 +264,9 @@ def _served_data(data: Mapping[str, Any]) -> dict[str, Any]:
     return served
 
 
-def _in_range(review: Reviewed, row: int, read: Callable[[int], Any]) -> Any:
-    return read(row) if row < len(review.data["status"]) else None
-
-
-def _picture(review: Reviewed, folder: Path, row: int) -> bytes | None:
-    """A row's picture, from a regular file inside the dataset's folder; None where there is none."""
-    path = _in_range(review, row, review.picture)
+def _picture(review: Reviewed, folder: Path, row: int, file_of: Callable[[int], Path | None]) -> bytes | None:
+    """A row's picture or thumbnail, from a regular file inside the dataset's folder; None where there is none."""
+    path = file_of(row) if row < len(review.data["status"]) else None
     if path is None:
         return None
     place = os.path.realpath(path)

@@ -27,8 +27,8 @@ class Dataset:
     def picture(self, row: int) -> Path | None:
         return self.files[row]
 
-    def thumbnail(self, row: int) -> bytes | None:
-        return None
+    def thumbnail(self, row: int) -> Path | None:
+        return self.files[row]
 
 
 def test_only_files_inside_the_dataset_are_handed_out(tmp_path: Path) -> None:
@@ -41,5 +41,5 @@ def test_only_files_inside_the_dataset_are_handed_out(tmp_path: Path) -> None:
     os.mkfifo(folder / "pipe.png")
     names = ["a.png", "inner.png", "link.png", "../set-2/secret.png", "pipe.png", "gone.png", "."]
     dataset = Dataset(folder, [folder / name for name in names])
-    found = [serving._picture(dataset, folder, row) for row in range(len(names) + 1)]
+    found = [serving._picture(dataset, folder, row, dataset.thumbnail) for row in range(len(names) + 1)]
     assert found == [b"a.png", b"a.png", None, None, None, None, None, None]

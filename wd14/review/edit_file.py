@@ -48,7 +48,6 @@ class EditFile:
         self._revision = 0
         self._left_as: tuple[int, ...] | None = None
         with self._lock:
-            self._check_place()
             self._read_again()
 
     def since(self, revision: int) -> tuple[list[Entry], int]:
@@ -114,6 +113,7 @@ class EditFile:
 
     def _read_again(self) -> bool:
         """Adds what others wrote into the file since it was last read or written here; returns whether one did."""
+        self._check_place()
         if (now := self._looks_like()) in (None, self._left_as):
             return False
         try:

@@ -29,9 +29,8 @@ _MOST_TOLD = 5
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 #: Control characters, ends of lines, and half characters, which no file can hold.
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
-_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 #: The largest whole number that JavaScript has.
-_LARGEST = (1 << 53) - 1
+LARGEST_NUMBER = (1 << 53) - 1
 
 
 def _rows(value: object) -> tuple[bytes, ...] | None:
@@ -71,30 +70,9 @@ def _without_nul(value: str) -> str:
     return value
 
 
-def entry_id(value: object) -> str:
-    """What tells an entry from others.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise ValueError(f"expected 1 to 64 letters, digits, `-`, `_` or `.`, got {shown(value)}")
-    return value
-
-
-def entry_number(value: object) -> int:
-    """When an entry was made, or how often it changed.
-
-    Raises:
-        ValueError: it is no such number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
-        raise ValueError(f"expected a whole number from 0, got {shown(value)}")
-    return value
-
-
 _Rows = Annotated[tuple[bytes, ...] | None, BeforeValidator(_rows)]
 _Tag = Annotated[str, BeforeValidator(_tag)]
+_Number = Annotated[int | None, Field(strict=True, ge=0, le=LARGEST_NUMBER)]
 
 
 class _Entry(BaseModel):
@@ -102,9 +80,9 @@ class _Entry(BaseModel):
 
     rows: _Rows
     # By these a page knows an edit again; what it does to captions does not depend on them.
-    id: Annotated[str | None, BeforeValidator(entry_id)] = None
-    at: Annotated[int | None, BeforeValidator(entry_number)] = None
-    rev: Annotated[int | None, BeforeValidator(entry_number)] = None
+    id: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = None
+    at: _Number = None
+    rev: _Number = None
 
 
 class _Tagged(_Entry):
@@ -247,5 +225,5 @@ def _explain(number: int, problem: Any) -> str:
         return f"{where} is no field of this op"
     if problem["type"] == "value_error":
         return f"{where}: {problem['ctx']['error']}"
-    message = problem["msg"].replace("Input should be", "expected").replace("String should have", "expected")
+    message = re.sub("^(Input should be|String should( have)?)", "expected", problem["msg"])
     return f"{where}: {message}, got {shown(problem['input'])}"

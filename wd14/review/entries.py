@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,11 +12,13 @@ from typing import Any
 
 from wd14.config_words import shown
 from wd14.errors import ConfigError
-from wd14.review.edits import edits_in, entry_id, entry_number, parse_entry
+from wd14.review.edits import LARGEST_NUMBER, edits_in, parse_entry
 
 #: What an edit says, without what tells it from others.
 _EDIT_KEYS = ("op", "tag", "with", "caption", "keep", "rows")
 _OWN_KEYS = ("id", "at", "rev")
+
+_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +103,20 @@ def _edit_in(value: Any, number: int) -> dict[str, Any]:
 
 
 def _entry(value: Mapping[str, Any], edit: Mapping[str, Any], number: int) -> Entry:
-    key, checks = "undone", {"undone": _yes_or_no, "id": entry_id, "at": entry_number, "rev": entry_number}
-    found: dict[str, Any] = {}
-    try:
-        for key, check in checks.items():
-            found[key] = check(value.get(key))
-    except ValueError as error:
-        raise ConfigError(f"entry {number:,}: {key}: {error}") from error
-    return Entry(edit=edit, **found)
+    identity, undone = value.get("id"), value.get("undone")
+    if not isinstance(identity, str) or not _ID.fullmatch(identity):
+        raise _wrong(number, "id", "1 to 64 letters, digits, `-`, `_` or `.`", identity)
+    if not isinstance(undone, bool):
+        raise _wrong(number, "undone", "true or false", undone)
+    at, rev = (_whole_number(value.get(key), key, number) for key in ("at", "rev"))
+    return Entry(identity, at, edit, rev, undone)
 
 
-def _yes_or_no(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"expected true or false, got {shown(value)}")
+def _whole_number(value: Any, key: str, number: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_NUMBER:
+        raise _wrong(number, key, "a whole number from 0", value)
     return value
+
+
+def _wrong(number: int, key: str, expected: str, got: Any) -> ConfigError:
+    return ConfigError(f"entry {number:,}: {key}: expected {expected}, got {shown(got)}")

@@ -110,9 +110,9 @@ class PagePlace:
         except OSError as error:
             raise self._failed(error) from error
 
-    def thumbnail(self, row: int) -> bytes | None:
-        """The thumbnail of a row of the finished page in the dataset's folder; None = it has none."""
-        return thumbnail_in(self._thumbnails, row)
+    def thumbnail(self, row: int) -> Path:
+        """Where the thumbnail of a row of the finished page lies, if it has one."""
+        return self._thumbnails / f"{row}.webp"
 
     def _move_thumbnails(self) -> None:
         self._thumbnails.mkdir(exist_ok=True)
