@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wd14.caption.editing import Editor, whole_vocabulary
 from wd14.config import CaptionConfig
 from wd14.data.report import read_report
 from wd14.errors import ConfigError, SourceError
-from wd14.review.edits import TITLE, Edits, PictureEdits, read_edits
-from wd14.types import DecodedRow, FinishedRow, Labels, Status
+from wd14.types import DecodedRow, FinishedRow, Labels, PictureEdits, Status
+
+if TYPE_CHECKING:
+    from wd14.review.edits_by_picture import Edits
 
 _NONE = PictureEdits()
 
@@ -18,8 +21,11 @@ _NONE = PictureEdits()
 class JobEdits:
     """The edits of one job.
 
+    Attributes:
+        all: all of them; None = the job has none, and nothing here costs anything.
+
     Args:
-        config: the parameters. Without `edits` there are none, and nothing here costs anything.
+        config: the parameters.
         source: the dataset, as the host names it. Of one of ours, pictures are also known by their originals.
 
     Raises:
@@ -28,29 +34,26 @@ class JobEdits:
 
     def __init__(self, config: CaptionConfig, source: str | Path) -> None:
         self._config = config
-        self._edits = Edits()
+        self.all: Edits | None = None
         self._first_rows: dict[bytes, int] = {}  # by the sha256 of pictures of which the first one stays
         if config.edits:
-            self._edits = read_edits(Path(config.edits).expanduser())
-            self._know_originals(source)
+            from wd14.review.edits import read_edits
 
-    def _know_originals(self, source: str | Path) -> None:
+            if edits := read_edits(Path(config.edits).expanduser()):
+                self.all = edits
+                self._know_originals(edits, source)
+
+    @staticmethod
+    def _know_originals(edits: Edits, source: str | Path) -> None:
         """Takes from the report of a dataset of ours which pictures were changed when they were saved, and from what.
 
         A report of 1,000,000 rows takes 5 seconds.
         """
         try:
             rows = read_report(Path(source).expanduser() / ".wd14" / "report.json")
-            self._edits.know_originals(
-                {row.saved: row.digest for row in rows if row.saved and self._edits.names(row.digest)}
-            )
+            edits.know_originals({row.saved: row.digest for row in rows if row.saved and edits.names(row.digest)})
         except (SourceError, RuntimeError):
             return  # no dataset of ours, or no report that says it: pictures are known by their own bytes only
-
-    @property
-    def all(self) -> Edits:
-        """All of them."""
-        return self._edits
 
     def editor(self, labels: Labels) -> Editor | None:
         """What makes the edits in captions of a model's tags; None where there are no edits.
@@ -58,10 +61,12 @@ class JobEdits:
         Raises:
             ConfigError: a tag that somebody typed cannot be written with the captions' separator.
         """
-        if not self._edits:
+        if self.all is None:
             return None
+        from wd14.review.edits import TITLE
+
         editor = Editor(whole_vocabulary(labels, self._config), self._config.caption_separator)
-        for number, (edit, _) in enumerate(self._edits.entries, 1):
+        for number, (edit, _) in enumerate(self.all.entries, 1):
             for tag in (edit.tag if edit.op == "add" else "", edit.replacement):
                 if tag and editor.cuts(tag):
                     raise ConfigError(
@@ -72,18 +77,20 @@ class JobEdits:
 
     def of(self, row: DecodedRow) -> PictureEdits:
         """The edits of a row's picture. Rows are asked for in the order of the source, in each pass."""
-        found = self._edits.of(row.digest) if self._edits else _NONE
-        if found.keeps_first:
+        if self.all is None:
+            return _NONE
+        found = self.all.of(row.digest)
+        if found.keeps_first and row.digest:  # pictures that could not be read are nobody's copies
             first = self._first_rows.setdefault(row.digest, row.input.index)
             found = found._replace(rejected=first != row.input.index)
         return found
 
     def note(self, finished: FinishedRow) -> None:
         """Counts what became of a row's edits."""
-        if self._edits:
+        if self.all is not None:
             row, rejected = finished.row, finished.report.status is Status.REJECTED
-            self._edits.note(row.digest, finished.applied, rejected=rejected)
+            self.all.note(row.digest, finished.applied, rejected=rejected)
 
     def closing_lines(self) -> Iterator[str]:
         """What the edits did, and which do not apply any more."""
-        return self._edits.closing_lines()
+        return iter(()) if self.all is None else self.all.closing_lines()

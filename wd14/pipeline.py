@@ -157,6 +157,8 @@ class _Job:
                 self._studied = self._study(study, source, counting)
                 if self._dry_run:
                     link.say("Dry run: no dataset is written.")
+                    if edits.all is not None:
+                        link.say("Above, pictures that the edits reject are left out, and other edits are not made.")
                     return self._summary(model, None)
             summary, output = self._caption(source, model, counting)
         link.say_all(closing_lines(summary))
@@ -235,7 +237,7 @@ class _Job:
             self._tally.check_any()
             summary = self._summary(model, rows.device)
             notes = {} if studied is None else self._notes(studied)
-            if self._editor is not None:
+            if self._edits.all is not None:
                 notes["edits"] = self._edits.all.text
             made = self._provenance(source, model, summary)
             if review is not None:

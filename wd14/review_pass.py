@@ -11,17 +11,15 @@ from wd14.messages import set_in_words
 from wd14.model.files.find import ModelFiles
 from wd14.page_model import PageModel
 from wd14.result_check import ResultCheck
-from wd14.review.edits import Edits
+from wd14.review.edits_by_picture import Edits
 from wd14.review.page import write_page
-from wd14.review.page_data import PageContents, page_data
+from wd14.review.page_data import PAGE, THUMBNAILS, PageContents, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.thumbnail_folder import ThumbnailFolder
 from wd14.types import Curation, FinishedRow, Status, TokenCounter
 
 #: Pictures of a page that is written by itself: with more, it opens slowly.
 MOST_PICTURES = 30_000
-PAGE = "review.html"
-THUMBNAILS = "thumbnails"
 
 
 def thumbnails_ahead(total: int | None) -> ThumbnailFolder | None:
@@ -108,14 +106,14 @@ class ReviewPass:
         self,
         provenance: Mapping[str, Any],
         notes: Mapping[str, Any],
-        edits: Edits,
+        edits: Edits | None,
     ) -> Iterable[str]:
         """Writes the page; returns what a person should know.
 
         Args:
             provenance: how the dataset was made.
             notes: the plan and the findings, where there are some.
-            edits: those of the run.
+            edits: those of the run, if it has some.
         """
         rows, model = self._rows, self._model
         if rows is None or model is None:
@@ -133,8 +131,8 @@ class ReviewPass:
             rules_missing=rules.missing,
             plan=notes.get("plan"),
             findings=found["findings"],
-            edits=edits.as_json(),
-            originals=edits.originals,
+            edits=() if edits is None else edits.as_json(),
+            originals={} if edits is None else edits.originals,
             thumbnails=self._without_thumbnail,
             tokens=rules.tokens,
         )

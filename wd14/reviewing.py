@@ -7,7 +7,6 @@ A picture costs what it costs a check, and 2 ms for its thumbnail where that is 
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,10 +24,11 @@ from wd14.looking import LookedRow, root_of
 from wd14.messages import command_in_words, set_in_words
 from wd14.model.files.find import ModelFiles
 from wd14.page_model import PageModel
-from wd14.regular_files import mode_of, read_file
+from wd14.regular_files import mode_of
 from wd14.reported_rows import ReportedRows
 from wd14.review.candidates import Candidates
-from wd14.review.edits import LARGEST_EDITS, Edits, parse_edits
+from wd14.review.edits import read_edits
+from wd14.review.edits_by_picture import Edits
 from wd14.review.page_data import PageContents, Words, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.review.place import PagePlace
@@ -36,8 +36,6 @@ from wd14.spelling import folded, with_spaces
 from wd14.stop import StopToken
 from wd14.text import count
 from wd14.types import Labels, Log, Progress, Status
-
-EDITS = "edits.json"
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ class _PageMaker:
         self._settings = settings
         self._place = place
         self._report = ReportedRows(folder if settings.is_ours else None, self.remarks)
-        self._edits, self._edit_entries = _read_edits(folder, self.remarks)
+        self._edits = _read_edits(folder, self.remarks)
         self._checked = array("I")  # the row of each picture that the check counted
         self._without_thumbnail: list[int] = []
         self.original = self._report.original
@@ -269,7 +267,7 @@ class _PageMaker:
                 {**finding.as_json(), "rows": [self._checked[row] for row in finding.rows]}
                 for finding in check.findings
             ],
-            edits=self._edit_entries,
+            edits=self._edits.as_json(),
             originals=self._report.originals,
             thumbnails=self._without_thumbnail,
             tokens=None if rules is None else rules.tokens,
@@ -322,16 +320,12 @@ def _reachable(path: str | None) -> str | None:
         return None
 
 
-def _read_edits(folder: Path | None, remarks: list[str]) -> tuple[Edits, list[dict[str, Any]]]:
-    """The edits that lie with the dataset, read and as they are in the file."""
-    path = None if folder is None else folder / ".wd14" / EDITS
-    if path is None or not mode_of(path):
-        return Edits(), []
-    try:
-        text = read_file(path, LARGEST_EDITS)
-        return parse_edits(text), json.loads(text)["edits"]
-    except OSError as error:
-        remarks.append(f"the edits in {path}: {error.strerror or error}")
-    except ConfigError as error:
-        remarks.append(f"the edits in {path}: {error}")
-    return Edits(), []
+def _read_edits(folder: Path | None, remarks: list[str]) -> Edits:
+    """The edits that lie with the dataset."""
+    path = None if folder is None else folder / ".wd14" / "edits.json"
+    if path is not None and mode_of(path):
+        try:
+            return read_edits(path)
+        except ConfigError as error:
+            remarks.append(f"the edits in {path}: {error}")
+    return Edits()

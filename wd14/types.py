@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -227,6 +227,15 @@ class Edit:
     replacement: str = ""  #: of replace
     caption: str = ""  #: of set
     keeps_first: bool = False  #: of reject: of pictures with the same bytes the first one stays
+
+
+class PictureEdits(NamedTuple):
+    """The edits of one picture, in order."""
+
+    positions: tuple[int, ...] = ()  #: among all edits
+    edits: tuple[Edit, ...] = ()
+    rejected: bool = False
+    keeps_first: bool = False  #: rejected unless it is the first of the pictures with these bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from PIL import Image
 from tests.integration.conftest import Run
 from tests.support.planted import Planted, plant
 from tests.support.scripted_model import Tag, save_scripted_model
+from wd14.review.single_file import data_of
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_a_persons_word_stays_whatever_the_options(
     assert "1 rejected by the edits" in done.stdout
     assert "Edits: 6 edits, made in 3 captions, 1 picture rejected." in done.stdout
     assert "Edits: 1 of 4 pictures that they name is not in this dataset." in done.stdout
-    assert "no caption has what 1 edit would change any more: remove 'dragon' (2 pictures)." in done.stdout
+    assert "1 edit found the tag in no caption: remove 'dragon' (2 pictures)." in done.stdout
     assert cli(*run, "--output", "again").returncode == 0
     for name in ("train/metadata.jsonl", ".wd14/edits.json"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
@@ -118,6 +119,8 @@ def test_edits_of_a_photograph_follow_it_into_a_dataset_where_it_was_flattened(
     assert done.returncode == 0, done.stderr
     assert [name for name, tags in captions(tmp_path / "second").items() if "my cup" in tags] == ["coffee.png"]
     assert "not in this dataset" not in done.stdout
+    (edit,) = data_of(tmp_path / "second" / ".wd14" / "review.html")["edits"]
+    assert (edit["rows"], edit["lost"]) == ([3], [])
 
 
 def test_text_files_in_place_change_only_as_the_person_says(photos: Path, cli: Run, tmp_path: Path) -> None:
@@ -156,7 +159,9 @@ def test_a_job_of_which_nothing_is_left(photos: Path, cli: Run, tmp_path: Path) 
 def test_of_copies_the_first_one_is_kept(photos: Path, cli: Run, tmp_path: Path) -> None:
     for name in ("b.jpg", "a.jpg"):
         (photos / name).write_bytes((photos / "china.jpg").read_bytes())
-    edits = save(tmp_path / "edits.json", {"op": "reject", "keep": "first", "rows": [sha(photos / "a.jpg")]})
+    for name in ("gone.png", "gone too.png"):
+        (photos / name).symlink_to("nowhere.png")
+    edits = save(tmp_path / "edits.json", {"op": "reject", "keep": "first", "rows": "all"})
     run = ["caption", photos, "--generation-model", "builtin/colours", "--edits", edits]
     for number, more in enumerate(([], ["--purpose", "style", "--trigger-words", "me"])):
         done = cli(*run, *more, "--output", f"out{number}")
@@ -173,6 +178,9 @@ def test_a_rejected_picture_cannot_end_a_job(photos: Path, cli: Run, tmp_path: P
     run = ["caption", photos, "--generation-model", "builtin/colours", "--output", "out", "--on-error", "stop"]
     assert cli(*run).returncode == 1
     assert cli(*run, "--edits", edits).returncode == 0
+    dry = cli(*run, "--edits", edits, "--dry-run")
+    assert "Plan without a purpose: 5 pictures." in dry.stdout
+    assert dry.stdout.endswith("pictures that the edits reject are left out, and other edits are not made.\n")
 
 
 @pytest.mark.parametrize(

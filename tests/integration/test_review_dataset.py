@@ -233,7 +233,8 @@ def test_a_dataset_of_ours_has_the_page_of_its_run_again(ours: Path) -> None:
     assert data["status"] == [0, 2, 0, 0, 3]
     assert {key for key in data if data[key] != of_the_run[key]} == set()
     assert data_of(page)["rules"] is not None
-    assert "me, 1girl, solo, smile, sky, alice (wonder)" in captions_of(data)
+    unedited = "me, 1girl, solo, smile, sky, alice (wonder)"
+    assert captions_of(data) == [unedited, "", unedited, unedited, unedited], "of the rejected one, too"
     edits = json.loads((ours / ".wd14/edits.json").read_text("utf-8"))
     edits["edits"].append({"op": "add", "tag": "rocket", "rows": "all"})
     (ours / ".wd14/edits.json").write_text(json.dumps(edits), "utf-8")
@@ -284,6 +285,15 @@ def test_captions_that_somebody_changed_are_the_ones_to_go_on_from(ours: Path) -
     captions = captions_of(page_of(ours))
     assert captions[0] == "me, 1girl, my own, smile, sky, alice (wonder), long hair"
     assert captions[2] == "me, 1girl, solo, smile, sky, alice (wonder)"
+
+
+def test_a_picture_that_somebody_replaced_is_not_the_one_of_the_report(ours: Path) -> None:
+    china = ours / "train/china.jpg"
+    china.write_bytes((ours / "train/astronaut.png").read_bytes())
+    data = page_of(ours)
+    shas = base64.b64decode(data["sha"])
+    assert data["names"][2] == "train/china.jpg"
+    assert shas[64:96] == shas[:32] == hashlib.sha256(china.read_bytes()).digest()
 
 
 def test_datasets_of_earlier_versions(ours: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -73,6 +74,9 @@ def test_it_says_what_the_files_and_the_scores_say(pictures: Path, model: Path, 
     assert all(row["source"] in source for source, row in zip(data["sources"], report, strict=True))
     assert data["status"] == [0, 0, 0, 0, 2]
     assert data["reasons"] == {"4": report[4]["reason"]}
+    assert data["notes"] == {str(row): each["notes"] for row, each in enumerate(report) if "notes" in each} != {}
+    sizes = np.frombuffer(base64.b64decode(data["sizes"]), "<u2").tolist()
+    assert sizes == [600, 900, 460, 460, 300, 200, 1, 1, 0, 0]
     reader = RuleReader(data)
     written = lines_of(dataset)
     assert {name: reader.base(row) for row, name in enumerate(data["names"]) if name} == written
@@ -195,8 +199,4 @@ def test_findings_plan_and_edits_are_in_it(model: Path, tmp_path: Path) -> None:
 
 def test_the_page_of_a_run_without_a_purpose_has_findings(pictures: Path, model: Path, tmp_path: Path) -> None:
     dataset, _ = run(pictures, tmp_path / "out", custom_model=str(model), thresh="1", character_threshold="1")
-    assert {found["rule"] for found in data_of(dataset / ".wd14/review.html")["findings"]} & {
-        "no-caption",
-        "empty-caption",
-        "too-few-tags",
-    }
+    assert "no-caption" in {found["rule"] for found in data_of(dataset / ".wd14/review.html")["findings"]}

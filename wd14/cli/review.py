@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from wd14.cli import check, serve
 from wd14.cli.caption import HelpFormatter, file_named, parameters_in
 from wd14.cli.output import is_heard, say
-from wd14.errors import ConfigError
 from wd14.stop import StopToken, stopped_by_signals
 from wd14.text import count, printable, wrapped
 
@@ -46,8 +45,6 @@ def run(args: argparse.Namespace) -> int:
     from wd14.reviewing import review_dataset
 
     serve.check_options(args)
-    if args.serve and args.output:
-        raise ConfigError("--output makes a file to send to somebody, and --serve needs none: leave one of them out")
     stop = StopToken()
     shown = ShownProgress(say, bar=sys.stderr.isatty())
     try:

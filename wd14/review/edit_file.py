@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from wd14.errors import CaptionerError, ConfigError, OutputError
+from wd14.json_files import parse_json
 from wd14.regular_files import read_file
-from wd14.review.edits import LARGEST_EDITS, MOST_EDITS
+from wd14.review.edits import LARGEST_EDITS, TITLE, check_numbers
 from wd14.review.entries import Entry, entries_in_file
 
 #: O_BINARY: Windows would translate line ends. O_EXCL also refuses a link.
@@ -70,7 +71,8 @@ class EditFile:
             What else changed after `revision`, and the revision now.
 
         Raises:
-            ConfigError: the file was changed into one that does not hold edits; it is left as it is.
+            ConfigError: the file was changed into one that does not hold edits, or would hold more than it may; it is
+                left as it is.
             OutputError: the file cannot be written. The entries are not taken.
         """
         entries = list(entries)
@@ -115,15 +117,13 @@ class EditFile:
         if (now := self._looks_like()) in (None, self._left_as):
             return False
         try:
-            content = json.loads(read_file(self.path, LARGEST_EDITS))
+            text = read_file(self.path, LARGEST_EDITS)
         except OSError as error:
             raise OutputError(f"cannot read {self.path}: {error.strerror or error}") from error
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{self.path} is not JSON ({error}): repair it, or move it away") from error
         try:
-            self._take(entries_in_file(content, self._entries))
+            self._take(entries_in_file(parse_json(text, TITLE, "an edits.json"), self._entries))
         except ConfigError as error:
-            raise ConfigError(f"{self.path} cannot be used: {error}") from error
+            raise ConfigError(f"{self.path} cannot be used; repair it, or move it away. {error}") from error
         self._left_as = now
         return True
 
@@ -148,17 +148,19 @@ class EditFile:
         """What the file is to hold.
 
         Raises:
-            OSError: it would be more than is read.
+            ConfigError, OSError: it would be more than is read.
         """
         entries = sorted(self._entries.values(), key=lambda entry: (entry.at, entry.id))
+        check_numbers([entry.edit for entry in entries if not entry.undone])
         edits = [_line(entry) for entry in entries if not entry.undone]
         parts = [b'{"version": 1, "edits": [', b",".join(edits), b"]"]
         if undone := [_line(entry) for entry in entries if entry.undone]:
             parts += [b', "undone": [', b",".join(undone), b"]"]
         data = b"".join([*parts, b"}\n"])
-        for size, most, what in ((len(edits), MOST_EDITS, "edits"), (len(data), LARGEST_EDITS, "bytes")):
-            if size > most:
-                raise OSError(errno.EFBIG, f"it would have {size:,} {what}, and the most that is read is {most:,}")
+        if len(data) > LARGEST_EDITS:
+            raise OSError(
+                errno.EFBIG, f"it would have {len(data):,} bytes, and the most that is read is {LARGEST_EDITS:,}"
+            )
         return data
 
     def _looks_like(self) -> tuple[int, ...] | None:

@@ -1,20 +1,18 @@
-"""`edits.json`: reading it, the edits of each picture, and which of them still apply."""
+"""`edits.json`: what it may hold, and reading it."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from wd14.config_words import shown
 from wd14.errors import ConfigError
 from wd14.json_files import parse_json, read_json_file
-from wd14.text import count, listed
+from wd14.review.edits_by_picture import Edits, EditWithRows
 from wd14.types import Edit
 
 TITLE = "Edits (edits)"
@@ -25,7 +23,7 @@ MOST_EDITS = 100_000
 MOST_OF_ALL = 1_000
 _LONGEST_TAG = 1_000
 _LONGEST_CAPTION = 100_000
-#: How many problems of a file, and how many edits that do not apply, are told at once.
+#: How many problems of a file are told at once.
 _MOST_TOLD = 5
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -126,134 +124,6 @@ _ENTRY: TypeAdapter[_Tagged | _Replace | _Set | _Reject] = TypeAdapter(
 _OPS = ("add", "remove", "replace", "set", "reject")
 
 
-class Entry(NamedTuple):
-    """An edit, and whose it is."""
-
-    edit: Edit
-    rows: tuple[bytes, ...] | None  #: sha256 of pictures; None = all of them
-
-
-class PictureEdits(NamedTuple):
-    """The edits of one picture, in order."""
-
-    positions: tuple[int, ...] = ()  #: among all edits
-    edits: tuple[Edit, ...] = ()
-    rejected: bool = False
-    keeps_first: bool = False  #: rejected unless it is the first of the pictures with these bytes
-
-
-class Edits:
-    """A person's edits, by picture. Looking up one costs a microsecond.
-
-    Needs about 300 bytes for each picture that the edits name.
-
-    Args:
-        entries: the edits, in order.
-        text: the file that they are from.
-
-    Attributes:
-        entries: the edits, in order.
-        text: the file that they are from.
-    """
-
-    def __init__(self, entries: Sequence[Entry] = (), text: bytes = b"") -> None:
-        self.entries = tuple(entries)
-        self.text = text
-        self._of_all = tuple(position for position, entry in enumerate(entries) if entry.rows is None)
-        self._by_digest: dict[bytes, list[int]] = {}
-        for position, entry in enumerate(entries):
-            for digest in entry.rows or ():
-                own = self._by_digest.setdefault(digest, [])
-                if not own or own[-1] != position:
-                    own.append(position)
-        self._originals: Mapping[bytes, bytes] = {}
-        self._unseen = set(self._by_digest)
-        self._applied = [0] * len(self.entries)
-        self._edited = self._rejected = 0
-        # Bulk edits give many pictures the same.
-        self._together = lru_cache(maxsize=1 << 12)(self._put_together)
-
-    def __bool__(self) -> bool:
-        return bool(self.entries)
-
-    def as_json(self) -> list[dict[str, Any]]:
-        """The edits as the file has them."""
-        edits: list[dict[str, Any]] = json.loads(self.text)["edits"] if self.text else []
-        return edits
-
-    @property
-    def originals(self) -> Mapping[bytes, bytes]:
-        """The sha256 of pictures that were changed when they were saved, with those of their originals."""
-        return self._originals
-
-    def names(self, digest: bytes) -> bool:
-        """Whether an edit names the picture with this sha256."""
-        return digest in self._by_digest
-
-    def know_originals(self, originals: Mapping[bytes, bytes]) -> None:
-        """Takes the sha256 of pictures that were changed when they were saved, with those of their originals.
-
-        A picture then has the edits of its original, too.
-        """
-        self._originals = originals
-
-    def of(self, digest: bytes) -> PictureEdits:
-        """The edits of the picture with this sha256."""
-        own = self._by_digest.get(digest, ())
-        if self._originals and (original := self._originals.get(digest)) is not None:
-            own = sorted({*own, *self._by_digest.get(original, ())})
-        return self._together(tuple(own))
-
-    def _put_together(self, own: tuple[int, ...]) -> PictureEdits:
-        positions = tuple(sorted((*own, *self._of_all)))
-        edits = tuple(self.entries[position].edit for position in positions)
-        rejects = [edit for edit in edits if edit.op == "reject"]
-        keeps_first = bool(rejects) and all(edit.keeps_first for edit in rejects)
-        return PictureEdits(positions, edits, bool(rejects) and not keeps_first, keeps_first)
-
-    def note(self, digest: bytes, applied: Sequence[bool], *, rejected: bool = False) -> None:
-        """Counts what became of a picture's edits.
-
-        Args:
-            digest: the picture's sha256.
-            applied: of each of its edits, whether the caption is as it says; empty where the picture has no caption.
-            rejected: whether it is rejected.
-        """
-        self._unseen.discard(digest)
-        if self._originals:
-            self._unseen.discard(self._originals.get(digest, b""))
-        self._rejected += rejected
-        self._edited += any(applied)
-        for position, did in zip(self.of(digest).positions, applied, strict=False):
-            self._applied[position] += did
-
-    def counts(self) -> list[int]:
-        """How many captions are as each edit says; those of rejected pictures are not among them."""
-        return list(self._applied)
-
-    def closing_lines(self) -> Iterator[str]:
-        """What the edits did, and which do not apply any more."""
-        if not self.entries:
-            return
-        rejected = f", {count(self._rejected, 'picture')} rejected" if self._rejected else ""
-        yield f"Edits: {count(len(self.entries), 'edit')}, made in {count(self._edited, 'caption')}{rejected}."
-        if self._unseen:
-            yield (
-                f"Edits: {len(self._unseen):,} of {count(len(self._by_digest), 'picture')} that they name"
-                f" {'is' if len(self._unseen) == 1 else 'are'} not in this dataset."
-            )
-        idle = [entry for position, entry in enumerate(self.entries) if self._is_idle(position, entry)]
-        if idle:
-            told = listed([_in_words(entry) for entry in idle], _MOST_TOLD)
-            yield f"Edits: no caption has what {count(len(idle), 'edit')} would change any more: {told}."
-
-    def _is_idle(self, position: int, entry: Entry) -> bool:
-        """Whether an edit looked for a tag in captions of this dataset, and found it in none."""
-        if self._applied[position] or entry.edit.op not in ("remove", "replace"):
-            return False
-        return entry.rows is None or not self._unseen.issuperset(entry.rows)
-
-
 def read_edits(path: Path) -> Edits:
     """The edits in a file. One with 1,000,000 rows takes 3 seconds, and 500 MB while it is read.
 
@@ -269,7 +139,15 @@ def parse_edits(text: bytes) -> Edits:
     Raises:
         ConfigError: it is none; the message names each entry that is wrong, what it has and what was expected.
     """
-    value = parse_json(text, TITLE, "an edits.json")
+    return Edits(list(_entries(edits_in(parse_json(text, TITLE, "an edits.json")))), text)
+
+
+def edits_in(value: object) -> list[Any]:
+    """The edits in the value of an edits.json; each is still to be read.
+
+    Raises:
+        ConfigError: the value is none of an edits.json, or has more edits than it may.
+    """
     if not isinstance(value, dict) or not isinstance(value.get("edits"), list):
         raise ConfigError(f'{TITLE}: expected an object {{"version": 1, "edits": [...]}}, got {shown(value)}')
     if value.get("version") != 1:
@@ -279,17 +157,26 @@ def parse_edits(text: bytes) -> Edits:
     # What a page took back lies beside the edits: a page can do it again, and a replay leaves it out.
     if more := sorted(value.keys() - {"version", "edits", "undone"}):
         raise ConfigError(f"{TITLE}: expected version and edits only, got {shown(more[0])} too")
-    entries = value["edits"]
-    if len(entries) > MOST_EDITS:
-        raise ConfigError(f"{TITLE}: expected at most {MOST_EDITS:,} edits, got {len(entries):,}")
-    edits = Edits(list(_entries(entries)), text)
-    of_all = sum(entry.rows is None for entry in edits.entries)
-    if of_all > MOST_OF_ALL:
-        raise ConfigError(f"{TITLE}: expected at most {MOST_OF_ALL:,} edits of all pictures, got {of_all:,}")
-    return edits
+    check_numbers(value["edits"])
+    return list(value["edits"])
 
 
-def _entries(values: Iterable[object]) -> Iterator[Entry]:
+def check_numbers(edits: Sequence[object]) -> None:
+    """Refuses more edits than a file may have.
+
+    Args:
+        edits: as a file has them.
+
+    Raises:
+        ConfigError: there are too many, or too many of all pictures.
+    """
+    of_all = sum(isinstance(edit, Mapping) and edit.get("rows") == "all" for edit in edits)
+    for number, most, what in ((len(edits), MOST_EDITS, "edits"), (of_all, MOST_OF_ALL, "edits of all pictures")):
+        if number > most:
+            raise ConfigError(f"{TITLE}: expected at most {most:,} {what}, got {number:,}")
+
+
+def _entries(values: Iterable[object]) -> Iterator[EditWithRows]:
     """The entries of a file.
 
     Raises:
@@ -307,7 +194,7 @@ def _entries(values: Iterable[object]) -> Iterator[Entry]:
         raise ConfigError("\n".join(problems))
 
 
-def parse_entry(value: object, number: int) -> Entry:
+def parse_entry(value: object, number: int) -> EditWithRows:
     """One edit, as the file has it.
 
     Raises:
@@ -321,7 +208,7 @@ def parse_entry(value: object, number: int) -> Entry:
         raise ConfigError(
             "\n".join(_explain(number, problem) for problem in error.errors(include_url=False))
         ) from error
-    return Entry(entry.edit(), entry.rows)
+    return EditWithRows(entry.edit(), entry.rows)
 
 
 def _explain(number: int, problem: Any) -> str:
@@ -340,10 +227,3 @@ def _explain(number: int, problem: Any) -> str:
         return f"{where}: {problem['ctx']['error']}"
     message = re.sub("^(Input should be|String should( have)?)", "expected", problem["msg"])
     return f"{where}: {message}, got {shown(problem['input'])}"
-
-
-def _in_words(entry: Entry) -> str:
-    """`remove 'smile' (3 pictures)`."""
-    edit, rows = entry
-    what = f"{edit.op} {edit.tag!r}" + (f" with {edit.replacement!r}" if edit.replacement else "")
-    return f"{what} ({'all pictures' if rows is None else count(len(rows), 'picture')})"

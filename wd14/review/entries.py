@@ -12,7 +12,7 @@ from typing import Any
 
 from wd14.config_words import shown
 from wd14.errors import ConfigError
-from wd14.review.edits import LARGEST_NUMBER, MOST_EDITS, parse_entry
+from wd14.review.edits import LARGEST_NUMBER, edits_in, parse_entry
 
 #: What an edit says, without what tells it from others.
 _EDIT_KEYS = ("op", "tag", "with", "caption", "keep", "rows")
@@ -70,18 +70,15 @@ def entries_in_file(content: Any, known: Mapping[str, Entry]) -> list[Entry]:
     Raises:
         ConfigError: the file is not one of edits.
     """
-    if not isinstance(content, Mapping) or content.get("version") != 1 or not isinstance(content.get("edits"), list):
-        raise ConfigError('expected {"version": 1, "edits": [...]}')
+    edits = edits_in(content)
     undone = content.get("undone", [])
     if not isinstance(undone, list):
         raise ConfigError(f"undone: expected a list of edits, got {shown(undone)}")
-    if len(content["edits"]) > MOST_EDITS:
-        raise ConfigError(f"expected at most {MOST_EDITS:,} edits, got {len(content['edits']):,}")
     taken_back = {entry.id: entry for entry in (entry_from(value, number) for number, value in enumerate(undone, 1))}
     found: dict[str, Entry] = {}
     equal: Counter[str] = Counter()
     at = -1
-    for number, value in enumerate(content["edits"], 1):
+    for number, value in enumerate(edits, 1):
         edit = _edit_in(value, number)
         identity = value.get("id")
         is_another = identity in known and known[identity].edit != edit

@@ -1,4 +1,4 @@
-"""The data of a page: its rows, and what is known of the dataset as a whole. docs/review.md has the fields."""
+"""The data of a page: its rows, and what is known of the dataset as a whole. `page/dataset.js` reads them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from wd14.types import Labels
 
 #: What stands for a rank that is behind all others: JSON has no infinity.
 NO_RANK = 1e9
-#: Where the thumbnails lie, seen from the page.
-THUMBNAILS = "thumbnails/{row}.webp"
+#: The page in a dataset's `.wd14`, and the folder of its thumbnails beside it: `0.webp`, `1.webp`, …, by row.
+PAGE = "review.html"
+THUMBNAILS = "thumbnails"
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,6 @@ class PageContents:
 
 def page_data(rows: PageRows, contents: PageContents) -> dict[str, Any]:
     """The data that `page.page` puts into the page."""
-    thumbnails = contents.thumbnails
     names = rows.rows_of_names()
     return {
         "version": 1,
@@ -103,7 +103,7 @@ def page_data(rows: PageRows, contents: PageContents) -> dict[str, Any]:
         "triggers": list(contents.triggers),
         **(_NO_WORDS if contents.words is None else contents.words.encode()),
         **rows.encode(),
-        "thumbnails": None if thumbnails is None else {"pattern": THUMBNAILS, "missing": list(thumbnails)},
+        "thumbnails": _thumbnails(contents.thumbnails),
         "rules": contents.rules,
         "rules_missing": contents.rules_missing,
         "plan": None if contents.plan is None else _plan(contents.plan, rows),
@@ -112,6 +112,10 @@ def page_data(rows: PageRows, contents: PageContents) -> dict[str, Any]:
         "tokens": contents.tokens,
         "server": None,
     }
+
+
+def _thumbnails(missing: Sequence[int] | None) -> dict[str, Any] | None:
+    return None if missing is None else {"pattern": f"{THUMBNAILS}/{{row}}.webp", "missing": list(missing)}
 
 
 def _plan(plan: Mapping[str, Any], rows: PageRows) -> dict[str, Any]:

@@ -14,15 +14,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from wd14.errors import OutputError
-from wd14.regular_files import open_file, read_file
+from wd14.regular_files import open_file
 from wd14.review.page import write_page
-from wd14.review.single_file import with_inline_thumbnails
+from wd14.review.page_data import PAGE, THUMBNAILS
+from wd14.review.single_file import thumbnail_in, with_inline_thumbnails
 from wd14.run_folder import RunFolder, clear_leftovers
 
-PAGE = "review.html"
-_THUMBNAILS = "thumbnails"
-#: Bytes that a thumbnail of ours may have.
-_LARGEST_THUMBNAIL = 1 << 20
 _OURS = re.compile(r"\d+\.webp", re.ASCII)
 #: How a page of ours begins.
 _MARK = b'content="wd14-captioner review"'
@@ -47,11 +44,14 @@ class PagePlace:
 
     def __init__(self, folder: Path | None, output: Path | None) -> None:
         if output is None and folder is None:
-            raise OutputError("the dataset is no folder that could hold the page: name a file with --output FILE.html")
+            raise OutputError(
+                "the dataset is no folder that could hold the page: look at its name, or name a file with"
+                " --output FILE.html"
+            )
         self._is_one_file = output is not None
         self.page = output or Path(folder or "") / ".wd14" / PAGE
         self.page = Path(os.path.abspath(self.page))  # noqa: PTH100 - without `..`, and its links stay
-        self._thumbnails = self.page.parent / _THUMBNAILS
+        self._thumbnails = self.page.parent / THUMBNAILS
         self._rows: list[int] = []
         self.left_out = 0
         self._made_folder = False
@@ -101,7 +101,7 @@ class PagePlace:
             OutputError: they cannot be written.
         """
         if self._is_one_file:
-            data, self.left_out = with_inline_thumbnails(data, lambda row: _thumbnail_in(self._aside.path, row))
+            data, self.left_out = with_inline_thumbnails(data, lambda row: thumbnail_in(self._aside.path, row))
         try:
             write_page(self._aside.path / PAGE, data)
             if not self._is_one_file:
@@ -127,14 +127,6 @@ class PagePlace:
     def _failed(self, error: OSError) -> OutputError:
         advice = "choose another --output" if self._is_one_file else _ELSEWHERE
         return OutputError(f"cannot write {self.page}: {error.strerror or error}; {advice}")
-
-
-def _thumbnail_in(folder: Path, row: int) -> bytes | None:
-    """The thumbnail of a row in a folder of thumbnails; None = there is none."""
-    try:
-        return read_file(folder / f"{row}.webp", _LARGEST_THUMBNAIL)
-    except OSError:
-        return None
 
 
 def _require_folder(path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from wd14.errors import OutputError
 from wd14.regular_files import read_file
 from wd14.review.page import write_page
+from wd14.review.page_data import PAGE, THUMBNAILS
 
 #: Bytes of thumbnails that a single file holds, some 8,000 of them: a third more as text, which browsers open at once.
 MOST_THUMBNAIL_BYTES = 48 << 20
@@ -40,12 +41,12 @@ def write_single_file(dataset: Path, target: Path) -> int | None:
         OSError: the page cannot be read or written.
         OutputError: what lies there is no review page.
     """
-    place = dataset / ".wd14" / "review.html"
+    place = dataset / ".wd14" / PAGE
     if not place.exists():
         return None
     data = data_of(place)
-    folder = dataset / ".wd14" / "thumbnails"
-    inlined, left_out = with_inline_thumbnails(data, lambda row: _thumbnail(folder / f"{row}.webp"))
+    folder = dataset / ".wd14" / THUMBNAILS
+    inlined, left_out = with_inline_thumbnails(data, lambda row: thumbnail_in(folder, row))
     write_page(target, inlined)
     return left_out
 
@@ -89,8 +90,9 @@ def with_inline_thumbnails(data: Mapping[str, Any], read: Callable[[int], bytes 
     return alone, left_out
 
 
-def _thumbnail(path: Path) -> bytes | None:
+def thumbnail_in(folder: Path, row: int) -> bytes | None:
+    """The thumbnail of a row in a folder of thumbnails; None = it has none: it failed, or the run left it out."""
     try:
-        return read_file(path, _LARGEST_THUMBNAIL)
-    except OSError:  # a picture without one: it failed, or the run left it out
+        return read_file(folder / f"{row}.webp", _LARGEST_THUMBNAIL)
+    except OSError:
         return None

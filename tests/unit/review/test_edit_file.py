@@ -159,6 +159,18 @@ def test_what_is_written_by_hand_while_a_page_saves_stays(tmp_path: Path, monkey
     assert [each.name for each in path.parent.iterdir()] == ["edits.json"]
 
 
+def test_no_more_is_saved_than_a_run_replays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_all(tag: str) -> Entry:
+        return Entry(tag, 5, {"op": "remove", "tag": tag, "rows": "all"})
+
+    monkeypatch.setattr("wd14.review.edits.MOST_OF_ALL", 2)
+    edits = EditFile(tmp_path)
+    edits.merge([of_all(name) for name in "ab"])
+    with pytest.raises(ConfigError, match="expected at most 2 edits of all pictures, got 3"):
+        edits.merge([of_all("c")])
+    assert tags(tmp_path) == ["a", "b"]
+
+
 @pytest.mark.parametrize("link", [".wd14", ".wd14/edits.json"])
 def test_no_link_leads_out_of_the_dataset(tmp_path: Path, link: str) -> None:
     """Whether it was there before, or comes while the server runs."""

@@ -127,11 +127,10 @@ def test_what_is_told_at_the_end() -> None:
     edits.note(bytes.fromhex(A), (True, False))
     edits.note(bytes.fromhex(B), (), rejected=True)
     edits.note(b"another", ())
-    assert edits.counts() == [1, 0, 0, 0]
     assert list(edits.closing_lines()) == [
         "Edits: 4 edits, made in 1 caption, 1 picture rejected.",
         "Edits: 1 of 3 pictures that they name is not in this dataset.",
-        "Edits: no caption has what 1 edit would change any more: remove 'halo' (1 picture).",
+        "Edits: 1 edit found the tag in no caption: remove 'halo' (1 picture).",
     ]
 
 
