@@ -153,7 +153,7 @@ class _Job:
             if config.studies or self._dry_run or self._save_plan is not None:
                 from wd14.study_pass import StudyPass
 
-                study = stack.enter_context(StudyPass(model, config, save_as=self._save_plan))
+                study = stack.enter_context(StudyPass(model, config, place, save_as=self._save_plan))
                 self._studied = self._study(study, source, counting)
                 if self._dry_run:
                     link.say("Dry run: no dataset is written.")

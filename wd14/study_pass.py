@@ -79,6 +79,7 @@ class StudyPass:
     Args:
         model: the tagger's files.
         config: the parameters.
+        source: the dataset, as the host names it.
         save_as: a new file that the plan is written to; None = none.
 
     Raises:
@@ -86,7 +87,9 @@ class StudyPass:
         OutputError: `save_as` is there already or in no folder, or no temporary folder for scores can be made.
     """
 
-    def __init__(self, model: ModelFiles, config: CaptionConfig, *, save_as: Path | None = None) -> None:
+    def __init__(
+        self, model: ModelFiles, config: CaptionConfig, source: str | Path, *, save_as: Path | None = None
+    ) -> None:
         if config.adds_no_tags:
             raise ConfigError(f"{NO_MODEL} adds no tag: there is no plan to show (--dry-run) or to save (--save-plan)")
         if save_as is not None and os.path.lexists(save_as):
@@ -96,7 +99,7 @@ class StudyPass:
         self.model = model
         self.config = config
         self._save_as = save_as
-        self._given = read_plan(Path(config.plan).expanduser()) if config.plan else None
+        self._given = _given_plan(Path(config.plan).expanduser(), source) if config.plan else None
         self._study = Study(model.labels)
         self._captioner = Captioner(model.labels, config, published=model.thresholds)
         self._scored_now = bytearray()
@@ -176,6 +179,14 @@ class StudyPass:
         step = max(1, len(samples) // _MOST_SHOWN)
         for sample in samples[::step][:_MOST_SHOWN]:
             yield sample.name, before(sample.scores).text, after(sample.scores).text
+
+
+def _given_plan(path: Path, source: str | Path) -> Plan:
+    """The plan in a file. A dataset's own fits it, though its pictures may have been flattened since."""
+    plan = read_plan(path)
+    own = Path(os.path.expanduser(source), ".wd14", "plan.json")  # noqa: PTH111 - never fails, also for a hub's id
+    is_own = os.path.realpath(path) == os.path.realpath(own)
+    return plan.model_copy(update={"sample": ()}) if is_own else plan
 
 
 def _save(plan: Plan, path: Path) -> None:

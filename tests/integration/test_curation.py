@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.integration.conftest import Run
 from tests.support import planted
@@ -202,6 +203,21 @@ def test_a_third_of_another_character_folds_less_and_says_why(cli: Run, tmp_path
     plan, said = asked_about(cli, plant(tmp_path / "mixed", wrong=range(0, PICTURES, 3)), tmp_path / "plan.json")
     assert any("another character" in note for note in plan["notes"])
     assert "another character" in said
+
+
+def test_a_datasets_own_plan_fits_also_where_every_picture_was_flattened(
+    caption: Any, dataset: Planted, tmp_path: Path
+) -> None:
+    source = tmp_path / "with_transparency"
+    source.mkdir()
+    for path in sorted(dataset.pictures.iterdir())[:12]:
+        with Image.open(path) as picture:
+            picture.convert("RGBA").save(source / path.name)
+    words = ("--purpose", "character", "--trigger-words", "alicew")
+    captions, _, _ = caption(*words, source=source)
+    plan = tmp_path / "out0" / ".wd14" / "plan.json"
+    again, _, _ = caption(*words, "--plan", str(plan), source=tmp_path / "out0")
+    assert again == captions
 
 
 def test_one_picture_folds_nothing_and_says_why(cli: Run, tmp_path: Path) -> None:
