@@ -250,6 +250,20 @@ def press(tab: Tab, *keys: str) -> None:
             settle(tab, 0.2)
 
 
+def test_edits_of_scattered_pictures_are_there_after_a_reload(chromium_tab: Tab, page: Path) -> None:
+    open_page(chromium_tab, page)
+    odd = " OR ".join(f"name:{number:02}.png" for number in range(1, PICTURES, 2))
+    set_filter(chromium_tab, odd)
+    edit(chromium_tab, "add", "shown", "scattered")
+    chromium_tab.reload()
+    wait_usable(chromium_tab)
+    show_captions(chromium_tab)
+    set_filter(chromium_tab, "")
+    edited = [name for name, text in captions(chromium_tab).items() if text.endswith("scattered")]
+    set_filter(chromium_tab, odd)
+    assert edited == list(captions(chromium_tab))
+
+
 def test_tabs_that_are_open_at_once_lose_nothing(tab: Tab, page: Path) -> None:
     open_page(tab, page)
     other = tab.another()

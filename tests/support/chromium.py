@@ -104,6 +104,8 @@ class ChromiumTab(Tab):
     def reload(self) -> None:
         self.js("window.__before = true")
         self._call("Page.reload")
+        with suppress(WireError):  # the page that goes away may be asked while it does
+            self.wait_until("!window.__before")
         self.wait_until("!window.__before && document.readyState === 'complete'")
 
     def _evaluate(self, expression: str) -> str:

@@ -89,9 +89,10 @@ def contradicting_numbers(seen: Seen) -> Iterator[str]:
         for reason in _contradictions(name, siblings)
     ]
     yield from dict.fromkeys(found)
-    counts = sorted(word.folded for word in caption.words if families.is_count(word.folded))
-    if not found and len(counts) > 1 and any(word.folded == "solo" for word in caption.words):
-        yield f"solo beside {' and '.join(counts)}"
+    if not found and any(word.folded == "solo" for word in caption.words):
+        counts = sorted(word.folded for word in caption.words if families.is_count(word.folded))
+        if len(counts) > 1:
+            yield f"solo beside {' and '.join(counts)}"
 
 
 def _by_group(caption: ReadCaption) -> dict[str, list[Word]]:

@@ -87,7 +87,8 @@ class Words:
 
     def is_tag(self, text: str) -> bool:
         """Whether the model, or the dataset's owner, has a tag of these words."""
-        key = folded(text)
+        word = self._words.get(text)
+        key = folded(text) if word is None else word.folded
         return key in self._positions or key in self._own
 
     def is_like_a_tag(self, text: str) -> bool:

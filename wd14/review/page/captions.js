@@ -37,6 +37,9 @@ class CaptionRules {
     this._bestOf = new Int32Array(dataset.data.texts.length); // of the row's texts: their place by score
     this._round = 0;
     this._budget = rules.tokens?.limit ? new TokenBudget(rules.tokens, tokens, this._bestOf) : null;
+    const { first = [], last = [] } = rules;
+    const isShuffled = rules.order === "alphabetical" || rules.characters_first || first.length + last.length > 0;
+    this._isPlain = !isShuffled && !this._needsScores && !this._refiner && !this._implied.size && !this._ranks;
   }
 
   /** Whether a threshold counts for the single tags (rating, quality) too, and so for all pictures. */
@@ -92,9 +95,33 @@ class CaptionRules {
    * @returns {number[]}
    */
   ids(row, limits, demand = null) {
+    if (this._isPlain) return this._plainIds(row, limits);
     const ids = this._triggers.slice();
     for (const id of this._written(row, limits)) if (!this._triggerTexts.has(id)) ids.push(id);
     return this._budget === null ? ids : this._budget.fit(ids, this._triggers.length, demand);
+  }
+
+  // Where every kept tag is written as it comes, as by default: in one go, for a jump of a slider asks it of all pictures.
+  _plainIds(row, limits) {
+    const end = this._dataset.candidateEnds[row + 1];
+    const round = (this._round += 1);
+    if (this._isSorted[row] === 0) this._sort(row);
+    const { _tags: tags, _scores: scores, _seen: seen } = this;
+    const { items, starts } = this._textsOf;
+    const { kept } = limits;
+    const ids = this._triggers.slice();
+    for (const id of this._triggerTexts) seen[id] = round;
+    for (let at = this._dataset.candidateEnds[row]; at < end; at++) {
+      const tag = tags[at];
+      if (scores[at] < kept[tag]) continue;
+      for (let place = starts[tag]; place < starts[tag + 1]; place++) {
+        const id = items[place];
+        if (seen[id] === round) continue;
+        seen[id] = round;
+        ids.push(id);
+      }
+    }
+    return ids;
   }
 
   /** The text of a row's caption behind the one that it had; only where it `hasHead`. */

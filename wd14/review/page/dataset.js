@@ -183,6 +183,11 @@ class Dataset {
 
   /** The picture's sha256, 64 hex digits; "" where it could not be read. */
   sha(row) {
+    this._shaTexts ??= new Array(this.rows);
+    return (this._shaTexts[row] ??= this._shaText(row));
+  }
+
+  _shaText(row) {
     const bytes = this._shas.subarray(32 * row, 32 * row + 32);
     if (bytes.every((byte) => byte === 0)) return "";
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

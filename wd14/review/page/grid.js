@@ -128,9 +128,13 @@ class Grid {
     const hasFailed = dataset.status(row) === "failed";
     const isEdited = this.review.isEdited(row);
     const text = hasFailed ? dataset.reason(row) : this.review.caption(row);
+    cell.setAttribute("aria-selected", String(this.selection.has(row)));
+    // Most cells stay as they are when a slider moves: drawing them again would take longer than all captions do.
+    const shown = JSON.stringify([text, this.review.uneditedCaption(row), isRejected, isEdited]);
+    if (cell.shown === shown) return;
+    cell.shown = shown;
     cell.classList.toggle("rejected", isRejected);
     cell.classList.toggle("failed", hasFailed);
-    cell.setAttribute("aria-selected", String(this.selection.has(row)));
     const words = [isRejected && "rejected", hasFailed && "failed", isEdited && !isRejected && "edited"].filter(
       Boolean,
     );

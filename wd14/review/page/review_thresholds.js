@@ -26,28 +26,6 @@ class ReviewThresholds {
     return this._scores.each(rows.length === 1 ? rows[0] : rows.flatMap((some) => Array.from(some)));
   }
 
-  /** How many pictures take part in the thresholds. */
-  get slidingRows() {
-    let count = 0;
-    for (let row = 0; row < this.rows; row++) if (this._table.slides(row)) count += 1;
-    return count;
-  }
-
-  /**
-   * What a threshold would add or remove: scores that pass it, and pictures with one.
-   *
-   * @returns {{added: number, removed: number, changed: number}}
-   */
-  previewThreshold(category, value) {
-    if (this._rules === null) return { added: 0, removed: 0, changed: 0 };
-    const now = this.thresholds[category];
-    const tags = this._scores
-      .between(category, now, value)
-      .filter((row) => this._table.counts(row) && this._table.slides(row));
-    const changed = this._scores.each(tags).length;
-    return { added: value < now ? tags.length : 0, removed: value > now ? tags.length : 0, changed };
-  }
-
   /** What the thresholds as they are add to the captions of the run and remove from them, before edits. */
   thresholdEffect() {
     return this._cached("effect", () => {
