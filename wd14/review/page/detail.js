@@ -75,6 +75,8 @@ class Detail {
       spellcheck: "false",
     });
     this.text.addEventListener("input", () => this.showCaptionButtons());
+    // What was written is not lost when one goes on to another picture.
+    this.text.addEventListener("change", () => this.setCaption(this.text.value));
     this.text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.setCaption(this.text.value);
     });
@@ -206,6 +208,7 @@ class Detail {
   }
 
   setCaption(caption) {
+    if (caption === this.review.caption(this.row)) return;
     this.shownRow = null; // what stands in the field is taken
     this.ui.edit("set", { caption }, [this.row]);
   }
@@ -218,7 +221,6 @@ class Detail {
   showCandidates() {
     const missing = missingCandidates(this.review, this.row);
     const shown = this.showsAll ? missing : missing.slice(0, CANDIDATES_SHOWN);
-    const focused = [...this.candidates.querySelectorAll("button")].indexOf(document.activeElement);
     const buttons = shown.map((candidate) =>
       candidateButton(candidate, () => this.ui.edit("add", { tag: candidate.name }, [this.row])),
     );
@@ -234,15 +236,15 @@ class Detail {
           )
         : null;
     this.candidates.hidden = missing.length === 0;
-    this.candidates.replaceChildren(
+    redraw(
+      this.candidates,
       h("h3", { text: "Scored, not in the caption" }),
       h("div", { class: "candidates" }, ...buttons, more),
     );
-    if (focused >= 0) this.candidates.querySelectorAll("button")[Math.min(focused, missing.length - 1)]?.focus();
   }
 
   toggleRejected() {
-    toggleRejection(this.ui, this.row);
+    toggleRejection(this.ui, [this.row]);
   }
 
   /** Opens the caption as text, to write in it. */
