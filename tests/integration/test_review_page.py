@@ -201,8 +201,7 @@ def test_neither_the_focus_nor_what_was_typed_is_lost(chromium_tab: Tab, page: P
     assert tab.js(focus) == "nothing"  # no picture is shown any more
     press(tab, "Control+z")
     assert tab.js(focus) == "grid"
-    set_filter(tab, "")
-    press(tab, "g", "Enter", "e", "Control+a", *"my words", "Escape", "j", "k")
+    press(tab, "/", "Control+a", "Backspace", "Enter", "Enter", "e", "Control+a", *"my words", "Escape", "j", "k")
     assert tab.js("document.querySelector('#caption-text').value") == "my words"
     tab.js("document.querySelector('#detail .edit-list button').focus()")
     press(tab, "Enter", "Enter")  # take back, and do again

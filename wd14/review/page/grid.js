@@ -113,6 +113,7 @@ class Grid {
         h("span", { class: "check", "aria-hidden": "true" }),
         h("span", { class: "marks" }),
       ),
+      " ", // between the words of the two: what is seen is part of the name
       h("div", { class: "below" }),
     );
     this.updateCell(cell, row);
