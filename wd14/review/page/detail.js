@@ -132,7 +132,11 @@ class Detail {
     const { dataset, row } = this;
     const picture = pictureElement(dataset, row, Infinity);
     picture.removeAttribute("loading");
-    if (picture instanceof HTMLImageElement) picture.alt = `Picture ${dataset.name(row) || dataset.source(row)}`;
+    const size = dataset.size(row);
+    if (picture instanceof HTMLImageElement) {
+      picture.alt = `Picture ${dataset.name(row) || dataset.source(row)}`;
+      if (size) Object.assign(picture, size); // its room is there before it is loaded
+    }
     const address = dataset.picture(row);
     const isShown = picture instanceof HTMLImageElement && address;
     const link = isShown
@@ -143,7 +147,6 @@ class Detail {
         )
       : picture;
     this.figure.replaceChildren(link);
-    const size = dataset.size(row);
     const facts = [
       size && `${size.width} × ${size.height}`,
       dataset.source(row),
