@@ -79,7 +79,7 @@ class Page {
     });
     filter.addEventListener("input", apply);
     filter.addEventListener("blur", () => apply.now()); // what is done next is done with the pictures shown
-    filter.addEventListener("keydown", (event) => this.onFilterKey(event));
+    filter.addEventListener("keydown", (event) => this.onFilterKey(event, apply));
     const size = byId("size");
     size.value = this.view.size;
     size.addEventListener("input", () => this.setView({ size: Number(size.value) }));
@@ -88,10 +88,12 @@ class Page {
     below.addEventListener("change", () => this.setView({ below: below.value }));
   }
 
-  onFilterKey(event) {
+  onFilterKey(event, apply) {
     if (event.defaultPrevented) return;
-    if (event.key === "Enter" || event.key === "ArrowDown") this.grid.activate(this.grid.active);
-    else if (event.key === "Escape" && this.ui.filterText) this.ui.setFilterText("");
+    if (event.key === "Enter" || event.key === "ArrowDown") {
+      apply.now(); // a window in the background has no blur event
+      this.grid.activate(this.grid.active);
+    } else if (event.key === "Escape" && this.ui.filterText) this.ui.setFilterText("");
     else if (event.key === "Escape") this.grid.activate(this.grid.active);
     else return;
     event.preventDefault();
