@@ -86,11 +86,11 @@ class EditDialog {
     const { dialog } = openDialog({ title: "Edit pictures", body, buttons: [this.go], close: "Cancel" });
     this.dialog = dialog;
     dialog.querySelector("form").addEventListener("submit", (event) => this.submit(event));
-    // Enter at once after the last letter: a button that is still disabled would swallow it.
-    dialog.addEventListener("keydown", (event) => event.key === "Enter" && this.recount.now());
     for (const field of [this.tag.input, this.other.input, this.caption]) {
       field.addEventListener("input", this.recount);
       field.addEventListener("change", this.recount);
+      // Enter at once after the last letter: a button that is still disabled would swallow it.
+      field.addEventListener("keydown", (event) => event.key === "Enter" && this.recount.now());
     }
     this.showCount();
     if (this.op !== "reject") (this.tag.input.value && this.op === "replace" ? this.other : this.tag).input.focus();
