@@ -128,7 +128,7 @@ def test_tags_are_counted_filtered_by_and_removed_everywhere_by_keyboard(
 
 def test_a_slider_says_what_it_changes_and_the_grid_follows(tab: Tab, data: dict[str, Any], tmp_path: Path) -> None:
     opened(tab, data, tmp_path, "thresholds")
-    assert tab.text(".slider-effect") == ["As the run wrote them."]
+    assert tab.text(".slider-effect") == ["Captions are as the run wrote them."]
     tab.fill("#slider-general", "0.45")  # smile of 1 and blue_eyes of 3 go
     settle(tab)
     assert tab.text(".slider-effect") == ["2 captions change: −2 tags."]
@@ -141,7 +141,7 @@ def test_a_slider_says_what_it_changes_and_the_grid_follows(tab: Tab, data: dict
     assert shown(tab) == ["1", "3"]
     tab.click(".slider-foot button:last-child")
     settle(tab)
-    assert tab.text(".slider-effect") == ["As the run wrote them."]
+    assert tab.text(".slider-effect") == ["Captions are as the run wrote them."]
     assert tab.js("document.querySelector('#slider-general').value") == "0.35"
 
 
@@ -150,7 +150,7 @@ def test_sliders_without_rules_say_why_they_cannot_be_moved(
 ) -> None:
     tab = chromium_tab
     opened(tab, data | {"rules": None, "rules_missing": "The model is not known."}, tmp_path, "thresholds")
-    assert tab.text(".slider-missing") == ["The model is not known."]
+    assert tab.text(".slider-missing span") == ["The model is not known."]
     assert tab.js("[...document.querySelectorAll('.sliders input')].every((input) => input.disabled)")
 
 
@@ -208,6 +208,7 @@ def test_of_copies_of_one_file_the_first_can_be_kept(chromium_tab: Tab, data: di
     assert tab.text(".side-tools button") == []  # one of them cannot be rejected by its content
     tab.click(".side-copies button")
     settle(tab)
+    tab.wait_until("document.querySelector('#status').textContent === 'Rejected 1 copy, kept the first.'")
     assert tab.js("[...document.querySelectorAll('.side-rejected .thumb-name')].map((name) => name.textContent)") == [
         "train/3.png"
     ]

@@ -99,12 +99,18 @@ function pairs(entries) {
   return entries.filter(([, text]) => text).flatMap(([term, text]) => [h("dt", { text: term }), h("dd", { text })]);
 }
 
-/** The command that makes the dataset with the edits, and with the thresholds as they stand. */
-function commandLine(review) {
+/** The command that makes the dataset with the edits in a file, and with the thresholds as they stand. */
+function commandLine(review, file = "edits.json") {
   const { command, source } = review.dataset.about;
-  const words = [command || `wd14-captioner caption ${quotedForShell(source || "SOURCE")}`, "--edits edits.json"];
+  const words = [command || `wd14-captioner caption ${quotedForShell(source || "SOURCE")}`];
+  words.push(`--edits ${quotedForShell(file)}`);
   const moved = movedThresholds(review);
-  if (moved !== "") words.push(`--category-thresholds ${quotedForShell(moved)}`);
+  if (moved) {
+    // With the run's own, which the option would replace.
+    const all = { ...review.dataset.data.rules?.category_thresholds, ...moved };
+    const pairs = Object.entries(all).map(([category, value]) => `${category}=${shownThreshold(value)}`);
+    words.push(`--category-thresholds ${quotedForShell(pairs.join(","))}`);
+  }
   const plan = review.dataset.plan && fileBeside("plan.json");
   if (plan) words.push(`--plan ${quotedForShell(plan)}`); // made anew, it could decide otherwise
   return words.join(" ");
@@ -117,16 +123,10 @@ function fileBeside(name) {
   return folder && folder[1] + name;
 }
 
-/** "general=0.4,character=off"; "" where no threshold was moved. With the run's own, which the option would replace. */
-function movedThresholds(review) {
-  const moved = Object.entries(review.thresholds).filter(
-    ([category, value]) => value !== review.runThresholds[category],
-  );
-  if (moved.length === 0) return "";
-  const all = { ...review.dataset.data.rules?.category_thresholds, ...Object.fromEntries(moved) };
-  return Object.entries(all)
-    .map(([category, value]) => `${category}=${shownThreshold(value)}`)
-    .join(",");
+/** The thresholds that are not those of the run, by category; null where all are. */
+function movedThresholds({ thresholds, runThresholds }) {
+  const moved = Object.entries(thresholds).filter(([category, value]) => value !== runThresholds[category]);
+  return moved.length ? Object.fromEntries(moved) : null;
 }
 
 /** A word for a POSIX shell. */

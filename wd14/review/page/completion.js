@@ -87,7 +87,10 @@ class Completion {
     else if (event.key === "ArrowUp") this.choose(this.chosen <= 0 ? this.items.length - 1 : this.chosen - 1);
     else if (event.key === "Escape") this.show([]);
     else if (event.key === "Enter" && this.chosen >= 0) this.taken(this.chosen);
-    else return;
+    else {
+      if (event.key === "Enter") this.show([]); // what was typed is taken
+      return;
+    }
     event.preventDefault();
     event.stopPropagation();
   }

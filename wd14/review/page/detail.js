@@ -75,6 +75,8 @@ class Detail {
       spellcheck: "false",
     });
     this.text.addEventListener("input", () => this.showCaptionButtons());
+    // What was written is not lost when one goes on to another picture.
+    this.text.addEventListener("change", () => this.setCaption(this.text.value));
     this.text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.setCaption(this.text.value);
     });
@@ -130,7 +132,11 @@ class Detail {
     const { dataset, row } = this;
     const picture = pictureElement(dataset, row, Infinity);
     picture.removeAttribute("loading");
-    if (picture instanceof HTMLImageElement) picture.alt = `Picture ${dataset.name(row) || dataset.source(row)}`;
+    const size = dataset.size(row);
+    if (picture instanceof HTMLImageElement) {
+      picture.alt = `Picture ${dataset.name(row) || dataset.source(row)}`;
+      if (size) Object.assign(picture, size); // its room is there before it is loaded
+    }
     const address = dataset.picture(row);
     const isShown = picture instanceof HTMLImageElement && address;
     const link = isShown
@@ -141,7 +147,6 @@ class Detail {
         )
       : picture;
     this.figure.replaceChildren(link);
-    const size = dataset.size(row);
     const facts = [
       size && `${size.width} × ${size.height}`,
       dataset.source(row),
@@ -207,6 +212,7 @@ class Detail {
   }
 
   setCaption(caption) {
+    if (caption === this.review.caption(this.row)) return;
     this.shownRow = null; // what stands in the field is taken
     this.ui.edit("set", { caption }, [this.row]);
   }
@@ -219,7 +225,6 @@ class Detail {
   showCandidates() {
     const missing = missingCandidates(this.review, this.row);
     const shown = this.showsAll ? missing : missing.slice(0, CANDIDATES_SHOWN);
-    const focused = [...this.candidates.querySelectorAll("button")].indexOf(document.activeElement);
     const buttons = shown.map((candidate) =>
       candidateButton(candidate, () => this.ui.edit("add", { tag: candidate.name }, [this.row])),
     );
@@ -235,15 +240,15 @@ class Detail {
           )
         : null;
     this.candidates.hidden = missing.length === 0;
-    this.candidates.replaceChildren(
+    redraw(
+      this.candidates,
       h("h3", { text: "Scored, not in the caption" }),
       h("div", { class: "candidates" }, ...buttons, more),
     );
-    if (focused >= 0) this.candidates.querySelectorAll("button")[Math.min(focused, missing.length - 1)]?.focus();
   }
 
   toggleRejected() {
-    toggleRejection(this.ui, this.row);
+    toggleRejection(this.ui, [this.row]);
   }
 
   /** Opens the caption as text, to write in it. */

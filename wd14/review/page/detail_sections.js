@@ -65,7 +65,7 @@ function showRowFindings(section, review, row) {
 function showRowEdits(section, ui, row) {
   const entries = ui.review.entries.filter((entry) => entry.rows === "all" || entry.rows.includes(row)).reverse();
   section.hidden = entries.length === 0;
-  section.replaceChildren(h("h3", { text: "Edits of this picture" }), editList(ui, entries));
+  redraw(section, h("h3", { text: "Edits of this picture" }), editList(ui, entries));
 }
 
 /** Entries as a list with a button for each. */
@@ -93,8 +93,8 @@ function editLine(ui, entry) {
       label,
       async () => {
         const count = entry.rows === "all" ? ui.review.rows : entry.rows.length;
-        const text = `This edit names ${rowsWords(entry.rows)}.`;
-        if (count > 1 && !(await ui.confirm({ title: `${label}: ${words}?`, text, action: label }))) return;
+        const what = { title: `${label}?`, text: `${editInFull(entry, count)}.`, action: label };
+        if (count > 1 && !(await ui.confirm(what))) return;
         ui.review.setUndone(entry.id, !entry.undone);
         ui.say(`${entry.undone ? "Taken back" : "Done again"}: ${words}.`);
       },

@@ -1,9 +1,10 @@
-// Dialogs: the frame of all of them, and the small ones: asking whether, asking for a tag, showing a command.
+// Dialogs: the frame of all of them, and the small ones: asking whether, showing a command.
 
 let dialogCount = 0;
 
 /**
- * Opens a dialog in front of the page; the focus goes back to where it was when it closes.
+ * Opens a dialog in front of the page, with the focus on its primary button, else on its title; the focus goes back to
+ * where it was when it closes.
  * @param {object} what
  * @param {string} what.title
  * @param {Node[]} what.body
@@ -41,43 +42,28 @@ function openDialog({ title, body, buttons = [], isWide = false, close: closeTex
     if (event.target === dialog) dialog.close(); // beside the frame
   });
   dialog.showModal();
+  buttons.find((each) => each.matches(".primary"))?.focus();
   return { dialog, closed, close: () => dialog.close() };
 }
 
 /** Asks whether to go on. @returns {Promise<boolean>} */
-async function confirmDialog({ title, text, action, danger = false }) {
+async function confirmDialog({ title, text, action }) {
   let answer = false;
-  const yes = h("button", { class: `button primary${danger ? " danger-primary" : ""}`, text: action });
+  const yes = h("button", { class: "button primary", text: action });
   yes.type = "submit";
   yes.addEventListener("click", () => {
     answer = true;
   });
   const { closed } = openDialog({ title, body: [h("p", { text })], buttons: [yes], close: "Cancel" });
-  yes.focus();
-  await closed;
-  return answer;
-}
-
-/** Asks for a tag, with completion. @returns {Promise<string|null>} null: closed without one */
-async function askTagDialog(review, { title, label, value = "", action }) {
-  let answer = null;
-  const { input, element } = tagField(review, { value, "aria-label": label });
-  const yes = h("button", { class: "button primary", text: action });
-  yes.type = "submit";
-  const body = [h("label", { class: "stacked" }, label, element)];
-  const { dialog, closed } = openDialog({ title, body, buttons: [yes], close: "Cancel" });
-  dialog.querySelector("form").addEventListener("submit", () => {
-    answer = input.value.trim() || null;
-  });
-  input.focus();
-  input.select();
   await closed;
   return answer;
 }
 
 /** A command to copy into a shell, with a button that does it. */
 function commandBlock(command, say) {
-  const code = h("code", { text: command, tabindex: "0", class: "command" });
+  // Words in elements of their own: a line may end between them, not behind the hyphens of an option.
+  const words = command.split(" ").flatMap((word, place) => [place ? " " : "", h("span", { text: word })]);
+  const code = h("code", { tabindex: "0", class: "command" }, ...words);
   const copy = button("Copy", async () => {
     copy.textContent = (await copied(command, code)) ? "Copied" : "Press Ctrl+C";
     say(copy.textContent === "Copied" ? "The command is on the clipboard." : "The command is selected: press Ctrl+C.");

@@ -78,6 +78,15 @@ function settled(work, wait) {
   return later;
 }
 
+/** Replaces what an element holds; where one of its buttons had the focus, the one in its place has it then. */
+function redraw(element, ...children) {
+  const place = [...element.querySelectorAll("button")].indexOf(document.activeElement);
+  element.replaceChildren(...children.filter((child) => child !== null));
+  if (place < 0) return;
+  const buttons = element.querySelectorAll("button");
+  buttons[Math.min(place, buttons.length - 1)]?.focus({ preventScroll: true });
+}
+
 /** A button's usual look in one call. */
 function button(text, onClick, attributes = {}) {
   const { class: classes = "", ...rest } = attributes;

@@ -89,6 +89,8 @@ class EditDialog {
     for (const field of [this.tag.input, this.other.input, this.caption]) {
       field.addEventListener("input", this.recount);
       field.addEventListener("change", this.recount);
+      // Enter at once after the last letter: a button that is still disabled would swallow it.
+      field.addEventListener("keydown", (event) => event.key === "Enter" && this.recount.now());
     }
     this.showCount();
     if (this.op !== "reject") (this.tag.input.value && this.op === "replace" ? this.other : this.tag).input.focus();

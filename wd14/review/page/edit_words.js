@@ -8,23 +8,26 @@ const EDIT_VERBS = {
   reject: { now: "Reject", done: "Rejected", join: "" },
 };
 
-/** `Replace “smile” with “grin”`; with `done`: `Replaced …`. */
-function editWords({ op, tag, with: other, caption, keep }, done = false) {
-  const verb = EDIT_VERBS[op][done ? "done" : "now"];
-  if (op === "set") return done && caption !== undefined ? `${verb} “${shortened(caption, 60)}”` : verb;
-  if (op === "reject") return keep ? `${verb} all copies but the first` : verb;
-  return `${verb} “${shortened(tag, 60)}”${op === "replace" ? ` with “${shortened(other || "", 60)}”` : ""}`;
+/** `Replace “smile” with “grin”`. */
+function editWords(edit) {
+  if (edit.keep) return "Reject all copies but the first";
+  return [EDIT_VERBS[edit.op].now, objectWords(edit)].filter(Boolean).join(" ");
 }
 
-/** `Added “smile” to 12 pictures`. */
-function editDone(edit, count) {
-  const words = editWords({ ...edit, caption: undefined }, true);
-  return [words, edit.keep ? "of" : EDIT_VERBS[edit.op].join, plural(count, "picture")].filter(Boolean).join(" ");
+/**
+ * The same with what it changes: `Add “smile” to 12 pictures`, or without its tag `Add to 12 pictures`; with `done`
+ * `Added …`.
+ */
+function editInFull(edit, count, done = false) {
+  const verb = EDIT_VERBS[edit.op];
+  const start = done ? verb.done : verb.now;
+  if (edit.keep) return `${start} ${plural(count, "copy", "copies")}, ${done ? "kept" : "keep"} the first`;
+  return [start, objectWords(edit), verb.join, plural(count, "picture")].filter(Boolean).join(" ");
 }
 
-/** `Add to 12 pictures`: what a button says. */
-function editAction(op, count) {
-  return [EDIT_VERBS[op].now, EDIT_VERBS[op].join, plural(count, "picture")].filter(Boolean).join(" ");
+function objectWords({ op, tag, with: other }) {
+  if (tag === undefined) return "";
+  return `“${shortened(tag, 60)}”${op === "replace" ? ` with “${shortened(other || "", 60)}”` : ""}`;
 }
 
 function shortened(text, length) {

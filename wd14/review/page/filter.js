@@ -29,6 +29,27 @@ function quotedWord(text) {
   return isPlain ? text : `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
+/** The words of a filter as they are written, quoted parts whole. */
+function filterWords(text) {
+  return text.match(/(?:[^\s"]|"(?:\\.|[^"\\])*"?)+/g) ?? [];
+}
+
+/** A filter and one word more; its opposite goes. Where the word is there already, it goes instead. */
+function withWord(text, word) {
+  if (hasOpenOr(text)) return `(${text}) ${word}`;
+  const words = filterWords(text);
+  const opposite = word.startsWith("-") ? word.slice(1) : `-${word}`;
+  const others = words.filter((each) => each !== word && each !== opposite);
+  return (words.includes(word) ? others : [...others, word]).join(" ");
+}
+
+/** Whether an OR stands outside of all parentheses: a word behind it would belong to its last alternative only. */
+function hasOpenOr(text) {
+  let rest = text.replace(/"(?:\\.|[^"\\])*"?/g, "_");
+  for (let before = ""; before !== rest; ) [before, rest] = [rest, rest.replace(/\([^()]*\)/g, "")];
+  return filterWords(rest).includes("OR");
+}
+
 /**
  * The tree of a filter: {kind: "and" | "or", nodes}, {kind: "not", node}, {kind: "tag", text, isQuoted}, or
  * {kind: a field, …}.

@@ -70,8 +70,11 @@ class Grid {
   }
 
   resize() {
-    this.element.hidden = this.rows.length === 0;
-    this.nothing.hidden = this.rows.length > 0;
+    const [shown, hidden] = this.rows.length ? [this.element, this.nothing] : [this.nothing, this.element];
+    const hadFocus = document.activeElement === hidden;
+    shown.hidden = false;
+    hidden.hidden = true;
+    if (hadFocus) shown.focus({ preventScroll: true });
     this.element.style.height = `${this.lines * this.lineHeight}px`;
   }
 
@@ -110,6 +113,7 @@ class Grid {
         h("span", { class: "check", "aria-hidden": "true" }),
         h("span", { class: "marks" }),
       ),
+      " ", // between the words of the two: what is seen is part of the name
       h("div", { class: "below" }),
     );
     this.updateCell(cell, row);
@@ -190,7 +194,10 @@ class Grid {
 
   /** Makes a place of the shown pictures the active one, and brings it onto the screen. */
   activate(place, { focus = true } = {}) {
-    if (!this.rows.length) return;
+    if (!this.rows.length) {
+      if (focus) this.nothing.focus({ preventScroll: true });
+      return;
+    }
     this.active = Math.min(this.rows.length - 1, Math.max(0, place));
     const top = Math.floor(this.active / this.columns) * this.lineHeight;
     const { scrollTop, clientHeight } = this.scroller;

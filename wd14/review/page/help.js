@@ -12,8 +12,8 @@ const FILTER_HELP = [
   ["candidate:smile", "scored, but below its threshold"],
   ["name:alice", "the file's name contains it"],
   ['text:"red hair"', "the caption's text contains it"],
-  ["status:failed", "also rejected, captioned"],
-  ["is:edited", "also unedited, empty, selected, duplicate"],
+  ["status:failed", "also rejected, captioned, scored"],
+  ["is:edited", "also unedited, empty, selected, duplicate, moved, fixed"],
   ["finding:rule-name", "pictures of a finding"],
 ];
 

@@ -46,9 +46,16 @@ class IntendedEdit {
     return this.edits.length === 1 ? editWords({ op: this.op, ...this.edits[0] }) : this.action;
   }
 
+  /** What a dialog asks: a title, and a sentence. */
+  get question() {
+    const [edit] = this.edits;
+    if (this.edits.length > 1) return { title: `${this.action}?`, text: `${this.countWords} will change.` };
+    return { title: `${editInFull({ op: this.op, ...edit }, this.count)}?`, text: "You can undo it." };
+  }
+
   /** What a button says. */
   get action() {
-    if (this.edits.length === 1) return editAction(this.op, this.count);
+    if (this.edits.length === 1) return editInFull({ op: this.op, keep: this.edits[0].keep }, this.count);
     return `${EDIT_VERBS[this.op].now} ${plural(this.edits.length, "tag")}`;
   }
 
@@ -57,7 +64,7 @@ class IntendedEdit {
     for (const [place, edit] of this.edits.entries()) {
       if (this.counts[place]) this.review.edit(this.op, edit, this.rows);
     }
-    if (this.edits.length === 1) return `${editDone({ op: this.op, ...this.edits[0] }, this.count)}.`;
+    if (this.edits.length === 1) return `${editInFull({ op: this.op, ...this.edits[0] }, this.count, true)}.`;
     return `${EDIT_VERBS[this.op].done} ${plural(this.edits.length, "tag")}: ${this.countWords}.`;
   }
 }

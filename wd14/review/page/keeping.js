@@ -7,9 +7,10 @@ class Keeper {
   /**
    * @param {Review} review
    * @param {Ui} ui
+   * @param {() => void} onKept called when `hasFailed` may have changed
    */
-  constructor(review, ui) {
-    Object.assign(this, { review, ui, key: KEPT_PREFIX + review.dataset.id, hasFailed: false });
+  constructor(review, ui, onKept) {
+    Object.assign(this, { review, ui, onKept, key: KEPT_PREFIX + review.dataset.id, hasFailed: false });
     /** What the entries that came with the page are: another run's "run-0" is another edit. */
     this.given = new Map(review.entries.map((entry) => [entry.id, editText(entry)]));
     this.keep = settled(() => this.write(), 250);
@@ -22,7 +23,7 @@ class Keeper {
     const count = this.takeOver(kept);
     this.restoreThresholds(kept.thresholds || {});
     if (kept.saved && kept.saved === logText(this.review)) this.review.markSaved();
-    if (count) this.ui.say(`${plural(count, "edit")} of earlier taken up from this browser.`);
+    if (count) this.ui.say(`Restored ${plural(count, "edit")} that this browser kept.`);
   }
 
   restoreThresholds(thresholds) {
@@ -78,11 +79,11 @@ class Keeper {
     const kept = this.read();
     if (kept) this.takeOver(kept);
     const { review } = this;
-    if (!review.entries.length && !kept && !this.movedThresholds()) return;
+    if (!review.entries.length && !kept && !movedThresholds(review)) return;
     const saved = review.unsaved ? kept?.saved : logText(review);
     const content = {
       version: 1,
-      thresholds: this.movedThresholds() || {},
+      thresholds: movedThresholds(review) || {},
       saved,
       entries: review.entries.map(packedEntry),
     };
@@ -94,12 +95,7 @@ class Keeper {
     } catch (error) {
       this.failed(error);
     }
-  }
-
-  movedThresholds() {
-    const { thresholds, runThresholds } = this.review;
-    const moved = Object.entries(thresholds).filter(([category, value]) => value !== runThresholds[category]);
-    return moved.length ? Object.fromEntries(moved) : null;
+    this.onKept();
   }
 
   failed(error) {

@@ -2,6 +2,8 @@
 
 const VIEW_KEY = "wd14-captioner review view";
 const THEMES = ["auto", "dark", "light"];
+/** The newest edits, in their list. */
+const EDITS_SHOWN = 500;
 
 class Page {
   /**
@@ -20,7 +22,7 @@ class Page {
     this.panels = new SidePanels(review, this.ui);
     this.server = data.server ? new Server(review, this.ui, data.server) : null;
     this.saver = new Saver(review, this.ui, this.server);
-    this.keeper = new Keeper(review, this.ui);
+    this.keeper = new Keeper(review, this.ui, () => this.showCounts());
     this.keyboard = new Keyboard(this);
     this.pending = new Set();
     this.wide = matchMedia("(min-width: 1700px)");
@@ -45,7 +47,7 @@ class Page {
     const { dataset } = this.review;
     const { made_at: madeAt, model } = dataset.about;
     byId("name").textContent = dataset.title;
-    byId("facts").textContent = [plural(this.review.rows, "picture"), model, madeAt].filter(Boolean).join(" · ");
+    byId("facts").textContent = [plural(this.review.rows, "picture"), model, timeInWords(madeAt)].filter(Boolean).join(" · ");
   }
 
   wireHead() {
@@ -77,7 +79,7 @@ class Page {
     });
     filter.addEventListener("input", apply);
     filter.addEventListener("blur", () => apply.now()); // what is done next is done with the pictures shown
-    filter.addEventListener("keydown", (event) => this.onFilterKey(event));
+    filter.addEventListener("keydown", (event) => this.onFilterKey(event, apply));
     const size = byId("size");
     size.value = this.view.size;
     size.addEventListener("input", () => this.setView({ size: Number(size.value) }));
@@ -86,10 +88,12 @@ class Page {
     below.addEventListener("change", () => this.setView({ below: below.value }));
   }
 
-  onFilterKey(event) {
+  onFilterKey(event, apply) {
     if (event.defaultPrevented) return;
-    if (event.key === "Enter" || event.key === "ArrowDown") this.grid.activate(this.grid.active);
-    else if (event.key === "Escape" && this.ui.filterText) this.ui.setFilterText("");
+    if (event.key === "Enter" || event.key === "ArrowDown") {
+      apply.now(); // a window in the background has no blur event
+      this.grid.activate(this.grid.active);
+    } else if (event.key === "Escape" && this.ui.filterText) this.ui.setFilterText("");
     else if (event.key === "Escape") this.grid.activate(this.grid.active);
     else return;
     event.preventDefault();
@@ -113,6 +117,7 @@ class Page {
     this.showCounts();
     if (what.size > 1 || !what.has("selection")) this.detail.update();
     this.panels.changed(what);
+    if (what.has("log")) this.showHistory?.();
   }
 
   showCounts() {
@@ -128,7 +133,8 @@ class Page {
     byId("select-none").disabled = ui.selection.size === 0;
     byId("edit-count").textContent = grouped(review.entries.filter((entry) => !entry.undone).length);
     byId("save").classList.toggle("primary", review.unsaved);
-    const words = this.server ? "Saving…" : "Unsaved edits (kept in this browser)";
+    const kept = this.keeper.hasFailed ? "Unsaved edits (not kept in this browser)" : "Unsaved edits (kept in this browser)";
+    const words = this.server ? "Saving…" : kept;
     byId("kept").textContent = review.unsaved ? words : "";
     document.title = document.title.replace(/^\* /, "").replace(/^/, review.unsaved ? "* " : "");
   }
@@ -170,7 +176,8 @@ class Page {
   /** Escape in a field: back to where one came from. */
   leaveField(field) {
     if (byId("detail").contains(field)) this.detail.title.focus();
-    else field.blur();
+    else if (this.panels.side.contains(field)) this.panels.focusTab();
+    else this.grid.activate(this.grid.active);
   }
 
   addTag() {
@@ -180,8 +187,8 @@ class Page {
 
   rejectCurrent() {
     if (this.ui.openedRow !== null) this.detail.toggleRejected();
-    else if (this.ui.selection.size > 1) this.ui.edit("reject", {}, this.ui.selection.rows());
-    else if (this.grid.activeRow !== null) toggleRejection(this.ui, this.grid.activeRow);
+    else if (this.ui.selection.size > 1) toggleRejection(this.ui, this.ui.selection.rows());
+    else if (this.grid.activeRow !== null) toggleRejection(this.ui, [this.grid.activeRow]);
   }
 
   selectShown() {
@@ -210,28 +217,26 @@ class Page {
   setTheme(theme) {
     if (theme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
-    byId("theme").replaceChildren(h("span", { text: "Theme:" }), theme);
-    byId("theme").setAttribute("aria-label", `Theme: ${theme}`);
+    byId("theme").replaceChildren("Theme ", h("span", { text: theme }));
     if (theme !== this.view.theme) this.setView({ theme });
   }
 
   /** All edits, the newest first. */
   openHistory() {
     const place = h("div");
-    const show = () => {
+    this.showHistory = () => {
       const entries = [...this.review.entries].reverse();
-      place.replaceChildren(
-        entries.length ? editList(this.ui, entries.slice(0, 500)) : h("p", { class: "muted", text: "No edits yet." }),
+      const older = entries.splice(EDITS_SHOWN).length;
+      redraw(
+        place,
+        entries.length ? editList(this.ui, entries) : h("p", { class: "muted", text: "No edits yet." }),
+        older ? h("p", { class: "muted", text: `And ${plural(older, "older edit")}.` }) : null,
       );
     };
-    show();
+    this.showHistory();
     const { closed } = openDialog({ title: "Edits", isWide: true, body: [place] });
-    let isOpen = true;
-    this.review.onChange((what) => {
-      if (isOpen && what.has("log")) show();
-    });
     closed.then(() => {
-      isOpen = false;
+      this.showHistory = null;
     });
   }
 }

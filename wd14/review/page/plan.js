@@ -142,7 +142,7 @@ class PlanPanel {
     const number = (value, inWords) =>
       h("td", { class: "number plan-number", text: isNumber(value) ? inWords(value) : "" });
     const line = h("tr", {}, h("th", { scope: "row" }, show), h("td", {}, verdict));
-    line.append(number(rows, grouped), number(frequency, percent), number(lift, liftText));
+    line.append(number(rows, grouped), number(beside ? null : frequency, percent), number(lift, liftText));
     const why = [rule, family && family !== rule ? family : null].filter(Boolean).join(", ");
     const words = reason ? `${why}: ${reason}` : why;
     const about = h(
@@ -195,9 +195,10 @@ function isNumber(value) {
   return value !== null && value !== undefined;
 }
 
-/** 0.8269 as "83 %". */
+/** 0.8269 as "82 %": rounded down, as in the reasons that stand below. */
 function percent(share) {
-  return `${Math.round(share * 100)} %`;
+  const whole = Math.floor(share * 100 + 1e-9);
+  return whole || !share ? `${whole} %` : "<1 %";
 }
 
 function liftText(lift) {

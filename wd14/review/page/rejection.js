@@ -1,21 +1,21 @@
-// Rejecting one picture, and taking that back. Copies of the same picture are rejected, and taken back, together.
+// Rejecting pictures, and taking that back. Copies of the same picture are rejected, and taken back, together.
 
-/** Rejects a picture, or takes that back. */
-function toggleRejection(ui, row) {
-  if (ui.review.isRejected(row)) takeBackRejection(ui, row);
-  else ui.edit("reject", {}, [row]);
+/** Rejects pictures; where all of them are rejected already, takes that back. */
+function toggleRejection(ui, rows) {
+  if (rows.every((row) => ui.review.isRejected(row))) takeBackRejection(ui, rows);
+  else ui.edit("reject", {}, rows);
 }
 
-/** Undoes every rejection of a row; other pictures that were rejected together with it stay rejected. */
-function takeBackRejection(ui, row) {
+/** Undoes every rejection of these rows; other pictures that were rejected together with them stay rejected. */
+function takeBackRejection(ui, rows) {
   const { review } = ui;
-  const own = new Set(review.dataset.twins.get(row) ?? [row]);
-  const names = (entry) => entry.rows === "all" || entry.rows.includes(row);
+  const own = new Set(rows.flatMap((row) => review.dataset.twins.get(row) ?? [row]));
+  const names = (entry) => entry.rows === "all" || entry.rows.some((row) => own.has(row));
   for (const entry of review.entries.filter((each) => each.op === "reject" && !each.undone && names(each))) {
-    const rows = entry.rows === "all" ? Array.from({ length: review.rows }, (_, each) => each) : entry.rows;
-    const others = rows.filter((each) => !own.has(each));
+    const all = entry.rows === "all" ? Array.from({ length: review.rows }, (_, row) => row) : entry.rows;
+    const others = all.filter((row) => !own.has(row));
     review.setUndone(entry.id, true);
     if (others.length) review.edit("reject", entry.keep ? { keep: entry.keep } : {}, others);
   }
-  ui.say(`${own.size === 1 ? "The picture is" : `${plural(own.size, "copy", "copies")} are`} in the dataset again.`);
+  ui.say(`${plural(own.size, "picture")} ${own.size === 1 ? "is" : "are"} in the dataset again.`);
 }

@@ -65,7 +65,7 @@ class Saver {
     return [
       fault ? h("p", { class: "error", text: fault }) : null,
       h("p", { text: words }),
-      commandBlock(editsCommand(this.review, path), (text) => this.ui.say(text)),
+      commandBlock(commandLine(this.review, path), (text) => this.ui.say(text)),
       doubtful ? h("p", { class: "warn", text: doubt }) : null,
     ];
   }
@@ -79,7 +79,7 @@ class Saver {
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
     this.done(
       "edits.json was downloaded.",
-      "Make the dataset with your edits, in the folder of the downloaded file:",
+      "To make the dataset with your edits, put it where you ran wd14-captioner before, and run there:",
       "edits.json",
     );
   }
@@ -103,7 +103,8 @@ class Saver {
       const stream = await file.createWritable(); // written aside, in place when it is closed
       await stream.write(editsFileText(this.review));
       await stream.close();
-      this.done(`Saved: ${place.path}.`, "Make the dataset with your edits, in the folder that holds it:", place.path);
+      const words = "To make the dataset with your edits, run this in the folder that holds it:";
+      this.done(`Saved: ${place.path}.`, words, place.path);
     } catch (error) {
       this.folder = null;
       this.ui.say(`The edits could not be saved there (${error.message}). Choose another folder, or download them.`, {
@@ -212,9 +213,4 @@ async function editsPlace(folder) {
     if (error.name !== "NotFoundError" && error.name !== "TypeMismatchError") throw error;
     return { folder, path: `${folder.name}/edits.json` };
   }
-}
-
-/** The command that makes the dataset with the edits in a file. */
-function editsCommand(review, path) {
-  return commandLine(review).replace("--edits edits.json", () => `--edits ${quotedForShell(path)}`);
 }

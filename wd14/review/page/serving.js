@@ -109,16 +109,16 @@ class Server {
   /** Apply: asks, saves, starts, and shows how far it is. */
   async apply() {
     const count = this.review.exportEdits().edits.length;
-    const moved = Object.entries(this.review.thresholds).filter(
-      ([category, value]) => value !== this.review.runThresholds[category],
-    );
-    const thresholds = moved.map(([category, value]) => `${category} ${value}`).join(", ");
+    const moved = movedThresholds(this.review) ?? {};
+    const thresholds = Object.entries(moved)
+      .map(([category, value]) => `${category} ${shownThreshold(value)}`)
+      .join(", ");
     const edits = plural(count, "edit") + (thresholds ? ` and these thresholds: ${thresholds}` : "");
     const text = `The dataset is made anew with ${edits}. The present one stays as it is.`;
     if (!(await this.ui.confirm({ title: "Make the dataset with these edits?", text, action: "Apply" }))) return;
     if (!(await this.save())) return;
     try {
-      await this.request("apply", { thresholds: Object.fromEntries(moved) });
+      await this.request("apply", { thresholds: moved });
     } catch (error) {
       this.ui.say(error.message, { error: true });
       return;

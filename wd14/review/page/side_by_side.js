@@ -46,7 +46,7 @@ class SideBySide {
   }
 
   addTools(card) {
-    card.reject = button("Reject", () => toggleRejection(this.ui, card.row));
+    card.reject = button("Reject", () => toggleRejection(this.ui, [card.row]));
     card.keep = button("Keep only this", () => this.keepOnly(card.row), { class: "quiet" });
     card.keep.setAttribute("aria-label", `Keep only this: ${card.name}`);
     card.tools.append(card.reject, card.keep);

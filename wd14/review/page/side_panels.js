@@ -89,7 +89,7 @@ class SidePanels {
     byId("panels-button").setAttribute("aria-expanded", String(isOpen));
     if (isOpen) {
       this.refresh();
-      this.tabs[Math.max(0, this.place)].focus();
+      this.focusTab();
     } else if (this.narrow.matches) byId("panels-button").focus();
   }
 
@@ -99,10 +99,26 @@ class SidePanels {
     if (!panel) return;
     if (this.narrow.matches) this.toggleDrawer(true);
     this.open(panel.key);
-    this.tabs[place].focus();
+    this.focusTab();
+  }
+
+  focusTab() {
+    this.tabs[Math.max(0, this.place)].focus();
+  }
+
+  /** Into the open panel: to the first of its controls, else to the panel. */
+  enter() {
+    const panel = this.panels[this.place];
+    const controls = [...panel.querySelectorAll("input, select, button, summary")];
+    (controls.find((each) => !each.disabled && each.tabIndex >= 0 && each.offsetParent) ?? panel).focus();
   }
 
   onTabKey(event) {
+    if (event.key === "Enter" || event.key === "ArrowDown") {
+      event.preventDefault();
+      this.enter();
+      return;
+    }
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     const last = PANELS.length - 1;
     let place = this.place + (step || 0);

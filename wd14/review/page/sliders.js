@@ -34,7 +34,8 @@ class SlidersPanel {
   showMissing() {
     const { dataset } = this.review;
     const text = dataset.rulesMissing || "No scores are known here, so captions cannot follow a threshold.";
-    this.element.append(h("p", { class: "slider-missing", id: "slider-missing", text }));
+    const words = [h("strong", { text: "Thresholds cannot be moved here. " }), h("span", { text })];
+    this.element.append(h("p", { class: "slider-missing", id: "slider-missing" }, ...words));
     for (const category of dataset.categories) {
       const slider = new ThresholdSlider(this, category);
       if (slider.strip) this.element.append(slider.element);
@@ -67,7 +68,7 @@ class SlidersPanel {
     const effect = isMoved ? this.review.thresholdEffect() : { changed: 0 };
     this.reset.disabled = !isMoved;
     this.showMoved.disabled = effect.changed === 0;
-    this.effect.textContent = isMoved ? effectInWords(effect) : "As the run wrote them.";
+    this.effect.textContent = isMoved ? effectInWords(effect) : "Captions are as the run wrote them.";
   }
 }
 

@@ -59,7 +59,7 @@ class TagList {
 
   update(what) {
     if (what.has("captions") || what.has("thresholds") || what.has("log")) this.count();
-    if (what.has("filter")) this.filterWords = new Set(wordsOf(this.ui.filterText));
+    if (what.has("filter")) this.filterWords = new Set(filterWords(this.ui.filterText));
     this.show();
   }
 
@@ -205,12 +205,12 @@ class TagList {
       },
       {
         label: `Remove from ${plural(count, "picture")} …`,
-        run: () => ui.edit("remove", { tag: text }, "all", { ask: true }),
+        run: () => ui.edit("remove", { tag: text }, "all"),
       },
       { label: "Replace …", run: () => ui.bulk("replace", { tag: text }) },
       {
         label: `Add to ${plural(without, "picture")} …`,
-        run: () => ui.edit("add", { tag: text }, "all", { ask: true }),
+        run: () => ui.edit("add", { tag: text }, "all"),
         disabled: without === 0,
       },
     ];
@@ -221,9 +221,4 @@ class TagList {
 /** Text for screen readers only. */
 function hiddenText(text) {
   return h("span", { class: "visually-hidden", text });
-}
-
-/** The words of a filter as they are written, quoted parts whole. */
-function wordsOf(filterText) {
-  return filterText.match(/(?:[^\s"]|"(?:\\.|[^"\\])*")+/g) ?? [];
 }

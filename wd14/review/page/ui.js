@@ -25,10 +25,6 @@ class Ui {
     return confirmDialog(what);
   }
 
-  askTag(what) {
-    return askTagDialog(this.review, what);
-  }
-
   get filterText() {
     return this.filterBox.value;
   }
@@ -60,11 +56,7 @@ class Ui {
 
   /** Adds a word ("halo", "-halo"); its opposite goes; the same word again goes too. */
   addFilterWord(word) {
-    const opposite = word.startsWith("-") ? word.slice(1) : `-${word}`;
-    const text = this.filterText;
-    const words = text.match(/-?"(?:\\.|[^"\\])*"|\S+/g) || [];
-    const others = words.filter((each) => each !== word && each !== opposite);
-    this.fillFilter((words.includes(word) ? others : [...others, word]).join(" "));
+    this.fillFilter(withWord(this.filterText, word));
   }
 
   /** Shows only these rows besides the filter, under a label; null shows all again. */
@@ -86,25 +78,18 @@ class Ui {
     byId("chips").replaceChildren(...chip);
   }
 
-  /** What an edit without a scope is about: the selection, else everything that the filter shows. */
-  scope() {
-    if (this.selection.size) return { rows: this.selection.rows(), words: `${grouped(this.selection.size)} selected` };
-    return { rows: Array.from(this.review.visible), words: `${plural(this.review.visible.length, "picture")} shown` };
-  }
-
   /**
    * Counts, asks with the number where several pictures change, does it, says it.
    * @returns {Promise<boolean>} whether it was done
    */
-  async edit(op, args, rows, { ask = true } = {}) {
+  async edit(op, args, rows) {
     const edit = new IntendedEdit(this.review, op, args, rows);
     if (!edit.count) {
       this.say(edit.fault ?? `${edit.title}: no picture would change.`, { error: edit.fault !== null });
       return false;
     }
-    const what = { title: `${edit.title}?`, text: `${edit.countWords} will change.`, action: edit.action };
     const isMany = (rows === "all" || rows.length > 1) && edit.count > 1;
-    if (ask && isMany && !(await this.confirm(what))) return false;
+    if (isMany && !(await this.confirm({ ...edit.question, action: edit.action }))) return false;
     this.say(edit.perform(), { undo: true });
     return true;
   }
