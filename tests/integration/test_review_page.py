@@ -298,6 +298,7 @@ def test_tabs_that_are_open_at_once_lose_nothing(tab: Tab, page: Path) -> None:
     edit(tab, "remove", "all", "solo")
     for each in (tab, other):
         each.to_front()
+        each.wait_until("document.querySelector('#edit-count').textContent === '3'")
         show_captions(each)
     shown = captions(tab)
     assert captions(other) == shown

@@ -126,7 +126,8 @@ def test_a_taken_name_leads_to_the_paths_of_the_free_one(tmp_path: Path) -> None
 def test_without_a_trainer_nothing_changes(source: Path, tmp_path: Path) -> None:
     caption(source, tmp_path / "out")
     assert not any(path.is_dir() for path in (tmp_path / "out" / "train").iterdir())
-    assert {path.name for path in (tmp_path / "out" / ".wd14").iterdir()} == {"report.json", "provenance.json"}
+    beside = {path.name for path in (tmp_path / "out" / ".wd14").iterdir()}
+    assert beside == {"report.json", "provenance.json", "review.html", "thumbnails"}
 
 
 def test_the_program_takes_it_and_refuses_it_in_place(source: Path, tmp_path: Path) -> None:
