@@ -20,8 +20,9 @@ from wd14.review.page import write_page
 _STEPS = {
     "a filter of one tag": ("filter", ("some_tag_3", ""), "#count"),
     "a filter of three words": ("filter", ("some_tag_5 -some_tag_7 tags:>20", ""), "#count"),
-    "a threshold, with its effect": ("thresholds", ("0.5", "0.35"), ".slider-effect"),
-    "a threshold, with all tags counted": ("tags", ("0.5", "0.35"), ".tags-said"),
+    "a jump of a threshold from 0.35 to 0.5, with its effect": ("thresholds", ("0.5", "0.35"), ".slider-effect"),
+    "a jump of a threshold, with all tags counted": ("tags", ("0.5", "0.35"), ".tags-said"),
+    "a step of a threshold from 0.35 to 0.36, with its effect": ("thresholds", ("0.36", "0.35"), ".slider-effect"),
 }
 
 #: Sets a value as a person does; the time until the answer stands in the page and is drawn.

@@ -39,6 +39,7 @@ class CaptionRules {
     this._budget = rules.tokens?.limit ? new TokenBudget(rules.tokens, tokens, this._bestOf) : null;
     const { first = [], last = [] } = rules;
     const isShuffled = rules.order === "alphabetical" || rules.characters_first || first.length + last.length > 0;
+    this._plain = [];
     this._isPlain = !isShuffled && !this._needsScores && !this._refiner && !this._implied.size && !this._ranks;
   }
 
@@ -92,7 +93,7 @@ class CaptionRules {
    *
    * @param limits of `limitsOf`
    * @param demand what has to fit where tokens are limited, see `TokenBudget.fit`; null = the caption as it is
-   * @returns {number[]}
+   * @returns {number[]} only to be read, and only until the next call
    */
   ids(row, limits, demand = null) {
     if (this._isPlain) return this._plainIds(row, limits);
@@ -109,7 +110,9 @@ class CaptionRules {
     const { _tags: tags, _scores: scores, _seen: seen } = this;
     const { items, starts } = this._textsOf;
     const { kept } = limits;
-    const ids = this._triggers.slice();
+    const ids = this._plain;
+    ids.length = 0;
+    for (const id of this._triggers) ids.push(id);
     for (const id of this._triggerTexts) seen[id] = round;
     for (let at = this._dataset.candidateEnds[row]; at < end; at++) {
       const tag = tags[at];

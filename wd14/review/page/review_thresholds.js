@@ -33,7 +33,7 @@ class ReviewThresholds {
       const seen = new Float64Array(this._texts.size); // a set for each row would take a tenth of a second
       for (let row = 0; row < this.rows; row++) {
         if (!this._table.isMoved[row] || !this._table.counts(row)) continue;
-        addDifference(effect, this.dataset.base.get(row), this._table.unedited.get(row), seen, 2 * row + 1);
+        addDifference(effect, row, this.dataset.base, this._table.unedited, seen);
         effect.changed += 1;
       }
       return effect;
@@ -41,14 +41,17 @@ class ReviewThresholds {
   }
 }
 
-/** Counts the texts that only one of two captions has. `seen`: per text; holds `mark` and `mark + 1` for no other row. */
-function addDifference(effect, before, after, seen, mark) {
-  for (const id of before) {
+/** Counts the texts of a row that only one of two tables has. `seen`: per text; holds marks of earlier rows only. */
+function addDifference(effect, row, before, after, seen) {
+  const mark = 2 * row + 1;
+  for (let at = before.starts[row], end = at + before.lengths[row]; at < end; at++) {
+    const id = before.items[at];
     if (seen[id] === mark) continue;
     seen[id] = mark;
     effect.removed += 1;
   }
-  for (const id of after) {
+  for (let at = after.starts[row], end = at + after.lengths[row]; at < end; at++) {
+    const id = after.items[at];
     if (seen[id] === mark) effect.removed -= 1;
     else if (seen[id] !== mark + 1) effect.added += 1;
     seen[id] = mark + 1;
