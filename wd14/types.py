@@ -32,6 +32,11 @@ CATEGORY_NAMES: Mapping[int, str] = {
 SCORE_FLOOR = 0.01
 
 
+def row_label(name: str, source: str) -> str:
+    """A row for a person, from `InputRow.name` and `InputRow.source`: `sub/a.png`, `a.png (metadata.jsonl line 3)`."""
+    return source if source.endswith(name) else f"{name} ({source})"
+
+
 @dataclass(frozen=True, slots=True)
 class InputRow:
     """One row of the source: a picture, still encoded, and where it came from.
@@ -53,8 +58,8 @@ class InputRow:
 
     @property
     def label(self) -> str:
-        """The row for a person: `sub/a.png`, `a.png (metadata.jsonl line 3)`."""
-        return self.source if self.source.endswith(self.name) else f"{self.name} ({self.source})"
+        """The row for a person."""
+        return row_label(self.name, self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +300,16 @@ class Summary:
     def succeeded(self) -> int:
         """Rows that have a caption."""
         return self.captioned + self.from_scores
+
+    def counts(self) -> dict[str, int]:
+        """How many rows ended in which way, as the files beside a dataset name it."""
+        return {
+            "rows": self.total,
+            "captioned": self.captioned,
+            "captioned_from_scores": self.from_scores,
+            "rejected": self.rejected,
+            "failed": self.failed,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 from wd14.errors import AllRowsFailedError, EmptySourceError, SourceError
 from wd14.regular_files import open_file
 from wd14.text import count
-from wd14.types import RowReport, Status, Summary
+from wd14.types import RowReport, Status, Summary, row_label
 
 #: Failures that a summary names; the report has all of them.
 NAMED_FAILURES = 10
@@ -158,14 +158,7 @@ class ReportWriter:
 
     def finish(self, summary: Summary) -> None:
         """Writes the summary and closes the file."""
-        counts = {
-            "rows": summary.total,
-            "captioned": summary.captioned,
-            "captioned_from_scores": summary.from_scores,
-            "rejected": summary.rejected,
-            "failed": summary.failed,
-        }
-        self._file.write('\n],\n"summary": ' + json.dumps(counts) + "}\n")
+        self._file.write('\n],\n"summary": ' + json.dumps(summary.counts()) + "}\n")
         self.close()
 
     def close(self) -> None:
@@ -191,7 +184,7 @@ class ReportedRow:
     @property
     def label(self) -> str:
         """The row for a person, as `InputRow.label`."""
-        return self.source if self.source.endswith(self.input) else f"{self.input} ({self.source})"
+        return row_label(self.input, self.source)
 
 
 def read_report(path: Path) -> Iterator[ReportedRow]:
