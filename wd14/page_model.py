@@ -4,16 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from wd14.caption.editing import whole_vocabulary
 from wd14.caption.page_rules import Rules, page_rules, page_texts
 from wd14.caption.thresholds import lowest_threshold
 from wd14.caption.tokens import EstimatedTokens
 from wd14.config import CaptionConfig
+from wd14.messages import set_in_words
 from wd14.review.candidates import Candidates, floor_for
 from wd14.review.page_data import Words
 from wd14.review.page_rows import PageRows
 from wd14.types import Curation, Labels, TokenCounter
+
+
+def about_dataset(name: str, made: Mapping[str, Any], config: CaptionConfig, *, folder: str) -> dict[str, Any]:
+    """What the page says of a dataset that a run of ours made.
+
+    Args:
+        name: of the dataset.
+        made: its provenance.
+        config: the parameters of the run.
+        folder: the way from the page to the pictures; "" = there is none.
+    """
+    known = {key: str(made.get(key) or "") for key in ("made_by", "made_at", "source", "command")}
+    return {
+        **known,
+        "name": name,
+        "model": config.model,
+        "caption_column": config.caption_column,
+        "folder": folder,
+        "options": "; ".join(set_in_words(config)),
+        "max_tokens": config.max_tokens,
+        "append_tags": config.append_tags,
+    }
 
 
 class PageModel:

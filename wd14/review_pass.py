@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from wd14.config import CaptionConfig
-from wd14.messages import set_in_words
 from wd14.model.files.find import ModelFiles
-from wd14.page_model import PageModel
+from wd14.page_model import PageModel, about_dataset
 from wd14.result_check import ResultCheck
 from wd14.review.edits_by_picture import Edits
 from wd14.review.page import write_page
@@ -122,7 +121,7 @@ class ReviewPass:
         rules = model.rules(rows)
         found = notes.get("findings", {"findings": []}) if self._check is None else self._check.conclude()[0]
         contents = PageContents(
-            dataset=self._dataset(provenance),
+            dataset=about_dataset(self._name, provenance, self._config, folder="../"),
             mark=str(provenance["made_at"]),
             separator=self._config.caption_separator,
             triggers=model.triggers,
@@ -142,19 +141,3 @@ class ReviewPass:
             self._give_up()
             return [f"The review page could not be written: {error.strerror or error}"]
         return []
-
-    def _dataset(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
-        config = self._config
-        return {
-            "name": self._name,
-            "made_by": provenance["made_by"],
-            "made_at": provenance["made_at"],
-            "source": provenance["source"],
-            "model": config.model,
-            "caption_column": config.caption_column,
-            "folder": "../",
-            "options": "; ".join(set_in_words(config)),
-            "command": provenance["command"],
-            "max_tokens": config.max_tokens,
-            "append_tags": config.append_tags,
-        }

@@ -21,9 +21,9 @@ from wd14.curation.applying import curation_of
 from wd14.data.report import ReportedRow
 from wd14.errors import ConfigError
 from wd14.looking import LookedRow, root_of
-from wd14.messages import command_in_words, set_in_words
+from wd14.messages import command_in_words
 from wd14.model.files.find import ModelFiles
-from wd14.page_model import PageModel
+from wd14.page_model import PageModel, about_dataset
 from wd14.regular_files import mode_of
 from wd14.reported_rows import ReportedRows
 from wd14.review.candidates import Candidates
@@ -289,21 +289,13 @@ class _PageMaker:
         return replace(labels, names=tuple(map(with_spaces, labels.names)))
 
     def _dataset(self) -> dict[str, Any]:
-        made, config = self._settings.made, CaptionConfig.from_values(self.parameters)
-        is_known = self._settings.is_ours and not config.adds_no_tags
-        return {
-            "name": self._known.source.name,
-            "made_by": str(made.get("made_by") or ""),
-            "made_at": str(made.get("made_at") or ""),
-            "source": str(made.get("source") or ""),
-            "model": config.model if is_known else "",
-            "caption_column": config.caption_column,
-            "folder": self._place.way_to_pictures,
-            "options": "; ".join(set_in_words(config)) if is_known else "",
-            "command": str(made.get("command") or "") if is_known else command_in_words(self._source, config),
-            "max_tokens": config.max_tokens if is_known else 0,
-            "append_tags": config.append_tags,
-        }
+        name, folder = self._known.source.name, self._place.way_to_pictures
+        config = CaptionConfig.from_values(self.parameters)
+        about = about_dataset(name, self._settings.made, config, folder=folder)
+        if self._settings.is_ours and not config.adds_no_tags:
+            return about
+        command = command_in_words(self._source, config)
+        return {**about, "model": "", "options": "", "command": command, "max_tokens": 0}
 
 
 def _status(reported: ReportedRow | None, error: str | None) -> Status:

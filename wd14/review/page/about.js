@@ -104,7 +104,7 @@ function commandLine(review, file = "edits.json") {
   const { command, source } = review.dataset.about;
   const words = [command || `wd14-captioner caption ${quotedForShell(source || "SOURCE")}`];
   words.push(`--edits ${quotedForShell(file)}`);
-  const moved = movedThresholds(review);
+  const moved = review.movedThresholds;
   if (moved) {
     // With the run's own, which the option would replace.
     const all = { ...review.dataset.data.rules?.category_thresholds, ...moved };
@@ -121,12 +121,6 @@ function fileBeside(name) {
   const path = decodeURIComponent(location.protocol === "file:" ? location.pathname : "");
   const folder = path.match(/^(?:\/(?=[A-Za-z]:))?(.*\/\.wd14\/)[^/]*$/);
   return folder && folder[1] + name;
-}
-
-/** The thresholds that are not those of the run, by category; null where all are. */
-function movedThresholds({ thresholds, runThresholds }) {
-  const moved = Object.entries(thresholds).filter(([category, value]) => value !== runThresholds[category]);
-  return moved.length ? Object.fromEntries(moved) : null;
 }
 
 /** A word for a POSIX shell. */

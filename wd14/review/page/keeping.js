@@ -79,11 +79,11 @@ class Keeper {
     const kept = this.read();
     if (kept) this.takeOver(kept);
     const { review } = this;
-    if (!review.entries.length && !kept && !movedThresholds(review)) return;
+    if (!review.entries.length && !kept && !review.movedThresholds) return;
     const saved = review.unsaved ? kept?.saved : logText(review);
     const content = {
       version: 1,
-      thresholds: movedThresholds(review) || {},
+      thresholds: review.movedThresholds || {},
       saved,
       entries: review.entries.map(packedEntry),
     };

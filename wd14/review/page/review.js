@@ -115,7 +115,9 @@ class Review {
     if (rules === null || table.slides(row)) return null;
     if (rules.canWrite(row) && !this.dataset.about.append_tags)
       return "This caption was changed since the run, by no edit: a run makes it anew.";
-    return this.areMoved ? "What the moved thresholds add to the caption of this picture, only a run can say." : null;
+    return this.movedThresholds
+      ? "What the moved thresholds add to the caption of this picture, only a run can say."
+      : null;
   }
 
   /** How many pictures have a `doubt`. */
@@ -123,9 +125,11 @@ class Review {
     return this._cached("doubtful", () => this._allRows.filter((row) => this.doubt(row) !== null).length);
   }
 
-  /** Whether a threshold is another than the run's. */
-  get areMoved() {
-    return Object.entries(this.thresholds).some(([category, value]) => value !== this.runThresholds[category]);
+  /** The thresholds that are not those of the run, by category; null where all are. */
+  get movedThresholds() {
+    const { thresholds, runThresholds } = this;
+    const moved = Object.entries(thresholds).filter(([category, value]) => value !== runThresholds[category]);
+    return moved.length ? Object.fromEntries(moved) : null;
   }
 
   /** How many pictures have each text: Map text -> number, of pictures that neither failed nor are rejected. */

@@ -109,7 +109,7 @@ class Server {
   /** Apply: asks, saves, starts, and shows how far it is. */
   async apply() {
     const count = this.review.exportEdits().edits.length;
-    const moved = movedThresholds(this.review) ?? {};
+    const moved = this.review.movedThresholds ?? {};
     const thresholds = Object.entries(moved)
       .map(([category, value]) => `${category} ${shownThreshold(value)}`)
       .join(", ");

@@ -64,7 +64,7 @@ class SlidersPanel {
   update() {
     if (this.sliders.length === 0) return;
     for (const slider of this.sliders) slider.update();
-    const isMoved = this.review.areMoved;
+    const isMoved = this.review.movedThresholds !== null;
     const effect = isMoved ? this.review.thresholdEffect() : { changed: 0 };
     this.reset.disabled = !isMoved;
     this.showMoved.disabled = effect.changed === 0;
