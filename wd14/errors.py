@@ -5,6 +5,7 @@ CaptionerError
 ├── SourceError                the dataset that goes in
 │   ├── SourceNotFoundError    no such folder, file or hub dataset
 │   ├── EmptySourceError       it is there and holds no picture
+│   ├── SourceChangedError     it is another than it was when the run was planned
 │   ├── ColumnNotFoundError    no column of that name; the message lists the ones there are
 │   └── SplitNotFoundError     no split of that name; the message lists the ones there are
 ├── RowError                   one picture; its row fails and the job goes on
@@ -23,6 +24,8 @@ CaptionerError
 │   └── DeviceError            the device that was asked for is not there
 ├── OutputError                the dataset that comes out cannot be written
 ├── StoreError                 the score store cannot be used
+├── PlaceError                 a file or folder, here or on an object store, cannot be read or written
+├── ScaleError                 a run over many shards cannot go on
 ├── AllRowsFailedError         not one picture could be captioned
 ├── HostError                  the host does not do what it must
 └── JobStoppedError            the user stopped the job
@@ -58,6 +61,10 @@ class SourceNotFoundError(SourceError):
 
 class EmptySourceError(SourceError):
     """The source is there and holds no picture."""
+
+
+class SourceChangedError(SourceError):
+    """The source, or a file of it, is another than it was when the run was planned."""
 
 
 class ColumnNotFoundError(SourceError):
@@ -143,6 +150,14 @@ class OutputError(CaptionerError):
 
 class StoreError(CaptionerError):
     """The score store cannot be used."""
+
+
+class PlaceError(CaptionerError):
+    """A file or folder, on this machine or on an object store, cannot be read or written."""
+
+
+class ScaleError(CaptionerError):
+    """A run over many shards cannot go on: another one is at work, shards failed, or the output is another run's."""
 
 
 class AllRowsFailedError(CaptionerError):

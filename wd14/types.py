@@ -55,6 +55,7 @@ class InputRow:
     columns: Mapping[str, Any] = field(default_factory=dict)  #: the source's other columns, when they are kept
     #: Folder of the output that the row goes into: its split, and below it the concept where a trainer wants one.
     folder: str = "train"
+    key: str = ""  #: what names the row within the source, for a program: path, `a.tar/0001.jpg`, `t.parquet#12`
 
     @property
     def label(self) -> str:

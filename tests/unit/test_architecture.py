@@ -34,6 +34,7 @@ GROUND_FLOOR = {
     "regular_files",
     "json_files",
     "hub_answers",
+    "places",
     "spelling",
     "concepts",
     "implied_tags",
@@ -60,7 +61,7 @@ UPPER = {
         "check_settings",
     ),
     *("similar_search", "looking", "checking", "reviewing", "reported_rows", "base_captions", "serving"),
-    *("api", "cli"),
+    *("api", "scale", "cli"),
 }
 
 HOST_SDKS = {"lab", "transformerlab"}
@@ -77,6 +78,8 @@ HEAVY = {
     "onnx",
     "starlette",
     "uvicorn",
+    "fsspec",
+    "ray",
     *HOST_SDKS,
 }
 
@@ -203,6 +206,7 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     "data.partial_folder": {"os.open": "writes"},
     "review.edit_file": {"os.open": "writes, and locks a folder"},
     "run_folder": {"os.open": "locks files of our own, without waiting"},
+    "places": {"system.open": "a file on an object store", "self.open": "through `regular_files`, or there"},
     "process": {"open": "the null device", "os.open": "the null device"},
     "hosts.lab.host": {"self._datasets.open": "a dataset, not a file"},
     "scored_rows": {"ScoreStore.open": "the score store"},

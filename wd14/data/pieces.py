@@ -1,0 +1,37 @@
+"""A source cut into pieces: stretches of rows that can be read by themselves, wherever the source can be reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+#: What the pieces of a source are.
+#:
+#: - pictures: a piece is a picture; its file names it.
+#: - tar: rows of a tar archive whose first member begins at the bytes `begin` to `end`; -1 = the archive's end.
+#: - table: rows `begin` to `end` of a Parquet or Arrow file.
+#: - metadata: rows `begin` to `end` of a metadata.jsonl or metadata.csv, with the pictures that they name.
+#: - rows: rows `begin` to `end` of the source as a whole, where nothing better is possible (zip archives).
+#: - stored: a shard that `scale` wrote before; its captions are made again from its scores.
+Kind = Literal["pictures", "tar", "table", "metadata", "rows", "stored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of rows of one file."""
+
+    file: str  #: path from the source, parts joined with "/"; empty = the source itself is the file
+    size: int = 0  #: bytes of the file
+    stamp: str = ""  #: what becomes another when the file changes, see `places.FoundAt`
+    begin: int = 0
+    end: int = -1
+    rows: int | None = None  #: how many; None where counting would mean reading
+
+    def to_json(self) -> list[Any]:
+        """As JSON holds it."""
+        return [self.file, self.size, self.stamp, self.begin, self.end, self.rows]
+
+    @classmethod
+    def from_json(cls, value: list[Any]) -> Piece:
+        """From what `to_json` gave."""
+        return cls(*value)
