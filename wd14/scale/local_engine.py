@@ -70,6 +70,7 @@ class LocalEngine:
                     if outcome is not None:
                         yield outcome
                     if worker.is_dead:
+                        worker.end(patience=1.0)
                         stillborn = 0 if worker.was_ready else stillborn + 1
                         if stillborn >= _MOST_STILLBORN:
                             raise ScaleError(
@@ -92,7 +93,6 @@ class LocalEngine:
 
     def _replace(self, worker: _Process, waiting: deque[int], log: Log) -> None:
         """Gives a dead worker's shard back, and says so."""
-        worker.end(patience=1.0)
         if worker.shard is not None:
             waiting.appendleft(worker.shard)
             log(f"A worker {worker.end_in_words()} at shard {worker.shard}: another one takes its place.")
