@@ -118,11 +118,12 @@ class _Run:
                 link.say_waiting()
 
     def _run(self) -> ScaleSummary:
-        request, link, config = self._request, self._link, self._config
-        counting = BackgroundCall(lambda: token_counter(config, log=link.say, stop=self._stop), "wd14-tokens")
-        preparing = Preparing(self._output, request.source, config, request.format, request.shard_rows)
+        request, link = self._request, self._link
+        preparing = Preparing(self._output, request.source, self._config, request.format, request.shard_rows)
         first = request.part is None or request.part[0] == 0
         prepared = preparing.prepare(link, self._stop) if first else preparing.wait_for_plan(link, self._stop)
+        config = self._config = prepared.config
+        counting = BackgroundCall(lambda: token_counter(config, log=link.say, stop=self._stop), "wd14-tokens")
         manifest = prepared.manifest
         self._say_opening(prepared)
         if is_merged(self._output, manifest):
