@@ -97,6 +97,7 @@ class DecodedRow:
 
     input: InputRow
     digest: bytes = b""  #: sha256 of the encoded picture
+    size: int = 0  #: bytes of the encoded picture
     array: FloatArray | None = None  #: the model's input, until the picture is scored
     staged: Any = None  #: the picture's place in the output that is being built
     result: ScoringResult = field(default_factory=ScoringResult)
