@@ -260,6 +260,8 @@ class Progress:
     remaining_seconds: float | None
     phase: str = ""  #: what the pass is called where there are several: "Study"
     span: tuple[float, float] = (0.0, 1.0)  #: the pass within the job, as fractions of it
+    note: str = ""  #: what else a person wants to know: "12 of 120 shards"
+    unit: str = "picture"  #: what is counted
 
     @property
     def fraction(self) -> float | None:
