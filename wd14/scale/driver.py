@@ -108,6 +108,10 @@ class _Run:
 
     def run(self) -> ScaleSummary:
         request, link = self._request, self._link
+        if (repo := request.push_to_hub) is not None:
+            from wd14.scale.push import check_push
+
+            link.wait_for(BackgroundCall(lambda: check_push(repo), "wd14-push"))
         link.wait_for(BackgroundCall(lambda: check_output(self._output, request.source), "wd14-output"))
         name = "driver" if request.part is None else f"part-{request.part[0]}"
         with Lease(self._output, name, link.say, self._stop):
@@ -118,11 +122,12 @@ class _Run:
                 link.say_waiting()
 
     def _run(self) -> ScaleSummary:
-        request, link, config = self._request, self._link, self._config
-        counting = BackgroundCall(lambda: token_counter(config, log=link.say, stop=self._stop), "wd14-tokens")
-        preparing = Preparing(self._output, request.source, config, request.format, request.shard_rows)
+        request, link = self._request, self._link
+        preparing = Preparing(self._output, request.source, self._config, request.format, request.shard_rows)
         first = request.part is None or request.part[0] == 0
         prepared = preparing.prepare(link, self._stop) if first else preparing.wait_for_plan(link, self._stop)
+        config = self._config = prepared.config
+        counting = BackgroundCall(lambda: token_counter(config, log=link.say, stop=self._stop), "wd14-tokens")
         manifest = prepared.manifest
         self._say_opening(prepared)
         if is_merged(self._output, manifest):

@@ -17,7 +17,7 @@ from wd14.scale.link import RunLink
 from wd14.scale.manifest import Format, Manifest, read_manifest
 from wd14.scale.model_labels import read_labels, write_labels
 from wd14.scale.output import Output
-from wd14.scale.stored import StoredListing, check_config, list_stored
+from wd14.scale.stored import StoredListing, list_stored, recaption_config
 from wd14.stop import StopToken
 from wd14.text import count
 from wd14.threads import BackgroundCall
@@ -66,7 +66,7 @@ def check_output(output: Output, source: str) -> None:
 
 def names_in(place: Place) -> list[str]:
     """The names of a folder's files and folders, the latter with a slash; hidden files count, too."""
-    return [name for name, *_ in place.entries()]
+    return [found.relative for found in place.entries()]
 
 
 class Preparing:
@@ -97,10 +97,7 @@ class Preparing:
             PlaceError: the output cannot be read or written.
             JobStoppedError: a stop was asked for.
         """
-        config = self._config
-        stored = link.wait_for(BackgroundCall(lambda: list_stored(self._source), "wd14-source"))
-        finding = BackgroundCall(lambda: self._find_model(stored, link, stop), "wd14-model")
-        finding.start()
+        stored, config, finding = self._begin(link, stop)
         listing: Listing = stored or link.wait_for(
             BackgroundCall(lambda: list_source(self._source, config, log=link.say), "wd14-source")
         )
@@ -134,18 +131,25 @@ class Preparing:
         while frozen is None:
             _wait(link, _LOOK)
             frozen = read_manifest(self._output)
-        stored = link.wait_for(BackgroundCall(lambda: list_stored(self._source), "wd14-source"))
-        finding = BackgroundCall(lambda: self._find_model(stored, link, stop), "wd14-model")
+        _, config, finding = self._begin(link, stop)
         model = link.wait_for(finding)
-        asked = planning.as_frozen(frozen, self._config, model, form=self._form, shard_rows=self._shard_rows)
+        asked = planning.as_frozen(frozen, config, model, form=self._form, shard_rows=self._shard_rows)
         planning.check_same(frozen, asked, str(self._output.root))
-        return Prepared(frozen, self._config, model, frozen.source_name)
+        return Prepared(frozen, config, model, frozen.source_name)
 
-    def _find_model(self, stored: StoredListing | None, link: RunLink, stop: StopToken) -> ModelFiles:
+    def _begin(
+        self, link: RunLink, stop: StopToken
+    ) -> tuple[StoredListing | None, CaptionConfig, BackgroundCall[ModelFiles]]:
+        """Looks whether the source is the output of an earlier run, and begins to look for the model."""
+        stored = link.wait_for(BackgroundCall(lambda: list_stored(self._source), "wd14-source"))
         if stored is None:
-            return find_model(self._config.model, log=link.say, stop=stop)
-        check_config(stored, self._config)
-        return read_labels(stored.place / "labels.json")
+            config = self._config
+            finding = BackgroundCall(lambda: find_model(config.model, log=link.say, stop=stop), "wd14-model")
+        else:
+            config = recaption_config(stored, self._config, self._form)
+            finding = BackgroundCall(lambda: read_labels(stored.place / "labels.json"), "wd14-model")
+        finding.start()
+        return stored, config, finding
 
 
 def _wait(link: RunLink, seconds: float) -> None:
