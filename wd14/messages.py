@@ -41,11 +41,17 @@ def set_in_words(config: CaptionConfig) -> Iterator[str]:
             yield f"{field.title} = {_in_words(value)}"
 
 
-def command_in_words(source: str, config: CaptionConfig) -> str:
-    """The command line of a job with these parameters, but for its output and its edits, quoted for a shell.
+def command_in_words(source: str, config: CaptionConfig, *, command: str = "caption", output: str = "") -> str:
+    """The command line of a job with these parameters, but for its edits, quoted for a shell.
 
     It works in any folder: what lies on this machine is named by its whole path. Beside a caption style, an
     option at its default counts where it was given.
+
+    Args:
+        source: the dataset.
+        config: the parameters.
+        command: the name of the command.
+        output: where the command wants an output behind the source.
     """
     given = config.model_fields_set if config.caption_style != "kohya" else frozenset()
     options = [
@@ -55,7 +61,8 @@ def command_in_words(source: str, config: CaptionConfig) -> str:
         and ((value := getattr(config, key)) != field.default or key in given)
         for option in _options(key, whole_path(value) if key in _PATHS else value)
     ]
-    return shlex.join(["wd14-captioner", "caption", whole_path(source), *options])
+    places = [whole_path(place) for place in (source, output) if place]
+    return shlex.join(["wd14-captioner", command, *places, *options])
 
 
 def _options(key: str, value: object) -> list[str]:
