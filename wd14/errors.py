@@ -25,6 +25,8 @@ CaptionerError
 ├── OutputError                the dataset that comes out cannot be written
 ├── StoreError                 the score store cannot be used
 ├── PlaceError                 a file or folder, here or on an object store, cannot be read or written
+│   ├── UnwritablePlaceError   nothing more can be written there: full, over quota, read-only, not allowed
+│   └── UnreachablePlaceError  an object store does not answer, or answers that it is too busy, for two minutes
 ├── ScaleError                 a run over many shards cannot go on
 ├── AllRowsFailedError         not one picture could be captioned
 ├── HostError                  the host does not do what it must
@@ -171,6 +173,14 @@ class StoreError(CaptionerError):
 
 class PlaceError(CaptionerError):
     """A file or folder, on this machine or on an object store, cannot be read or written."""
+
+
+class UnwritablePlaceError(PlaceError):
+    """Nothing more can be written there, whatever it is: full, over quota, read-only, not allowed, no such bucket."""
+
+
+class UnreachablePlaceError(PlaceError):
+    """An object store does not answer, or answers that it is too busy, although it was asked for two minutes."""
 
 
 class ScaleError(CaptionerError):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "wd14"
@@ -35,6 +36,10 @@ GROUND_FLOOR = {
     "json_files",
     "hub_answers",
     "places",
+    "place_files",
+    "place_errors",
+    "patience",
+    "object_stores",
     "spelling",
     "concepts",
     "implied_tags",
@@ -179,6 +184,23 @@ def test_a_job_loads_no_curation_or_review_that_it_does_not_need(modules: dict[s
     assert {name for name in loaded if room_of(name) in {"curation", "review"}} == set()
 
 
+def test_nothing_of_scale_is_loaded_unless_it_is_called(tmp_path: Path) -> None:
+    """In a process of its own: the help of every command, and a whole job of `caption`."""
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "in" / "red.png")
+    words = ["caption", "in", "--output", "out", "--custom-model", "builtin/colours", "--no-review", "--no-cache"]
+    code = (
+        "import sys; from wd14.cli.main import main\n"
+        f"assert main({words!r}) == 0\n"
+        "print(sorted(m for m in sys.modules if m.startswith('wd14.scale') or m.split('.')[0] in ('ray', 's3fs')))"
+    )
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=env
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_each_sdk_is_known_in_one_place(modules: dict[str, ast.Module]) -> None:
     users: dict[str, set[str]] = {}
     for name, tree in modules.items():
@@ -206,7 +228,7 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     "data.partial_folder": {"os.open": "writes"},
     "review.edit_file": {"os.open": "writes, and locks a folder"},
     "run_folder": {"os.open": "locks files of our own, without waiting"},
-    "places": {"system.open": "a file on an object store", "self.open": "through `regular_files`, or there"},
+    "place_files": {"os.open": "writes, and brings what it wrote to the disk"},
     "process": {"open": "the null device", "os.open": "the null device"},
     "hosts.lab.host": {"self._datasets.open": "a dataset, not a file"},
     "scored_rows": {"ScoreStore.open": "the score store"},

@@ -108,6 +108,10 @@ class _Run:
 
     def run(self) -> ScaleSummary:
         request, link = self._request, self._link
+        if (repo := request.push_to_hub) is not None:
+            from wd14.scale.push import check_push
+
+            link.wait_for(BackgroundCall(lambda: check_push(repo), "wd14-push"))
         link.wait_for(BackgroundCall(lambda: check_output(self._output, request.source), "wd14-output"))
         name = "driver" if request.part is None else f"part-{request.part[0]}"
         with Lease(self._output, name, link.say, self._stop):

@@ -23,7 +23,7 @@ MODEL = frozenset({"generation_model", "custom_model"})
 FILES = ("implications", "plan", "edits")
 
 #: Parameters that shape scores, or say which rows there are and what is kept of them.
-_SCORING = (
+SCORING = (
     *("profile", "image_size", "exif_orientation", "batch_size", "max_megapixels"),
     *("image_field", "split", "follow_symlinks", "keep_columns", "append_tags"),
     *("caption_extension", "flatten_transparency"),
@@ -71,7 +71,7 @@ def frozen_parameters(config: CaptionConfig) -> dict[str, Any]:
 
 def scoring_parameters(config: CaptionConfig) -> dict[str, Any]:
     """The parameters that shape scores and rows."""
-    return config.model_dump(mode="json", include=set(_SCORING))
+    return config.model_dump(mode="json", include=set(SCORING))
 
 
 def file_hashes(config: CaptionConfig) -> dict[str, str]:

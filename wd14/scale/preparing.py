@@ -66,7 +66,7 @@ def check_output(output: Output, source: str) -> None:
 
 def names_in(place: Place) -> list[str]:
     """The names of a folder's files and folders, the latter with a slash; hidden files count, too."""
-    return [name for name, *_ in place.entries()]
+    return [found.relative for found in place.entries()]
 
 
 class Preparing:
