@@ -195,7 +195,9 @@ def test_nothing_of_scale_is_loaded_unless_it_is_called(tmp_path: Path) -> None:
         "print(sorted(m for m in sys.modules if m.startswith('wd14.scale') or m.split('.')[0] in ('ray', 's3fs')))"
     )
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=env)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=env
+    )
     assert done.stdout.splitlines()[-1] == "[]"
 
 
