@@ -19,6 +19,7 @@ from wd14.data.provenance import provenance
 from wd14.errors import ScaleError
 from wd14.messages import command_in_words, thresholds_in_words
 from wd14.places import Place
+from wd14.regular_files import last_part
 from wd14.result_check import ResultCheck
 from wd14.scale.card import card
 from wd14.scale.copies import Copies, CopySearch, confirmed
@@ -251,11 +252,13 @@ class _Merge:
         }
         made = provenance(request.config, summary, source=manifest.source_name, command=command, model=model)
         self._put("provenance.json", _json(made | {"scale": self._how_made()}))
-        columns = ["columns"] * request.config.keep_columns + ["existing"] * request.config.append_tags
+        config = request.config
         text = card(
             manifest,
             summary,
-            columns,
+            without={
+                name for name, has in (("columns", config.keep_columns), ("existing", config.append_tags)) if not has
+            },
             set_aside=len(set_aside),
             superfluous=copies.superfluous,
             command=command,
@@ -268,7 +271,6 @@ class _Merge:
         gathered, manifest = self._gathered, self._request.manifest
         return {
             "manifest": manifest.hash,
-            "source": manifest.source,
             "shards": len(gathered.rows),
             "shard_rows": manifest.shard_rows,
             "format": manifest.format,
@@ -276,14 +278,15 @@ class _Merge:
         }
 
     def _command(self) -> str:
-        """The command line that makes the dataset again."""
+        """The command line that makes the dataset again, for anybody: no folder of this machine is in it."""
         manifest = self._request.manifest
-        command = command_in_words(
-            manifest.source, self._request.config, command="scale", output=str(self._output.root)
-        )
+        words = ["OUTPUT"]
         if manifest.shard_rows != USUAL_ROWS:
-            command += f" --shard-rows={manifest.shard_rows}"
-        return command + (f" --format={manifest.format}" if manifest.format != "parquet" else "")
+            words.append(f"--shard-rows={manifest.shard_rows}")
+        if manifest.format != "parquet":
+            words.append(f"--format={manifest.format}")
+        source = manifest.source if "://" in manifest.source else manifest.source_name
+        return command_in_words(source, self._request.config, command="scale", output=words, named=last_part)
 
     def _all(self, places: Iterable[Place], what: str, number: int) -> Iterator[bytes]:
         """The bytes of many small files, in their order."""

@@ -70,7 +70,7 @@ def test_the_files_say_what_the_shards_hold(tmp_path: Path) -> None:
     findings = json_of(run, "findings.json")["findings"]
     same = next(each for each in findings if each["rule"] == "same-picture")
     assert same["pictures"] == ["a/2.png", "b/1.png", "b/2.png"]
-    assert json_of(run, "provenance.json")["command"].startswith(f"wd14-captioner scale /pictures {tmp_path / 'out'} ")
+    assert json_of(run, "provenance.json")["command"].startswith("wd14-captioner scale pictures OUTPUT --thresh=0.4")
     assert said[-1].startswith("Check of the captions and pictures: ")
     assert is_merged(run.output, run.manifest)
 
@@ -83,7 +83,8 @@ def test_the_card_tells_datasets_where_the_shards_are(tmp_path: Path) -> None:
     card = (tmp_path / "out/README.md").read_text()
     assert "size_categories:\n- n<1K\n" in card
     assert "`1girl` 2" in card
-    assert "licen" in card
+    assert "| thumbnail |" in card
+    assert "| existing |" not in card
 
 
 def test_a_merge_done_again_writes_the_same(tmp_path: Path) -> None:
