@@ -10,11 +10,13 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from wd14.config import CaptionConfig
 from wd14.errors import ScaleError
 from wd14.messages import closing_lines, opening_lines
+from wd14.patience import waits_watched
 from wd14.places import Place
 from wd14.scale.engines import Engine, Resources
 from wd14.scale.lease import Lease
@@ -104,9 +106,14 @@ class _Run:
         self._output = Output(Place(request.output))
         self._config: CaptionConfig = read_parameters(request.parameters)
         self._started = time.monotonic()
-        self._token = secrets.token_hex(4)
+        # Tokens sort by time: the newest run's attempts are those that count.
+        self._token = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
     def run(self) -> ScaleSummary:
+        with waits_watched(self._link.say, self._stop):
+            return self._run_alone()
+
+    def _run_alone(self) -> ScaleSummary:
         request, link = self._request, self._link
         if (repo := request.push_to_hub) is not None:
             from wd14.scale.push import check_push
@@ -279,9 +286,10 @@ class _Run:
 
         link, repo = self._link, self._request.push_to_hub
         tick = link.begin_work("Upload", "file")
-        link.wait_for(
-            BackgroundCall(lambda: push(self._output, manifest, repo, link.say, tick, self._stop), "wd14-push")
+        sending = BackgroundCall(
+            lambda: push(self._output, manifest, repo, say=link.say, tick=tick, stop=self._stop), "wd14-push"
         )
+        link.wait_for(sending)
         link.end()
 
     def _summary(self, manifest: Manifest, counts: Counts, merged: MergeResult | None) -> ScaleSummary:

@@ -11,7 +11,6 @@ from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
 from wd14.parameter_groups import NOT_FOR_SCALE
 from wd14.regular_files import read_file, whole_path
-from wd14.types import SCORE_FLOOR
 
 #: Parameters of how a run works, and not of what comes out: another value may go on with it.
 HOW = frozenset({"device", "max_data_loader_n_workers", "on_error"})
@@ -44,14 +43,6 @@ def read_parameters(values: Mapping[str, Any]) -> CaptionConfig:
     for key, why in NOT_FOR_SCALE.items():
         if key in config.model_fields_set and getattr(config, key) != fields[key].default:
             raise ConfigError(f"{fields[key].title} ({key}) is not for scale: {why}. Leave it out")
-    thresholds = {key: getattr(config, key) for key in ("thresh", "general_threshold", "character_threshold")}
-    thresholds |= {f"category_thresholds, {name}": value for name, value in config.category_thresholds.items()}
-    for key, value in thresholds.items():
-        if value is not None and value < SCORE_FLOOR:
-            raise ConfigError(
-                f"{key} is {value:g}; scale keeps scores of at least {SCORE_FLOOR:g}: give that, or use the command"
-                " caption"
-            )
     return config
 
 
