@@ -191,7 +191,8 @@ def test_pictures_go_along_in_archives(folder: Path, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "again" / "shards" / names[0]) as archive:
         texts = [member for member in archive if member.name.endswith(".txt")]
         text = archive.extractfile(texts[0])
-        assert text is not None and text.read().startswith(b"arona, ")
+        assert text is not None
+        assert text.read().startswith(b"arona, ")
     with pytest.raises(ConfigError, match="has no pictures"):
         scale(earlier(folder), tmp_path / "none", format="webdataset")
 
@@ -238,10 +239,8 @@ def test_a_plan_that_is_interrupted_ends_in_the_same_bytes(
 
     class Killed(InProcess):
         def run(self, task: Task, shards: Sequence[int], *, log: Log, stop: StopToken) -> Iterator[Outcome]:
-            done = 0
-            for outcome in super().run(task, shards, log=log, stop=stop):
+            for done, outcome in enumerate(super().run(task, shards, log=log, stop=stop), 1):
                 yield outcome
-                done += 1
                 if task.phase == "plan" and done == 2:
                     # As if killed after the archive of a shard was in place, and before its rows or marker were.
                     shutil.copy(tmp_path / "whole" / "shards" / "00002.tar", tmp_path / "cut" / "shards" / "00002.tar")
