@@ -25,9 +25,9 @@ from wd14.scale.manifest import Format, Manifest
 from wd14.scale.merging import MergeResult, is_merged, merge
 from wd14.scale.output import Output, Phase
 from wd14.scale.parameters import given_parameters, read_parameters
-from wd14.scale.phases import Counts, do_shards
+from wd14.scale.phases import Counts, do_shards, forget_lost_shards
 from wd14.scale.preparing import Prepared, Preparing, check_output
-from wd14.scale.standing import count_markers
+from wd14.scale.standing import Done, count_markers
 from wd14.scale.task import Task
 from wd14.stop import StopToken
 from wd14.text import count, listed, share
@@ -174,8 +174,12 @@ class _Run:
         """Does what is left of a phase; of a part, its shards only."""
         link = self._link
         tick = link.begin_work("Looking for what is done", "shard")
-        looking = BackgroundCall(lambda: count_markers(self._output, manifest, phase, tick), "wd14-markers")
-        done = link.wait_for(looking)
+
+        def look() -> Done:
+            forget_lost_shards(self._output, manifest, phase, link.say)
+            return count_markers(self._output, manifest, phase, tick)
+
+        done = link.wait_for(BackgroundCall(look, "wd14-markers"))
         counts = Counts(manifest.shards, manifest.rows, manifest.shard_rows, len(done.shards), done.rows, done.failed)
         counts.set_aside.update(without or {})
         index, parts = part or (0, 1)
@@ -191,7 +195,7 @@ class _Run:
                 output=self._output.root.url,
                 manifest=manifest.hash,
                 phase=phase,
-                parameters=given_parameters(self._config),
+                parameters=given_parameters(self._config, self._output),
                 run=self._token,
             )
             do_shards(self._engine(), task, left, counts, link, self._stop, "" if phase != "plan" else "Captions")

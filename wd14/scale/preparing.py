@@ -19,13 +19,14 @@ from wd14.scale.link import RunLink
 from wd14.scale.manifest import Format, Manifest, read_manifest
 from wd14.scale.model_labels import read_labels, write_labels
 from wd14.scale.output import Output
+from wd14.scale.parameters import keep_files
 from wd14.scale.stored import StoredListing, check_thresholds, list_stored, recaption_config
 from wd14.stop import StopToken
 from wd14.text import count
 from wd14.threads import BackgroundCall
 
 #: What a run that was killed before its manifest was written leaves behind.
-_OURS = re.compile(r"plan/|running/|labels\.json|\..*\.partial|lost\+found/")
+_OURS = re.compile(r"plan/|running/|given/|labels\.json|\..*\.partial|lost\+found/")
 #: Seconds between two looks for the plan that another part makes.
 _LOOK = 2.0
 
@@ -127,9 +128,10 @@ class Preparing:
         frozen = read_manifest(self._output)
         if frozen is not None:
             planning.check_same(frozen, asked, str(self._output.root))
+            link.wait_for(BackgroundCall(lambda: keep_files(config, self._output), "wd14-files"))
             return Prepared(frozen, config, model, listing.name)
         link.say(f"Planning: {count(listed.files, 'file')} of {listing.name} into shards of {self._shard_rows:,} rows.")
-        write_labels(self._output, model)
+        link.wait_for(BackgroundCall(lambda: self._write_what_workers_need(config, model), "wd14-labels"))
         tick = link.begin_work("Planning", "shard")
         planned = BackgroundCall(lambda: planning.plan_run(self._output, listing, config, asked, tick), "wd14-planning")
         manifest = link.wait_for(planned)
@@ -155,6 +157,10 @@ class Preparing:
         asked = planning.as_frozen(frozen, config, model, form=self._form, shard_rows=self._shard_rows)
         planning.check_same(frozen, asked, str(self._output.root))
         return Prepared(frozen, config, model, frozen.source_name)
+
+    def _write_what_workers_need(self, config: CaptionConfig, model: ModelFiles) -> None:
+        write_labels(self._output, model)
+        keep_files(config, self._output)
 
     def _begin(
         self, link: RunLink, stop: StopToken
