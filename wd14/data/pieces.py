@@ -9,8 +9,8 @@ from typing import Any, Literal
 #:
 #: - pictures: a piece is a picture; its file names it.
 #: - tar: rows of a tar archive whose first member begins at the bytes `begin` to `end`; -1 = the archive's end.
-#: - table: rows `begin` to `end` of a Parquet or Arrow file.
-#: - metadata: rows `begin` to `end` of a metadata.jsonl or metadata.csv, with the pictures that they name.
+#: - table: rows `begin` to `end` of a Parquet or Arrow file; -1 = its end.
+#: - metadata: rows of a metadata.jsonl or metadata.csv that begin at the bytes `begin` to `end`, with their pictures.
 #: - rows: rows `begin` to `end` of the source as a whole, where nothing better is possible (zip archives).
 #: - stored: a shard that `scale` wrote before; its captions are made again from its scores.
 Kind = Literal["pictures", "tar", "table", "metadata", "rows", "stored"]
@@ -22,14 +22,16 @@ class Piece:
 
     file: str  #: path from the source, parts joined with "/"; empty = the source itself is the file
     size: int = 0  #: bytes of the file
-    stamp: str = ""  #: what becomes another when the file changes, see `places.FoundAt`
+    stamp: str = ""  #: what becomes another when the file changes, see `places.FoundAt`; empty = it cannot be told
     begin: int = 0
     end: int = -1
     rows: int | None = None  #: how many; None where counting would mean reading
+    split: str = ""  #: the source's split that is read; empty = all
+    first: int = 0  #: of metadata: the number of the line that begins at `begin`, from 1; of pictures: unused
 
     def to_json(self) -> list[Any]:
         """As JSON holds it."""
-        return [self.file, self.size, self.stamp, self.begin, self.end, self.rows]
+        return [self.file, self.size, self.stamp, self.begin, self.end, self.rows, self.split, self.first]
 
     @classmethod
     def from_json(cls, value: list[Any]) -> Piece:

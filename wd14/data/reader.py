@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from wd14.config import CaptionConfig
 from wd14.data.concept_folders import ConceptFolders
-from wd14.data.sources.base import MOST_COLUMNS, Column, Layout, RawRow
+from wd14.data.sources.base import Layout, RawRow
+from wd14.data.sources.chosen_columns import ChosenColumns, choose_columns, some
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.huggingface import HubDataset, HubId
 from wd14.data.sources.image_folder import ImageFolder, SinglePicture
-from wd14.data.sources.input_rows import CAPTION_COLUMNS, InputRowMaker
+from wd14.data.sources.input_rows import InputRowMaker
 from wd14.data.sources.metadata import MetadataFolder
 from wd14.data.sources.splits import choose_splits, split_of_folder, wants_all
 from wd14.data.sources.tables import is_saved_dataset, metadata_tables, saved_dataset, table_folder
-from wd14.data.sources.values import excerpt, first_line
+from wd14.data.sources.values import first_line
 from wd14.data.sources.walk import METADATA_NAMES, TABLE_EXTENSIONS, ZIP_EXTENSION, Survey, is_archive, survey
 from wd14.data.sources.webdataset import WebDataset
 from wd14.data.sources.zip_files import ZipFiles
-from wd14.errors import (
-    ColumnNotFoundError,
-    EmptySourceError,
-    SourceError,
-    SourceNotFoundError,
-    UnreadableImageError,
-)
+from wd14.errors import EmptySourceError, SourceError, SourceNotFoundError, UnreadableImageError
 from wd14.images.formats import extension, is_picture
 from wd14.text import count, printable
 from wd14.types import InputRow, Log
-
-#: Columns or splits that a message names.
-_MOST_LISTED = 50
 
 
 class Source:
@@ -52,7 +45,15 @@ class Source:
     """
 
     def __init__(
-        self, name: str, layout: Layout, splits: tuple[str, ...], maker: InputRowMaker, needed_columns: set[str]
+        self,
+        name: str,
+        layout: Layout,
+        splits: tuple[str, ...],
+        maker: InputRowMaker,
+        needed_columns: Collection[str],
+        *,
+        may_be_empty: bool = False,
+        on_close: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.columns = tuple(column.name for column in layout.columns)
@@ -62,6 +63,8 @@ class Source:
         self._splits = splits
         self._maker = maker
         self._needed_columns = needed_columns
+        self._may_be_empty = may_be_empty
+        self._on_close = on_close
         self._closed = threading.Event()
         self._iterations: list[Generator[InputRow, None, None]] = []
 
@@ -76,7 +79,7 @@ class Source:
             if self._closed.is_set():
                 return
             yield self._make(index, raw)
-        if index < 0:
+        if index < 0 and not self._may_be_empty:
             raise EmptySourceError(f"{self.name} holds no row")
 
     def _make(self, index: int, raw: RawRow) -> InputRow:
@@ -88,7 +91,11 @@ class Source:
         except Exception as error:  # noqa: BLE001 - see above
             problem = f"{type(error).__name__}: {first_line(error)}"
         return InputRow(
-            index, f"{index:06d}", raw.source, error=UnreadableImageError(f"the row cannot be read: {problem}")
+            index,
+            f"{index:06d}",
+            raw.source,
+            error=UnreadableImageError(f"the row cannot be read: {problem}"),
+            key=raw.key,
         )
 
     def close(self) -> None:
@@ -98,6 +105,9 @@ class Source:
             rows = self._iterations.pop()
             with suppress(ValueError):  # another thread is inside it, and will see that the source is closed
                 rows.close()
+        if self._on_close is not None:
+            self._on_close()
+            self._on_close = None
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +134,38 @@ def open_source(source: str | Path, config: CaptionConfig, *, log: Log | None = 
         SplitNotFoundError: it has no such split.
         SourceError: it cannot be read.
     """
-    log = log or _ignore
+    opened = open_layout(source, config, log=log or _ignore)
+    columns = opened.columns
+    return Source(opened.name, opened.layout, opened.splits, opened.maker(config, columns), columns.needed)
+
+
+@dataclass(frozen=True)
+class OpenedLayout:
+    """A source that was looked over.
+
+    Attributes:
+        name: see `Source`.
+        layout: the source.
+        splits: those that are to be read.
+        columns: those that are to be read.
+        confinement: what of it may be opened; None = its rows may not name files.
+        log: is told what is left out.
+    """
+
+    name: str
+    layout: Layout
+    splits: tuple[str, ...]
+    columns: ChosenColumns
+    confinement: Confinement | None
+    log: Log
+
+    def maker(self, config: CaptionConfig, columns: ChosenColumns) -> InputRowMaker:
+        """What makes its InputRows."""
+        return row_maker(self.name, config, columns, self.confinement, self.log)
+
+
+def open_layout(source: str | Path, config: CaptionConfig, *, log: Log) -> OpenedLayout:
+    """As `open_source`."""
     try:
         path = Path(source).expanduser()
     except RuntimeError as error:
@@ -135,21 +176,47 @@ def open_source(source: str | Path, config: CaptionConfig, *, log: Log | None = 
         name, layout = _open_hub_dataset(str(source), path, log)
     else:
         is_folder = path.is_dir()
-        folder = path if is_folder else path.absolute().parent
-        confinement = Confinement(folder, follow_symlinks=config.follow_symlinks)
-        name = confinement.root.name if is_folder or path.name in METADATA_NAMES else _stem(path.name)
+        confinement = confinement_of(path, config)
+        name = name_of(path, confinement)
         try:
             layout = _open_folder(confinement, config, log) if is_folder else _open_file(path.name, confinement, log)
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
     splits = choose_splits(layout.splits, config.split)
     if layout.row_count(splits) == 0:
-        raise EmptySourceError(f"{printable(str(source))} holds no row in its split {_some(splits)}")
+        raise EmptySourceError(f"{printable(str(source))} holds no row in its split {some(splits)}")
     _log_splits(layout, splits, config, log)
-    name = printable(name) or "dataset"
-    concepts = None if config.trainer == "none" else ConceptFolders(name, log)
-    maker, needed_columns = _input_row_maker(layout, config, layout.confinement or confinement, log, concepts)
-    return Source(name, layout, splits, maker, needed_columns)
+    columns = choose_columns(layout, config, log)
+    return OpenedLayout(name, layout, splits, columns, layout.confinement or confinement, log)
+
+
+def confinement_of(path: Path, config: CaptionConfig) -> Confinement:
+    """What may be opened of a source on this machine: what lies in its folder."""
+    folder = path if path.is_dir() else path.absolute().parent
+    return Confinement(folder, follow_symlinks=config.follow_symlinks)
+
+
+def name_of(path: Path, confinement: Confinement) -> str:
+    """What a source on this machine is called."""
+    is_folder = path.is_dir() or path.name in METADATA_NAMES
+    return printable(confinement.root.name if is_folder else _stem(path.name)) or "dataset"
+
+
+def row_maker(
+    name: str, config: CaptionConfig, columns: ChosenColumns, confinement: Confinement | None, log: Log
+) -> InputRowMaker:
+    """What makes the InputRows of a source."""
+    return InputRowMaker(
+        confinement,
+        image=columns.image,
+        caption=columns.caption,
+        caption_extension=config.caption_extension if config.append_tags else None,
+        separator=config.caption_separator,
+        kept=columns.kept,
+        keep_splits=wants_all(config.split),
+        in_place=config.in_place,
+        concepts=None if config.trainer == "none" else ConceptFolders(name, log),
+    )
 
 
 def _ignore(line: str) -> None:
@@ -174,7 +241,7 @@ def _open_hub_dataset(source: str, path: Path, log: Log) -> tuple[str, HubDatase
         raise SourceNotFoundError(f"There is {missing} (a dataset of the hub is written owner/name)")
     log(f"There is {missing}: asking the hub for the dataset {hub_id.repo}")
     try:
-        return hub_id.name, HubDataset(hub_id)
+        return printable(hub_id.name) or "dataset", HubDataset(hub_id)
     except SourceNotFoundError as error:
         raise SourceNotFoundError(f"There is {missing}, and {error}") from error
 
@@ -257,68 +324,11 @@ def _open_file(name: str, confinement: Confinement, log: Log) -> Layout:
 def _log_splits(layout: Layout, splits: tuple[str, ...], config: CaptionConfig, log: Log) -> None:
     unusual = [printable(split) for split in splits if split_of_folder(split) is None]
     if wants_all(config.split) and unusual:
-        log(f"Put into train, since readers know train, validation and test only: {_some(unusual)}")
+        log(f"Put into train, since readers know train, validation and test only: {some(unusual)}")
     unread = [
         printable(split) if number is None else f"{printable(split)} ({number:,})"
         for split, number in layout.splits.items()
         if split not in splits
     ]
     if unread:
-        log(f"Reading the split {_some(splits)}; not read: {_some(unread)} (split=all reads every one)")
-
-
-def _input_row_maker(
-    layout: Layout,
-    config: CaptionConfig,
-    confinement: Confinement | None,
-    log: Log,
-    concepts: ConceptFolders | None,
-) -> tuple[InputRowMaker, set[str]]:
-    """What makes the InputRows, and the columns that it needs."""
-    image = _image_column(layout, config.image_field)
-    others = {column.name: column for column in layout.columns if column.name != image}
-    wanted = (config.caption_column, *CAPTION_COLUMNS)
-    caption = next((name for name in wanted if name in others), None) if config.append_tags else None
-    kept = _kept_columns(list(others.values()), log) if config.keep_columns else []
-    maker = InputRowMaker(
-        confinement,
-        image=image,
-        caption=caption,
-        caption_extension=config.caption_extension if config.append_tags else None,
-        separator=config.caption_separator,
-        kept=kept,
-        keep_splits=wants_all(config.split),
-        in_place=config.in_place,
-        concepts=concepts,
-    )
-    return maker, {image, *kept, *([caption] if caption else [])}
-
-
-def _image_column(layout: Layout, name: str) -> str:
-    listed = _some(layout.columns)
-    column = next((column for column in layout.columns if column.name == name), None)
-    if column is None:
-        raise ColumnNotFoundError(f"Image Field (image_field) is {name!r}; the source has the columns: {listed}")
-    if not column.can_hold_images:
-        raise ColumnNotFoundError(
-            f"Image Field (image_field) is {name!r}, which holds {column.type} and no pictures;"
-            f" the source has the columns: {listed}"
-        )
-    return name
-
-
-def _some(names: Sequence[object]) -> str:
-    """The first of some columns or splits, for a message: a dataset may have a million."""
-    more = [f"… ({len(names):,} in all)"] if len(names) > _MOST_LISTED else []
-    return ", ".join([*(excerpt(str(name)) for name in names[:_MOST_LISTED]), *more]) or "none"
-
-
-def _kept_columns(others: list[Column], log: Log) -> list[str]:
-    # A second name of the picture (webdataset's `jpg`) has no type; it is not worth a line.
-    binary = [column for column in others if not column.can_be_json and column.type]
-    if binary:
-        log(f"Not kept, since they hold bytes: {_some(binary)}")
-    kept = [column.name for column in others if column.can_be_json]
-    if len(kept) > MOST_COLUMNS:
-        log(f"Not kept: {count(len(kept) - MOST_COLUMNS, 'column')} after the first {MOST_COLUMNS:,}")
-    return kept[:MOST_COLUMNS]
+        log(f"Reading the split {some(splits)}; not read: {some(unread)} (split=all reads every one)")

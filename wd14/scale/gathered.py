@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wd14.data.report import NAMED_FAILURES, check_any
+from wd14.data.sources.values import encodable
 from wd14.errors import ScaleError
 from wd14.scale.manifest import Manifest
 from wd14.scale.marker import Marker
@@ -59,7 +60,8 @@ class Gathered:
     def add(self, marker: Marker) -> None:
         """Takes the next marker."""
         for name, values in self._columns.items():
-            values.append(getattr(marker, name))
+            value = getattr(marker, name)
+            values.append(encodable(value) if isinstance(value, str) else value)
         self.rows[marker.shard] = marker.rows
         for reason, times in marker.reasons.items():
             known = reason in self._reasons or len(self._reasons) < _MOST_REASONS

@@ -66,6 +66,11 @@ class Worker:
         lines, self._lines = tuple(self._lines), {}
         return replace(outcome, lines=lines)
 
+    @property
+    def rows_done(self) -> int:
+        """Rows of the shard under way that are done; from any thread."""
+        return 0 if self._broken is not None else self._context.rows_done
+
     def stop(self, reason: str) -> None:
         """Ends the shard under way, from any thread."""
         self._stop.request(reason)
@@ -94,6 +99,7 @@ class Worker:
         attempts = Attempts(output, self._task.run, shard)
         while not attempts.is_last_over:
             attempts.begin()
+            self._context.rows_done = 0
             started = time.monotonic()
             try:
                 marker = replace(self._files_of(shard), seconds=round(time.monotonic() - started, 3))

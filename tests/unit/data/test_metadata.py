@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.sources import put, read
 from tests.support.tally import tally
-from wd14.data import reader
-from wd14.data.sources import metadata
+from wd14.data.sources import chosen_columns, metadata, metadata_lines
 from wd14.errors import CaptionerError, ColumnNotFoundError, EmptySourceError, RowError, SourceError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
@@ -181,7 +180,7 @@ def test_a_mask_of_its_own_beside_the_name_of_a_mask(tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_too_long_is_one_failed_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metadata, "_LONGEST_LINE", 100)
+    monkeypatch.setattr(metadata_lines, "_LONGEST_LINE", 100)
     put(tmp_path / "a.png")
     lines(tmp_path / "metadata.jsonl", {"file_name": "x" * 500}, {"file_name": "a.png"})
     seen = read(tmp_path)
@@ -191,7 +190,7 @@ def test_a_line_that_is_too_long_is_one_failed_row(tmp_path: Path, monkeypatch: 
 
 
 def test_a_row_of_csv_that_is_too_long_is_one_failed_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metadata, "_LONGEST_LINE", 100)
+    monkeypatch.setattr(metadata_lines, "_LONGEST_LINE", 100)
     put(tmp_path / "a.png")
     many_lines = 'a.png,"' + "x\n" * 90 + '"\n'
     (tmp_path / "metadata.csv").write_text("file_name,text\na.png," + "x" * 500 + "\na.png,one\n" + many_lines)
@@ -214,7 +213,7 @@ def test_a_hole_in_a_metadata_file_ends_the_reading_of_it(tmp_path: Path, name: 
 
 def test_columns_and_splits_without_end_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "_MOST_NAMES", 5)
-    monkeypatch.setattr(reader, "MOST_COLUMNS", 2)
+    monkeypatch.setattr(chosen_columns, "MOST_COLUMNS", 2)
     put(tmp_path / "a.png")
     rows = ({"file_name": "a.png", "split": f"split {number}", f"key {number}": 1} for number in range(200))
     lines(tmp_path / "metadata.jsonl", *rows)

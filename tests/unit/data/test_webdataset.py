@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.sources import photo, read
-from wd14.data.sources import tar_stream, webdataset
+from wd14.data.sources import tar_members, tar_stream, webdataset
 from wd14.data.sources.tar_stream import TarStream
 from wd14.errors import SourceError
 from wd14.images.reading import read_picture
@@ -76,7 +76,7 @@ def test_members_are_not_collected(tmp_path: Path) -> None:
     """`tarfile` keeps a list of all members, which would grow with the archive."""
     pack(tmp_path / "a.tar", rows(50))
     with TarStream(tmp_path / "a.tar") as stream, tarfile.TarFile(fileobj=stream) as archive:  # type: ignore[arg-type]
-        lengths = [len(archive.__dict__["members"]) for _ in webdataset._visible_members(archive, stream)]
+        lengths = [len(archive.__dict__["members"]) for _ in tar_members.visible_members(archive, stream)]
     assert lengths == [0] * 150
 
 

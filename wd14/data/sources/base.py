@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
 
+from wd14.data.pieces import Kind, Piece
 from wd14.data.sources.confinement import Confinement
 from wd14.errors import RowError
 from wd14.text import printable
@@ -66,6 +68,7 @@ class RawRow:
     may_be_absolute: bool = False  #: whether an absolute path into the dataset's own folder is allowed
     split: str = "train"  #: the source's split that the row belongs to
     picture_folder: str = ""  #: of the picture within the dataset, parts joined with "/"; empty = the dataset's own
+    key: str = ""  #: see `InputRow.key`
 
 
 class Layout(ABC):
@@ -76,8 +79,12 @@ class Layout(ABC):
         columns: the columns there are, the picture's included.
         rows_of_no_split: rows that come with every split: lines that cannot be read.
         confinement: where the files that its rows name are; None = where the source itself is.
+        names: of metadata files, what the columns are called, by their keys in the files.
+        kind: what `cut` gives.
     """
 
+    kind: ClassVar[Kind] = "rows"
+    names: Mapping[str, str] = MappingProxyType({})
     splits: Mapping[str, int | None]
     columns: Sequence[Column]
     rows_of_no_split: int = 0
@@ -90,7 +97,33 @@ class Layout(ABC):
         Files are closed when the iteration ends or is closed.
         """
 
+    def files(self, splits: Collection[str]) -> Iterator[str]:
+        """Paths of the files that hold the rows of some splits, from the dataset's folder, in the order of the rows."""
+        raise NotImplementedError
+
+    def cut(self, splits: Collection[str], rows: int) -> Iterator[Piece]:
+        """The rows of some splits in pieces of about so many or fewer, in order; pictures are not read.
+
+        `PieceReader.rows` of the same kind of source reads them.
+        """
+        raise NotImplementedError
+
     def row_count(self, splits: Collection[str]) -> int | None:
         """Number of rows that `rows` gives for some splits; None when it is not known."""
         counts = [number for split in splits if (number := self.splits[split]) is not None]
         return self.rows_of_no_split + sum(counts) if len(counts) == len(splits) else None
+
+
+class PieceReader(Protocol):
+    """Reads pieces of one kind of source. It knows nothing of the source's other files, and looks at none."""
+
+    def rows(self, piece: Piece, columns: Collection[str]) -> Iterator[RawRow]:
+        """The rows of a piece, with the values of (at least) some columns: those that `Layout.rows` gives for it."""
+        ...
+
+
+def even_cuts(total: int, rows: int) -> Iterator[tuple[int, int]]:
+    """Cuts so many rows into parts of nearly the same length, none over one and a half times `rows`: (begin, end)."""
+    parts = max(1, round(total / rows))
+    for part in range(parts):
+        yield total * part // parts, total * (part + 1) // parts

@@ -84,7 +84,7 @@ class InputRowMaker:
         folder = output_folder(raw.split) if self._keep_splits else "train"
         if self._concepts is not None:
             folder = f"{folder}/{self._concepts.of(raw.picture_folder)}"
-        return InputRow(index, name, raw.source, path, data, error, caption, columns, folder)
+        return InputRow(index, name, raw.source, path, data, error, caption, columns, folder, raw.key)
 
     def _picture(self, raw: RawRow) -> tuple[Path | None, bytes | None]:
         """The picture's file, or its bytes."""

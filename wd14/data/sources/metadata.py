@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import posixpath
+from array import array
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Self, TextIO
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from wd14.data.pieces import Piece
 from wd14.data.sources.base import FILE_NAME, IMAGE_COLUMN, MOST_COLUMNS, Column, Layout, RawRow, column_names
 from wd14.data.sources.confinement import Confinement
+from wd14.data.sources.metadata_lines import Line, PlacedLine, csv_lines, json_lines
 from wd14.data.sources.splits import in_usual_order, split_of_folder
+from wd14.data.sources.values import encodable
 from wd14.data.sources.walk import walk
-from wd14.errors import RowError, SourceError, UnreadableImageError
+from wd14.errors import RowError, SourceError
 from wd14.text import count, printable
 from wd14.types import Log
 
-#: Bytes of a line; in CSV, characters of a line and of a row, which may have many.
-_LONGEST_LINE = 16 << 20
-#: How many times that is skipped to find a line's end. A file with a hole may have terabytes of one line.
-_MOST_SKIPPED = 16
 #: Columns that are known by name: enough to find the picture among them. Lines may name others without end.
 _MOST_NAMES = 10 * MOST_COLUMNS
 
-#: A line's values by their keys, or what is wrong with the line.
-Line = dict[str, Any] | RowError
+#: All of a file.
+_WHOLE = Piece("", first=1)
 
 
 class MetadataFolder(Layout):
@@ -53,7 +53,7 @@ class MetadataFolder(Layout):
         self._files = [_MetadataFile(confinement, relative) for relative in _one_per_folder(files, log)]
         names: dict[str, None] = {}
         counts: Counter[str] = Counter()
-        listed: set[str] = set()
+        listed = array("q")
         for file in self._files:
             for _, line in file.lines():
                 if isinstance(line, RowError):
@@ -64,9 +64,9 @@ class MetadataFolder(Layout):
                     names.update(dict.fromkeys(list(islice(more, _MOST_NAMES - len(names)))))
                 counts[file.split_of(line)] += 1
                 if is_whole_folder:
-                    listed.update(file.pictures_of(line))
-        self._names = column_names(names)
-        self.columns = tuple(Column(name) for name in dict.fromkeys(self._names.values()))
+                    listed.extend(map(hash, file.pictures_of(line)))
+        self.names = column_names(names)
+        self.columns = tuple(Column(name) for name in dict.fromkeys(self.names.values()))
         self.splits = in_usual_order(dict(counts)) or {"train": 0}
         if is_whole_folder:
             _log_unlisted(confinement, listed, log)
@@ -74,21 +74,74 @@ class MetadataFolder(Layout):
     def rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[RawRow]:
         """The rows, file by file and line by line."""
         for file in self._files:
-            for number, line in file.lines():
-                source = f"{printable(file.relative)} line {number}"
-                if isinstance(line, RowError):
-                    yield RawRow(source, error=line)
-                elif (split := file.split_of(line)) in splits:
-                    values = {self._names[key]: line[key] for key in line if self._names.get(key) in columns}
-                    if FILE_NAME in line:  # even where there is also a column "image"
-                        values[IMAGE_COLUMN] = line[FILE_NAME]
-                    yield RawRow(
-                        source,
-                        values,
-                        folder=file.path.parent,
-                        split=split,
-                        picture_folder=file.folder_of(values.get(IMAGE_COLUMN)),
-                    )
+            yield from _rows_of(file, file.lines(), splits, columns, self.names)
+
+    def files(self, splits: Collection[str]) -> Iterator[str]:  # noqa: ARG002
+        """The metadata files."""
+        return (file.relative for file in self._files)
+
+    def cut(self, splits: Collection[str], rows: int) -> Iterator[Piece]:
+        """The lines of each file, so many rows at a time."""
+        split = "" if set(splits) >= self.splits.keys() else next(iter(splits))
+        for file in self._files:
+            begin, first, number = 0, 1, 0
+            for line in file.placed_lines():
+                if not isinstance(line.value, RowError) and file.split_of(line.value) not in splits:
+                    continue
+                if number >= rows and line.begin is not None:
+                    yield Piece(file.relative, begin=begin, end=line.begin, rows=number, split=split, first=first)
+                    begin, first, number = line.begin, line.first, 0
+                number += 1
+            if number:
+                yield Piece(file.relative, begin=begin, rows=number, split=split, first=first)
+
+
+class MetadataReader:
+    """Reads pieces of metadata files.
+
+    Args:
+        confinement: the dataset's folder.
+        names: what the columns are called, by their keys in the files.
+    """
+
+    def __init__(self, confinement: Confinement, names: Mapping[str, str]) -> None:
+        self._confinement = confinement
+        self._names = names
+
+    def rows(self, piece: Piece, columns: Collection[str]) -> Iterator[RawRow]:
+        """The rows of the lines."""
+        file = _MetadataFile(self._confinement, piece.file)
+        lines = file.lines(piece)
+        return _rows_of(file, lines, [piece.split] if piece.split else None, columns, self._names)
+
+
+def _rows_of(
+    file: _MetadataFile,
+    lines: Iterable[tuple[int, Line]],
+    splits: Collection[str] | None,
+    columns: Collection[str],
+    names: Mapping[str, str],
+) -> Iterator[RawRow]:
+    shown, folder = printable(file.relative), file.path.parent
+    for number, line in lines:
+        source = f"{shown} line {number}"
+        if isinstance(line, RowError):
+            yield RawRow(source, error=line, key=encodable(f"{file.relative}#{number}"))
+            continue
+        split = file.split_of(line)
+        if splits is None or split in splits:
+            values = {names[key]: line[key] for key in line if names.get(key) in columns}
+            if FILE_NAME in line:  # even where there is also a column "image"
+                values[IMAGE_COLUMN] = line[FILE_NAME]
+            picture_folder, picture = file.place_of(values.get(IMAGE_COLUMN))
+            yield RawRow(
+                source,
+                values,
+                folder=folder,
+                split=split,
+                picture_folder=picture_folder,
+                key=encodable(picture or f"{file.relative}#{number}"),
+            )
 
 
 def _one_per_folder(files: Sequence[str], log: Log) -> list[str]:
@@ -102,10 +155,18 @@ def _one_per_folder(files: Sequence[str], log: Log) -> list[str]:
     return sorted(chosen.values())
 
 
-def _log_unlisted(confinement: Confinement, listed: set[str], log: Log) -> None:
+def _log_unlisted(confinement: Confinement, listed: array[int], log: Log) -> None:
+    """Says how many pictures there are that no line names.
+
+    Args:
+        confinement: the dataset's folder.
+        listed: hashes of the paths that lines name: eight bytes each, where a set of paths would take two hundred.
+        log: is told.
+    """
+    known = np.sort(np.frombuffer(listed, np.int64)) if listed else np.zeros(0, np.int64)
     number, first = 0, ""
     for found in walk(confinement):
-        if found.is_row and found.relative not in listed:
+        if found.is_row and not _holds(known, hash(found.relative)):
             number += 1
             first = first or found.relative
     if number:
@@ -113,6 +174,12 @@ def _log_unlisted(confinement: Confinement, listed: set[str], log: Log) -> None:
             f"Left out: {count(number, 'picture')} in the folder that no metadata file lists"
             f" (such as {printable(first)})"
         )
+
+
+def _holds(values: NDArray[np.int64], value: int) -> bool:
+    """Whether sorted values hold one."""
+    place = values.searchsorted(value)
+    return bool(place < len(values) and values[place] == value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +191,20 @@ class _MetadataFile:
     def path(self) -> Path:
         return self.confinement.root / self.relative
 
-    def lines(self) -> Iterator[tuple[int, Line]]:
-        """Each line with its number, from 1.
+    def lines(self, piece: Piece = _WHOLE) -> Iterator[tuple[int, Line]]:
+        """Each line with its number, from 1; those of a piece.
 
         Raises:
             SourceError: the file cannot be read.
         """
-        read = _csv_lines if self.relative.endswith(".csv") else _json_lines
+        return ((line.number, line.value) for line in self.placed_lines(piece))
+
+    def placed_lines(self, piece: Piece = _WHOLE) -> Iterator[PlacedLine]:
+        """Each line and where it is; as `lines`."""
+        read = csv_lines if self.relative.endswith(".csv") else json_lines
         try:
             with self.confinement.open(self.path) as file:
-                yield from read(file, printable(self.path.name))
+                yield from read(file, printable(self.path.name), piece)
         except OSError as error:
             raise SourceError(f"{printable(self.relative)} cannot be read: {error.strerror or error}") from error
 
@@ -144,14 +215,15 @@ class _MetadataFile:
         top, slash, _ = self.relative.partition("/")
         return (split_of_folder(top) if slash else None) or "train"
 
-    def folder_of(self, picture: Any) -> str:
-        """The folder of a picture that a line names, relative to the dataset's; empty where it is not inside."""
+    def place_of(self, picture: Any) -> tuple[str, str]:
+        """The folder and the path of a picture that a line names, from the dataset's; empty where it is not inside."""
         if not isinstance(picture, str):
-            return ""
+            return "", ""
         if "/" not in picture and "\\" not in picture:  # nearly always, and this is done for every row
-            return self.relative.rpartition("/")[0]
-        folder = posixpath.dirname(self._from_the_top(picture))
-        return "" if folder.startswith(("/", "..")) else folder
+            folder, slash, _ = self.relative.rpartition("/")
+            return folder, folder + slash + picture
+        path = self._from_the_top(picture)
+        return ("", "") if path.startswith(("/", "..")) else (posixpath.dirname(path), path)
 
     def _from_the_top(self, name: str) -> str:
         return posixpath.normpath(posixpath.join(posixpath.dirname(self.relative), name.replace("\\", "/")))
@@ -161,127 +233,3 @@ class _MetadataFile:
         for key, value in line.items():
             if (key == IMAGE_COLUMN or key.endswith(FILE_NAME)) and isinstance(value, str):
                 yield self._from_the_top(value)
-
-
-def _json_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, Line]]:
-    number = 0
-    while text := file.readline(_LONGEST_LINE):
-        number += 1
-        if number == 1:
-            text = text.removeprefix(b"\xef\xbb\xbf")  # the byte order mark that some editors write
-            _check_is_json_lines(text, name)
-        if len(text) == _LONGEST_LINE and not text.endswith(b"\n"):
-            is_over = _skip_line(file)
-            yield number, _bad_line(number, "is longer than 16 MiB" + ("" if is_over else _NOT_READ))
-            if not is_over:
-                return
-        elif text.strip():
-            yield number, _parse_json_line(number, text)
-
-
-def _skip_line(file: BinaryIO | TextIO) -> bool:
-    """Goes to the next line; returns False where that is too far away."""
-    for _ in range(_MOST_SKIPPED):
-        rest = file.readline(_LONGEST_LINE)
-        if len(rest) < _LONGEST_LINE or rest[-1:] in ("\n", b"\n"):
-            return True
-    return False
-
-
-#: Ends the reason of a line after which nothing is read.
-_NOT_READ = ", and does not end: what comes after it is not read"
-
-
-def _check_is_json_lines(first_line: bytes, name: str) -> None:
-    if first_line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SourceError(f"{name} is UTF-16: save it as UTF-8")
-    if first_line.lstrip().startswith(b"["):
-        raise SourceError(f"{name} is one JSON list: expected JSON Lines, one object per line")
-
-
-def _parse_json_line(number: int, text: bytes) -> Line:
-    try:
-        line = json.loads(text.decode("utf-8"))
-    except UnicodeDecodeError:
-        return _bad_line(number, "is not UTF-8")
-    except RecursionError:
-        return _bad_line(number, "is nested too deeply")
-    except ValueError as error:
-        return _bad_line(number, f"is not JSON: {error}")
-    if not isinstance(line, dict):
-        return _bad_line(number, f"holds {type(line).__name__}, expected an object with file_name")
-    return line
-
-
-def _csv_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, Line]]:
-    # Bytes that are not UTF-8 become surrogates, so that one bad line does not end the file.
-    with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-        delimiter = _delimiter(text, name)
-        lines = _CsvLines(text)
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        header: list[str] = []
-        while not lines.are_lost:
-            lines.begin_row()
-            try:
-                fields = next(reader, None)
-            except csv.Error as error:
-                yield lines.number, _bad_line(lines.number, f"is not CSV: {error}")
-                continue
-            if fields is None:
-                return
-            if not any(fields):
-                continue
-            if header:
-                yield lines.number, _parse_csv_line(lines.number, header, fields)
-            else:
-                header = [name.strip() for name in fields]
-
-
-class _CsvLines:
-    """The lines of a CSV file, for `csv.reader`."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-        self._left = _LONGEST_LINE  # characters that the row may still have
-        self.number = 0  #: of the last line
-        self.are_lost = False  #: whether what comes now is not read
-
-    def begin_row(self) -> None:
-        """Says that a row begins with the next line."""
-        self._left = _LONGEST_LINE
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> str:
-        line = self._file.readline(_LONGEST_LINE)
-        if not line:
-            raise StopIteration
-        self.number += 1
-        self._left -= len(line)
-        is_cut = len(line) == _LONGEST_LINE and not line.endswith(("\n", "\r"))
-        if self._left >= 0 and not is_cut:
-            return line
-        self.are_lost = is_cut and not _skip_line(self._file)
-        raise csv.Error("it is longer than 16 MiB" + (_NOT_READ if self.are_lost else ""))
-
-
-def _parse_csv_line(number: int, header: list[str], fields: list[str]) -> Line:
-    if len(fields) > len(header):
-        return _bad_line(number, f"has {len(fields)} fields, the header {len(header)}: text with commas needs quotes")
-    if any("\udc80" <= character <= "\udcff" for text in fields if not text.isascii() for character in text):
-        return _bad_line(number, "is not UTF-8")
-    return dict(zip(header, fields, strict=False))
-
-
-def _delimiter(file: TextIO, name: str) -> str:
-    """What separates the header's fields: a comma, or the semicolon or tab of other spreadsheets."""
-    header = file.readline(_LONGEST_LINE)
-    file.seek(0)
-    if header.startswith("\udcff\udcfe"):
-        raise SourceError(f"{name} is UTF-16: save it as UTF-8")
-    return max(",;\t", key=header.count)
-
-
-def _bad_line(number: int, problem: str) -> RowError:
-    return UnreadableImageError(f"line {number} {printable(problem)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
 
@@ -64,39 +65,56 @@ class ParquetFile:
     def __exit__(self, *_: object) -> None:
         self._file.close(force=True)
 
-    def rows(self, columns: Sequence[str]) -> Iterator[Row | LostRows]:
-        """The rows; a damaged row group loses its rows from the damage on."""
-        import pyarrow as pa
+    def group_ends(self) -> list[int]:
+        """The number of rows up to the end of each row group, as the file claims."""
+        metadata = self._file.metadata
+        return list(accumulate(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)))
 
-        places = self._places(columns)
+    def rows(self, columns: Sequence[str], begin: int = 0, end: int = -1) -> Iterator[Row | LostRows]:
+        """The rows from `begin` up to `end` (-1 = all); a damaged row group loses its rows from the damage on.
+
+        Row groups outside are not read; of the one that `begin` lies in, the rows before are.
+        """
         with open_file(self._path) as file:
             groups = row_groups(file)
+        places, start = self._places(columns), 0
         for group, described in enumerate(groups):
-            left = self._file.metadata.row_group(group).num_rows
-            try:
-                # The footer's own sizes need not be true, and asking pyarrow for those of a column may end the process.
-                with open_file(self._path) as file:
-                    size = unpacked_size(file, described, places)
-            except (OSError, ValueError) as error:
-                yield LostRows(left, f"row group {group} is damaged: {first_line(error)}")
-                continue
+            size = self._file.metadata.row_group(group).num_rows
+            first, last = max(0, begin - start), size if end < 0 else min(size, end - start)
+            start += size
+            if end < 0 or last > first:
+                yield from self._group_rows(group, described, columns, places, range(first, last))
+
+    def _group_rows(
+        self, group: int, described: Any, columns: Sequence[str], places: dict[int, bool], wanted: range
+    ) -> Iterator[Row | LostRows]:
+        import pyarrow as pa
+
+        left, place = len(wanted), 0
+        is_cut = wanted.stop < self._file.metadata.row_group(group).num_rows
+        try:
+            # The footer's own sizes need not be true, and asking pyarrow for those of a column may end the process.
+            with open_file(self._path) as file:
+                size = unpacked_size(file, described, places)
             if size > MOST_INFLATION * self._size + MAX_BYTES:
                 yield LostRows(
                     left,
                     f"row group {group} would have {size:,} bytes unpacked,"
                     f" over {MOST_INFLATION} times the file's {self._size:,}",
                 )
-                continue
+                return
             rows_at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, size)))
-            try:
-                for batch in self._file.iter_batches(
-                    rows_at_once, row_groups=[group], columns=list(columns), use_threads=False
-                ):
-                    for row in _rows(batch, columns):
-                        left -= 1
-                        yield row
-            except (pa.ArrowException, OSError, ValueError) as error:
-                yield LostRows(left, f"row group {group} is damaged: {first_line(error)}")
+            for batch in self._file.iter_batches(
+                rows_at_once, row_groups=[group], columns=list(columns), use_threads=False
+            ):
+                skipped, place = max(0, wanted.start - place), place + batch.num_rows
+                for row in _rows(batch.slice(skipped), columns):
+                    left -= 1
+                    yield row
+                    if is_cut and left == 0:
+                        return
+        except (pa.ArrowException, OSError, ValueError) as error:
+            yield LostRows(left, f"row group {group} is damaged: {first_line(error)}")
 
     def _places(self, columns: Sequence[str]) -> dict[int, bool]:
         """The numbers of what is read of some columns, and whether it may have many values in a row."""
@@ -152,35 +170,45 @@ class ArrowFile:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def rows(self, columns: Sequence[str]) -> Iterator[Row | LostRows]:
-        """The rows; damage loses the rest of the file."""
+    def group_ends(self) -> list[int]:
+        """The number of rows: a row is found without reading those before."""
+        return [self.row_count]
+
+    def rows(self, columns: Sequence[str], begin: int = 0, end: int = -1) -> Iterator[Row | LostRows]:
+        """The rows from `begin` up to `end` (-1 = all); damage loses the rest of them."""
         import pyarrow as pa
 
-        done = 0
+        done = begin
+        last = self.row_count if end < 0 else min(end, self.row_count)
         try:
-            while done < self.row_count:
+            while done < last:
                 for row in self._mapped_rows(columns, done):
                     done += 1
                     yield row
+                    if done == last:
+                        return
                 self._file.close()
                 self._map()
         except (pa.ArrowException, OSError, ValueError) as error:
-            yield LostRows(self.row_count - done, f"the rest is damaged: {first_line(error)}")
+            yield LostRows(last - done, f"the rest is damaged: {first_line(error)}")
 
     def _mapped_rows(self, columns: Sequence[str], first: int) -> Iterator[Row]:
         """Rows from the one numbered `first` on, until _MAPPED_BYTES are read."""
         seen, places = 0, _places(self.schema)
         for batch in self._record_batches():
+            if first >= batch.num_rows:
+                first -= batch.num_rows
+                continue
             chosen = batch.select([places[name] for name in columns])
             # Arrow trusts its files: with wrong offsets in one, it would read any memory, and crash.
             chosen.validate(full=True)
-            for start in range(min(first, chosen.num_rows), chosen.num_rows, _ROWS_AT_ONCE):
+            for start in range(first, chosen.num_rows, _ROWS_AT_ONCE):
                 rows = chosen.slice(start, _ROWS_AT_ONCE)
                 seen += sum(map(_nbytes, rows.columns))
                 yield from _rows(rows, columns)
                 if seen > _MAPPED_BYTES:
                     return
-            first = max(0, first - chosen.num_rows)
+            first = 0
 
 
 def _places(schema: Any) -> dict[str, int]:

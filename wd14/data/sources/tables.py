@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from wd14.data.sources.base import FILE_NAME, IMAGE_COLUMN, Column, Layout, RawRow, column_names
+from wd14.data.pieces import Piece
+from wd14.data.sources.base import FILE_NAME, IMAGE_COLUMN, Column, Layout, RawRow, column_names, even_cuts
 from wd14.data.sources.confinement import Confinement
 from wd14.data.sources.splits import in_usual_order, split_of_file
 from wd14.data.sources.table_files import ArrowFile, LostRows, ParquetFile
-from wd14.data.sources.values import first_line, read_json_object
+from wd14.data.sources.values import encodable, first_line, read_json_object
 from wd14.data.sources.walk import METADATA_NAMES
 from wd14.errors import DamagedImageError, RowError, SourceError
 from wd14.text import printable
@@ -53,6 +55,8 @@ class Tables(Layout):
         SourceError: a file cannot be read; the message names it.
     """
 
+    kind = "table"
+
     def __init__(self, files: Sequence[TableFile], *, file_names: bool = False) -> None:
         self._files = files
         self._file_names = file_names
@@ -60,7 +64,7 @@ class Tables(Layout):
         columns: dict[str, Column] = {}
         for table_file in files:
             with table_file.open() as file:
-                names = self._names(table_file, file.schema)
+                names = _names(table_file, file.schema, file_names=file_names)
                 for field in file.schema:
                     if field.name in names:
                         columns.setdefault(names[field.name], _column(names[field.name], field.type))
@@ -72,47 +76,112 @@ class Tables(Layout):
         """The rows; only the columns asked for are read from disk."""
         for table_file in self._files:
             if table_file.split in splits:
-                yield from self._rows_of(table_file, columns)
+                yield from _rows_of(table_file, columns, file_names=self._file_names)
 
-    def _rows_of(self, table_file: TableFile, columns: Collection[str]) -> Iterator[RawRow]:
-        shown, folder, number = printable(table_file.relative), table_file.path.parent, 0
-        # A damaged file may claim any number of rows. A row takes a byte at least.
-        most_rows = table_file.path.stat().st_size
-        with table_file.open() as file:
-            names = self._names(table_file, file.schema)
-            for row in file.rows([key for key, name in names.items() if name in columns]):
-                errors: list[RowError | None] = [None]
-                values: dict[str, Any] = {}
-                if isinstance(row, LostRows):
-                    lost = row.count if 0 < row.count <= most_rows else 1
-                    errors = [DamagedImageError(f"{shown}: {row.reason}")] * lost
-                elif isinstance(row, RowError):
-                    errors = [row]
-                else:
-                    values = {names[key]: value for key, value in row.items()}
-                for error in errors:
-                    yield RawRow(
-                        f"{shown} row {number}",
-                        values,
-                        error,
-                        folder=folder,
-                        may_be_absolute=True,
-                        split=table_file.split,
-                    )
-                    number += 1
+    def files(self, splits: Collection[str]) -> Iterator[str]:
+        """The tables."""
+        return (table_file.relative for table_file in self._files if table_file.split in splits)
 
-    def _names(self, table_file: TableFile, schema: Any) -> dict[str, str]:
-        """What the columns of a file are called here, by their name in it."""
-        keys = list(dict.fromkeys(schema.names))
-        is_metadata = self._file_names and table_file.path.name in METADATA_NAMES
-        names = column_names(keys) if is_metadata else {key: key for key in keys}
-        if self._file_names and FILE_NAME in names:
-            if _has_pictures(schema, is_metadata=is_metadata):
-                names[FILE_NAME] = FILE_NAME
+    def cut(self, splits: Collection[str], rows: int) -> Iterator[Piece]:
+        """Tables, or parts of long ones: their footers are read and nothing else.
+
+        Parts of Parquet files begin where a row group does, unless a row group has many more rows than wanted.
+        """
+        for table_file in self._files:
+            if table_file.split in splits:
+                with table_file.open() as file:
+                    ends, size = file.group_ends(), table_file.path.stat().st_size
+                if not _is_credible(ends, size):
+                    yield Piece(table_file.relative, split=table_file.split)
+                    continue
+                for begin, end in _cuts(ends, rows):
+                    last = -1 if end == ends[-1] else end
+                    yield Piece(table_file.relative, begin=begin, end=last, rows=end - begin, split=table_file.split)
+
+
+def _is_credible(ends: Sequence[int], size: int) -> bool:
+    """Whether a file may have so many rows: a damaged one claims any number, and a row takes a byte at least."""
+    return all(0 <= before <= end <= size for before, end in pairwise([0, *ends]))
+
+
+def _cuts(ends: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
+    """Parts of about so many rows, which end where row groups do unless these are long."""
+    begin = 0
+    for before, end in pairwise([0, *ends]):
+        if begin < before and end - begin > rows:
+            yield begin, before
+            begin = before
+        if end - begin > rows:  # one row group
+            *parts, (first, _) = even_cuts(end - begin, rows)
+            for part_begin, part_end in parts:
+                yield begin + part_begin, begin + part_end
+            begin += first
+    if ends and begin < ends[-1]:
+        yield begin, ends[-1]
+
+
+class TableReader:
+    """Reads pieces of Parquet and Arrow files.
+
+    Args:
+        root: the folder that they are in.
+        file_names: see `Tables`.
+    """
+
+    def __init__(self, root: Path, *, file_names: bool) -> None:
+        self._root = root
+        self._file_names = file_names
+
+    def rows(self, piece: Piece, columns: Collection[str]) -> Iterator[RawRow]:
+        """The rows; of the file, what lies outside the piece is not read."""
+        table_file = TableFile(self._root / piece.file, piece.file, piece.split or "train")
+        file_names = self._file_names or table_file.path.name in METADATA_NAMES
+        return _rows_of(table_file, columns, file_names=file_names, begin=piece.begin, end=piece.end)
+
+
+def _rows_of(
+    table_file: TableFile, columns: Collection[str], *, file_names: bool, begin: int = 0, end: int = -1
+) -> Iterator[RawRow]:
+    shown, folder, number = printable(table_file.relative), table_file.path.parent, begin
+    # A damaged file may claim any number of rows. A row takes a byte at least.
+    most_rows = table_file.path.stat().st_size
+    with table_file.open() as file:
+        names = _names(table_file, file.schema, file_names=file_names)
+        for row in file.rows([key for key, name in names.items() if name in columns], begin, end):
+            errors: list[RowError | None] = [None]
+            values: dict[str, Any] = {}
+            if isinstance(row, LostRows):
+                lost = row.count if 0 < row.count <= most_rows else 1
+                errors = [DamagedImageError(f"{shown}: {row.reason}")] * lost
+            elif isinstance(row, RowError):
+                errors = [row]
             else:
-                names.pop(IMAGE_COLUMN, None)
-                names[FILE_NAME] = IMAGE_COLUMN
-        return names
+                values = {names[key]: value for key, value in row.items()}
+            for error in errors:
+                yield RawRow(
+                    f"{shown} row {number}",
+                    values,
+                    error,
+                    folder=folder,
+                    may_be_absolute=True,
+                    split=table_file.split,
+                    key=encodable(f"{table_file.relative}#{number}"),
+                )
+                number += 1
+
+
+def _names(table_file: TableFile, schema: Any, *, file_names: bool) -> dict[str, str]:
+    """What the columns of a file are called here, by their name in it."""
+    keys = list(dict.fromkeys(schema.names))
+    is_metadata = file_names and table_file.path.name in METADATA_NAMES
+    names = column_names(keys) if is_metadata else {key: key for key in keys}
+    if file_names and FILE_NAME in names:
+        if _has_pictures(schema, is_metadata=is_metadata):
+            names[FILE_NAME] = FILE_NAME
+        else:
+            names.pop(IMAGE_COLUMN, None)
+            names[FILE_NAME] = IMAGE_COLUMN
+    return names
 
 
 def _has_pictures(schema: Any, *, is_metadata: bool) -> bool:

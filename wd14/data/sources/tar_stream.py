@@ -29,11 +29,16 @@ class TarStream:
 
     def __init__(self, path: Path) -> None:
         self._file = open_file(path)
-        self._size = path.stat().st_size
+        self.size = path.stat().st_size  #: bytes of the file
         self._unpacked = _unpacked(self._file)
         self._position = 0
         self._header_left = _LONGEST_HEADER
         self.last_block = b""  #: what was read last
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it is compressed, so that its members cannot be found without unpacking it."""
+        return self._unpacked is not self._file
 
     def begin_header(self) -> None:
         """Says that a member's headers come next."""
@@ -84,9 +89,9 @@ class TarStream:
     def _read(self, size: int) -> bytes:
         data = self._unpacked.read(size)
         self._position += len(data)
-        if self._unpacked is not self._file and self._position > MOST_INFLATION * self._size + MAX_BYTES:
+        if self._unpacked is not self._file and self._position > MOST_INFLATION * self.size + MAX_BYTES:
             raise tarfile.ReadError(
-                f"unpacked it has over {MOST_INFLATION} times its own {self._size:,} bytes:"
+                f"unpacked it has over {MOST_INFLATION} times its own {self.size:,} bytes:"
                 " unpack it yourself if you trust it"
             )
         return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from wd14.data.provenance import MADE_BY
 from wd14.data.sources.confinement import IRREGULAR, Confinement
 from wd14.data.sources.splits import split_of_folder
 from wd14.data.sources.values import read_json_object
-from wd14.errors import RowError, SourceError, UnreadableImageError
+from wd14.errors import RowError, SourceChangedError, SourceError, UnreadableImageError
 from wd14.images.formats import extension, is_picture
 from wd14.text import count, printable
 from wd14.types import Log
@@ -161,6 +162,32 @@ def _irregular_file(relative: str, path: str, confinement: Confinement) -> Found
     return FoundFile(relative, path)
 
 
+def find_again(confinement: Confinement, relative: str) -> FoundFile:
+    """What `walk` would say of a path that it gave before.
+
+    Raises:
+        SourceChangedError: it has gone, or is something else now.
+    """
+    path = os.path.join(confinement.root, relative)  # noqa: PTH118 - as in `walk`
+    try:
+        if relative.endswith("/"):
+            confinement.listing(path)
+            raise SourceChangedError(f"the folder {printable(relative)} could not be read, and now it can: plan again")
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError as error:
+        raise SourceChangedError(f"{printable(relative)} has gone since the source was listed") from error
+    except OSError as error:
+        reason = f"the folder cannot be read: {error.strerror or error}"
+        return FoundFile(relative, path, UnreadableImageError(reason))
+    if stat.S_ISDIR(mode):
+        return FoundFile(relative, path, _folder_not_file())
+    return FoundFile(relative, path) if stat.S_ISREG(mode) else _irregular_file(relative, path, confinement)
+
+
+def _folder_not_file() -> UnreadableImageError:
+    return UnreadableImageError("it is a folder, not a file")
+
+
 def _may_enter(
     folder: Path, shown: str, confinement: Confinement, entered: set[tuple[int, int]], log: LimitedLog | None
 ) -> bool:
@@ -204,7 +231,7 @@ def _folder_named_like_a_picture(folder: _OpenFolder, root: Path) -> Iterator[Fo
     relative = folder.prefix[:-1]
     if folder.pictures == 0 and is_picture(relative.rpartition("/")[2]):
         folder.pictures = 1
-        yield FoundFile(relative, f"{root}/{relative}", UnreadableImageError("it is a folder, not a file"))
+        yield FoundFile(relative, f"{root}/{relative}", _folder_not_file())
 
 
 @dataclass(slots=True)

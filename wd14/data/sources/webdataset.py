@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import tarfile
-import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
+from wd14.data.pieces import Piece
 from wd14.data.sources.base import IMAGE_COLUMN, Column, Layout, RawRow
 from wd14.data.sources.splits import in_usual_order, split_of_file
+from wd14.data.sources.tar_members import DAMAGE, TEXT_EXTENSIONS, cut_archive, split_name, visible_members
 from wd14.data.sources.tar_stream import TarStream
-from wd14.data.sources.values import decode_text, first_line
-from wd14.data.sources.walk import is_hidden
+from wd14.data.sources.values import decode_text, encodable, first_line
 from wd14.errors import (
     DamagedImageError,
     ImageTooLargeError,
@@ -33,17 +32,8 @@ from wd14.text import printable
 _LARGEST_TEXT = 16 << 20
 _LARGEST_ROW = MAX_BYTES
 _MOST_MEMBERS_OF_A_ROW = 1000
-#: Headers that count for all members after them; `tarfile` collects them.
-_MOST_GLOBAL_HEADERS = 100
-_TEXT_EXTENSIONS = frozenset({".txt", ".caption", ".cls", ".json"})
 #: Rows that are read to learn the columns.
 _ROWS_TO_LEARN_FROM = 9
-
-#: What `tarfile` and the decompressors raise for damaged bytes, and for numbers and chains of headers beyond measure.
-_DAMAGE = (
-    *(tarfile.TarError, OSError, EOFError, zlib.error, LZMAError),
-    *(ValueError, OverflowError, LookupError, RecursionError, MemoryError),
-)
 
 
 class _NotAnArchiveError(UnreadableImageError):
@@ -60,11 +50,14 @@ class WebDataset(Layout):
         SourceError: there is only one archive, and it cannot be opened.
     """
 
+    kind = "tar"
+
     def __init__(self, root: Path, files: Sequence[str]) -> None:
         self._root = root
         self._files = [(relative, split_of_file(relative) or "train") for relative in files]
+        self._reader = TarReader(root)
         columns = {IMAGE_COLUMN: Column(IMAGE_COLUMN)}
-        for _, row in zip(range(_ROWS_TO_LEARN_FROM), self._rows(files[0]), strict=False):
+        for _, row in zip(range(_ROWS_TO_LEARN_FROM), self._reader.tar_rows(Piece(files[0])), strict=False):
             if len(files) == 1 and isinstance(row.error, _NotAnArchiveError):
                 raise SourceError(f"{printable(files[0])}: {row.error}")
             for name in row.values:
@@ -76,29 +69,52 @@ class WebDataset(Layout):
         """The rows; an archive that breaks off gives the rows before the break, and a failed one that says so."""
         for relative, split in self._files:
             if split in splits:
-                for row in self._rows(relative):
-                    yield row.raw_row(printable(relative), columns, split)
+                yield from self._reader.rows(Piece(relative, split=split), columns)
 
-    def _rows(self, relative: str) -> Iterator[_TarRow]:
+    def files(self, splits: Collection[str]) -> Iterator[str]:
+        """The archives."""
+        return (relative for relative, split in self._files if split in splits)
+
+    def cut(self, splits: Collection[str], rows: int) -> Iterator[Piece]:
+        """Archives, or parts of long ones: their headers are read and nothing else. A compressed one stays whole."""
+        for relative, split in self._files:
+            if split in splits:
+                for begin, end, number in cut_archive(self._root / relative, rows):
+                    yield Piece(relative, begin=begin, end=end, rows=number, split=split)
+
+
+class TarReader:
+    """Reads pieces of tar archives."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def rows(self, piece: Piece, columns: Collection[str]) -> Iterator[RawRow]:
+        """The rows; as those of a whole archive where it breaks off."""
+        for row in self.tar_rows(piece):
+            yield row.raw_row(piece.file, columns, piece.split or "train")
+
+    def tar_rows(self, piece: Piece) -> Iterator[_TarRow]:
+        """The rows, with all their columns."""
         row = _TarRow("")
         with contextlib.ExitStack() as opened:
             try:
-                stream = opened.enter_context(TarStream(self._root / relative))
+                stream = opened.enter_context(TarStream(self._root / piece.file))
+                stream.seek(piece.begin)
                 archive = opened.enter_context(tarfile.TarFile(fileobj=stream))  # type: ignore[arg-type]
-            except _DAMAGE as error:
+            except DAMAGE as error:
                 problem = f"it is not a tar archive, or not a whole one ({first_line(error)})"
                 yield _TarRow("", error=_NotAnArchiveError(problem))
                 return
             try:
-                for member in _visible_members(archive, stream):
-                    key, name = _split_name(member.name)
+                for member in visible_members(archive, stream, piece.end):
+                    key, name = split_name(member.name)
                     if row.key != key:
                         if row.has_members:
                             yield row
                         row = _TarRow(key)
                     row.add(stream, member, name)
-                _check_end(stream)
-            except _DAMAGE as error:
+            except DAMAGE as error:
                 if row.has_picture:
                     yield row
                 yield _TarRow("", error=DamagedImageError(f"the archive breaks off or is damaged: {first_line(error)}"))
@@ -112,6 +128,7 @@ class _TarRow:
     key: str
     values: dict[str, Any] = field(default_factory=dict)
     picture: str = ""  #: base name of the first picture
+    member: str = ""  #: its path in the archive
     picture_column: str = ""  #: its second column, named by its extension
     error: RowError | None = None
     has_members: bool = False  #: whether any member belongs to a row; a README does not
@@ -131,10 +148,10 @@ class _TarRow:
                 value = problem.without_frames()
             self.values[name] = value
             if not self.picture:
-                self.picture, self.picture_column = base, name
+                self.picture, self.member, self.picture_column = base, member.name, name
                 self.values[IMAGE_COLUMN] = value
             self.has_picture = True
-        elif extension(base) in _TEXT_EXTENSIONS:
+        elif extension(base) in TEXT_EXTENSIONS:
             self.has_members = True
             try:
                 data = self._read(stream, member, _LARGEST_TEXT - self._text_size)
@@ -175,38 +192,11 @@ class _TarRow:
         if error is None and not self.picture:
             error = MissingImageError("the row has no member that is a picture")
         values = {name: value for name, value in self.values.items() if name in columns}
-        return RawRow(f"{archive}: {printable(name)}" if name else archive, values, error, split=split)
-
-
-def _visible_members(archive: tarfile.TarFile, stream: TarStream) -> Iterator[tarfile.TarInfo]:
-    while member := _next_member(archive, stream):
-        parts = set(member.name.split("/")) - {".", ".."}
-        if not member.isdir() and not any(is_hidden(part) for part in parts):
-            yield member
-
-
-def _next_member(archive: tarfile.TarFile, stream: TarStream) -> tarfile.TarInfo | None:
-    stream.begin_header()
-    member = archive.next()
-    archive.members.clear()  # type: ignore[attr-defined]  # tarfile's list of all members would grow without end
-    if len(archive.pax_headers) > _MOST_GLOBAL_HEADERS:
-        raise tarfile.ReadError(f"it has over {_MOST_GLOBAL_HEADERS} global headers")
-    return member
-
-
-def _split_name(name: str) -> tuple[str, str]:
-    """The key of a member's row, and the member's own name in it: `a/b.mask.png` -> `a/b`, `mask.png`."""
-    folder, slash, base = name.rpartition("/")
-    key, _, rest = base.partition(".")
-    return folder + slash + key, rest.lower()
-
-
-def _check_end(stream: TarStream) -> None:
-    """`tarfile` takes a damaged header for the end of the archive; the real end is a block of zeros.
-
-    Raises:
-        TarError: the archive does not end there.
-    """
-    block = stream.last_block
-    if len(block) < tarfile.BLOCKSIZE or any(block):
-        raise tarfile.ReadError("its end is missing")
+        shown, inner = printable(archive), self.member or self.key
+        return RawRow(
+            f"{shown}: {printable(name)}" if name else shown,
+            values,
+            error,
+            split=split,
+            key=encodable(f"{archive}/{inner}" if inner else archive),
+        )

@@ -63,6 +63,7 @@ class ZipFiles(Confinement):
     def __init__(self, folder: Path, archives: Sequence[str]) -> None:
         # Members get paths below the archive, which is a file: on the disk there can be nothing of that path.
         super().__init__(folder / archives[0], follow_symlinks=False)
+        self.archives = archives
         self._prefix = self.root.as_posix() + "/"
         tree = _Tree()
         for relative in archives:
