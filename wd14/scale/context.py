@@ -31,6 +31,7 @@ class WorkerContext:
         config: the parameters, with the score store off.
         stop: ends everything.
         say: takes what a person should know.
+        rows_done: rows of the shard under way that are done.
     """
 
     output: Output
@@ -39,6 +40,7 @@ class WorkerContext:
     config: CaptionConfig
     stop: StopToken
     say: Log
+    rows_done: int = field(default=0, init=False)
     _captioner: tuple[Curation | None, Captioner] | None = field(default=None, init=False)
 
     @cached_property

@@ -18,7 +18,7 @@ from wd14.curation.plan import Plan
 from wd14.data.provenance import provenance
 from wd14.errors import ScaleError
 from wd14.messages import command_in_words, thresholds_in_words
-from wd14.places import Place
+from wd14.places import Place, read_many
 from wd14.regular_files import last_part
 from wd14.result_check import ResultCheck
 from wd14.scale.card import card
@@ -33,7 +33,7 @@ from wd14.scale.summary import read_summary
 from wd14.scale.tag_table import TagTable
 from wd14.stop import StopToken
 from wd14.text import count, listed
-from wd14.threads import BackgroundCall, OrderedMap
+from wd14.threads import BackgroundCall
 from wd14.ticking import Ticker
 from wd14.types import Labels, Log, Summary, TokenCounter
 
@@ -290,7 +290,7 @@ class _Merge:
 
     def _all(self, places: Iterable[Place], what: str, number: int) -> Iterator[bytes]:
         """The bytes of many small files, in their order."""
-        for done, data in enumerate(_read_many(places)):
+        for done, data in enumerate(read_many(places)):
             self._tick(done, number, what)
             yield data
 
@@ -300,14 +300,6 @@ class _Merge:
 
     def _put(self, name: str, data: bytes) -> None:
         (self._output.root / name).write(data)
-
-
-def _read_many(places: Iterable[Place]) -> Iterator[bytes]:
-    found = OrderedMap(Place.read, places, workers=4, window=32, name="wd14-files")
-    try:
-        yield from found
-    finally:
-        found.close()
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

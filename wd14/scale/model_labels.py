@@ -1,4 +1,4 @@
-"""`labels.json`: the tags of the model that made a run's scores, so that captions can be made again without its files."""
+"""`labels.json`: the tags of the model that made a run's scores. With it captions need none of the model's files."""
 
 from __future__ import annotations
 
@@ -48,21 +48,23 @@ def read_labels(place: Place) -> ModelFiles:
         PlaceError: it cannot be read.
     """
     try:
-        value: dict[str, Any] = json.loads(place.read())
-        names, categories = (tuple(map(str, value[key])) for key in ("names", "categories"))
-        counts = tuple(map(int, value["counts"]))
-        order = value["order"]
-        if value["version"] != _VERSION or order not in ("model", "score"):
-            raise ValueError("it is of another version")
-        if len(names) != len(categories) or len(counts) not in (0, len(names)):
-            raise ValueError("its lists differ in length")
-        labels = Labels(names, categories, order, counts)
-        thresholds = {str(key): float(number) for key, number in value["thresholds"].items()}
-        return _without_files(str(value["model"]), str(value["identity"]), labels, thresholds)
+        return _read(json.loads(place.read()))
     except FileNotFoundError as error:
         raise ScaleError(f"{place} has gone: put it back, it names the tags of the stored scores") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ScaleError(f"{place} is not as a run writes it ({error}): put it back as it was") from error
+
+
+def _read(value: dict[str, Any]) -> ModelFiles:
+    names, categories = (tuple(map(str, value[key])) for key in ("names", "categories"))
+    counts, order = tuple(map(int, value["counts"])), value["order"]
+    if value["version"] != _VERSION or order not in ("model", "score"):
+        raise ValueError("it is of another version")
+    if len(names) != len(categories) or len(counts) not in (0, len(names)):
+        raise ValueError("its lists differ in length")
+    thresholds = {str(key): float(number) for key, number in value["thresholds"].items()}
+    labels = Labels(names, categories, order, counts)
+    return _without_files(str(value["model"]), str(value["identity"]), labels, thresholds)
 
 
 def _without_files(name: str, identity: str, labels: Labels, thresholds: dict[str, float]) -> ModelFiles:

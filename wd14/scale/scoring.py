@@ -6,6 +6,7 @@ import json
 from contextlib import ExitStack
 from typing import Any
 
+from wd14.caption.captioner import Captioner
 from wd14.data.cutting import open_shard
 from wd14.data.writer import OutputRow
 from wd14.errors import EmptySourceError, RowError
@@ -17,9 +18,10 @@ from wd14.scale.marker import Marker
 from wd14.scale.shard_file import RowRecord, sparse
 from wd14.scale.shard_output import ShardOutput
 from wd14.scale.staged_pictures import Staged, StagedPictures
+from wd14.scale.summary import SummaryWriter
 from wd14.scored_rows import ScoredRows
 from wd14.ticking import Ticker
-from wd14.types import DecodedRow, FinishedRow, RowReport
+from wd14.types import DecodedRow, FinishedRow, RowReport, Status
 
 
 def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
@@ -46,7 +48,8 @@ def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
             open_shard(Place(manifest.source), manifest.kind, pieces, config, log=say, stop=stop)
         )
         scored = stack.enter_context(ScoredRows(source, context.model, config, stop=stop, log=say, **more))
-        writer = _ShardRows(files, stops=config.on_error == "stop")
+        summary = SummaryWriter(context.model.labels, manifest.study_every, shard * manifest.shard_rows)
+        writer = _ShardRows(files, summary, captioner, stops=config.on_error == "stop")
         finish = Finisher(
             captioner,
             writer,
@@ -60,16 +63,20 @@ def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
             for rows in Ticker(lambda _: None, stop).each(scored.take):
                 for row in rows:
                     finish(row)
+                context.rows_done += len(rows)
         except EmptySourceError:
             pass  # such as an archive in which nobody put a picture: the others have some
+        context.output.summary(shard).write(summary.to_bytes())
         return files.finish(device=scored.device)
 
 
 class _ShardRows:
     """Brings finished rows into the files of a shard."""
 
-    def __init__(self, files: ShardOutput, *, stops: bool) -> None:
+    def __init__(self, files: ShardOutput, summary: SummaryWriter, captioner: Captioner, *, stops: bool) -> None:
         self._files = files
+        self._summary = summary
+        self._captioner = captioner
         self._stops = stops
         self._kind = ""  # of the row's failure
 
@@ -95,8 +102,14 @@ class _ShardRows:
         """Writes a row."""
         row, report = finished.row, finished.report
         staged: Staged | None = row.staged if report.name is not None else None
+        record = record_of(finished)
+        scores = row.result.scores
+        if scores is None or report.status in (Status.FAILED, Status.REJECTED):
+            self._summary.skip(row.digest)
+        else:
+            self._summary.add(self._captioner.kept(scores), scores, name=record.id, digest=row.digest)
         self._files.add(
-            record_of(finished),
+            record,
             picture=staged,
             kind=self._kind,
             too_long=finished.too_long,

@@ -6,6 +6,7 @@ import errno
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 
@@ -66,6 +67,11 @@ class Worker:
         lines, self._lines = tuple(self._lines), {}
         return replace(outcome, lines=lines)
 
+    @property
+    def rows_done(self) -> int:
+        """Rows of the shard under way that are done; from any thread."""
+        return 0 if self._broken is not None else self._context.rows_done
+
     def stop(self, reason: str) -> None:
         """Ends the shard under way, from any thread."""
         self._stop.request(reason)
@@ -94,18 +100,21 @@ class Worker:
         attempts = Attempts(output, self._task.run, shard)
         while not attempts.is_last_over:
             attempts.begin()
+            self._context.rows_done = 0
             started = time.monotonic()
             try:
                 marker = replace(self._files_of(shard), seconds=round(time.monotonic() - started, 3))
                 output.marker(phase, shard).write(marker.to_bytes())
             except Exception as error:
                 if _is_fatal(error):
+                    with suppress(OSError, PlaceError):  # where nothing can be written, nothing can be removed
+                        attempts.forget(all_of_them=False)
                     raise
                 logger.debug("an attempt at shard %d failed", shard, exc_info=True)
                 attempts.failed(_in_words(error))
                 self._stop.wait(_PAUSE)
             else:
-                attempts.succeeded()
+                attempts.forget(all_of_them=True)
                 return Outcome(shard, marker)
         return Outcome(shard, set_aside=attempts.reason)
 
@@ -156,7 +165,8 @@ def _system_errors(error: BaseException | None) -> Iterator[OSError]:
 
 
 def _in_words(error: Exception) -> str:
-    number = next((each.errno for each in _system_errors(error) if each.errno in _FULL | _FORBIDDEN), None)
-    if isinstance(error, (OSError, PlaceError)) and number is not None:
-        return printable(f"the output cannot be written: {error}. When that is mended, run again: it goes on")
+    if isinstance(error, (OSError, PlaceError)) and _is_fatal(error):
+        cause = next(_system_errors(error))
+        place = cause.filename or "the output"
+        return printable(f"{place} cannot be written: {cause.strerror}. When that is mended, run again: it goes on")
     return printable(str(error) if isinstance(error, CaptionerError) else f"{type(error).__name__}: {error}")

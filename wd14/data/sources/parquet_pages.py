@@ -6,7 +6,7 @@ Footers and the headers of pages are structs of Thrift's compact protocol (`parq
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 #: A struct's fields by their number: what they hold, or where they are wanted their kind, or the fields in them.
@@ -40,6 +40,23 @@ def row_groups(file: BinaryIO) -> list[_Fields]:
     return groups
 
 
+def extent(groups: Sequence[_Fields]) -> tuple[int, int]:
+    """The bytes of a file that row groups take: from where, up to where; (0, 0) of none.
+
+    Raises:
+        ValueError: they say that they lie nowhere in a file.
+    """
+    columns = [chunk.get(3, {}) for group in groups for chunk in group.get(1, ())]
+    begins, ends = [], []
+    for column in columns:
+        begin, packed = _start(column), column.get(_PACKED, 0)
+        if begin < 0 or packed < 0:
+            raise ValueError("the description of a row group is damaged")
+        begins.append(begin)
+        ends.append(begin + packed)
+    return min(begins, default=0), max(ends, default=0)
+
+
 def unpacked_size(file: BinaryIO, group: _Fields, columns: Mapping[int, bool]) -> int:
     """The bytes that some columns of a row group have when they are unpacked.
 
@@ -61,9 +78,7 @@ def unpacked_size(file: BinaryIO, group: _Fields, columns: Mapping[int, bool]) -
 
 def _pages(file: BinaryIO, column: _Fields) -> Iterator[tuple[int, int]]:
     """The unpacked bytes and the values of each page of a column, up to the last that pyarrow reads."""
-    place, dictionary = column.get(_DATA, 0), column.get(_DICTIONARY, 0)
-    if 0 < dictionary < place:
-        place = dictionary
+    place = _start(column)
     end, left = place + column.get(_PACKED, 0), column.get(_VALUES, 0)
     while left > 0 and place < end:
         header, length = _page_header(file, place)
@@ -73,6 +88,13 @@ def _pages(file: BinaryIO, column: _Fields) -> Iterator[tuple[int, int]]:
             raise ValueError("the header of a page is damaged")
         yield unpacked, values
         place, left = place + length + packed, left - values
+
+
+def _start(column: _Fields) -> int:
+    """Where the first page of a column is."""
+    place: int = column.get(_DATA, 0)
+    dictionary: int = column.get(_DICTIONARY, 0)
+    return dictionary if 0 < dictionary < place else place
 
 
 def _page_header(file: BinaryIO, place: int) -> tuple[_Fields, int]:
