@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import os
 import re
 import threading
@@ -33,8 +32,6 @@ LARGEST_PICTURE = 256 << 20
 FETCHERS = 16
 #: Folders whose listings are kept: those above the one that is walked, and a few beside it.
 _KEPT_LISTINGS = 16
-#: Bytes that are read at once of a file that is read on and on.
-_BUFFER = 1 << 20
 #: An ETag that is the MD5 of the file's bytes, as a rule.
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -127,7 +124,7 @@ class RemoteFiles(Confinement):
         if relative in self._here:
             return super().open(path)
         try:
-            return io.BufferedReader((self._place / relative).open(), _BUFFER)  # type: ignore[arg-type]  # reads into
+            return (self._place / relative).open()
         except PlaceError as error:
             raise OSError(errno.EIO, str(error), relative) from error
 
@@ -192,7 +189,7 @@ class RemoteFiles(Confinement):
             return False
         if _MD5.fullmatch(expected.stamp) and hashlib.md5(data, usedforsecurity=False).hexdigest() == expected.stamp:
             return True
-        if self._place.is_pinned or not expected.stamp:
+        if not expected.stamp or str(self._place).startswith("hf://"):  # at a commit nothing changes
             return True
         return self._asked(relative).stamp == expected.stamp
 

@@ -50,7 +50,7 @@ class ArchivePictures:
             block = self._file.read(tarfile.BLOCKSIZE)
             try:
                 member = tarfile.TarInfo.frombuf(block, "ascii", "strict")
-            except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            except tarfile.EOFHeaderError:
                 return
             except (tarfile.HeaderError, UnicodeError) as error:  # type: ignore[attr-defined]
                 raise self._damaged(str(error)) from error
