@@ -181,7 +181,22 @@ class _Merge:
         places = [output.marker(request.phase, shard) for shard in shards]
         for shard, place, data in zip(shards, places, self._all(places, "markers", len(places)), strict=True):
             self._gathered.add(marker_of(data, shard, manifest, str(place)))
+        self._look_for_rows()
         return set_aside
+
+    def _look_for_rows(self) -> None:
+        """Looks whether the files of all shards are there as their markers tell, without reading them."""
+        sizes = {found.relative: found.size for found in (self._output.root / "shards").entries()}
+        for shard, size in self._gathered.sizes():
+            names = [f"{number(shard)}.parquet"] + [f"{number(shard)}.tar"] * (
+                self._request.manifest.format == "webdataset"
+            )
+            if sum(sizes.get(name, -1) for name in names) != size:
+                what = " and ".join(names)
+                raise ScaleError(
+                    f"{self._output.root}/shards: {what} is not as it was written: it has gone, or is of another size."
+                    f" Remove {self._output.marker(self._request.phase, shard)}, and run again"
+                )
 
     def _summary(self) -> Summary:
         request = self._request
