@@ -58,7 +58,11 @@ def push(
         **more,
     }
     done = subprocess.run(
-        [sys.executable, "-c", _JOB, str(output), run, repo], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", _JOB, str(output), run, repo],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
