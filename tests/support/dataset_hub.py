@@ -163,10 +163,11 @@ def dataset_hub(repos: Mapping[str, Mapping[str, bytes]]) -> Iterator[DatasetHub
             request = f"{self.command} {path}"
             hub.requests.append(request)
             if (fault := hub.fault(request)) is not None:
-                status, content = fault, {"error": "on request"}
+                answer: tuple[int, Any] = fault, {"error": "on request"}
             else:
                 written = hub.write(self.command, path, body, self.headers.get("Authorization") or "")
-                status, content = written or hub.answer(path, body, query)
+                answer = written or hub.answer(path, body, query)
+            status, content = answer
             headers = {"X-Repo-Commit": COMMIT}
             if isinstance(content, bytes):
                 headers |= {"ETag": hub.etag or f'"{hashlib.sha1(content).hexdigest()}"', "Accept-Ranges": "bytes"}

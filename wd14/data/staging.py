@@ -9,9 +9,10 @@ import shutil
 import struct
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wd14.data.sources.parquet_pages import extent, row_groups
 from wd14.data.sources.values import first_line
@@ -23,8 +24,7 @@ from wd14.stop import StopToken
 from wd14.text import printable
 from wd14.threads import OrderedMap
 
-#: Bytes of a request, and requests at once: what is in memory is at most three times their product.
-_BLOCK = 16 << 20
+#: Stretches that are fetched at once; each is fetched by several threads.
 _FETCHERS = 4
 #: Bytes at the end of a Parquet file that are fetched first: most footers are shorter.
 _USUAL_FOOTER = 1 << 16
@@ -44,11 +44,12 @@ class Stretch:
 
 
 class Stage:
-    """A temporary folder with files of a source, or parts of them. It goes when it is closed, or when the process ends;
-    that of a killed process goes when the next one is made.
+    """A temporary folder with files of a source, or parts of them.
+
+    It goes when it is closed, or when the process ends; that of a killed process goes when the next one is made.
 
     Args:
-        place: the source.
+        place: the source's folder.
         stop: ends the fetching.
 
     Raises (in every method that fetches):
@@ -63,142 +64,121 @@ class Stage:
         parent = Path(tempfile.gettempdir())
         try:
             clear_leftovers(parent)
-            self._folder = RunFolder(parent, "wd14-shard")
+            self._folder = RunFolder(parent, "wd14-source")
         except OSError as error:
             raise SourceError(f"no folder can be made in {parent}: {error.strerror or error} (see TMPDIR)") from error
         self.root = self._folder.path
-        self.files: set[str] = set()  #: paths of those that are here, from the source
+        self.files: set[str] = set()  #: paths of those that are here, from the source's folder
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Removes the folder."""
         self._folder.remove()
 
-    def path(self, file: str) -> Path:
-        """Where a file of the source is, or would be."""
-        return self.root / file
+    def check(self, files: Iterable[FoundAt]) -> None:
+        """Sees that files are still what they were when they were listed, by their sizes and stamps."""
+        self._do(self._check, files, threads=_FETCHERS)
 
-    def check(self, file: str, size: int, stamp: str) -> None:
-        """Sees that a file is still what it was when it was listed.
-
-        Args:
-            file: its path from the source.
-            size: bytes.
-            stamp: see `FoundAt`; empty = only the size counts.
-        """
-        found = self._facts(file)
-        if found.size != size or (stamp and found.stamp != stamp):
-            raise SourceChangedError(f"{printable(file)} has changed since the run was planned")
-
-    def fetch(self, stretches: Sequence[Stretch], sizes: dict[str, int]) -> None:
-        """Fetches stretches of files.
+    def fetch(self, stretches: Sequence[Stretch], sizes: Mapping[str, int]) -> None:
+        """Fetches stretches of files, several at once.
 
         Args:
-            stretches: of these files; they may overlap.
-            sizes: of the files, in bytes.
+            stretches: those that are wanted.
+            sizes: of their files, in bytes.
         """
-        wanted = [each for each in stretches if each.end > each.begin]
-        self._check_room(sum(each.end - each.begin for each in wanted))
-        with self._writing():
-            for file, size in sizes.items():
-                self._lay_out(file, size)
-            blocks = OrderedMap(
-                self._block, _blocks(wanted), workers=_FETCHERS, window=2 * _FETCHERS, name="wd14-fetch"
-            )
-            try:
-                for block, data in blocks:
-                    self._stop.check()
-                    self._put(block.file, block.begin, data)
-            finally:
-                blocks.close()
+        self._check_room(sum(max(0, each.end - each.begin) for each in stretches))
+        for file, size in sizes.items():
+            self._lay_out(file, size)
+        self._do(self._fetch, stretches, threads=_FETCHERS)
 
     def fetch_footers(self, files: Iterable[FoundAt], *, threads: int) -> None:
-        """Fetches the footers of Parquet files, many at once."""
-        footers = OrderedMap(self._footer, files, workers=threads, window=4 * threads, name="wd14-footer")
+        """Fetches the footers of Parquet files, many at once: a request each, two where a footer is long."""
+        self._do(self._fetch_footer, files, threads=threads)
+
+    def _do(self, work: Callable[[Any], None], items: Iterable[Any], *, threads: int) -> None:
+        fetched = OrderedMap(work, items, workers=threads, window=4 * threads, name="wd14-stage")
         try:
-            for _ in footers:
+            for _ in fetched:
                 self._stop.check()
         finally:
-            footers.close()
+            fetched.close()
 
     def parquet_stretch(self, file: str, first: int, end: int) -> Stretch:
         """Where the row groups are that hold some rows of a Parquet file whose footer is here.
 
         Args:
-            file: its path from the source.
+            file: its path from the source's folder.
             first: the first of the rows, from 0.
-            end: the row after the last.
+            end: the row after the last; -1 = the file's end.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.path(file)
+        path = self.root / file
         try:
             with open_file(path) as opened:
                 described = row_groups(opened)
                 metadata = pq.ParquetFile(opened).metadata
                 counts = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
-            begin, end = extent([described[number] for number in _groups_with(counts, first, end)])
+            begin, stop = extent([described[number] for number in _groups_with(counts, first, end)])
         except (pa.ArrowException, OSError, ValueError, IndexError) as error:
             raise SourceError(f"{printable(file)} cannot be read: {first_line(error)}") from error
-        return Stretch(file, begin, min(end, path.stat().st_size))
+        return Stretch(file, begin, min(stop, path.stat().st_size))
 
-    def _footer(self, found: FoundAt) -> None:
-        """Fetches a footer; what is no Parquet file is fetched in part all the same, and refused when it is read."""
-        tail = max(0, found.size - _USUAL_FOOTER)
-        data = self._range(found.relative, tail, found.size)
-        with self._writing():
-            self._lay_out(found.relative, found.size)
-            self._put(found.relative, tail, data)
-            if len(data) < _MAGIC:
-                return
-            (length,) = struct.unpack_from("<I", data[-_MAGIC:])
-            begin = found.size - _MAGIC - length
-            if 0 <= begin < tail and length <= _LARGEST_FOOTER:
-                self._put(found.relative, begin, self._range(found.relative, begin, tail))
-
-    def _block(self, block: Stretch) -> tuple[Stretch, bytes]:
-        self._stop.check()
-        return block, self._range(block.file, block.begin, block.end)
-
-    def _range(self, file: str, begin: int, end: int) -> bytes:
-        if begin >= end:
-            return b""
+    def _check(self, expected: FoundAt) -> None:
+        file = expected.relative
         try:
-            data = (self._place / file if file else self._place).read_range(begin, end)
-        except FileNotFoundError as error:
-            raise _gone(file) from error
-        except (PlaceError, OSError) as error:
-            raise SourceError(f"{printable(file)} cannot be fetched: {error}") from error
-        if len(data) != end - begin:
-            raise SourceChangedError(f"{printable(file)} has become shorter since the run was planned")
-        return data
-
-    def _facts(self, file: str) -> FoundAt:
-        try:
-            return (self._place / file if file else self._place).facts()
+            found = (self._place / file).facts()
         except FileNotFoundError as error:
             raise _gone(file) from error
         except PlaceError as error:
-            raise SourceError(f"{printable(file)} cannot be fetched: {error}") from error
+            raise _unreadable(file, error) from error
+        if found.size != expected.size or (expected.stamp and found.stamp != expected.stamp):
+            raise SourceChangedError(
+                f"{printable(file)} has changed since the source was listed: put it back, or begin a new run with"
+                " another OUTPUT"
+            )
+
+    def _fetch(self, stretch: Stretch) -> None:
+        file = stretch.file
+        try:
+            (self._place / file).download(self.root / file, stretch.begin, stretch.end, stop=self._stop)
+        except FileNotFoundError as error:
+            raise _gone(file) from error
+        except PlaceError as error:
+            raise _unreadable(file, error) from error
+
+    def _fetch_footer(self, found: FoundAt) -> None:
+        """Fetches a footer. What is no Parquet file is fetched in part all the same, and refused when it is read."""
+        file, size = found.relative, found.size
+        self._lay_out(file, size)
+        tail = max(0, size - _USUAL_FOOTER)
+        self._fetch(Stretch(file, tail, size))
+        if size < _MAGIC:
+            return
+        with open_file(self.root / file) as opened:
+            opened.seek(size - _MAGIC)
+            (length,) = struct.unpack_from("<I", opened.read(4))
+        begin = size - _MAGIC - length
+        if 0 <= begin < tail and length <= _LARGEST_FOOTER:
+            self._fetch(Stretch(file, begin, tail))
 
     def _lay_out(self, file: str, size: int) -> None:
         """An empty file of the right length."""
-        if not 0 <= size <= _LARGEST_FILE:
-            raise SourceError(f"{printable(file)} claims to have {size:,} bytes")
-        path = self.path(file)
-        if path.parent.resolve() != self.root.resolve() and not path.resolve().is_relative_to(self.root.resolve()):
-            raise SourceError(f"{printable(file)} leads out of the source")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as opened:
-            opened.truncate(size)
+        if not 0 <= size <= _LARGEST_FILE or file.startswith("/") or ".." in file.split("/"):
+            raise SourceError(f"{printable(file)} is no file of the source, or claims to have {size:,} bytes")
+        path = self.root / file
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as opened:
+                opened.truncate(size)
+        except OSError as error:
+            reason = error.strerror or error
+            raise SourceError(
+                f"{printable(file)} cannot be put into {self.root.parent}: {reason} (see TMPDIR)"
+            ) from error
         with self._lock:
             self.files.add(file)
-
-    def _put(self, file: str, begin: int, data: bytes) -> None:
-        with self.path(file).open("r+b") as opened:
-            opened.seek(begin)
-            opened.write(data)
 
     def _check_room(self, needed: int) -> None:
         free = shutil.disk_usage(self.root).free
@@ -208,39 +188,21 @@ class Stage:
                 f" {free:,} are free (TMPDIR=… chooses another folder; a smaller --shard-rows makes smaller shards)"
             )
 
-    def _writing(self) -> _Writing:
-        return _Writing(self.root.parent)
-
-
-class _Writing:
-    """Turns what goes wrong while files are written here into an error of the source."""
-
-    def __init__(self, parent: Path) -> None:
-        self._parent = parent
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, frames: object) -> None:
-        if isinstance(error, OSError):
-            reason = error.strerror or error
-            raise SourceError(f"the source cannot be put into {self._parent}: {reason} (see TMPDIR)") from error
-
 
 def _gone(file: str) -> SourceChangedError:
-    return SourceChangedError(f"{printable(file)} has gone since the run was planned")
+    return SourceChangedError(
+        f"{printable(file)} has gone since the source was listed: put it back, or begin a new run with another OUTPUT"
+    )
 
 
-def _blocks(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
-    for each in stretches:
-        for begin in range(each.begin, each.end, _BLOCK):
-            yield Stretch(each.file, begin, min(begin + _BLOCK, each.end))
+def _unreadable(file: str, error: PlaceError) -> SourceError:
+    return SourceError(f"{printable(file)} cannot be fetched: {error}")
 
 
 def _groups_with(counts: Sequence[int], first: int, end: int) -> Iterator[int]:
     """The numbers of the row groups that hold some rows."""
     begin = 0
     for number, rows in enumerate(counts):
-        if begin < end and begin + rows > first:
+        if (begin < end or end < 0) and begin + rows > first:
             yield number
         begin += rows

@@ -252,12 +252,9 @@ def estimate_lines(estimate: Estimate) -> Iterator[str]:
         f"{duration(hours.value * 3600)}, likely between {duration(hours.low * 3600)} and {duration(hours.high * 3600)}"
     ).capitalize()
     if estimate.price is not None:
-        low, value, high = (each * estimate.workers * estimate.price for each in (hours.low, hours.value, hours.high))
-        bounds = (
-            f"likely between {low:.3g} and {high:.3g}" if high < 100 else f"likely between {low:,.0f} and {high:,.0f}"
-        )
-        cost = f"{value:.3g}" if high < 100 else f"{value:,.0f}"
-        yield f"Cost at {estimate.price:g} for a worker in an hour: {cost}, {bounds}"
+        each = estimate.workers * estimate.price
+        low, value, high = (_money(number * each) for number in (hours.low, hours.value, hours.high))
+        yield f"Cost at {estimate.price:g} for a worker in an hour: {value}, likely between {low} and {high}"
     megabytes = sum(sample.sizes) / 1e6
     speed = f" ({megabytes / sample.seconds:,.0f} MB/s here, one after the other)" if sample.seconds > 0.01 else ""
     yield (
@@ -276,3 +273,7 @@ def _number(value: Range) -> str:
         return "any number of"
     digits = 0 if value.value >= 100 else 1
     return f"{value.value:,.{digits}f} ({value.low:,.{digits}f} to {value.high:,.{digits}f})"
+
+
+def _money(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
