@@ -61,10 +61,18 @@ class Attempts:
         self._reasons[-1] = reason
         self._write({"reason": reason})
 
-    def succeeded(self) -> None:
-        """Forgets them all."""
-        for attempt in range(1, len(self._reasons) + 1):
-            self._place(attempt).remove()
+    def note_reason(self) -> None:
+        """Notes why the last one failed, where it could not do so itself: it was killed."""
+        if self.reason == _KILLED:
+            self.failed(_KILLED)
+
+    def forget(self, *, all_of_them: bool) -> None:
+        """Forgets them, or the last one only."""
+        while self._reasons:
+            self._place(len(self._reasons)).remove()
+            self._reasons.pop()
+            if not all_of_them:
+                break
 
     def _write(self, more: dict[str, Any]) -> None:
         noted = {"at": round(time.time(), 3), **more}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 
 from wd14.data.provenance import MADE_BY
 from wd14.messages import made_with
@@ -45,8 +45,8 @@ _COLUMNS: Mapping[str, str] = {
 def card(
     manifest: Manifest,
     summary: Summary,
-    columns: Sequence[str],
     *,
+    without: Collection[str],
     set_aside: int,
     superfluous: int,
     command: str,
@@ -56,12 +56,12 @@ def card(
     Args:
         manifest: of the run.
         summary: its counts, the most frequent tags, the model and the thresholds.
-        columns: those that the shards have.
+        without: columns that the shards do not have.
         set_aside: shards that are missing.
         superfluous: pictures that are there already.
         command: the command line that makes the dataset again.
     """
-    return "\n".join([*_header(manifest, summary), *_body(manifest, summary, columns, set_aside, superfluous, command)])
+    return "\n".join([*_header(manifest, summary), *_body(manifest, summary, without, set_aside, superfluous, command)])
 
 
 def size_category(rows: int) -> str:
@@ -88,7 +88,7 @@ def _header(manifest: Manifest, summary: Summary) -> Iterator[str]:
 
 
 def _body(
-    manifest: Manifest, summary: Summary, columns: Sequence[str], set_aside: int, superfluous: int, command: str
+    manifest: Manifest, summary: Summary, without: Collection[str], set_aside: int, superfluous: int, command: str
 ) -> Iterator[str]:
     yield f"# Captions of {_plain(manifest.source_name)}"
     yield ""
@@ -106,7 +106,7 @@ def _body(
     yield ""
     yield "| column | what it is |"
     yield "|---|---|"
-    yield from (f"| {name} | {words} |" for name, words in _COLUMNS.items() if name.partition(",")[0] in columns)
+    yield from (f"| {name} | {words} |" for name, words in _COLUMNS.items() if name not in without)
     yield ""
     yield "## How it was made"
     yield ""
@@ -128,7 +128,7 @@ def _numbers(summary: Summary, set_aside: int, superfluous: int) -> Iterator[str
         ("failed", summary.failed),
         ("rejected by a person's edits", summary.rejected),
         ("captions without any tag", summary.without_tags),
-        ("pictures that are there already, to the byte", superfluous),
+        ("copies: the same to the byte as an earlier picture", superfluous),
         ("shards that could not be done, and are missing", set_aside),
     ]
     yield "| | |"

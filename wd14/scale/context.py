@@ -7,11 +7,14 @@ from functools import cached_property
 
 from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
-from wd14.errors import ConfigError, ModelContractError
+from wd14.curation.applying import curation_of
+from wd14.curation.plan import parse_plan
+from wd14.errors import ConfigError, ModelContractError, ScaleError
 from wd14.job_edits import JobEdits
 from wd14.model.files.find import ModelFiles, find_model
 from wd14.model.scoring import AnyTagger
 from wd14.scale.manifest import Manifest
+from wd14.scale.model_labels import read_labels
 from wd14.scale.output import Output, Phase
 from wd14.scored_rows import session_of
 from wd14.stop import StopToken
@@ -45,12 +48,15 @@ class WorkerContext:
 
     @cached_property
     def model(self) -> ModelFiles:
-        """The tagger's files.
+        """The tagger's files; where the scores are there already, what the run has noted of it.
 
         Raises:
             ModelError: one of its kinds; also where they are not those that the run was planned with.
         """
-        model = find_model(self.config.model, log=self.say, stop=self.stop)
+        if self.phase == "score":
+            model = find_model(self.config.model, log=self.say, stop=self.stop)
+        else:
+            model = read_labels(self.output.labels)
         if model.identity != self.manifest.model_identity:
             raise ModelContractError(
                 f"{self.config.model} is another model here than the one that the run was planned with"
@@ -58,6 +64,20 @@ class WorkerContext:
                 " its files"
             )
         return model
+
+    @cached_property
+    def curation(self) -> Curation:
+        """What the plan of the dataset does to captions.
+
+        Raises:
+            ScaleError: it is not there.
+            ConfigError: it is no plan.
+        """
+        place = self.output.plan
+        try:
+            return curation_of(parse_plan(place.read()), self.model.labels)
+        except FileNotFoundError as error:
+            raise ScaleError(f"{place} has gone: run the same command again") from error
 
     @cached_property
     def session(self) -> BackgroundCall[AnyTagger]:
@@ -71,13 +91,7 @@ class WorkerContext:
         Raises:
             ConfigError: they cannot be read, or need to know of all shards.
         """
-        edits = JobEdits(self.config, self.manifest.source)
-        if edits.all is not None and any(entry.edit.keeps_first for entry in edits.all.entries):
-            raise ConfigError(
-                "Edits (edits): an entry keeps the first of the pictures with the same bytes, and a shard does not know"
-                " of the others: name the pictures that are to go, or use the command caption"
-            )
-        return edits
+        return edits_for_shards(self.config, self.manifest.source)
 
     @cached_property
     def tokens(self) -> TokenCounter | None:
@@ -107,3 +121,18 @@ class WorkerContext:
                 self.say(f"Note: {remark}")
             self._captioner = (curation, captioner)
         return self._captioner[1]
+
+
+def edits_for_shards(config: CaptionConfig, source: str) -> JobEdits:
+    """A person's edits, as far as a shard can make them.
+
+    Raises:
+        ConfigError: they cannot be read, or need to know of all shards.
+    """
+    edits = JobEdits(config, source)
+    if edits.all is not None and any(entry.edit.keeps_first for entry in edits.all.entries):
+        raise ConfigError(
+            "Edits (edits): an entry keeps the first of the pictures with the same bytes, and a shard does not know"
+            " of the others: name the pictures that are to go, or use the command caption"
+        )
+    return edits

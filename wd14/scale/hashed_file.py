@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ class HashedFile(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
+        self._path = path
         self._file = path.open("xb", buffering=1 << 20)
         self._sha256 = hashlib.sha256()
         self.size = 0  #: bytes so far
@@ -34,7 +37,8 @@ class HashedFile(io.RawIOBase):
     def write(self, data: ReadableBuffer, /) -> int:
         """Adds bytes; returns how many."""
         self._sha256.update(data)
-        written = self._file.write(data)
+        with self._named():
+            written = self._file.write(data)
         self.size += written
         return written
 
@@ -45,14 +49,24 @@ class HashedFile(io.RawIOBase):
     def flush(self) -> None:
         """Hands to the system what waits in memory."""
         if not self._file.closed:
-            self._file.flush()
+            with self._named():
+                self._file.flush()
 
     def close(self) -> None:
         """Completes the file; once it is closed nothing happens."""
         try:
-            self._file.close()
+            with self._named():
+                self._file.close()
         finally:
             super().close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """The system's errors, with the file's name."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
 
     @property
     def sha256(self) -> str:

@@ -18,7 +18,8 @@ from wd14.curation.plan import Plan
 from wd14.data.provenance import provenance
 from wd14.errors import ScaleError
 from wd14.messages import command_in_words, thresholds_in_words
-from wd14.places import Place
+from wd14.places import Place, read_many
+from wd14.regular_files import last_part
 from wd14.result_check import ResultCheck
 from wd14.scale.card import card
 from wd14.scale.copies import Copies, CopySearch, confirmed
@@ -32,7 +33,7 @@ from wd14.scale.summary import read_summary
 from wd14.scale.tag_table import TagTable
 from wd14.stop import StopToken
 from wd14.text import count, listed
-from wd14.threads import BackgroundCall, OrderedMap
+from wd14.threads import BackgroundCall
 from wd14.ticking import Ticker
 from wd14.types import Labels, Log, Summary, TokenCounter
 
@@ -180,7 +181,22 @@ class _Merge:
         places = [output.marker(request.phase, shard) for shard in shards]
         for shard, place, data in zip(shards, places, self._all(places, "markers", len(places)), strict=True):
             self._gathered.add(marker_of(data, shard, manifest, str(place)))
+        self._look_for_rows()
         return set_aside
+
+    def _look_for_rows(self) -> None:
+        """Looks whether the files of all shards are there as their markers tell, without reading them."""
+        sizes = {found.relative: found.size for found in (self._output.root / "shards").entries()}
+        for shard, size in self._gathered.sizes():
+            names = [f"{number(shard)}.parquet"] + [f"{number(shard)}.tar"] * (
+                self._request.manifest.format == "webdataset"
+            )
+            if sum(sizes.get(name, -1) for name in names) != size:
+                what = " and ".join(names)
+                raise ScaleError(
+                    f"{self._output.root}/shards: {what} is not as it was written: it has gone, or is of another size."
+                    f" Remove {self._output.marker(self._request.phase, shard)}, and run again"
+                )
 
     def _summary(self) -> Summary:
         request = self._request
@@ -251,11 +267,13 @@ class _Merge:
         }
         made = provenance(request.config, summary, source=manifest.source_name, command=command, model=model)
         self._put("provenance.json", _json(made | {"scale": self._how_made()}))
-        columns = ["columns"] * request.config.keep_columns + ["existing"] * request.config.append_tags
+        config = request.config
         text = card(
             manifest,
             summary,
-            columns,
+            without={
+                name for name, has in (("columns", config.keep_columns), ("existing", config.append_tags)) if not has
+            },
             set_aside=len(set_aside),
             superfluous=copies.superfluous,
             command=command,
@@ -268,7 +286,6 @@ class _Merge:
         gathered, manifest = self._gathered, self._request.manifest
         return {
             "manifest": manifest.hash,
-            "source": manifest.source,
             "shards": len(gathered.rows),
             "shard_rows": manifest.shard_rows,
             "format": manifest.format,
@@ -276,18 +293,19 @@ class _Merge:
         }
 
     def _command(self) -> str:
-        """The command line that makes the dataset again."""
+        """The command line that makes the dataset again, for anybody: no folder of this machine is in it."""
         manifest = self._request.manifest
-        command = command_in_words(
-            manifest.source, self._request.config, command="scale", output=str(self._output.root)
-        )
+        words = ["OUTPUT"]
         if manifest.shard_rows != USUAL_ROWS:
-            command += f" --shard-rows={manifest.shard_rows}"
-        return command + (f" --format={manifest.format}" if manifest.format != "parquet" else "")
+            words.append(f"--shard-rows={manifest.shard_rows}")
+        if manifest.format != "parquet":
+            words.append(f"--format={manifest.format}")
+        source = manifest.source if "://" in manifest.source else manifest.source_name
+        return command_in_words(source, self._request.config, command="scale", output=words, named=last_part)
 
     def _all(self, places: Iterable[Place], what: str, number: int) -> Iterator[bytes]:
         """The bytes of many small files, in their order."""
-        for done, data in enumerate(_read_many(places)):
+        for done, data in enumerate(read_many(places)):
             self._tick(done, number, what)
             yield data
 
@@ -297,14 +315,6 @@ class _Merge:
 
     def _put(self, name: str, data: bytes) -> None:
         (self._output.root / name).write(data)
-
-
-def _read_many(places: Iterable[Place]) -> Iterator[bytes]:
-    found = OrderedMap(Place.read, places, workers=4, window=32, name="wd14-files")
-    try:
-        yield from found
-    finally:
-        found.close()
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

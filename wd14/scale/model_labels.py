@@ -12,7 +12,6 @@ from wd14.places import Place
 from wd14.scale.output import Output
 from wd14.types import InputSpec, Labels
 
-NAME = "labels.json"
 _VERSION = 1
 
 
@@ -34,7 +33,7 @@ def write_labels(output: Output, model: ModelFiles) -> None:
         "categories": labels.categories,
         "counts": labels.counts,
     }
-    (output.root / NAME).write(json.dumps(value).encode() + b"\n")
+    output.labels.write(json.dumps(value).encode() + b"\n")
 
 
 def read_labels(place: Place) -> ModelFiles:

@@ -154,8 +154,8 @@ def _shard_file(place: Place, context: WorkerContext, before: Marker) -> ShardFi
     if (file.manifest, file.shard, file.rows) != (before.manifest, before.shard, before.rows):
         file.__exit__(None, None, None)
         raise ScaleError(
-            f"{place} is not the shard that its marker tells of: it is shard {file.shard} with {file.rows:,} rows of run"
-            f" {file.manifest[:12]}, not shard {before.shard} with {before.rows:,} rows of run {before.manifest[:12]}"
+            f"{place} is not the shard that its marker tells of: it is shard {file.shard} of run {file.manifest[:12]},"
+            f" with {file.rows:,} rows, not shard {before.shard} of run {before.manifest[:12]}, with {before.rows:,}"
         )
     return file
 

@@ -57,7 +57,7 @@ def make_dataset_plan(
         dataset=manifest.source_name,
         given=given,
         tokens=tokens,
-        notes=_notes(manifest, study.pictures, numbers),
+        notes=tuple(_notes(manifest, study.pictures, numbers)),
     )
     _write(output, plan_text(made.plan).encode("utf-8", "replace"))
     for line in made.lines():
@@ -98,8 +98,8 @@ class _Numbers:
 def _notes(manifest: Manifest, studied: int, numbers: _Numbers) -> Iterator[str]:
     if manifest.study_every > 1:
         yield (
-            f"The dataset has {count(numbers.pictures, 'picture')}; the plan was made from every"
-            f" {manifest.study_every:,}th of them, {studied:,} in all."
+            f"The plan is of a sample: of every {manifest.study_every:,} pictures one was studied,"
+            f" {studied:,} of {numbers.pictures:,}. tags.csv counts all of them."
         )
     if missing := manifest.shards - len(numbers.shards):
         yield f"{count(missing, 'shard')} of {manifest.shards:,} could not be done, and had no say in the plan."
@@ -107,7 +107,7 @@ def _notes(manifest: Manifest, studied: int, numbers: _Numbers) -> Iterator[str]
 
 def _write(output: Output, text: bytes) -> None:
     """Writes the plan, once captions that were made with another one count as not made."""
-    place = output.root / "plan.json"
+    place = output.plan
     try:
         if place.read() == text:
             return
