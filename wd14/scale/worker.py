@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 from wd14.config import CaptionConfig
 from wd14.errors import (
@@ -43,8 +43,6 @@ _FATAL = (
 )
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
-
-logger = logging.getLogger("wd14")
 
 
 class _FatalError(ScaleError):
@@ -127,7 +125,6 @@ class Worker:
                     with suppress(OSError, PlaceError):  # where nothing can be written, nothing can be removed
                         attempts.forget(all_of_them=False)
                     raise
-                logger.debug("an attempt at shard %d failed", shard, exc_info=True)
                 attempts.failed(_in_words(error))
                 self._stop.wait(_PAUSE)
             else:
@@ -186,4 +183,10 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, OSError) and _is_fatal(error):
         place = error.filename or "the output"
         return printable(f"{place} cannot be written: {error.strerror}. When that is mended, run again: it goes on")
-    return printable(str(error) if isinstance(error, CaptionerError) else f"{type(error).__name__}: {error}")
+    if isinstance(error, CaptionerError):
+        return printable(str(error))
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})"
+    return printable(f"{type(error).__name__}: {error}{where}")
