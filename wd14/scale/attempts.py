@@ -11,7 +11,8 @@ from wd14.scale.output import Output, number
 
 #: Attempts at a shard, after which it is set aside.
 MOST_ATTEMPTS = 2
-_KILLED = "its process ended without a word: it was killed, or had not enough memory"
+#: The reason of one that nothing was noted of.
+KILLED = "its process ended without a word: it was killed, or had not enough memory"
 
 
 class Attempts:
@@ -38,7 +39,7 @@ class Attempts:
                 break
             except ValueError:
                 noted = {}
-            self._reasons.append(str(noted.get("reason") or _KILLED))
+            self._reasons.append(str(noted.get("reason") or KILLED))
 
     @property
     def is_last_over(self) -> bool:
@@ -52,7 +53,7 @@ class Attempts:
 
     def begin(self) -> None:
         """Notes that one begins."""
-        self._reasons.append(_KILLED)
+        self._reasons.append(KILLED)
         self._write({})
 
     def failed(self, reason: str) -> None:
@@ -62,8 +63,8 @@ class Attempts:
 
     def note_reason(self) -> None:
         """Notes why the last one failed, where it could not do so itself: it was killed."""
-        if self.reason == _KILLED:
-            self.failed(_KILLED)
+        if self.reason == KILLED:
+            self.failed(KILLED)
 
     def forget(self, *, all_of_them: bool) -> None:
         """Forgets them, or the last one only."""

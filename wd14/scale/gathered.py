@@ -81,6 +81,10 @@ class Gathered:
         """The sum over all shards of `rows`, `captioned`, `failed`, `rejected` or `size`."""
         return sum(self._columns[name])
 
+    def sizes(self) -> Iterator[tuple[int, int]]:
+        """Each shard, and the bytes of its files."""
+        yield from zip(self._columns["shard"], self._columns["size"], strict=True)
+
     def summary(self, **more: Any) -> Summary:
         """The run as a whole; `more` are fields of a `Summary` that markers do not have.
 

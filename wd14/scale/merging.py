@@ -18,7 +18,7 @@ from wd14.curation.plan import Plan
 from wd14.data.provenance import provenance
 from wd14.errors import ScaleError
 from wd14.messages import command_in_words, thresholds_in_words
-from wd14.places import Place
+from wd14.places import Place, read_many
 from wd14.regular_files import last_part
 from wd14.result_check import ResultCheck
 from wd14.scale.card import card
@@ -33,7 +33,7 @@ from wd14.scale.summary import read_summary
 from wd14.scale.tag_table import TagTable
 from wd14.stop import StopToken
 from wd14.text import count, listed
-from wd14.threads import BackgroundCall, OrderedMap
+from wd14.threads import BackgroundCall
 from wd14.ticking import Ticker
 from wd14.types import Labels, Log, Summary, TokenCounter
 
@@ -181,7 +181,22 @@ class _Merge:
         places = [output.marker(request.phase, shard) for shard in shards]
         for shard, place, data in zip(shards, places, self._all(places, "markers", len(places)), strict=True):
             self._gathered.add(marker_of(data, shard, manifest, str(place)))
+        self._look_for_rows()
         return set_aside
+
+    def _look_for_rows(self) -> None:
+        """Looks whether the files of all shards are there as their markers tell, without reading them."""
+        sizes = {found.relative: found.size for found in (self._output.root / "shards").entries()}
+        for shard, size in self._gathered.sizes():
+            names = [f"{number(shard)}.parquet"] + [f"{number(shard)}.tar"] * (
+                self._request.manifest.format == "webdataset"
+            )
+            if sum(sizes.get(name, -1) for name in names) != size:
+                what = " and ".join(names)
+                raise ScaleError(
+                    f"{self._output.root}/shards: {what} is not as it was written: it has gone, or is of another size."
+                    f" Remove {self._output.marker(self._request.phase, shard)}, and run again"
+                )
 
     def _summary(self) -> Summary:
         request = self._request
@@ -290,7 +305,7 @@ class _Merge:
 
     def _all(self, places: Iterable[Place], what: str, number: int) -> Iterator[bytes]:
         """The bytes of many small files, in their order."""
-        for done, data in enumerate(_read_many(places)):
+        for done, data in enumerate(read_many(places)):
             self._tick(done, number, what)
             yield data
 
@@ -300,14 +315,6 @@ class _Merge:
 
     def _put(self, name: str, data: bytes) -> None:
         (self._output.root / name).write(data)
-
-
-def _read_many(places: Iterable[Place]) -> Iterator[bytes]:
-    found = OrderedMap(Place.read, places, workers=4, window=32, name="wd14-files")
-    try:
-        yield from found
-    finally:
-        found.close()
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from wd14.errors import ScaleError
+from wd14.places import read_many
 from wd14.scale.manifest import Manifest
 from wd14.scale.marker import Marker
-from wd14.scale.output import Output, Phase, shard_of
-from wd14.threads import OrderedMap
-
-#: Threads that read markers: on an object store each takes some hundredths of a second.
-_READERS = 16
+from wd14.scale.output import Output, Phase
 
 
 @dataclass
@@ -25,7 +22,17 @@ class Done:
 
 
 def count_markers(output: Output, manifest: Manifest, phase: Phase, tick: Callable[[int, int], None]) -> Done:
-    """Reads all markers of a phase: 10,000 in a second or two on a disk.
+    """Counts what is complete of a phase; see `markers`."""
+    done = Done()
+    for marker in markers(output, manifest, phase, tick):
+        done.shards.add(marker.shard)
+        done.rows += marker.rows
+        done.failed += marker.failed
+    return done
+
+
+def markers(output: Output, manifest: Manifest, phase: Phase, tick: Callable[[int, int], None]) -> Iterator[Marker]:
+    """All markers of a phase, in the shards' order: 10,000 take a second or two on a disk, half a minute on a store.
 
     Args:
         output: of the run.
@@ -37,23 +44,16 @@ def count_markers(output: Output, manifest: Manifest, phase: Phase, tick: Callab
         ScaleError: a marker is another run's, or damaged.
         PlaceError: one cannot be read.
     """
-    folder, done = output.markers(phase), Done()
+    folder = output.markers(phase)
     names = folder.names()
-
-    def read(name: str) -> Marker:
+    for number, (name, data) in enumerate(zip(names, read_many(folder / name for name in names), strict=True), 1):
         place = folder / name
-        marker = Marker.from_bytes(place.read(), place=str(place))
-        if marker.manifest != manifest.hash or marker.shard != shard_of(name) or marker.shard >= manifest.shards:
+        marker = Marker.from_bytes(data, place=str(place))
+        if (
+            marker.manifest != manifest.hash
+            or name != output.marker(phase, marker.shard).name
+            or marker.shard >= manifest.shards
+        ):
             raise ScaleError(f"{place} is the marker of another run: remove it, and run again")
-        return marker
-
-    markers = OrderedMap(read, names, workers=_READERS, window=4 * _READERS, name="wd14-markers")
-    try:
-        for marker in markers:
-            done.shards.add(marker.shard)
-            done.rows += marker.rows
-            done.failed += marker.failed
-            tick(len(done.shards), len(names))
-    finally:
-        markers.close()
-    return done
+        yield marker
+        tick(number, len(names))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from wd14.config import CaptionConfig
 from wd14.errors import (
@@ -29,6 +30,7 @@ from wd14.scale.context import WorkerContext
 from wd14.scale.manifest import read_manifest
 from wd14.scale.marker import Marker
 from wd14.scale.output import Output
+from wd14.scale.parameters import with_files_here
 from wd14.scale.task import Outcome, Task
 from wd14.stop import StopToken
 from wd14.text import printable
@@ -66,6 +68,7 @@ class Worker:
         self._lines: dict[str, None] = {}  # in the order in which they were said
         self._said: set[str] = set()
         self._broken: Exception | None = None
+        self._temporary: TemporaryDirectory[str] | None = None
         try:
             with waits_watched(self._say, self._stop):
                 self._context = self._open()
@@ -102,11 +105,17 @@ class Worker:
         changed: dict[str, object] = {"cache": False}
         if manifest.format == "parquet":
             changed["flatten_transparency"] = False  # no picture is written
-        config = CaptionConfig.from_values(task.parameters).model_copy(update=changed)
+        parameters = with_files_here(task.parameters, self._folder)
+        config = CaptionConfig.from_values(parameters).model_copy(update=changed)
         context = WorkerContext(output, manifest, task.phase, config, self._stop, self._say)
         if task.phase == "score":
             context.captioner()
         return context
+
+    def _folder(self) -> Path:
+        """A folder that goes with this process."""
+        self._temporary = self._temporary or TemporaryDirectory(prefix="wd14-")
+        return Path(self._temporary.name)
 
     def _do(self, shard: int) -> Outcome:
         output, phase = self._context.output, self._task.phase
@@ -169,7 +178,10 @@ def _is_fatal(error: Exception) -> bool:
     if isinstance(error, OSError) and error.errno in _FORBIDDEN:
         return True
     causes = _causes(error)
-    return any(isinstance(each, UnreachablePlaceError) or getattr(each, "errno", None) in _FULL for each in causes)
+    return any(
+        isinstance(each, (UnwritablePlaceError, UnreachablePlaceError)) or getattr(each, "errno", None) in _FULL
+        for each in causes
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
