@@ -201,7 +201,7 @@ def test_pictures_go_along_in_archives(folder: Path, tmp_path: Path) -> None:
     ("parameters", "message"),
     [
         ({"append_tags": True}, "has no column 'existing'"),
-        ({"thresh": 0.001}, "at least 0.01"),
+        ({"thresh": 0.001}, "no score below 0.01 is kept"),
         ({"profile": "reference"}, "was made with 'kohya'"),
         ({"custom_model": "builtin/colours"}, "the scores in .* are of"),
         ({"keep_columns": True}, "was made with False"),

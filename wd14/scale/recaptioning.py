@@ -30,6 +30,8 @@ from wd14.scale.shard_output import ShardOutput
 from wd14.scale.summary import SummaryWriter
 from wd14.types import Edit, Status
 
+#: What is read of a stored row: captions and their tags are made anew.
+_WANTED = RowRecord.__dataclass_fields__.keys() - {"caption", "tags"}
 #: Bytes that are hashed at once.
 _STEP = 1 << 20
 #: Rows between two looks at whether a stop was asked for.
@@ -148,7 +150,7 @@ def _shard_file(place: Place, context: WorkerContext, before: Marker) -> ShardFi
         ScaleError: it has gone, is damaged or is another run's.
     """
     try:
-        file = ShardFile(place, context.model.labels)
+        file = ShardFile(place, context.model.labels, _WANTED)
     except FileNotFoundError as error:
         raise ScaleError(f"{place} has gone: remove the marker of its shard, and run again") from error
     if (file.manifest, file.shard, file.rows) != (before.manifest, before.shard, before.rows):

@@ -158,5 +158,6 @@ def check_thresholds(config: CaptionConfig, model: ModelFiles) -> None:
     lowest = lowest_threshold(model.labels, config, model.thresholds)
     if not usable_for(lowest):
         raise ConfigError(
-            f"the lowest threshold is {lowest:g}; scores below {SCORE_FLOOR:g} are not stored. Give that, or more"
+            f"the lowest threshold is {lowest:g}, and no score below {SCORE_FLOOR:g} is kept: give {SCORE_FLOOR:g} or"
+            " more, or use the command caption"
         )
