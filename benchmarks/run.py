@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks import bench_model, bench_pipeline, bench_review, bench_similar, compare
+from benchmarks import bench_model, bench_pipeline, bench_review, bench_scale, bench_similar, compare
 from benchmarks.measure import ROOT, Table, machine
 from benchmarks.models import ARCHITECTURES
 
@@ -18,6 +18,7 @@ PIPELINE = {
     "flat": bench_pipeline.flat,
     "similar": bench_similar.similar,
     "review": bench_review.review,
+    "scale": bench_scale.scale,
 }
 
 
@@ -46,6 +47,7 @@ def main() -> None:
         flat=120 if quick else 2000,
         similar=1000 if quick else 100_000,
         reviewed=1000 if quick else 30_000,
+        scaled=400 if quick else 20_000,
     )
     table = Table()
     started = time.time()

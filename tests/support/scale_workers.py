@@ -25,7 +25,9 @@ def planned(source: Path, output: Path, *, rows: int, form: Format = "parquet", 
     listed = look_over(listing, lambda _: None)
     asked = describe(listing, listed, config, find_model(config.model), form=form, shard_rows=rows)
     manifest = plan_run(Output(Place(output)), listing, config, asked, lambda _: None)
-    return Task(str(output), manifest.hash, "score", given_parameters(config), run="a-run"), manifest.shards
+    return Task(
+        str(output), manifest.hash, "score", given_parameters(config, Output(Place(output))), run="a-run"
+    ), manifest.shards
 
 
 def done(task: Task, shards: int, *, cores: int | None = None, backwards: bool = False) -> list[Marker]:

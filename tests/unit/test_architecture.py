@@ -231,6 +231,7 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     "run_folder": {"os.open": "locks files of our own, without waiting"},
     "place_files": {"os.open": "writes, and brings what it wrote to the disk"},
     "scale.recaptioning": {"place.open": "a `Place`", "here.open": "a `Place`"},
+    "scale.shard_file": {"place.open": "see `places`", "pq.ParquetFile": "reads what `places` opened"},
     "process": {"open": "the null device", "os.open": "the null device"},
     "hosts.lab.host": {"self._datasets.open": "a dataset, not a file"},
     "scored_rows": {"ScoreStore.open": "the score store"},
