@@ -257,7 +257,7 @@ def test_options_that_do_not_go_together_are_refused(pictures: Path, cli: Run) -
         ("x", "y", "--shard-rows", "many"): "whole number",
         ("x", "y", "--gpus-per-worker", "1"): "--engine ray",
         ("x", "y", "--cache"): "unrecognized",
-        ("x", "y", "--thresh", "0.001"): "0.01",
+        (pictures, "y", *MODEL, "--thresh", "0.001"): "0.01",
     }.items():
         done = cli("scale", *words)
         assert done.returncode == 2, done.stdout

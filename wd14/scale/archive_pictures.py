@@ -48,11 +48,11 @@ class ArchivePictures:
     def _read(self) -> Iterator[tuple[int, Staged]]:
         while True:
             block = self._file.read(tarfile.BLOCKSIZE)
+            if len(block) == tarfile.BLOCKSIZE and not any(block):
+                return  # the end of every archive
             try:
                 member = tarfile.TarInfo.frombuf(block, "ascii", "strict")
-            except tarfile.EOFHeaderError:
-                return
-            except (tarfile.HeaderError, UnicodeError) as error:  # type: ignore[attr-defined]
+            except (tarfile.HeaderError, UnicodeError) as error:
                 raise self._damaged(str(error)) from error
             name = _NAME.fullmatch(member.name)
             if name is None or not member.isreg() or not 0 <= member.size <= MAX_BYTES:

@@ -61,6 +61,11 @@ class Attempts:
         self._reasons[-1] = reason
         self._write({"reason": reason})
 
+    def note_reason(self) -> None:
+        """Notes why the last one failed, where it could not do so itself: it was killed."""
+        if self.reason == _KILLED:
+            self.failed(_KILLED)
+
     def forget(self, *, all_of_them: bool) -> None:
         """Forgets them, or the last one only."""
         while self._reasons:

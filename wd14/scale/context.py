@@ -91,13 +91,7 @@ class WorkerContext:
         Raises:
             ConfigError: they cannot be read, or need to know of all shards.
         """
-        edits = JobEdits(self.config, self.manifest.source)
-        if edits.all is not None and any(entry.edit.keeps_first for entry in edits.all.entries):
-            raise ConfigError(
-                "Edits (edits): an entry keeps the first of the pictures with the same bytes, and a shard does not know"
-                " of the others: name the pictures that are to go, or use the command caption"
-            )
-        return edits
+        return edits_for_shards(self.config, self.manifest.source)
 
     @cached_property
     def tokens(self) -> TokenCounter | None:
@@ -127,3 +121,18 @@ class WorkerContext:
                 self.say(f"Note: {remark}")
             self._captioner = (curation, captioner)
         return self._captioner[1]
+
+
+def edits_for_shards(config: CaptionConfig, source: str) -> JobEdits:
+    """A person's edits, as far as a shard can make them.
+
+    Raises:
+        ConfigError: they cannot be read, or need to know of all shards.
+    """
+    edits = JobEdits(config, source)
+    if edits.all is not None and any(entry.edit.keeps_first for entry in edits.all.entries):
+        raise ConfigError(
+            "Edits (edits): an entry keeps the first of the pictures with the same bytes, and a shard does not know"
+            " of the others: name the pictures that are to go, or use the command caption"
+        )
+    return edits

@@ -10,11 +10,13 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from wd14.config import CaptionConfig
 from wd14.errors import ScaleError
 from wd14.messages import closing_lines, opening_lines
+from wd14.patience import waits_watched
 from wd14.places import Place
 from wd14.scale.engines import Engine, Resources
 from wd14.scale.lease import Lease
@@ -23,9 +25,9 @@ from wd14.scale.manifest import Format, Manifest
 from wd14.scale.merging import MergeResult, is_merged, merge
 from wd14.scale.output import Output, Phase
 from wd14.scale.parameters import given_parameters, read_parameters
-from wd14.scale.phases import Counts, do_shards
+from wd14.scale.phases import Counts, do_shards, forget_lost_shards
 from wd14.scale.preparing import Prepared, Preparing, check_output
-from wd14.scale.standing import count_markers
+from wd14.scale.standing import Done, count_markers
 from wd14.scale.task import Task
 from wd14.stop import StopToken
 from wd14.text import count, listed, share
@@ -104,9 +106,14 @@ class _Run:
         self._output = Output(Place(request.output))
         self._config: CaptionConfig = read_parameters(request.parameters)
         self._started = time.monotonic()
-        self._token = secrets.token_hex(4)
+        # Tokens sort by time: the newest run's attempts are those that count.
+        self._token = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
     def run(self) -> ScaleSummary:
+        with waits_watched(self._link.say, self._stop):
+            return self._run_alone()
+
+    def _run_alone(self) -> ScaleSummary:
         request, link = self._request, self._link
         if (repo := request.push_to_hub) is not None:
             from wd14.scale.push import check_push
@@ -167,8 +174,12 @@ class _Run:
         """Does what is left of a phase; of a part, its shards only."""
         link = self._link
         tick = link.begin_work("Looking for what is done", "shard")
-        looking = BackgroundCall(lambda: count_markers(self._output, manifest, phase, tick), "wd14-markers")
-        done = link.wait_for(looking)
+
+        def look() -> Done:
+            forget_lost_shards(self._output, manifest, phase, link.say)
+            return count_markers(self._output, manifest, phase, tick)
+
+        done = link.wait_for(BackgroundCall(look, "wd14-markers"))
         counts = Counts(manifest.shards, manifest.rows, manifest.shard_rows, len(done.shards), done.rows, done.failed)
         counts.set_aside.update(without or {})
         index, parts = part or (0, 1)
@@ -184,7 +195,7 @@ class _Run:
                 output=self._output.root.url,
                 manifest=manifest.hash,
                 phase=phase,
-                parameters=given_parameters(self._config),
+                parameters=given_parameters(self._config, self._output),
                 run=self._token,
             )
             do_shards(self._engine(), task, left, counts, link, self._stop, "" if phase != "plan" else "Captions")
@@ -279,9 +290,10 @@ class _Run:
 
         link, repo = self._link, self._request.push_to_hub
         tick = link.begin_work("Upload", "file")
-        link.wait_for(
-            BackgroundCall(lambda: push(self._output, manifest, repo, link.say, tick, self._stop), "wd14-push")
+        sending = BackgroundCall(
+            lambda: push(self._output, manifest, repo, say=link.say, tick=tick, stop=self._stop), "wd14-push"
         )
+        link.wait_for(sending)
         link.end()
 
     def _summary(self, manifest: Manifest, counts: Counts, merged: MergeResult | None) -> ScaleSummary:

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from wd14.errors import ScaleError
 from wd14.scale.engines import Engine
 from wd14.scale.link import RunLink, Standing
+from wd14.scale.manifest import Manifest
+from wd14.scale.output import Output, Phase
 from wd14.scale.task import Outcome, Task
 from wd14.stop import StopToken
 from wd14.threads import OrderedMap
+from wd14.types import Log
 
 #: Seconds that an engine has to end its workers, before it is waited for no longer.
 _PATIENCE = 15.0
@@ -100,3 +103,21 @@ def _note(outcome: Outcome, counts: Counts, link: RunLink, said: set[str]) -> No
     elif outcome.set_aside is not None:
         counts.set_aside[outcome.shard] = outcome.set_aside
         link.say(f"Set aside: shard {outcome.shard}: {outcome.set_aside}")
+
+
+def forget_lost_shards(output: Output, manifest: Manifest, phase: Phase, say: Log) -> None:
+    """Removes the markers of shards whose files are gone, so that they are made again.
+
+    Raises:
+        PlaceError: the output cannot be read or written.
+    """
+    markers = output.markers(phase).names()  # before the files: those are there before their marker
+    folder = output.root / "shards"
+    there = set(folder.names())
+    endings = (".parquet", ".tar") if manifest.format == "webdataset" else (".parquet",)
+    for name in markers:
+        stem = name.removesuffix(".json")
+        if lost := [f"{stem}{ending}" for ending in endings if f"{stem}{ending}" not in there]:
+            say(f"{folder}/{lost[0]} has gone: shard {stem} is made again.")
+            for each in {output.markers(phase), output.markers("plan")}:
+                (each / name).remove()

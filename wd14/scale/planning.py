@@ -215,7 +215,7 @@ def _differing_parameters(frozen: Manifest, asked: Manifest) -> Iterator[str]:
         elif key not in parameters.MODEL and frozen.parameters.get(key) != value:
             yield f"{key}: {_pair(frozen.parameters.get(key), value)}"
     if asked.parameters.get("caption_style") != "kohya" and frozen.given != asked.given:
-        for key in sorted(set(frozen.given) ^ set(asked.given) - parameters.HOW):
+        for key in sorted((set(frozen.given) ^ set(asked.given)) - parameters.HOW):
             if key in asked.parameters and frozen.parameters.get(key) == asked.parameters[key]:
                 yield f"{key}: {'given' if key in frozen.given else 'not given'} before (it counts beside a style)"
 

@@ -7,23 +7,26 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
 from wd14.data.cutting import Listing, list_source
 from wd14.errors import ConfigError
 from wd14.model.files.find import ModelFiles, find_model
 from wd14.places import Place
 from wd14.scale import planning
+from wd14.scale.context import edits_for_shards
 from wd14.scale.link import RunLink
 from wd14.scale.manifest import Format, Manifest, read_manifest
 from wd14.scale.model_labels import read_labels, write_labels
 from wd14.scale.output import Output
-from wd14.scale.stored import StoredListing, list_stored, recaption_config
+from wd14.scale.parameters import keep_files
+from wd14.scale.stored import StoredListing, check_thresholds, list_stored, recaption_config
 from wd14.stop import StopToken
 from wd14.text import count
 from wd14.threads import BackgroundCall
 
 #: What a run that was killed before its manifest was written leaves behind.
-_OURS = re.compile(r"plan/?|running/?|labels\.json")
+_OURS = re.compile(r"plan/|running/|given/|labels\.json|\..*\.partial|lost\+found/")
 #: Seconds between two looks for the plan that another part makes.
 _LOOK = 2.0
 
@@ -62,6 +65,21 @@ def check_output(output: Output, source: str) -> None:
             f"OUTPUT {root} holds {', '.join(others[:3])}{', …' if len(others) > 3 else ''} and no manifest.json of a"
             " run: name an empty or a new folder"
         )
+
+
+def check_parameters(config: CaptionConfig, model: ModelFiles, source: str) -> None:
+    """Looks for what would otherwise be found by the first worker, or after the last one.
+
+    Raises:
+        ConfigError: a parameter, or a file that it names, cannot be used with this model or in shards.
+    """
+    check_thresholds(config, model)
+    editor = edits_for_shards(config, source).editor(model.labels)
+    Captioner(model.labels, config, published=model.thresholds, editor=editor)
+    if config.plan:
+        from wd14.curation.plan import read_plan
+
+        read_plan(Path(config.plan).expanduser())
 
 
 def names_in(place: Place) -> list[str]:
@@ -105,13 +123,15 @@ class Preparing:
         listed = link.wait_for(BackgroundCall(lambda: planning.look_over(listing, tick), "wd14-listing"))
         link.end()
         model = link.wait_for(finding)
+        link.wait_for(BackgroundCall(lambda: check_parameters(config, model, self._source), "wd14-parameters"))
         asked = planning.describe(listing, listed, config, model, form=self._form, shard_rows=self._shard_rows)
         frozen = read_manifest(self._output)
         if frozen is not None:
             planning.check_same(frozen, asked, str(self._output.root))
+            link.wait_for(BackgroundCall(lambda: keep_files(config, self._output), "wd14-files"))
             return Prepared(frozen, config, model, listing.name)
         link.say(f"Planning: {count(listed.files, 'file')} of {listing.name} into shards of {self._shard_rows:,} rows.")
-        write_labels(self._output, model)
+        link.wait_for(BackgroundCall(lambda: self._write_what_workers_need(config, model), "wd14-labels"))
         tick = link.begin_work("Planning", "shard")
         planned = BackgroundCall(lambda: planning.plan_run(self._output, listing, config, asked, tick), "wd14-planning")
         manifest = link.wait_for(planned)
@@ -133,9 +153,14 @@ class Preparing:
             frozen = read_manifest(self._output)
         _, config, finding = self._begin(link, stop)
         model = link.wait_for(finding)
+        link.wait_for(BackgroundCall(lambda: check_parameters(config, model, self._source), "wd14-parameters"))
         asked = planning.as_frozen(frozen, config, model, form=self._form, shard_rows=self._shard_rows)
         planning.check_same(frozen, asked, str(self._output.root))
         return Prepared(frozen, config, model, frozen.source_name)
+
+    def _write_what_workers_need(self, config: CaptionConfig, model: ModelFiles) -> None:
+        write_labels(self._output, model)
+        keep_files(config, self._output)
 
     def _begin(
         self, link: RunLink, stop: StopToken

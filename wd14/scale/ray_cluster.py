@@ -6,19 +6,24 @@ import importlib
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from wd14.errors import ScaleError
+from wd14.regular_files import read_file
 from wd14.scale.engines import Resources
 from wd14.text import count
 from wd14.types import Log
 
 #: Bytes of the object store of a Ray that is started here; only numbers of shards and their outcomes are in it.
 _OBJECT_STORE = 100 << 20
+#: Seconds in which a cluster must take a connection.
+_CONNECT = 10.0
 #: Nobody is told of our runs. Left out are a line on every start of a worker that means nothing to a user, that what
 #: failed is tried again, and the log of a node that is gone; that a worker died is said.
 _SETTINGS = {
@@ -105,12 +110,8 @@ def joined(ray: Any, wanted: Resources, log: Log) -> Iterator[bool]:
         yield False
         return
     address = wanted.address or os.environ.get("RAY_ADDRESS") or "local"
-    if address.startswith("ray://"):
-        raise ScaleError(
-            f"Ray Data cannot run through Ray Client ({address}). Start the program on the cluster: "
-            "ray job submit --address http://HEAD:8265 -- wd14-captioner scale SOURCE OUTPUT --engine ray"
-        )
     ours = address == "local"
+    _check(address)
     options: dict[str, Any] = {"include_dashboard": True, "object_store_memory": _OBJECT_STORE} if ours else {}
     try:
         with _own_signals():
@@ -118,7 +119,7 @@ def joined(ray: Any, wanted: Resources, log: Log) -> Iterator[bool]:
     # What Ray raises here is of all kinds, AssertionError among them; each means that there is no cluster.
     except Exception as error:
         where = "started on this machine" if ours else f"reached at {address}"
-        hint = "" if ours else "; `ray status` on its head says whether it runs, and versions must be equal"
+        hint = "" if ours else "; `ray status` on its head says whether it runs, and both must have the same versions"
         raise ScaleError(f"Ray {ray.__version__} cannot be {where}: {first_line(error)}{hint}") from error
     try:
         url = getattr(context, "dashboard_url", None)
@@ -127,6 +128,31 @@ def joined(ray: Any, wanted: Resources, log: Log) -> Iterator[bool]:
         yield ours
     finally:
         ray.shutdown()
+
+
+def _check(address: str) -> None:
+    """Looks whether there can be a cluster: Ray itself tries for more than a minute.
+
+    Raises:
+        ScaleError: there cannot.
+    """
+    if "://" in address:
+        raise ScaleError(
+            f"Ray Data cannot be driven from outside of its cluster, as through {address}. Start the program on it: "
+            "ray job submit --address http://HEAD:8265 -- wd14-captioner scale SOURCE OUTPUT --engine ray"
+        )
+    if address == "auto":  # the one of this machine, which it notes here; the note outlives it
+        note = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"  # noqa: S108 - Ray's own
+        address = read_file(note, 1000).decode() if note.is_file() else address
+    host, _, port = address.strip().rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise ScaleError(
+            f"No Ray cluster answers at {address} ({error}): `ray status` on its head says whether it runs"
+        ) from error
 
 
 def nodes_of(ray: Any) -> list[Mapping[str, float]]:

@@ -68,12 +68,10 @@ class RayEngine:
 
     Args:
         resources: what the workers get.
-        actor: the class that does shards; tests give others.
     """
 
-    def __init__(self, resources: Resources, *, actor: type = ShardActor) -> None:
+    def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._actor = actor
 
     def run(self, task: Task, shards: Sequence[int], *, log: Log, stop: StopToken) -> Iterator[Outcome]:
         """See `engines.Engine`."""
@@ -108,7 +106,7 @@ class RayEngine:
         # One at a time: a second that waits at a worker could be done by one that is idle.
         pool = ray.data.ActorPoolStrategy(size=size.workers, max_tasks_in_flight_per_actor=1)
         return rows.map_batches(
-            self._actor,
+            ShardActor,
             batch_size=1,
             compute=pool,
             num_cpus=size.cpus,

@@ -9,15 +9,29 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from wd14.config import CaptionConfig
-from wd14.errors import CaptionerError, ConfigError, JobStoppedError, ModelError, PlaceError, RowError, ScaleError
+from wd14.errors import (
+    CaptionerError,
+    ConfigError,
+    JobStoppedError,
+    ModelError,
+    PlaceError,
+    RowError,
+    ScaleError,
+    UnreachablePlaceError,
+    UnwritablePlaceError,
+)
+from wd14.patience import waits_watched
 from wd14.places import Place
 from wd14.scale.attempts import Attempts
 from wd14.scale.context import WorkerContext
 from wd14.scale.manifest import read_manifest
 from wd14.scale.marker import Marker
 from wd14.scale.output import Output
+from wd14.scale.parameters import with_files_here
 from wd14.scale.task import Outcome, Task
 from wd14.stop import StopToken
 from wd14.text import printable
@@ -25,7 +39,11 @@ from wd14.threads import limit_cores
 
 #: Seconds before the second attempt at a shard.
 _PAUSE = 0.5
-#: No shard can be written any more, whichever it is.
+#: Errors that the next shard would meet too.
+_FATAL = (
+    *(ModelError, ConfigError, RowError, JobStoppedError, ImportError),
+    *(UnwritablePlaceError, UnreachablePlaceError),
+)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
@@ -53,15 +71,18 @@ class Worker:
         self._lines: dict[str, None] = {}  # in the order in which they were said
         self._said: set[str] = set()
         self._broken: Exception | None = None
+        self._temporary: TemporaryDirectory[str] | None = None
         try:
-            self._context = self._open()
+            with waits_watched(self._say, self._stop):
+                self._context = self._open()
         except Exception as error:  # noqa: BLE001 - told by the first call: an actor that raises here says nothing
             self._broken = error
 
     def __call__(self, shard: int) -> Outcome:
         """Does a shard. Never raises: what went wrong is in the outcome."""
         try:
-            outcome = self._do(shard) if self._broken is None else _fatal(shard, self._broken)
+            with waits_watched(self._say, self._stop):
+                outcome = self._do(shard) if self._broken is None else _fatal(shard, self._broken)
         except Exception as error:  # noqa: BLE001 - it is in the outcome
             outcome = _fatal(shard, error)
         lines, self._lines = tuple(self._lines), {}
@@ -87,11 +108,17 @@ class Worker:
         changed: dict[str, object] = {"cache": False}
         if manifest.format == "parquet":
             changed["flatten_transparency"] = False  # no picture is written
-        config = CaptionConfig.from_values(task.parameters).model_copy(update=changed)
+        parameters = with_files_here(task.parameters, self._folder)
+        config = CaptionConfig.from_values(parameters).model_copy(update=changed)
         context = WorkerContext(output, manifest, task.phase, config, self._stop, self._say)
         if task.phase == "score":
             context.captioner()
         return context
+
+    def _folder(self) -> Path:
+        """A folder that goes with this process."""
+        self._temporary = self._temporary or TemporaryDirectory(prefix="wd14-")
+        return Path(self._temporary.name)
 
     def _do(self, shard: int) -> Outcome:
         output, phase = self._context.output, self._task.phase
@@ -116,6 +143,7 @@ class Worker:
             else:
                 attempts.forget(all_of_them=True)
                 return Outcome(shard, marker)
+        attempts.note_reason()
         return Outcome(shard, set_aside=attempts.reason)
 
     def _marker(self, shard: int) -> Marker | None:
@@ -148,25 +176,24 @@ def _fatal(shard: int, error: Exception) -> Outcome:
 
 def _is_fatal(error: Exception) -> bool:
     """Whether no other shard can be done either."""
-    if isinstance(error, (ModelError, ConfigError, RowError, JobStoppedError, ImportError, _FatalError)):
+    if isinstance(error, (*_FATAL, _FatalError)):
         return True
-    if any(each.errno in _FULL for each in _system_errors(error)):
+    # What cannot be read of a source on this machine comes as a SourceError; this is something that is written.
+    if isinstance(error, OSError) and error.errno in _FORBIDDEN:
         return True
-    # What cannot be read of the source comes as a SourceError: here it is the output.
-    return isinstance(error, (OSError, PlaceError)) and any(each.errno in _FORBIDDEN for each in _system_errors(error))
+    causes = _causes(error)
+    return any(isinstance(each, UnreachablePlaceError) or getattr(each, "errno", None) in _FULL for each in causes)
 
 
-def _system_errors(error: BaseException | None) -> Iterator[OSError]:
-    """The errors of the system in the chain of what led to an error."""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what led to it."""
     while error is not None:
-        if isinstance(error, OSError):
-            yield error
+        yield error
         error = error.__cause__ or error.__context__
 
 
 def _in_words(error: Exception) -> str:
-    if isinstance(error, (OSError, PlaceError)) and _is_fatal(error):
-        cause = next(_system_errors(error))
-        place = cause.filename or "the output"
-        return printable(f"{place} cannot be written: {cause.strerror}. When that is mended, run again: it goes on")
+    if isinstance(error, OSError) and _is_fatal(error):
+        place = error.filename or "the output"
+        return printable(f"{place} cannot be written: {error.strerror}. When that is mended, run again: it goes on")
     return printable(str(error) if isinstance(error, CaptionerError) else f"{type(error).__name__}: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import queue
 import signal
@@ -53,6 +54,7 @@ def run_worker(pipe: Connection, task: Task, cores: int | None) -> None:
     ignore_pillow_warnings()
     loop = _Loop(pipe, replace(task, cores=cores))
     loop.run()
+    atexit._run_exitfuncs()
     os._exit(0)  # threads may still be in a library
 
 

@@ -46,6 +46,8 @@ class MetadataFolder(Layout):
         SourceError: a metadata file cannot be read at all.
     """
 
+    kind = "metadata"
+
     def __init__(
         self, confinement: Confinement, files: Sequence[str], log: Log, *, is_whole_folder: bool = True
     ) -> None:

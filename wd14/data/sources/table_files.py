@@ -82,7 +82,7 @@ class ParquetFile:
             size = self._file.metadata.row_group(group).num_rows
             first, last = max(0, begin - start), size if end < 0 else min(size, end - start)
             start += size
-            if end < 0 or last > first:
+            if last > first or (begin == 0 and end < 0):  # a damaged file may claim that a row group has none
                 yield from self._group_rows(group, described, columns, places, range(first, last))
 
     def _group_rows(
