@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -122,16 +123,33 @@ class _Run:
             link.wait_for(BackgroundCall(lambda: check_push(repo), "wd14-push"))
         link.wait_for(BackgroundCall(lambda: check_output(self._output, request.source), "wd14-output"))
         name = "driver" if request.part is None else f"part-{request.part[0]}"
-        with Lease(self._output, name, link.say, self._stop):
-            try:
-                return self._run()
-            finally:
-                self._stop.request("the run has ended")  # whatever still works for it
-                link.say_waiting()
+        try:
+            with Lease(self._output, name, link.say, self._stop):
+                try:
+                    return self._run()
+                finally:
+                    self._stop.request("the run has ended")  # whatever still works for it
+                    link.say_waiting()
+        finally:
+            self._leave_no_empty_folder()
+
+    def _leave_no_empty_folder(self) -> None:
+        """Removes what is empty of an output in which nothing was planned."""
+        root = self._output.root
+        for folder in (root / "running", root) if root.is_local else ():
+            with suppress(OSError):
+                folder.local.rmdir()
 
     def _run(self) -> ScaleSummary:
         request, link = self._request, self._link
-        preparing = Preparing(self._output, request.source, self._config, request.format, request.shard_rows)
+        preparing = Preparing(
+            self._output,
+            request.source,
+            self._config,
+            request.format,
+            request.shard_rows,
+            compares=not request.skip_failed,
+        )
         first = request.part is None or request.part[0] == 0
         prepared = preparing.prepare(link, self._stop) if first else preparing.wait_for_plan(link, self._stop)
         config = self._config = prepared.config
@@ -162,7 +180,8 @@ class _Run:
             f"Dataset: {prepared.source_name}, {about}{count(manifest.expected_rows, 'picture')} in"
             f" {count(manifest.shards, 'shard')}"
         )
-        link.say_all(opening_lines(self._config, prepared.model.labels, prepared.model.thresholds, manifest.model))
+        model, runs = prepared.model, manifest.kind != "stored"
+        link.say_all(opening_lines(self._config, model.labels, model.thresholds, manifest.model, runs=runs))
 
     def _do(
         self,
