@@ -242,7 +242,7 @@ def _main() -> None:
 
 def size_of(folder: Path) -> int:
     """Bytes that the files of a folder take on the disk; holes take none."""
-    return sum(512 * Path(place, name).lstat().st_blocks for place, _, names in os.walk(folder) for name in names)
+    return sum(512 * path.lstat().st_blocks for path in folder.rglob("*"))
 
 
 if __name__ == "__main__":
