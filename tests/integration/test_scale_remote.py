@@ -54,8 +54,7 @@ def rows_of(listing: Listing, shard: Sequence[Piece], config: CaptionConfig) -> 
             data = None if row.error else hashlib.sha256(read_picture(row)).hexdigest()
             error = None if row.error is None else f"{type(row.error).__name__}: {row.error}"
             found.append(
-                {"key": row.key, "data": data, "caption": row.caption, "error": error}
-                | {"columns": dict(row.columns)}
+                {"key": row.key, "data": data, "caption": row.caption, "error": error} | {"columns": dict(row.columns)}
             )
     return found
 
