@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wd14.config import CaptionConfig
-from wd14.data.cutting import LayoutListing, open_pieces
 from wd14.data.hub_source import hub_source
+from wd14.data.layouts import look_over
+from wd14.data.listing import LayoutListing
+from wd14.data.piece_source import open_pieces
 from wd14.data.pieces import Kind, Piece
-from wd14.data.reader import Source, look_over
+from wd14.data.reader import Source
 from wd14.data.remote_files import FETCHERS, RemoteFiles
 from wd14.data.sources.huggingface import HubId
 from wd14.data.sources.tar_members import cut_archive
