@@ -17,11 +17,12 @@ from wd14.errors import ConfigError, NotAnImageError, RowError
 from wd14.model.files import registry
 from wd14.model.files.find import find_model
 from wd14.model.files.registry import ModelDescription
+from wd14.model.scoring import AnyTagger
 from wd14.model.tagger import Tagger
 from wd14.pipeline import logger
 from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
-from wd14.threads import Exhausted
+from wd14.threads import BackgroundCall, Exhausted
 from wd14.token_counting import token_counter
 from wd14.types import DecodedRow, FloatArray, InputRow, Labels
 
@@ -152,7 +153,8 @@ def _tag_all(pictures: Iterable[Picture], model: str | Path | Tagger, config: Ca
     captioner = Captioner(files.labels, config, published=files.thresholds, tokens=tokens)
     rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
     results: list[Tags] = []
-    with ScoredRows(rows, files, config, stop=stop, log=logger.info, tagger=tagger) as scored:
+    session = None if tagger is None else BackgroundCall[AnyTagger](lambda: tagger, "wd14-session")
+    with ScoredRows(rows, files, config, stop=stop, log=logger.info, session=session) as scored:
         while True:
             try:
                 results += [_tags(row, captioner, files.labels) for row in scored.take(timeout=1.0)]

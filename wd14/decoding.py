@@ -100,6 +100,7 @@ class Decoder:
         stored_scores: gives the scores, (T,) float32, that are stored for the sha256 of a picture, or None.
         stage: brings a picture to where the output is built; what it returns stays with the row. Called by any thread.
         on_model_needed: called when a picture needs the model, from any thread, often.
+        with_facts: whether a picture that is decoded comes with its facts, where the config has it upright.
         thumbnails: takes the pictures' thumbnails; None = none are made.
     """
 
@@ -112,6 +113,7 @@ class Decoder:
         stored_scores: Callable[[bytes], FloatArray | None],
         stage: Callable[[InputRow, PictureToSave], Any],
         on_model_needed: Callable[[], None],
+        with_facts: bool,
         thumbnails: Thumbnails | None = None,
     ) -> None:
         self._config = config
@@ -119,6 +121,7 @@ class Decoder:
         self._stored_scores = stored_scores
         self._stage = stage
         self._on_model_needed = on_model_needed
+        self._with_facts = with_facts and config.exif_orientation  # else it may lie on its side
         self._thumbnails = thumbnails
         self._limits = PictureLimits(config)
         self._group_size = 1
@@ -182,7 +185,7 @@ class Decoder:
 
     def _read_and_stage(self, decoded: DecodedRow) -> None:
         data = read_picture(decoded.input)
-        decoded.digest = hashlib.sha256(data).digest()
+        decoded.digest, decoded.size = hashlib.sha256(data).digest(), len(data)
         decoded.result.scores = self._stored_scores(decoded.digest)
         decoded.from_scores = decoded.result.scores is not None
         picture = self._picture(decoded, data)
@@ -222,7 +225,7 @@ class Decoder:
                 if not decoded.from_scores:
                     image = picture.rgb(upright=config.exif_orientation)
                     decoded.array = prepare(image, self._spec, profile=config.profile, image_size=config.image_size)
-                    if config.cache and config.exif_orientation:  # else it may lie on its side
+                    if self._with_facts:
                         decoded.facts = facts_of(image)
                     if self._thumbnails is not None and self._thumbnails.wants(decoded.input.index):
                         decoded.thumbnail = thumbnail_of(picture.rgb(upright=True))

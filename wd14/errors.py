@@ -84,6 +84,9 @@ class SplitNotFoundError(SourceError):
 class RowError(CaptionerError):
     """One picture cannot be captioned; its row fails and the job goes on."""
 
+    #: What all failures of a class are called where they are counted.
+    kind: ClassVar[str] = "failed"
+
     def without_frames(self) -> Self:
         """The error alone, to be kept with its row: a traceback holds what its functions held, pictures among it."""
         self.__traceback__ = self.__cause__ = self.__context__ = None
@@ -93,29 +96,43 @@ class RowError(CaptionerError):
 class MissingImageError(RowError):
     """The file is not there, or the row names none."""
 
+    kind = "no file"
+
 
 class UnreadableImageError(RowError):
     """The file is there and cannot be read: permission, not a regular file, outside the dataset."""
+
+    kind = "cannot be read"
 
 
 class NotAnImageError(RowError):
     """The bytes are no image that Pillow knows."""
 
+    kind = "no picture"
+
 
 class DamagedImageError(RowError):
     """An image, but truncated or corrupt."""
+
+    kind = "damaged"
 
 
 class ImageTooLargeError(RowError):
     """More pixels or bytes than the limit."""
 
+    kind = "too large"
+
 
 class ScoringError(RowError):
     """The model failed on this picture, or its scores are not numbers."""
 
+    kind = "no scores"
+
 
 class CaptionFileExistsError(RowError):
     """A text file is beside the picture already, and is left alone."""
+
+    kind = "text file in the way"
 
 
 class ModelError(CaptionerError):

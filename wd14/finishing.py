@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
-from wd14.data.writer import OutputRow, Sink
+from wd14.data.writer import OutputRow, RowSink
 from wd14.errors import RowError
 from wd14.job_edits import JobEdits
 from wd14.types import DecodedRow, Edit, FinishedRow, RowReport, Status
@@ -28,7 +28,7 @@ class Finisher:
     def __init__(
         self,
         captioner: Captioner,
-        sink: Sink,
+        sink: RowSink,
         config: CaptionConfig,
         edits: JobEdits,
         *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from wd14.config import NO_MODEL, CaptionConfig
 from wd14.regular_files import whole_path
@@ -41,11 +41,25 @@ def set_in_words(config: CaptionConfig) -> Iterator[str]:
             yield f"{field.title} = {_in_words(value)}"
 
 
-def command_in_words(source: str, config: CaptionConfig) -> str:
+def command_in_words(
+    source: str,
+    config: CaptionConfig,
+    *,
+    command: str = "caption",
+    output: Sequence[str] = (),
+    named: Callable[[str], str] = whole_path,
+) -> str:
     """The command line of a job with these parameters, but for its output and its edits, quoted for a shell.
 
     It works in any folder: what lies on this machine is named by its whole path. Beside a caption style, an
     option at its default counts where it was given.
+
+    Args:
+        source: the dataset.
+        config: the parameters.
+        command: its name.
+        output: words behind the dataset.
+        named: how files and folders are named.
     """
     given = config.model_fields_set if config.caption_style != "kohya" else frozenset()
     options = [
@@ -53,9 +67,9 @@ def command_in_words(source: str, config: CaptionConfig) -> str:
         for key, field in CaptionConfig.model_fields.items()
         if key not in ("output_dataset_name", "edits")
         and ((value := getattr(config, key)) != field.default or key in given)
-        for option in _options(key, whole_path(value) if key in _PATHS else value)
+        for option in _options(key, named(value) if key in _PATHS else value)
     ]
-    return shlex.join(["wd14-captioner", "caption", whole_path(source), *options])
+    return shlex.join(["wd14-captioner", command, named(source), *output, *options])
 
 
 def _options(key: str, value: object) -> list[str]:

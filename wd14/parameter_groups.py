@@ -28,3 +28,16 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("device", "batch_size", "max_data_loader_n_workers", "image_size", "profile", "cache", "cache_folder"),
     ),
 }
+
+#: Parameters that the command `scale` does not take, with why.
+NOT_FOR_SCALE: Mapping[str, str] = {
+    "in_place": "shards are written into OUTPUT",
+    "output_dataset_name": "OUTPUT says where the result goes",
+    "caption_column": "the shards call it caption",
+    "review": "a review page is made of one dataset on this machine",
+    "caption_files": "--format webdataset writes text files beside the pictures",
+    "trainer": "a trainer's files are made of one dataset on this machine",
+    "include_scores": "the shards always hold the scores",
+    "cache": "the shards are the store of scores",
+    "cache_folder": "the shards are the store of scores",
+}

@@ -92,14 +92,15 @@ class ShownProgress:
             self._bar = tqdm(
                 desc=progress.phase or None,
                 total=progress.total,
-                unit="picture",
+                unit=progress.unit,
                 dynamic_ncols=True,
                 smoothing=0.1,
                 leave=False,
             )
         self._bar.total = progress.total  # not known before the dataset is open
-        if progress.failed:
-            self._bar.set_postfix(failed=progress.failed, refresh=False)
+        if progress.failed or progress.note:
+            failed = f"{progress.failed:,} failed" if progress.failed else ""
+            self._bar.set_postfix_str(", ".join(filter(None, (progress.note, failed))), refresh=False)
         self._bar.update(progress.done - self._bar.n)
         self._bar.refresh()
 
@@ -112,8 +113,8 @@ def in_phase(progress: Progress, line: str) -> str:
 def done_in_words(progress: Progress) -> str:
     """`1,500 of 3,000 pictures`, or `1,500 pictures` while the total is not known."""
     if progress.total:
-        return share(progress.done, progress.total, "picture")
-    return count(progress.done, "picture")
+        return share(progress.done, progress.total, progress.unit)
+    return count(progress.done, progress.unit)
 
 
 def progress_line(progress: Progress) -> str:
@@ -121,9 +122,11 @@ def progress_line(progress: Progress) -> str:
     line = done_in_words(progress)
     if progress.fraction is not None:
         line += f" ({progress.fraction:.0%})"
-    line += f", {progress.pictures_per_second:.1f} pictures/s"
+    line += f", {progress.pictures_per_second:.1f} {progress.unit}s/s"
     if progress.remaining_seconds is not None:
         line += f", {duration(progress.remaining_seconds)} left"
     if progress.failed:
         line += f", {progress.failed:,} failed"
+    if progress.note:
+        line += f", {progress.note}"
     return in_phase(progress, line)

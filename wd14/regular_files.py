@@ -111,6 +111,12 @@ def whole_path(name: str) -> str:
     return os.path.abspath(path) if name and mode_of(path) else name  # noqa: PTH100 - without `..`, and its links stay
 
 
+def last_part(name: str) -> str:
+    """What lies there by its name alone, for others, whom our folders do not concern; a name of nothing stays."""
+    whole = whole_path(name)
+    return os.path.basename(whole) if os.path.isabs(whole) and mode_of(Path(whole)) else name  # noqa: PTH117, PTH119
+
+
 def kind_of(mode: int) -> str:
     """What something is that is no regular file, by its `st_mode`."""
     return "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
 from wd14.check_settings import CheckSettings
 from wd14.config import CaptionConfig
-from wd14.curation.checks.checker import Checker
-from wd14.curation.checks.finding import numbers_in_words
+from wd14.curation.checks.checker import Checker, in_order
+from wd14.curation.checks.finding import Finding, numbers_in_words
 from wd14.curation.checks.gathered import similar_pictures
 from wd14.curation.checks.rule import CheckedRow
 from wd14.types import FinishedRow, Labels, TokenCounter
@@ -45,14 +45,24 @@ class ResultCheck:
         if report.name is None:
             return
         concept = row.input.folder.partition("/")[2]
-        self._checker.add(
+        self.take(
             CheckedRow(
                 report.name, report.caption, concept, facts=row.facts, scores=row.result.scores, digest=row.digest
             )
         )
 
-    def conclude(self) -> tuple[dict[str, Any], str]:
-        """The findings, as JSON can hold them, and a line that counts them."""
-        findings = self._checker.findings()
+    def take(self, row: CheckedRow) -> None:
+        """Takes a row of the result."""
+        self._checker.add(row)
+
+    def conclude(self, more: Iterable[Finding] = ()) -> tuple[dict[str, Any], str]:
+        """The findings, as JSON can hold them, and a line that counts them.
+
+        Args:
+            more: what is known beside the rows that were taken; it stands for what the same rules found in those.
+        """
+        more = list(more)
+        known = {finding.rule for finding in more}
+        findings = in_order([*more, *(each for each in self._checker.findings() if each.rule not in known)])
         line = f"Check of the captions and pictures: {numbers_in_words(findings)}."
         return {"findings": [finding.as_json() for finding in findings]}, line

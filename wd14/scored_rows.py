@@ -39,9 +39,9 @@ class ScoredRows:
         stop: ends what cannot be waited for: the opening of the session, a run of the model.
         log: where to say what a person should know.
         stage: brings a picture to where the output is built; what it returns stays with the row. Called by any thread.
-        tagger: the model's session, where it is open already.
+        session: the model's, from `session_of`, where it is to outlive these rows; None = they have one of their own.
         spare: takes the scores and facts that the score store cannot keep, and is asked for what that one lacks.
-        with_facts: whether rows that were not decoded come with the facts that are stored of their pictures.
+        with_facts: whether rows come with their pictures' facts: those that are stored, where they were not decoded.
         thumbnails: takes the pictures' thumbnails, those that are stored too; None = none are made.
     """
 
@@ -54,7 +54,7 @@ class ScoredRows:
         stop: StopToken,
         log: Log,
         stage: Callable[[InputRow, PictureToSave], Any] = lambda *_: None,
-        tagger: Tagger | None = None,
+        session: BackgroundCall[AnyTagger] | None = None,
         spare: ScoreStore | None = None,
         with_facts: bool = False,
         thumbnails: ThumbnailFolder | None = None,
@@ -62,7 +62,6 @@ class ScoredRows:
         self._model = model
         self._with_facts = with_facts
         self._config = config
-        self._log = log
         self._stop = StopToken(stop)
         with ExitStack() as stack:
             self._store = ScoreStore.open(config.cache_path, log=log) if config.cache else ScoreStore.off()
@@ -75,9 +74,9 @@ class ScoredRows:
             if spare is not None:
                 self._store.flush(even_nothing=True)  # where it keeps nothing, the spare one has all from the start
             stored_will_do = usable_for(lowest_threshold(model.labels, config, model.thresholds))
-            self._tagger = BackgroundCall(lambda: tagger or self._open_tagger(), "wd14-session")
-            # A process that ends while one of its threads opens a session is aborted.
-            stack.callback(self._tagger.wait, _OPENING_ENDS)
+            self._tagger = session or session_of(model, config, log=log, stop=self._stop)
+            if session is None:  # a process that ends while one of its threads opens a session is aborted
+                stack.callback(self._tagger.wait, _OPENING_ENDS)
             decoder = Decoder(
                 rows,
                 config,
@@ -85,6 +84,7 @@ class ScoredRows:
                 stored_scores=self._find if stored_will_do else lambda _: None,
                 stage=stage,
                 on_model_needed=self._tagger.start,
+                with_facts=config.cache or with_facts,
                 thumbnails=thumbnails,
             )
             stack.enter_context(decoder)
@@ -137,18 +137,26 @@ class ScoredRows:
         found = self._stored.get(picture)
         return self._spared.get(picture) if found is None else found
 
-    def _open_tagger(self) -> AnyTagger:
-        if not len(self._model.labels):
+
+def session_of(model: ModelFiles, config: CaptionConfig, *, log: Log, stop: StopToken) -> BackgroundCall[AnyTagger]:
+    """The session of a model: opened in a thread when it is first needed, and once.
+
+    Args:
+        model: the files of the tagger.
+        config: says on which device.
+        log: is told what it runs on.
+        stop: ends its opening, and every run of it.
+    """
+
+    def opened() -> AnyTagger:
+        if not len(model.labels):
             return NoTagger()
-        tagger = Tagger.load(
-            self._model,
-            device=self._config.device,
-            intra_op_threads=threads_of_a_run(),
-            log=self._log,
-            stop=self._stop,
-        )
-        self._log(f"The model runs on {tagger.device}.")
+        threads = threads_of_a_run()
+        tagger = Tagger.load(model, device=config.device, intra_op_threads=threads, log=log, stop=stop)
+        log(f"The model runs on {tagger.device}.")
         return tagger
+
+    return BackgroundCall(opened, "wd14-session")
 
 
 def preprocessing_of(config: CaptionConfig) -> str:

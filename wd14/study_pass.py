@@ -16,11 +16,9 @@ from typing import Self
 
 from wd14.caption.captioner import Captioner
 from wd14.config import NO_MODEL, CaptionConfig
-from wd14.curation.applying import curation_of
 from wd14.curation.plan import Plan, plan_text, read_plan
-from wd14.curation.plan_lines import plan_lines
-from wd14.curation.planning import make_plan
 from wd14.curation.study import Study
+from wd14.dataset_plan import DatasetPlan, plan_dataset
 from wd14.errors import ConfigError, OutputError
 from wd14.model.files.find import ModelFiles
 from wd14.model.score_store.store import ScoreStore
@@ -28,30 +26,33 @@ from wd14.result_check import ResultCheck
 from wd14.run_folder import RunFolder, clear_leftovers
 from wd14.types import Curation, DecodedRow, Labels, TokenCounter
 
-#: Pictures whose captions are shown before and after.
-_MOST_SHOWN = 3
-
 
 @dataclass(frozen=True)
 class Studied:
     """What a study found.
 
     Attributes:
-        plan: what becomes of each tag, and why.
-        curation: the plan as the captioner needs it.
         config: the parameters, with the score store in which the second pass finds the scores.
         device: what the model ran on; None when every score was stored.
         spare: the scores that the score store did not take.
     """
 
-    plan: Plan
-    curation: Curation
     config: CaptionConfig
     device: str | None
     spare: ScoreStore
+    _made: DatasetPlan
     _scored_now: bytearray
-    _examples: tuple[tuple[str, str, str], ...]
     _saved_as: Path | None
+
+    @property
+    def plan(self) -> Plan:
+        """What becomes of each tag, and why."""
+        return self._made.plan
+
+    @property
+    def curation(self) -> Curation:
+        """The plan as the captioner needs it."""
+        return self._made.curation
 
     def scored_now(self, row: int) -> bool:
         """Whether the model scored a row, by its position in the source, in this job."""
@@ -63,12 +64,7 @@ class Studied:
 
     def lines(self) -> Iterator[str]:
         """The plan as a table, and some captions before and after."""
-        yield from plan_lines(self.plan)
-        yield ""
-        for name, before, after in self._examples:
-            yield f"Caption of {name}"
-            yield f"  before: {before}"
-            yield f"  after:  {after}"
+        yield from self._made.lines()
         if self._saved_as is not None:
             yield f"The plan is in {self._saved_as}: edit it, and give it back as Plan (--plan)."
 
@@ -154,31 +150,10 @@ class StudyPass:
             ConfigError: the plan does not fit the dataset, or would leave no tag in any caption.
             OutputError: the plan cannot be written.
         """
-        plan = make_plan(
-            self._study,
-            dataset=dataset,
-            model=self.config.model,
-            purpose=self.config.purpose,
-            trigger_words=self.config.trigger_words,
-            fold_tags=self.config.fold_tags,
-            keep_tags=self.config.keep_tags,
-            given=self._given,
-        )
-        curation = curation_of(plan, self.model.labels)
+        made = plan_dataset(self._study, self.model, self.config, dataset=dataset, given=self._given, tokens=tokens)
         if self._save_as is not None:
-            _save(plan, self._save_as)
-        examples = tuple(self._examples(curation, tokens))
-        return Studied(plan, curation, self.config, device, self.spare, self._scored_now, examples, self._save_as)
-
-    def _examples(self, curation: Curation, tokens: TokenCounter | None) -> Iterator[tuple[str, str, str]]:
-        """Pictures with their captions before and after, spread over the dataset."""
-        labels, published = self.model.labels, self.model.thresholds
-        before = Captioner(labels, self.config, published=published, tokens=tokens)
-        after = Captioner(labels, self.config, published=published, curation=curation, tokens=tokens)
-        samples = self._study.samples
-        step = max(1, len(samples) // _MOST_SHOWN)
-        for sample in samples[::step][:_MOST_SHOWN]:
-            yield sample.name, before(sample.scores).text, after(sample.scores).text
+            _save(made.plan, self._save_as)
+        return Studied(self.config, device, self.spare, made, self._scored_now, self._save_as)
 
 
 def _given_plan(path: Path, source: str | Path) -> Plan:

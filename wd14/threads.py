@@ -18,11 +18,20 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+#: Cores that this process was told to make do with; None = all that it has.
+_most_cores: int | None = None
+
+
+def limit_cores(most: int | None) -> None:
+    """Makes this process use so many cores at most, from now on; None = all again."""
+    global _most_cores  # noqa: PLW0603 - a process has one set of cores
+    _most_cores = most
+
+
 def available_cores() -> int:
     """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if _most_cores is None else max(1, min(cores, _most_cores))
 
 
 class _Slot(Generic[R]):

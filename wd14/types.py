@@ -97,6 +97,7 @@ class DecodedRow:
 
     input: InputRow
     digest: bytes = b""  #: sha256 of the encoded picture
+    size: int = 0  #: bytes of the encoded picture
     array: FloatArray | None = None  #: the model's input, until the picture is scored
     staged: Any = None  #: the picture's place in the output that is being built
     result: ScoringResult = field(default_factory=ScoringResult)
@@ -259,6 +260,8 @@ class Progress:
     remaining_seconds: float | None
     phase: str = ""  #: what the pass is called where there are several: "Study"
     span: tuple[float, float] = (0.0, 1.0)  #: the pass within the job, as fractions of it
+    note: str = ""  #: what else a person wants to know: "12 of 120 shards"
+    unit: str = "picture"  #: what is counted
 
     @property
     def fraction(self) -> float | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "wd14"
@@ -181,6 +182,23 @@ def test_a_job_loads_no_curation_or_review_that_it_does_not_need(modules: dict[s
             todo += imported_at_the_top(modules[name]) & modules.keys()
     assert "wd14.caption.captioner" in loaded
     assert {name for name in loaded if room_of(name) in {"curation", "review"}} == set()
+
+
+def test_nothing_of_scale_is_loaded_unless_it_is_called(tmp_path: Path) -> None:
+    """In a process of its own: the help of every command, and a whole job of `caption`."""
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "in" / "red.png")
+    words = ["caption", "in", "--output", "out", "--custom-model", "builtin/colours", "--no-review", "--no-cache"]
+    code = (
+        "import sys; from wd14.cli.main import main\n"
+        f"assert main({words!r}) == 0\n"
+        "print(sorted(m for m in sys.modules if m.startswith('wd14.scale') or m.split('.')[0] in ('ray', 's3fs')))"
+    )
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=env
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_each_sdk_is_known_in_one_place(modules: dict[str, ast.Module]) -> None:

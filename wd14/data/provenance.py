@@ -42,8 +42,13 @@ def provenance(
         "counts": summary.counts(),
         "seconds": round(summary.seconds, 3),
         "python": platform.python_version(),
-        "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
+        "packages": versions(),
     }
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that can change a result."""
+    return {name: found for name in _PACKAGES if (found := _version(name)) is not None}
 
 
 def _version(package: str) -> str | None:

@@ -47,7 +47,7 @@ def list_remote(source: str, config: CaptionConfig, *, log: Log) -> LayoutListin
     files = RemoteFiles(folder, stage, only=hub.files if hub else None)
     weakref.finalize(files, stage.close)
     if hub is not None and hub.files is not None:
-        config = replace(config, split="all")  # the files are those of the split
+        config = config.model_copy(update={"split": "all"})  # the files are those of the split
     name = printable(hub.name if hub else place.name.partition(".")[0] if file else place.name) or "dataset"
     opened = look_over(str(place), name, files, config, file=file, log=log)
     kind = opened.layout.kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,18 +93,7 @@ class Tally:
             EmptySourceError: there was none.
             AllRowsFailedError: each failed, or was rejected.
         """
-        if self.done == 0:
-            raise EmptySourceError("the dataset holds no pictures")
-        if self.rejected == self.done:
-            raise AllRowsFailedError(
-                f"the edits reject all of {count(self.done, 'picture')}: take some of their 'reject' out"
-            )
-        if self.failed + self.rejected == self.done:
-            rejected = f" ({self.rejected:,} rejected by the edits)" if self.rejected else ""
-            source, reason = self.failures[0]  # the others were said when they failed
-            raise AllRowsFailedError(
-                f"none of {count(self.done, 'picture')} could be captioned{rejected}; the first: {source}: {reason}"
-            )
+        check_any(self.done, self.failed, self.rejected, self.failures)
 
     def summary(self, *, seconds: float, output: str | None, **more: Any) -> Summary:
         """The run as a `Summary`; `more` are fields of it that are not counts."""
@@ -122,6 +111,31 @@ class Tally:
             # Of equally frequent tags the first in the alphabet, so that two runs say the same.
             frequent_tags=tuple(sorted(self._tags.items(), key=lambda item: (-item[1], item[0]))[:_NAMED_TAGS]),
             **more,
+        )
+
+
+def check_any(rows: int, failed: int, rejected: int, failures: Sequence[tuple[str, str]]) -> None:
+    """Refuses a dataset from which no picture is left.
+
+    Args:
+        rows: how many it has.
+        failed: of them.
+        rejected: of them, by a person's edits.
+        failures: the first (source, reason).
+
+    Raises:
+        EmptySourceError: there was none.
+        AllRowsFailedError: each failed, or was rejected.
+    """
+    if rows == 0:
+        raise EmptySourceError("the dataset holds no pictures")
+    if rejected == rows:
+        raise AllRowsFailedError(f"the edits reject all of {count(rows, 'picture')}: take some of their 'reject' out")
+    if failed + rejected == rows:
+        note = f" ({rejected:,} rejected by the edits)" if rejected else ""
+        source, reason = failures[0]  # the others were said when they failed
+        raise AllRowsFailedError(
+            f"none of {count(rows, 'picture')} could be captioned{note}; the first: {source}: {reason}"
         )
 
 

@@ -44,15 +44,11 @@ class OutputRow:
     scores: tuple[tuple[str, float], ...] | None = None  #: (tag as written, score), for the extra column
 
 
-class Sink(Protocol):
-    """Takes a job's rows, in input order."""
+class RowSink(Protocol):
+    """Takes rows, in input order."""
 
-    def stage(self, row: InputRow, picture: PictureToSave) -> StagedPicture | None:
-        """Saves a picture for `add`, ahead of its turn; None where pictures are not saved. Called by any thread."""
-        ...
-
-    def discard(self, staged: StagedPicture) -> None:
-        """Removes the picture of a row that failed."""
+    def discard(self, staged: Any) -> None:
+        """Removes the picture of a row that failed: what was staged for it."""
         ...
 
     def add(self, row: OutputRow) -> str:
@@ -61,6 +57,14 @@ class Sink(Protocol):
 
     def report(self, row: RowReport) -> None:
         """Notes what became of a row, written or not."""
+        ...
+
+
+class Sink(RowSink, Protocol):
+    """Takes a job's rows, and completes its output."""
+
+    def stage(self, row: InputRow, picture: PictureToSave) -> StagedPicture | None:
+        """Saves a picture for `add`, ahead of its turn; None where pictures are not saved. Called by any thread."""
         ...
 
     def finish(self, summary: Summary, provenance: Mapping[str, Any], notes: Mapping[str, Note] = ...) -> str:

@@ -1,4 +1,4 @@
-"""Who is at work on an output: a file with a sign of life every ten seconds, so that two runs do not get in each other's way.
+"""Who is at work on an output: a file with a sign of life every ten seconds. A second run sees it, says so and stops.
 
 A run of all shards (`driver`) is alone. Parts (`part-3`) go together, each number once. Clocks of two machines are
 never compared: whether another one lives is seen by its sign changing.
@@ -117,14 +117,7 @@ class Lease:
             self._wait_for_end_of(other)
         self._show(0)
         try:
-            self._stop.wait(_SETTLES)
-            self._stop.check()
-            # Of two that began at the same moment the one with the smaller token goes on.
-            for other in self._others():
-                if other.token < self._mine.token and not other.is_dead():
-                    raise ScaleError(f"{other} began at the same moment at {self._output.root}, and goes on")
-            if (now := _read(self._output, self._mine.name)) is None or now.token != self._mine.token:
-                raise ScaleError(f"{now or 'another run'} began at the same moment at {self._output.root}, and goes on")
+            self._check_alone()
         except BaseException:
             self._remove()
             raise
@@ -137,6 +130,16 @@ class Lease:
         self._ended.set()
         self._thread.join(BEAT)
         self._remove()
+
+    def _check_alone(self) -> None:
+        """Looks whether another one began at the same moment; the one with the smaller token goes on."""
+        self._stop.wait(_SETTLES)
+        self._stop.check()
+        first = [each for each in self._others() if each.token < self._mine.token and not each.is_dead()]
+        now = _read(self._output, self._mine.name)
+        if first or now is None or now.token != self._mine.token:
+            other = first[0] if first else now or "another run"
+            raise ScaleError(f"{other} began at the same moment on {self._output.root}, and goes on")
 
     def _others(self) -> list[Holder]:
         """Those that this run must not work beside."""
@@ -218,7 +221,7 @@ def _capital(holder: Holder) -> str:
 
 
 def _machine() -> str:
-    """This machine since its start, and this container on it."""
+    """Names this machine since its start, and this container on it."""
     try:
         with open_file("/proc/sys/kernel/random/boot_id") as file:
             boot = file.read(100).decode().strip()

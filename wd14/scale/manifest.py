@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any, Literal
 
-from wd14.data.pieces import Kind
+from wd14.data.pieces import Kind, Piece
+from wd14.errors import ScaleError
+from wd14.scale.output import Output
 
 Format = Literal["parquet", "webdataset"]
 
@@ -21,6 +27,7 @@ class Manifest:
     files: int
     size: int  #: bytes of its files
     listing: str  #: sha256 of the names, sizes and stamps of its files
+    columns: Mapping[str, Any]  #: which of its columns are read: learned once, from the source as a whole
     model: str  #: as the user wrote it
     model_identity: str
     tags: int
@@ -36,7 +43,91 @@ class Manifest:
     made_by: str
     made_at: str = field(default="", compare=False)
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """The sha256 of everything but `made_at`: every file of the run carries it."""
-        raise NotImplementedError
+        values = {key: value for key, value in asdict(self).items() if key != "made_at"}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def expected_rows(self) -> int:
+        """The rows, or about how many there are where they were not counted."""
+        return self.shards * self.shard_rows if self.rows is None else self.rows
+
+    def to_json(self) -> str:
+        """As its file holds it."""
+        return json.dumps(asdict(self) | {"hash": self.hash}, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, place: str) -> Manifest:
+        """From its file.
+
+        Raises:
+            ScaleError: it is not as a run writes it, or somebody changed it.
+        """
+        try:
+            values: dict[str, Any] = json.loads(text)
+            noted = values.pop("hash")
+            values["given"] = tuple(values["given"])
+            manifest = cls(**values)
+            intact = set(values) == {each.name for each in fields(cls)} and manifest.hash == noted
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ScaleError(
+                f"{place} is no manifest of a run ({error}): name another OUTPUT, or put the manifest back as it was"
+            ) from error
+        if not intact:
+            raise ScaleError(f"{place} was changed since the run was planned: put it back, or name another OUTPUT")
+        return manifest
+
+
+def read_manifest(output: Output) -> Manifest | None:
+    """The manifest of the run that an output holds; None where it has none.
+
+    Raises:
+        ScaleError: it is not as a run writes it.
+        PlaceError: it cannot be read.
+    """
+    try:
+        data = output.manifest.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Manifest.from_json(data, place=str(output.manifest))
+
+
+def pieces_to_bytes(pieces: Sequence[Piece]) -> bytes:
+    """The pieces of a shard as `plan/` holds them, before they are packed; a megabyte for 10,000 pictures."""
+    return json.dumps([piece.to_json() for piece in pieces], separators=(",", ":")).encode()
+
+
+def write_pieces(output: Output, shard: int, data: bytes) -> None:
+    """Writes what `pieces_to_bytes` gave to its file."""
+    output.pieces(shard).write(gzip.compress(data, compresslevel=1, mtime=0))
+
+
+def pieces_from_bytes(data: bytes, *, place: str) -> tuple[Piece, ...]:
+    """From a file that `write_pieces` wrote.
+
+    Raises:
+        ScaleError: it is not as a run writes it.
+    """
+    try:
+        return tuple(Piece.from_json(each) for each in json.loads(gzip.decompress(data)))
+    except (OSError, EOFError, ValueError, TypeError, RecursionError) as error:
+        raise ScaleError(f"{place} is no part of a plan ({error}): begin again with another OUTPUT") from error
+
+
+def read_pieces(output: Output, manifest: Manifest, shard: int) -> tuple[Piece, ...]:
+    """The pieces of a shard.
+
+    Raises:
+        ScaleError: there is no such shard, or its file has gone or is damaged.
+        PlaceError: it cannot be read.
+    """
+    place = output.pieces(shard)
+    if not 0 <= shard < manifest.shards:
+        raise ScaleError(f"{output.root} has {manifest.shards:,} shards, and no number {shard:,}")
+    try:
+        data = place.read()
+    except FileNotFoundError as error:
+        raise ScaleError(f"{place} has gone, so its shard cannot be read: begin again with another OUTPUT") from error
+    return pieces_from_bytes(data, place=str(place))

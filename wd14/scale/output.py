@@ -1,6 +1,7 @@
 """Where everything lies in the output of a run.
 
 manifest.json              what the run is: source, model, parameters, how many shards; written last of the plan
+labels.json                the tags of the model
 plan/00012.json.gz         the pieces of a shard
 shards/00012.parquet       its rows; shards/00012.tar its pictures with captions, where they are asked for
 summaries/00012.npz        its numbers, for tag frequencies, the study and copies
@@ -38,6 +39,16 @@ class Output:
     def success(self) -> Place:
         """Says that everything is complete."""
         return self.root / "_SUCCESS"
+
+    @property
+    def plan(self) -> Place:
+        """The plan of the dataset, where the run has one."""
+        return self.root / "plan.json"
+
+    @property
+    def labels(self) -> Place:
+        """The tags of the model."""
+        return self.root / "labels.json"
 
     def pieces(self, shard: int) -> Place:
         """The pieces of a shard."""

@@ -2,7 +2,56 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from wd14.config import CaptionConfig
+from wd14.errors import (
+    CaptionerError,
+    ConfigError,
+    JobStoppedError,
+    ModelError,
+    PlaceError,
+    RowError,
+    ScaleError,
+    UnreachablePlaceError,
+    UnwritablePlaceError,
+)
+from wd14.patience import waits_watched
+from wd14.places import Place
+from wd14.scale.attempts import Attempts
+from wd14.scale.context import WorkerContext
+from wd14.scale.manifest import read_manifest
+from wd14.scale.marker import Marker
+from wd14.scale.output import Output
+from wd14.scale.parameters import with_files_here
 from wd14.scale.task import Outcome, Task
+from wd14.stop import StopToken
+from wd14.text import printable
+from wd14.threads import limit_cores
+
+#: Seconds before the second attempt at a shard.
+_PAUSE = 0.5
+#: Errors that the next shard would meet too.
+_FATAL = (
+    *(ModelError, ConfigError, RowError, JobStoppedError, ImportError),
+    *(UnwritablePlaceError, UnreachablePlaceError),
+)
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+
+logger = logging.getLogger("wd14")
+
+
+class _FatalError(ScaleError):
+    """No shard can be done."""
 
 
 class Worker:
@@ -12,16 +61,139 @@ class Worker:
     attempt is noted before it begins, so a shard that kills its process counts as well.
 
     Args:
-        task: what is to be done.
+        task: what is to be done. What is wrong with it, the first call answers.
     """
 
     def __init__(self, task: Task) -> None:
-        raise NotImplementedError
+        limit_cores(task.cores)
+        self._task = task
+        self._stop = StopToken()
+        self._lines: dict[str, None] = {}  # in the order in which they were said
+        self._said: set[str] = set()
+        self._broken: Exception | None = None
+        self._temporary: TemporaryDirectory[str] | None = None
+        try:
+            with waits_watched(self._say, self._stop):
+                self._context = self._open()
+        except Exception as error:  # noqa: BLE001 - told by the first call: an actor that raises here says nothing
+            self._broken = error
 
     def __call__(self, shard: int) -> Outcome:
         """Does a shard. Never raises: what went wrong is in the outcome."""
-        raise NotImplementedError
+        try:
+            with waits_watched(self._say, self._stop):
+                outcome = self._do(shard) if self._broken is None else _fatal(shard, self._broken)
+        except Exception as error:  # noqa: BLE001 - it is in the outcome
+            outcome = _fatal(shard, error)
+        lines, self._lines = tuple(self._lines), {}
+        return replace(outcome, lines=lines)
+
+    @property
+    def rows_done(self) -> int:
+        """Rows of the shard under way that are done; from any thread."""
+        return 0 if self._broken is not None else self._context.rows_done
 
     def stop(self, reason: str) -> None:
         """Ends the shard under way, from any thread."""
-        raise NotImplementedError
+        self._stop.request(reason)
+
+    def _open(self) -> WorkerContext:
+        task = self._task
+        output = Output(Place(task.output))
+        manifest = read_manifest(output)
+        if manifest is None or manifest.hash != task.manifest:
+            raise _FatalError(
+                f"{output.manifest} is not the manifest of this run: it was replaced or removed meanwhile"
+            )
+        changed: dict[str, object] = {"cache": False}
+        if manifest.format == "parquet":
+            changed["flatten_transparency"] = False  # no picture is written
+        parameters = with_files_here(task.parameters, self._folder)
+        config = CaptionConfig.from_values(parameters).model_copy(update=changed)
+        context = WorkerContext(output, manifest, task.phase, config, self._stop, self._say)
+        if task.phase == "score":
+            context.captioner()
+        return context
+
+    def _folder(self) -> Path:
+        """A folder that goes with this process."""
+        self._temporary = self._temporary or TemporaryDirectory(prefix="wd14-")
+        return Path(self._temporary.name)
+
+    def _do(self, shard: int) -> Outcome:
+        output, phase = self._context.output, self._task.phase
+        if (marker := self._marker(shard)) is not None:
+            return Outcome(shard, marker)
+        attempts = Attempts(output, self._task.run, shard)
+        while not attempts.is_last_over:
+            attempts.begin()
+            self._context.rows_done = 0
+            started = time.monotonic()
+            try:
+                marker = replace(self._files_of(shard), seconds=round(time.monotonic() - started, 3))
+                output.marker(phase, shard).write(marker.to_bytes())
+            except Exception as error:
+                if _is_fatal(error):
+                    with suppress(OSError, PlaceError):  # where nothing can be written, nothing can be removed
+                        attempts.forget(all_of_them=False)
+                    raise
+                logger.debug("an attempt at shard %d failed", shard, exc_info=True)
+                attempts.failed(_in_words(error))
+                self._stop.wait(_PAUSE)
+            else:
+                attempts.forget(all_of_them=True)
+                return Outcome(shard, marker)
+        attempts.note_reason()
+        return Outcome(shard, set_aside=attempts.reason)
+
+    def _marker(self, shard: int) -> Marker | None:
+        """The marker of a shard that is done."""
+        place = self._context.output.marker(self._task.phase, shard)
+        try:
+            marker = Marker.from_bytes(place.read(), place=str(place))
+        except FileNotFoundError:
+            return None
+        if marker.manifest != self._task.manifest:
+            raise _FatalError(f"{place} belongs to another run: name another OUTPUT")
+        return marker
+
+    def _files_of(self, shard: int) -> Marker:
+        phase = import_module(f"wd14.scale.{'scoring' if self._task.phase == 'score' else 'recaptioning'}")
+        marker: Marker = phase.do(self._context, shard, self._context.manifest)
+        return marker
+
+    def _say(self, line: str) -> None:
+        """Takes a line for the next outcome, once."""
+        line = printable(line)
+        if line not in self._said and len(self._said) < 1000:
+            self._said.add(line)
+            self._lines[line] = None
+
+
+def _fatal(shard: int, error: Exception) -> Outcome:
+    return Outcome(shard, fatal=_in_words(error), exit_code=error.exit_code if isinstance(error, CaptionerError) else 1)
+
+
+def _is_fatal(error: Exception) -> bool:
+    """Whether no other shard can be done either."""
+    if isinstance(error, (*_FATAL, _FatalError)):
+        return True
+    # What cannot be read of a source on this machine comes as a SourceError; this is something that is written.
+    if isinstance(error, OSError) and error.errno in _FORBIDDEN:
+        return True
+    causes = _causes(error)
+    return any(isinstance(each, UnreachablePlaceError) or getattr(each, "errno", None) in _FULL for each in causes)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and _is_fatal(error):
+        place = error.filename or "the output"
+        return printable(f"{place} cannot be written: {error.strerror}. When that is mended, run again: it goes on")
+    return printable(str(error) if isinstance(error, CaptionerError) else f"{type(error).__name__}: {error}")

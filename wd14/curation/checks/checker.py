@@ -55,17 +55,20 @@ class Checker:
                         rows.append(number)
 
     def findings(self) -> list[Finding]:
-        """What the rules found: the gravest first, then in the order of the table, then what most pictures have."""
+        """What the rules found, `in_order`."""
         names = self._gathered.names
-        findings: list[tuple[tuple[int, int, int], Finding]] = []
-        for place, rule in enumerate(self._rules):
-            for hit in self._hits(rule):
-                severity = hit.severity or rule.severity
-                pictures = tuple(names[row] for row in hit.rows)
-                finding = Finding(rule.name, severity, hit.reason, hit.advice or rule.advice, pictures, tuple(hit.rows))
-                findings.append(((SEVERITIES.index(severity), place, -len(pictures)), finding))
-        findings.sort(key=lambda pair: pair[0])
-        return [finding for _, finding in findings]
+        return in_order(
+            Finding(
+                rule.name,
+                hit.severity or rule.severity,
+                hit.reason,
+                hit.advice or rule.advice,
+                tuple(names[row] for row in hit.rows),
+                tuple(hit.rows),
+            )
+            for rule in self._rules
+            for hit in self._hits(rule)
+        )
 
     def _hits(self, rule: Rule) -> Iterator[Hit]:
         if isinstance(rule, RowRule):
@@ -74,3 +77,16 @@ class Checker:
                 yield Hit(reason, rows, severity)
         elif isinstance(rule, SetRule):
             yield from rule.find(self._gathered)
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """The gravest first, then in the order of the table of rules, then what most pictures have."""
+    places = {rule.name: place for place, rule in enumerate(RULES)}
+    return sorted(
+        findings,
+        key=lambda finding: (
+            SEVERITIES.index(finding.severity),
+            places.get(finding.rule, len(places)),
+            -len(finding.pictures),
+        ),
+    )

@@ -1,0 +1,272 @@
+"""`scale` on this machine, as a user calls it: one run, again, killed, changed, in parts, two at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests.integration.conftest import ROOT, Run
+
+#: Pictures of the set, and of a shard.
+PICTURES, ROWS = 240, 6
+MODEL = ("--custom-model", "builtin/colours")
+ROWS_EACH = ("--shard-rows", str(ROWS))
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small pictures, each of its own colour."""
+    folder = tmp_path_factory.mktemp("set")
+    for number in range(PICTURES):
+        below = folder / f"{number % 3}"
+        below.mkdir(exist_ok=True)
+        Image.new("RGB", (40 + number % 7, 30), (number, 255 - number, 40 * (number % 7))).save(
+            below / f"{number:03d}.png"
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a run that nobody disturbs writes."""
+    output = tmp_path_factory.mktemp("whole") / "out"
+    with started(output.parent, pictures, output) as process:
+        assert process.wait(100) == 0, process.stderr
+    return rows_of(output)
+
+
+def rows_of(output: Path) -> dict[str, bytes]:
+    """The bytes of the shards, by their names."""
+    return {path.name: path.read_bytes() for path in sorted((output / "shards").iterdir())}
+
+
+class Started(subprocess.Popen[str]):
+    """A run that goes on beside the test; nothing of it is left behind."""
+
+    def __exit__(self, *problem: object) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        super().__exit__(*problem)  # type: ignore[arg-type]
+
+    def workers(self) -> list[int]:
+        """The processes of its workers."""
+        found = []
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                words = status.read_text().rpartition(")")[2].split()
+                command = status.with_name("cmdline").read_bytes()
+                if int(words[1]) == self.pid and b"spawn_main" in command:
+                    found.append(int(status.parent.name))
+        return found
+
+
+def started(folder: Path, source: Path | str, output: Path | str, *more: str) -> Started:
+    return Started(
+        [sys.executable, "-m", "wd14.cli", "scale", str(source), str(output), *MODEL, *ROWS_EACH, *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
+        start_new_session=True,
+    )
+
+
+def wait_until(there: Callable[[], object], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def wait_for_shards(output: Path, number: int) -> None:
+    """Waits until so many shards are complete."""
+    wait_until(lambda: len(list(output.glob("done/*.json"))) >= number)
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def ended() -> Iterator[list[int]]:
+    """Processes that must be gone at the end of the test."""
+    processes: list[int] = []
+    yield processes
+    assert processes
+    wait_until(lambda: not any(map(is_alive, processes)), 5)
+
+
+def test_every_picture_has_its_row_and_a_second_run_changes_nothing(
+    pictures: Path, whole: dict[str, bytes], cli: Run, tmp_path: Path
+) -> None:
+    done = cli("scale", pictures, "out", *MODEL, *ROWS_EACH)
+    assert done.returncode == 0, done.stderr
+    assert f"{PICTURES:,} pictures in {PICTURES // ROWS} shards" in done.stdout
+    output = tmp_path / "out"
+    assert rows_of(output) == whole
+    ids = [row for name in whole for row in pq.read_table(output / "shards" / name)["id"].to_pylist()]
+    assert sorted(ids) == sorted(path.relative_to(pictures).as_posix() for path in pictures.rglob("*.png"))
+    assert (output / "_SUCCESS").exists()
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
+    again = cli("scale", pictures, "out", *MODEL, *ROWS_EACH)
+    assert again.returncode == 0, again.stderr
+    assert "complete already" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()} == before
+
+
+def test_a_killed_worker_is_replaced(pictures: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with started(tmp_path, pictures, output, "--workers", "2") as run:
+        wait_for_shards(output, 2)
+        os.kill(run.workers()[0], signal.SIGKILL)
+        said, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, said
+    assert "another one takes its place" in said
+    assert rows_of(output) == whole
+
+
+def test_a_killed_driver_takes_its_workers_along_and_the_next_run_goes_on(
+    pictures: Path, whole: dict[str, bytes], tmp_path: Path, ended: list[int]
+) -> None:
+    output = tmp_path / "out"
+    with started(tmp_path, pictures, output, "--workers", "2") as run:
+        wait_for_shards(output, 3)
+        ended += run.workers()
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait(10)
+        wait_until(lambda: not any(map(is_alive, ended)), 5)
+    made = {path.name: path.stat().st_mtime_ns for path in output.glob("done/*.json")}
+    assert len(made) < len(whole)
+    with started(tmp_path, pictures, output) as again:
+        said, _ = again.communicate(timeout=60)
+    assert again.returncode == 0, said
+    assert f"Going on: {len(made)} of {len(whole)} shards are complete." in said
+    assert rows_of(output) == whole
+    assert {name: (output / "done" / name).stat().st_mtime_ns for name in made} == made
+
+
+@pytest.mark.parametrize(("number", "times"), [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 1)])
+def test_ctrl_c_and_sigterm_end_everything_at_once(
+    pictures: Path, tmp_path: Path, ended: list[int], number: signal.Signals, times: int
+) -> None:
+    """They come to every process of the group, as a terminal and Slurm send them."""
+    output = tmp_path / "out"
+    with started(tmp_path, pictures, output, "--workers", "2") as run:
+        wait_for_shards(output, 1)
+        ended += run.workers()
+        for _ in range(times):
+            os.killpg(run.pid, number)
+            time.sleep(0.05)
+        said, _ = run.communicate(timeout=20)
+    assert run.returncode == 130, said
+    assert "Traceback" not in said
+    assert "shards that are complete stay" in said
+    assert not list(output.rglob("*.partial"))
+    assert not list(output.glob("running/*"))
+
+
+def test_another_run_at_work_is_named(pictures: Path, cli: Run, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with started(tmp_path, pictures, output) as run:
+        wait_for_shards(output, 1)
+        os.kill(run.pid, signal.SIGSTOP)
+        second = cli("scale", pictures, "out", *MODEL, *ROWS_EACH)
+        os.kill(run.pid, signal.SIGCONT)
+        said, _ = run.communicate(timeout=60)
+    assert second.returncode == 1, second.stdout
+    assert str(run.pid) in second.stderr
+    assert run.returncode == 0, said
+
+
+def test_what_differs_from_the_run_that_is_there_is_said(pictures: Path, cli: Run, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for number in range(4):
+        Image.new("RGB", (30, 30), (60 * number, 0, 0)).save(few / f"{number}.png")
+    assert cli("scale", few, "out", *MODEL).returncode == 0
+
+    def refused(*words: str | Path) -> str:
+        done = cli("scale", *words)
+        assert done.returncode == 2, done.stdout + done.stderr
+        return done.stderr
+
+    said = refused(few, "out", *MODEL, "--thresh", "0.5")
+    assert "thresh: 0.35 -> 0.5" in said
+    assert "scale out NEW_OUTPUT" in said.replace(f"{tmp_path}/", "")
+    assert "shard-rows: 10000 -> 7" in refused(few, "out", *MODEL, "--shard-rows", "7")
+    assert "format: parquet -> webdataset" in refused(few, "out", *MODEL, "--format", "webdataset")
+    assert "source: " in refused(pictures, "out", *MODEL)
+    assert cli("scale", few, "out", *MODEL, "--device", "cpu").returncode == 0  # how it runs is not what comes out
+    Image.new("RGB", (30, 30), (0, 90, 0)).save(few / "one more.png")
+    assert "the source has changed: 4 files" in refused(few, "out", *MODEL)
+
+
+def test_an_output_that_holds_something_else_is_left_alone(pictures: Path, cli: Run, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "letters.txt").write_text("mine")
+    done = cli("scale", pictures, "other", *MODEL)
+    assert done.returncode == 2
+    assert "letters.txt" in done.stderr
+    assert [path.name for path in other.iterdir()] == ["letters.txt"]
+    inside = cli("scale", pictures, pictures / "out", *MODEL)
+    assert inside.returncode == 2
+    assert "lies in SOURCE" in inside.stderr
+    assert not (pictures / "out").exists()
+
+
+def test_parts_share_the_shards_and_the_last_one_merges(
+    pictures: Path, whole: dict[str, bytes], cli: Run, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    part = ("--shard-count", "2", "--shard-index")
+    with started(tmp_path, pictures, output, *part, "1") as second:  # waits for the plan
+        first = cli("scale", pictures, "out", *MODEL, *ROWS_EACH, *part, "0")
+        said, _ = second.communicate(timeout=60)
+    assert first.returncode == 0, first.stderr
+    assert second.returncode == 0, said
+    assert ("left to other parts" in first.stdout) or ("left to other parts" in said)
+    assert rows_of(output) == whole
+    assert (output / "_SUCCESS").exists()
+    done = [json.loads(path.read_bytes()) for path in sorted(output.glob("done/*.json"))]
+    assert sum(marker["rows"] for marker in done) == PICTURES
+
+
+def test_options_that_do_not_go_together_are_refused(pictures: Path, cli: Run) -> None:
+    for words, named in {
+        ("x",): "OUTPUT is missing",
+        ("x", "y", "--status"): "one place",
+        ("x", "y", "--workers", "0"): "at least 1",
+        ("x", "y", "--shard-index", "0"): "--shard-count",
+        ("x", "y", "--shard-index", "2", "--shard-count", "2"): "from 0 to 1",
+        ("x", "y", "--shard-rows", "many"): "whole number",
+        ("x", "y", "--gpus-per-worker", "1"): "--engine ray",
+        ("x", "y", "--cache"): "unrecognized",
+        (pictures, "y", *MODEL, "--thresh", "0.001"): "0.01",
+    }.items():
+        done = cli("scale", *words)
+        assert done.returncode == 2, done.stdout
+        assert named in done.stderr
+
+
+def test_a_model_that_cannot_be_had_ends_the_run_before_it_begins(pictures: Path, cli: Run, tmp_path: Path) -> None:
+    done = cli("scale", pictures, "out", "--custom-model", "nobody/knows-it")
+    assert done.returncode in (1, 2)
+    assert "nobody/knows-it" in done.stderr
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert cli("scale", pictures, "out", *MODEL, *ROWS_EACH).returncode == 0  # what was begun is no obstacle

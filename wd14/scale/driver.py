@@ -1,0 +1,309 @@
+"""Drives a run: lease, model, plan, the phases, the merge, and on to the hub. Run again = go on.
+
+lease ─▶ model, source ─▶ plan, or the one that is there ─▶ every shard, by an engine
+      ─▶ with a purpose: the study of all shards ─▶ the captions of every shard ─▶ merge ─▶ hub
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from wd14.config import CaptionConfig
+from wd14.errors import ScaleError
+from wd14.messages import closing_lines, opening_lines
+from wd14.patience import waits_watched
+from wd14.places import Place
+from wd14.scale.engines import Engine, Resources
+from wd14.scale.lease import Lease
+from wd14.scale.link import RunLink
+from wd14.scale.manifest import Format, Manifest
+from wd14.scale.merging import MergeResult, is_merged, merge
+from wd14.scale.output import Output, Phase
+from wd14.scale.parameters import given_parameters, read_parameters
+from wd14.scale.phases import Counts, do_shards, forget_lost_shards
+from wd14.scale.preparing import Prepared, Preparing, check_output
+from wd14.scale.standing import Done, count_markers
+from wd14.scale.task import Task
+from wd14.stop import StopToken
+from wd14.text import count, listed, share
+from wd14.threads import BackgroundCall
+from wd14.token_counting import token_counter
+from wd14.types import Log, Progress, TokenCounter
+
+EngineName = Literal["local", "ray"]
+
+#: Shards that are named where several were set aside.
+_NAMED = 20
+
+
+@dataclass(frozen=True)
+class ScaleRequest:
+    """What a user asks for."""
+
+    source: str
+    output: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)  #: typed, or as strings
+    engine: EngineName = "local"
+    resources: Resources = field(default_factory=Resources)
+    format: Format = "parquet"
+    shard_rows: int = 10_000
+    part: tuple[int, int] | None = None  #: (index from 0, how many): this process does every n-th shard
+    push_to_hub: str | None = None  #: owner/name
+    skip_failed: bool = False  #: merge without the shards that failed twice
+
+
+@dataclass(frozen=True)
+class ScaleSummary:
+    """How a run ended."""
+
+    output: str
+    shards: int
+    shards_done: int
+    rows: int
+    failed: int
+    seconds: float
+    merged: MergeResult | None  #: None = other parts have shards left, or it was merged before
+    is_complete: bool
+
+
+def run_scale(
+    request: ScaleRequest,
+    *,
+    say: Log,
+    progress: Callable[[Progress], None] = lambda _: None,
+    stop: StopToken | None = None,
+) -> ScaleSummary:
+    """Does a run, or what is left of it.
+
+    Args:
+        request: what is asked for.
+        say: shows a line to the user.
+        progress: shows where the run stands, twice a second.
+        stop: ends it; what is complete stays, and the next run goes on from there.
+
+    Raises:
+        ConfigError: a parameter is not allowed, or the output holds something else.
+        ScaleError: another run is at work on the output, or shards failed twice.
+        CaptionerError: anything else that ends a run.
+        JobStoppedError: a stop was asked for.
+    """
+    return _Run(request, say, progress, stop or StopToken()).run()
+
+
+class _Run:
+    """One run."""
+
+    def __init__(self, request: ScaleRequest, say: Log, progress: Callable[[Progress], None], stop: StopToken) -> None:
+        self._request = request
+        self._say = say
+        self._stop = StopToken(stop)
+        self._link = RunLink(say, progress, self._stop)
+        self._output = Output(Place(request.output))
+        self._config: CaptionConfig = read_parameters(request.parameters)
+        self._started = time.monotonic()
+        # Tokens sort by time: the newest run's attempts are those that count.
+        self._token = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+
+    def run(self) -> ScaleSummary:
+        with waits_watched(self._link.say, self._stop):
+            return self._run_alone()
+
+    def _run_alone(self) -> ScaleSummary:
+        request, link = self._request, self._link
+        if (repo := request.push_to_hub) is not None:
+            from wd14.scale.push import check_push
+
+            link.wait_for(BackgroundCall(lambda: check_push(repo), "wd14-push"))
+        link.wait_for(BackgroundCall(lambda: check_output(self._output, request.source), "wd14-output"))
+        name = "driver" if request.part is None else f"part-{request.part[0]}"
+        with Lease(self._output, name, link.say, self._stop):
+            try:
+                return self._run()
+            finally:
+                self._stop.request("the run has ended")  # whatever still works for it
+                link.say_waiting()
+
+    def _run(self) -> ScaleSummary:
+        request, link = self._request, self._link
+        preparing = Preparing(self._output, request.source, self._config, request.format, request.shard_rows)
+        first = request.part is None or request.part[0] == 0
+        prepared = preparing.prepare(link, self._stop) if first else preparing.wait_for_plan(link, self._stop)
+        config = self._config = prepared.config
+        counting = BackgroundCall(lambda: token_counter(config, log=link.say, stop=self._stop), "wd14-tokens")
+        manifest = prepared.manifest
+        self._say_opening(prepared)
+        if is_merged(self._output, manifest):
+            link.say(f"{self._output.root} is complete already.")
+            self._push(manifest)
+            return self._summary(manifest, Counts(manifest.shards, manifest.rows, 0, manifest.shards), None)
+        counts = self._do(manifest, "caption" if manifest.kind == "stored" else "score", part=request.part)
+        missing = manifest.shards - counts.shards_done
+        if missing and not self._may_go_on(counts, missing):
+            return self._summary(manifest, counts, None)
+        plan = None
+        if config.studies:
+            plan = self._study(prepared, counting)
+            counts = self._do(manifest, "plan", part=None, without=counts.set_aside)
+            self._may_go_on(counts, len(counts.set_aside))
+        merged = self._merge(prepared, counts, plan, counting)
+        self._push(manifest)
+        return self._summary(manifest, counts, merged)
+
+    def _say_opening(self, prepared: Prepared) -> None:
+        manifest, link = prepared.manifest, self._link
+        about = "about " if manifest.rows is None else ""
+        link.say(
+            f"Dataset: {prepared.source_name}, {about}{count(manifest.expected_rows, 'picture')} in"
+            f" {count(manifest.shards, 'shard')}"
+        )
+        link.say_all(opening_lines(self._config, prepared.model.labels, prepared.model.thresholds, manifest.model))
+
+    def _do(
+        self,
+        manifest: Manifest,
+        phase: Phase,
+        *,
+        part: tuple[int, int] | None,
+        without: Mapping[int, str] | None = None,
+    ) -> Counts:
+        """Does what is left of a phase; of a part, its shards only."""
+        link = self._link
+        tick = link.begin_work("Looking for what is done", "shard")
+
+        def look() -> Done:
+            forget_lost_shards(self._output, manifest, phase, link.say)
+            return count_markers(self._output, manifest, phase, tick)
+
+        done = link.wait_for(BackgroundCall(look, "wd14-markers"))
+        counts = Counts(manifest.shards, manifest.rows, manifest.shard_rows, len(done.shards), done.rows, done.failed)
+        counts.set_aside.update(without or {})
+        index, parts = part or (0, 1)
+        left = [
+            shard
+            for shard in range(index, manifest.shards, parts)
+            if shard not in done.shards and shard not in counts.set_aside
+        ]
+        if done.shards and left:
+            link.say(f"Going on: {share(len(done.shards), manifest.shards, 'shard')} are complete.")
+        if left:
+            task = Task(
+                output=self._output.root.url,
+                manifest=manifest.hash,
+                phase=phase,
+                parameters=given_parameters(self._config, self._output),
+                run=self._token,
+            )
+            do_shards(self._engine(), task, left, counts, link, self._stop, "" if phase != "plan" else "Captions")
+        return counts if part is None else self._all_parts(manifest, phase, counts)
+
+    def _all_parts(self, manifest: Manifest, phase: Phase, own: Counts) -> Counts:
+        """The counts of all parts, once this one has done its shards."""
+        done = self._link.wait_for(
+            BackgroundCall(lambda: count_markers(self._output, manifest, phase, lambda *_: None), "wd14-markers")
+        )
+        return replace(own, shards_done=len(done.shards), rows_done=done.rows, failed=done.failed)
+
+    def _engine(self) -> Engine:
+        if self._request.engine == "ray":
+            from wd14.scale.ray_engine import RayEngine
+
+            return RayEngine(self._request.resources)
+        from wd14.scale.local_engine import LocalEngine
+
+        return LocalEngine(self._request.resources)
+
+    def _may_go_on(self, counts: Counts, missing: int) -> bool:
+        """Whether the run can be merged though shards are missing; says what they wait for.
+
+        Raises:
+            ScaleError: shards failed twice.
+        """
+        aside = counts.set_aside
+        if aside and not self._request.skip_failed:
+            shards = listed([str(shard) for shard in sorted(aside)], _NAMED)
+            reason = next(iter(aside.values()))
+            raise ScaleError(
+                f"{share(len(aside), counts.shards, 'shard')} failed twice and were set aside: {shards}. Reason of the"
+                f" first: {reason}. All others are complete. Run the same command again to try them again, or with"
+                " --skip-failed to go on without them"
+            )
+        if missing > len(aside):
+            index, parts = self._request.part or (0, 1)
+            self._link.say(
+                f"Part {index} of {parts} is done. {share(missing, counts.shards, 'shard')} are left to other parts:"
+                " the one that ends last merges."
+            )
+            return False
+        return True
+
+    def _study(self, prepared: Prepared, counting: BackgroundCall[TokenCounter | None]) -> Any:
+        from wd14.scale.studying import make_dataset_plan
+
+        link, manifest = self._link, prepared.manifest
+        tokens = link.wait_for(counting)
+        tick = link.begin_work("Study", "shard")
+        making = BackgroundCall(
+            lambda: make_dataset_plan(self._output, manifest, self._config, prepared.model, tokens, link.say, tick),
+            "wd14-study",
+        )
+        plan = link.wait_for(making)
+        link.end()
+        return plan
+
+    def _merge(
+        self, prepared: Prepared, counts: Counts, plan: Any, counting: BackgroundCall[TokenCounter | None]
+    ) -> MergeResult:
+        link, request = self._link, self._request
+        tokens = link.wait_for(counting)
+        tick = link.begin_work("Merge", "shard")
+        merging = BackgroundCall(
+            lambda: merge(
+                self._output,
+                prepared.manifest,
+                self._config,
+                prepared.model.labels,
+                published=prepared.model.thresholds,
+                tokens=tokens,
+                plan=plan,
+                set_aside=counts.set_aside,
+                skip_failed=request.skip_failed,
+                say=link.say,
+                tick=tick,
+                stop=self._stop,
+            ),
+            "wd14-merge",
+        )
+        result = link.wait_for(merging)
+        link.end()
+        link.say_all(closing_lines(result.summary))
+        return result
+
+    def _push(self, manifest: Manifest) -> None:
+        if self._request.push_to_hub is None:
+            return
+        from wd14.scale.push import push
+
+        link, repo = self._link, self._request.push_to_hub
+        tick = link.begin_work("Upload", "file")
+        sending = BackgroundCall(
+            lambda: push(self._output, manifest, repo, say=link.say, tick=tick, stop=self._stop), "wd14-push"
+        )
+        link.wait_for(sending)
+        link.end()
+
+    def _summary(self, manifest: Manifest, counts: Counts, merged: MergeResult | None) -> ScaleSummary:
+        return ScaleSummary(
+            output=str(self._output.root),
+            shards=manifest.shards,
+            shards_done=counts.shards_done,
+            rows=counts.rows_done,
+            failed=counts.failed,
+            seconds=time.monotonic() - self._started,
+            merged=merged,
+            is_complete=merged is not None or counts.shards_done == manifest.shards,
+        )

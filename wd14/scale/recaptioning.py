@@ -1,0 +1,238 @@
+"""The phases `caption` and `plan`: the captions of a shard made again from its stored scores. No picture is looked at.
+
+    caption   a shard of an earlier run becomes one of this run
+    plan      a shard of this run is written again in its place, with the plan of the dataset
+
+Memory does not depend on the shard's size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from wd14.caption.captioner import Captioner
+from wd14.data.pieces import Piece
+from wd14.errors import RowError, ScaleError, ScoringError, SourceChangedError, SourceError
+from wd14.places import Place
+from wd14.scale.archive_pictures import ArchivePictures
+from wd14.scale.context import WorkerContext
+from wd14.scale.manifest import Manifest, read_manifest, read_pieces
+from wd14.scale.marker import Marker
+from wd14.scale.output import Output, shard_of
+from wd14.scale.shard_file import RowRecord, ShardFile
+from wd14.scale.shard_output import ShardOutput
+from wd14.scale.summary import SummaryWriter
+from wd14.types import Edit, Status
+
+#: Bytes that are hashed at once.
+_STEP = 1 << 20
+#: Rows between two looks at whether a stop was asked for.
+_LOOK = 256
+_WITHOUT_REASON = "it was rejected before it was scored: begin again from the pictures"
+_WITHOUT_PICTURE = "it was rejected before, so its picture is not in the archive: begin again from the pictures"
+
+
+def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
+    """Writes a shard's files with captions made anew; the marker is not written yet.
+
+    Rows that failed stay failed. What a person's edits reject is decided anew.
+
+    Raises:
+        SourceError: the stored shard has gone, has changed or is damaged.
+        ScaleError: the run's own shard is.
+        RowError: a row failed, and the run is to stop then.
+        OSError: the output cannot be written.
+        JobStoppedError: a stop was asked for.
+    """
+    if context.phase == "plan":
+        return _plan(context, shard, manifest)
+    return _caption(context, shard, manifest)
+
+
+def _caption(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
+    (piece,) = read_pieces(context.output, manifest, shard)
+    source = Output(Place(manifest.source))
+    before = read_marker(source, piece)
+    labels = context.model.labels
+    summary = SummaryWriter(labels, manifest.study_every, shard * manifest.shard_rows)
+    captioner = context.captioner()
+    with ExitStack() as stack:
+        path = stack.enter_context(_here(source.root / piece.file, piece, context))
+        rows = stack.enter_context(_shard_file(path, context, before))
+        pictures = None
+        if manifest.format == "webdataset":
+            place = source.archive(before.shard)
+            pictures = ArchivePictures(stack.enter_context(_opened(place)), place)
+        files = stack.enter_context(ShardOutput(context.output, manifest, shard, labels))
+        writer = _Rows(context, captioner, files, pictures, summary)
+        writer.write_all(rows)
+        marker = files.finish()
+    context.output.summary(shard).write(summary.to_bytes())
+    return replace(marker, reasons=_reasons(before, marker))
+
+
+def _plan(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
+    output, place = context.output, context.output.marker("score", shard)
+    try:
+        before = Marker.from_bytes(place.read(), place=str(place))
+    except FileNotFoundError as error:
+        raise ScaleError(f"{place} has gone: run the same command again") from error
+    captioner = context.captioner(context.curation)
+    with ExitStack() as stack:
+        rows = stack.enter_context(_shard_file(output.rows(shard), context, before))
+        pictures = None
+        if manifest.format == "webdataset":
+            archive = output.archive(shard)
+            pictures = ArchivePictures(stack.enter_context(_opened(archive)), archive)
+        files = stack.enter_context(ShardOutput(output, manifest, shard, context.model.labels))
+        writer = _Rows(context, captioner, files, pictures)
+        writer.write_all(rows)
+        marker = files.finish(device=before.device)
+    return replace(marker, reasons=_reasons(before, marker))
+
+
+def read_marker(source: Output, piece: Piece) -> Marker:
+    """The marker of a stored shard.
+
+    Raises:
+        SourceError: it has gone, or is another run's.
+    """
+    manifest = read_manifest(source)
+    if manifest is None:
+        raise SourceError(f"{source.manifest} has gone: put it back, or begin again from the pictures")
+    place = source.marker("score", shard_of(piece.file.rpartition("/")[2]))
+    try:
+        marker = Marker.from_bytes(place.read(), place=str(place))
+    except FileNotFoundError as error:
+        raise SourceError(f"{place} has gone: run the command that made {source.root} again") from error
+    if marker.manifest != manifest.hash:
+        raise SourceError(f"{place} belongs to another run than the manifest.json beside it")
+    return marker
+
+
+@contextmanager
+def _here(place: Place, piece: Piece, context: WorkerContext) -> Iterator[Place]:
+    """A stored shard on this machine, whose sha256 is the one that it had when the run was planned."""
+    with ExitStack() as stack:
+        here = place
+        try:
+            if not place.is_local:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wd14-"))
+                here = Place(Path(folder) / place.name)
+                place.download(here.local)
+            digest = hashlib.sha256()
+            with here.open() as file:
+                while data := file.read(_STEP):
+                    context.stop.check()
+                    digest.update(data)
+        except OSError as error:
+            raise SourceError(f"{place} cannot be read: {error.strerror or error}") from error
+        if digest.hexdigest() != piece.stamp:
+            raise SourceChangedError(
+                f"{place} has changed since the run was planned, or is damaged: its sha256 is"
+                f" {digest.hexdigest()[:16]}…, not {piece.stamp[:16]}…. Put it back, or begin again with another OUTPUT"
+            )
+        yield here
+
+
+def _shard_file(place: Place, context: WorkerContext, before: Marker) -> ShardFile:
+    """The rows of the shard that a marker tells of.
+
+    Raises:
+        ScaleError: it has gone, is damaged or is another run's.
+    """
+    try:
+        file = ShardFile(place, context.model.labels)
+    except FileNotFoundError as error:
+        raise ScaleError(f"{place} has gone: remove the marker of its shard, and run again") from error
+    if (file.manifest, file.shard, file.rows) != (before.manifest, before.shard, before.rows):
+        file.__exit__(None, None, None)
+        raise ScaleError(
+            f"{place} is not the shard that its marker tells of: it is shard {file.shard} of run {file.manifest[:12]},"
+            f" with {file.rows:,} rows, not shard {before.shard} of run {before.manifest[:12]}, with {before.rows:,}"
+        )
+    return file
+
+
+@contextmanager
+def _opened(place: Place) -> Iterator[BinaryIO]:
+    try:
+        file = place.open()
+    except OSError as error:
+        raise SourceError(f"{place} cannot be read: {error.strerror or error}") from error
+    with file:
+        yield file
+
+
+def _reasons(before: Marker, marker: Marker) -> dict[str, int]:
+    """The failures by their kind; shards do not keep the kind of each, but they have failed before."""
+    if marker.failed == before.failed:
+        return dict(before.reasons)
+    return {"failed": marker.failed} if marker.failed else {}
+
+
+@dataclass
+class _Rows:
+    """Makes the rows of a shard anew.
+
+    Attributes:
+        summary: where it is to be made anew; None in the phase `plan`, in which it stays.
+    """
+
+    context: WorkerContext
+    captioner: Captioner
+    files: ShardOutput
+    pictures: ArchivePictures | None
+    summary: SummaryWriter | None = None
+
+    def write_all(self, rows: ShardFile) -> None:
+        """Writes all rows."""
+        edits = self.context.edits.all
+        for position, record in enumerate(rows):
+            if position % _LOOK == 0:
+                self.context.stop.check()
+            digest = bytes.fromhex(record.sha256)
+            own = None if edits is None else edits.of(digest)
+            if own is not None and own.rejected:
+                self._write_without(record, Status.REJECTED, digest)
+            else:
+                self._write(position, record, digest, () if own is None else own.edits)
+
+    def _write(self, position: int, record: RowRecord, digest: bytes, edits: Sequence[Edit]) -> None:
+        try:
+            self._write_captioned(position, record, digest, edits)
+        except RowError as error:
+            if self.context.config.on_error == "stop":
+                raise type(error)(f"{record.id}: {error}") from error
+            self._write_without(record, Status.FAILED, digest, str(error), error.kind)
+
+    def _write_captioned(self, position: int, record: RowRecord, digest: bytes, edits: Sequence[Edit]) -> None:
+        if record.scores is None:
+            raise ScoringError(record.reason or _WITHOUT_REASON)
+        scores = record.dense(len(self.context.model.labels))
+        made = self.captioner(scores, record.existing, edits)
+        picture = None
+        if self.pictures is not None and (picture := self.pictures.picture(position)) is None:
+            raise ScoringError(_WITHOUT_PICTURE)
+        is_new = self.summary is not None
+        if self.summary is not None:
+            self.summary.add(self.captioner.kept(scores), scores, name=record.id, digest=digest)
+        status = Status.FROM_SCORES if is_new else Status(record.status)
+        tags = tuple(tag for tag, _ in made.tags)
+        new = replace(record, status=status.value, caption=made.text, tags=tags, reason=None)
+        too_long = made.tokens is not None and made.tokens > self.context.config.max_tokens
+        self.files.add(new, picture=picture, too_long=too_long, is_edited=any(made.applied))
+
+    def _write_without(
+        self, record: RowRecord, status: Status, digest: bytes, reason: str | None = None, kind: str = ""
+    ) -> None:
+        """Writes a row that has no caption."""
+        if self.summary is not None:
+            self.summary.skip(digest)
+        self.files.add(replace(record, status=status.value, caption=None, tags=None, reason=reason), kind=kind)
