@@ -23,13 +23,13 @@ from benchmarks.bench_pipeline import Options
 from benchmarks.measure import Table, fresh, last_json, run_child
 from wd14.config import CaptionConfig
 from wd14.data.cutting import Listing, grouped
-from wd14.data.pieces import Piece
+from wd14.data.pieces import Kind, Piece
 from wd14.model.files.find import ModelFiles
 from wd14.places import FoundAt, Place
 from wd14.scale.manifest import Manifest, read_manifest
 from wd14.scale.marker import Marker
 from wd14.scale.merging import merge
-from wd14.scale.output import Output, number
+from wd14.scale.output import Output
 from wd14.scale.planning import describe, look_over, plan_run
 from wd14.scale.shard_check import choose
 from wd14.scale.shard_file import RowRecord
@@ -206,7 +206,7 @@ def _run(step: str, rows: int, folder: Path) -> None:
     config = CaptionConfig.from_values({"generation_model": "made/up"})
     output = Output(Place(folder))
     if step.startswith("plan-"):
-        kind = "pictures" if step == "plan-pictures" else "tar"
+        kind: Kind = "pictures" if step == "plan-pictures" else "tar"
         fresh(folder)
         listing = MadeUp(Place("/made-up"), "made-up", kind, rows=rows)
         listed = look_over(listing, lambda _: None)
@@ -242,9 +242,7 @@ def _main() -> None:
 
 def size_of(folder: Path) -> int:
     """Bytes that the files of a folder take on the disk; holes take none."""
-    return sum(
-        512 * os.lstat(os.path.join(place, name)).st_blocks for place, _, names in os.walk(folder) for name in names
-    )  # noqa: PTH118
+    return sum(512 * path.lstat().st_blocks for path in folder.rglob("*"))
 
 
 if __name__ == "__main__":

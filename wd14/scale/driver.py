@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -33,7 +34,7 @@ from wd14.stop import StopToken
 from wd14.text import count, listed, share
 from wd14.threads import BackgroundCall
 from wd14.token_counting import token_counter
-from wd14.types import Log, Progress, TokenCounter
+from wd14.types import Log, Progress, Summary, TokenCounter
 
 EngineName = Literal["local", "ray"]
 
@@ -106,6 +107,7 @@ class _Run:
         self._output = Output(Place(request.output))
         self._config: CaptionConfig = read_parameters(request.parameters)
         self._started = time.monotonic()
+        self._is_first_start = True  # nothing of the run was there before
         # Tokens sort by time: the newest run's attempts are those that count.
         self._token = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
@@ -121,16 +123,33 @@ class _Run:
             link.wait_for(BackgroundCall(lambda: check_push(repo), "wd14-push"))
         link.wait_for(BackgroundCall(lambda: check_output(self._output, request.source), "wd14-output"))
         name = "driver" if request.part is None else f"part-{request.part[0]}"
-        with Lease(self._output, name, link.say, self._stop):
-            try:
-                return self._run()
-            finally:
-                self._stop.request("the run has ended")  # whatever still works for it
-                link.say_waiting()
+        try:
+            with Lease(self._output, name, link.say, self._stop):
+                try:
+                    return self._run()
+                finally:
+                    self._stop.request("the run has ended")  # whatever still works for it
+                    link.say_waiting()
+        finally:
+            self._leave_no_empty_folder()
+
+    def _leave_no_empty_folder(self) -> None:
+        """Removes what is empty of an output in which nothing was planned."""
+        root = self._output.root
+        for folder in (root / "running", root) if root.is_local else ():
+            with suppress(OSError):
+                folder.local.rmdir()
 
     def _run(self) -> ScaleSummary:
         request, link = self._request, self._link
-        preparing = Preparing(self._output, request.source, self._config, request.format, request.shard_rows)
+        preparing = Preparing(
+            self._output,
+            request.source,
+            self._config,
+            request.format,
+            request.shard_rows,
+            compares=not request.skip_failed,
+        )
         first = request.part is None or request.part[0] == 0
         prepared = preparing.prepare(link, self._stop) if first else preparing.wait_for_plan(link, self._stop)
         config = self._config = prepared.config
@@ -161,7 +180,8 @@ class _Run:
             f"Dataset: {prepared.source_name}, {about}{count(manifest.expected_rows, 'picture')} in"
             f" {count(manifest.shards, 'shard')}"
         )
-        link.say_all(opening_lines(self._config, prepared.model.labels, prepared.model.thresholds, manifest.model))
+        model, runs = prepared.model, manifest.kind != "stored"
+        link.say_all(opening_lines(self._config, model.labels, model.thresholds, manifest.model, runs=runs))
 
     def _do(
         self,
@@ -188,6 +208,8 @@ class _Run:
             for shard in range(index, manifest.shards, parts)
             if shard not in done.shards and shard not in counts.set_aside
         ]
+        if done.shards:
+            self._is_first_start = False
         if done.shards and left:
             link.say(f"Going on: {share(len(done.shards), manifest.shards, 'shard')} are complete.")
         if left:
@@ -280,8 +302,17 @@ class _Run:
         )
         result = link.wait_for(merging)
         link.end()
-        link.say_all(closing_lines(result.summary))
+        self._say_closing(result.summary)
         return result
+
+    def _say_closing(self, summary: Summary) -> None:
+        """What came of the run; the first few failures, of which there may be any number."""
+        for name, reason in summary.failures[:_NAMED]:
+            self._link.say(f"Failed: {name}: {reason}")
+        if (more := summary.failed - len(summary.failures[:_NAMED])) > 0:
+            self._link.say(f"Failed: {more:,} more")
+        seconds = time.monotonic() - self._started if self._is_first_start else summary.seconds
+        self._link.say_all(closing_lines(replace(summary, seconds=seconds), "named in its shard"))
 
     def _push(self, manifest: Manifest) -> None:
         if self._request.push_to_hub is None:
