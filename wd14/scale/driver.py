@@ -37,6 +37,8 @@ from wd14.threads import BackgroundCall
 from wd14.token_counting import token_counter
 from wd14.types import Log, Progress, Summary, TokenCounter
 
+__all__ = ["ScaleRequest", "ScaleSummary", "run_scale"]
+
 #: Shards that are named where several were set aside.
 _NAMED = 20
 
