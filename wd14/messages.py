@@ -98,13 +98,18 @@ def thresholds_in_words(config: CaptionConfig, labels: Labels, published: Mappin
     return ", ".join(f"{category} {_threshold(value)}" for category, value in found.items())
 
 
-def closing_lines(summary: Summary) -> Iterator[str]:
-    """How many pictures were captioned, and what a person wants to know of the captions."""
+def closing_lines(summary: Summary, named_in: str = "named above") -> Iterator[str]:
+    """How many pictures were captioned, and what a person wants to know of the captions.
+
+    Args:
+        summary: of the job.
+        named_in: where a person finds the pictures that failed.
+    """
     words = f"Captioned {share(summary.succeeded, summary.total, 'picture')} in {duration(summary.seconds)}"
     if summary.from_scores:
         words += f" ({summary.from_scores:,} from stored scores)"
     words += f"; {summary.rejected:,} rejected by the edits" if summary.rejected else ""
-    yield words + (f"; {summary.failed:,} failed, each is named above." if summary.failed else ".")
+    yield words + (f"; {summary.failed:,} failed, each is {named_in}." if summary.failed else ".")
     if summary.frequent_tags:
         listed = ", ".join(f"{tag} {number:,}" for tag, number in summary.frequent_tags)
         yield f"Most frequent tags: {listed}"

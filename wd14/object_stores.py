@@ -14,6 +14,8 @@ from wd14.place_errors import has_secret, is_missing, place_error, shared_scheme
 
 #: What to install, by scheme.
 _PACKAGES = {"s3": '"wd14-captioner[scale]"', "gs": "gcsfs", "az": "adlfs", "hf": "huggingface_hub"}
+#: Names in a page of a listing; S3 gives no more.
+_PAGE = 1000
 #: Of a request to S3: those above it try again, and say so.
 _TRIES = 2
 
@@ -140,7 +142,7 @@ def _walk(url: str, system: Any, path: str, below: str) -> Iterator[FoundAt]:
 
 def _s3_pages(url: str, system: Any, prefix: str, *, delimiter: str) -> Iterator[FoundAt]:
     bucket, key, _ = system.split_path(prefix)
-    asked = {"Bucket": bucket, "Prefix": key if key != "/" else "", "Delimiter": delimiter}
+    asked = {"Bucket": bucket, "Prefix": key if key != "/" else "", "Delimiter": delimiter, "MaxKeys": _PAGE}
     page: dict[str, Any] = {"NextContinuationToken": None}
     while "NextContinuationToken" in page:
         token = page["NextContinuationToken"]

@@ -18,6 +18,7 @@ from wd14.data.reader import OpenedLayout, Source, confinement_of, name_of, open
 from wd14.data.sources.base import Layout, PieceReader, RawRow
 from wd14.data.sources.chosen_columns import ChosenColumns
 from wd14.data.sources.confinement import Confinement
+from wd14.data.sources.huggingface import HubId
 from wd14.data.sources.image_folder import PictureReader
 from wd14.data.sources.metadata import MetadataReader
 from wd14.data.sources.tables import TableReader
@@ -26,6 +27,7 @@ from wd14.data.sources.webdataset import TarReader
 from wd14.data.sources.zip_files import ZipFiles
 from wd14.errors import SourceChangedError, SourceError
 from wd14.places import FoundAt, Place
+from wd14.regular_files import mode_of
 from wd14.stop import StopToken
 from wd14.text import printable
 from wd14.types import Log
@@ -68,37 +70,53 @@ def list_source(source: str, config: CaptionConfig, *, log: Log) -> Listing:
         EmptySourceError: it holds no picture.
         SourceError: it cannot be read.
     """
+    if is_remote(source):
+        from wd14.data.remote import list_remote
+
+        return list_remote(source, config, log=log)
     opened = open_layout(source, config, log=log)
-    files = opened.confinement
-    kind = "rows" if isinstance(files, ZipFiles) else opened.layout.kind
-    return _LocalListing(Place(source), opened.name, kind, opened.columns.to_json(), opened=opened)
+    kind = "rows" if isinstance(opened.confinement, ZipFiles) else opened.layout.kind
+    return LayoutListing(Place(source), opened.name, kind, opened.columns.to_json(), opened=opened)
+
+
+def is_remote(source: str) -> bool:
+    """Whether a source is on a store, or a dataset of the hub that no file or folder hides."""
+    return "://" in source or (HubId.parse(source) is not None and not mode_of(Path(source)))
 
 
 @dataclass(frozen=True)
-class _LocalListing(Listing):
-    """A source on this machine, or on a disk that machines share."""
+class LayoutListing(Listing):
+    """A source that was looked over: on this machine, or on a disk that machines share."""
 
     opened: OpenedLayout = field(kw_only=True)
 
     @property
-    def _root(self) -> str:
-        """The folder that paths start from."""
+    def is_file(self) -> bool:
+        """Whether the source is one file."""
+        return not self.place.local.is_dir()
+
+    def state(self, relative: str) -> tuple[int, str]:
+        """The size and the stamp of a file; no stamp where there is none, or something else."""
         place = self.place.local
-        return str(place if place.is_dir() else place.parent)
+        return _state(f"{place.parent if self.is_file else place}/{relative}")
 
     def files(self) -> Iterator[FoundAt]:
         archives = self.opened.confinement
         layout, splits = self.opened.layout, self.opened.splits
         for relative in archives.archives if isinstance(archives, ZipFiles) else layout.files(splits):
-            yield FoundAt(encodable(relative), *_state(f"{self._root}/{relative}"))
+            yield FoundAt(encodable(relative), *self.state(relative))
 
     def shards(self, config: CaptionConfig, rows: int) -> Iterator[tuple[Piece, ...]]:  # noqa: ARG002
-        return grouped(self._whole(rows) if self.kind == "rows" else self._pieces(rows), rows)
+        return grouped(self._whole(rows) if self.kind == "rows" else self._stamped(self.cut(rows)), rows)
 
-    def _pieces(self, rows: int) -> Iterator[Piece]:
-        root, is_file, state = self._root, not self.place.local.is_dir(), lru_cache(maxsize=1)(_state)
-        for piece in self.opened.layout.cut(self.opened.splits, rows):
-            size, stamp = state(f"{root}/{piece.file}")
+    def cut(self, rows: int) -> Iterator[Piece]:
+        """The pieces, without what tells that their files have changed."""
+        return self.opened.layout.cut(self.opened.splits, rows)
+
+    def _stamped(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        is_file, state = self.is_file, lru_cache(maxsize=1)(self.state)
+        for piece in pieces:
+            size, stamp = state(piece.file)
             yield replace(piece, file="" if is_file else piece.file, size=size, stamp=stamp)
 
     def _whole(self, rows: int) -> Iterator[Piece]:
@@ -135,7 +153,7 @@ def open_shard(
     *,
     columns: Mapping[str, Any] | None = None,
     log: Log,
-    stop: StopToken,  # noqa: ARG001
+    stop: StopToken,
 ) -> Source:
     """The rows of one shard, as a source that is to be closed; `InputRow.index` counts from 0 in it.
 
@@ -154,6 +172,10 @@ def open_shard(
         SourceChangedError: a file has gone or changed since the source was listed.
         SourceError: it cannot be read.
     """
+    if not place.is_local:
+        from wd14.data.remote import open_remote_shard
+
+        return open_remote_shard(place, kind, pieces, config, columns=columns, log=log, stop=stop)
     return open_pieces(place, kind, pieces, config, columns=columns, log=log)
 
 
@@ -165,6 +187,7 @@ def open_pieces(
     *,
     columns: Mapping[str, Any] | None = None,
     log: Log,
+    files: Confinement | None = None,
     on_close: Callable[[], None] = lambda: None,
 ) -> Source:
     """As `open_shard`, of a source on this machine.
@@ -176,6 +199,7 @@ def open_pieces(
         config: as for `open_shard`.
         columns: as for `open_shard`.
         log: as for `open_shard`.
+        files: what of it may be opened; None = as its folder says.
         on_close: is called when the source is closed.
     """
     path = place.local
@@ -184,12 +208,13 @@ def open_pieces(
         layout: Layout = _Stretches(opened, pieces, path)
         confinement, name, chosen = opened.confinement, opened.name, opened.columns
     else:
-        confinement = confinement_of(path, config)
+        confinement = files or confinement_of(path, config)
         name = name_of(path, confinement)
         chosen = open_layout(path, config, log=_ignore).columns if columns is None else ChosenColumns.from_json(columns)
         layout = _Pieces(_reader(kind, confinement, path, chosen), pieces, path)
     maker = row_maker(name, config, chosen, confinement, log)
-    return Source(name, layout, ("",), maker, chosen.needed, may_be_empty=True, on_close=on_close)
+    fetchers = confinement.fetchers if confinement is not None else 0
+    return Source(name, layout, ("",), maker, chosen.needed, may_be_empty=True, fetchers=fetchers, on_close=on_close)
 
 
 def _ignore(line: str) -> None:
@@ -240,7 +265,7 @@ class _Stretches(Layout):
     def __init__(self, opened: OpenedLayout, pieces: Sequence[Piece], path: Path) -> None:
         self._opened = opened
         self._pieces = pieces
-        self._listing = _LocalListing(Place(path), opened.name, "rows", opened=opened)
+        self._listing = LayoutListing(Place(path), opened.name, "rows", opened=opened)
         self.splits = {"": sum(piece.end - piece.begin for piece in pieces)}
 
     def rows(self, splits: Collection[str], columns: Collection[str]) -> Iterator[RawRow]:  # noqa: ARG002

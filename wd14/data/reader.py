@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Generator, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -24,10 +24,21 @@ from wd14.data.sources.values import first_line
 from wd14.data.sources.walk import METADATA_NAMES, TABLE_EXTENSIONS, ZIP_EXTENSION, Survey, is_archive, survey
 from wd14.data.sources.webdataset import WebDataset
 from wd14.data.sources.zip_files import ZipFiles
-from wd14.errors import EmptySourceError, SourceError, SourceNotFoundError, UnreadableImageError
+from wd14.errors import (
+    EmptySourceError,
+    JobStoppedError,
+    PlaceError,
+    SourceError,
+    SourceNotFoundError,
+    UnreadableImageError,
+)
 from wd14.images.formats import extension, is_picture
 from wd14.text import count, printable
+from wd14.threads import OrderedMap
 from wd14.types import InputRow, Log
+
+#: Bytes of pictures that are fetched ahead; one more for each that fetches.
+_MOST_AHEAD = 256 << 20
 
 
 class Source:
@@ -53,6 +64,7 @@ class Source:
         needed_columns: Collection[str],
         *,
         may_be_empty: bool = False,
+        fetchers: int = 0,
         on_close: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
@@ -64,6 +76,7 @@ class Source:
         self._maker = maker
         self._needed_columns = needed_columns
         self._may_be_empty = may_be_empty
+        self._fetchers = fetchers
         self._on_close = on_close
         self._closed = threading.Event()
         self._iterations: list[Generator[InputRow, None, None]] = []
@@ -74,18 +87,40 @@ class Source:
         return rows
 
     def _rows(self) -> Generator[InputRow, None, None]:
-        index = -1
-        for index, raw in enumerate(self._layout.rows(self._splits, self._needed_columns)):
-            if self._closed.is_set():
-                return
-            yield self._make(index, raw)
-        if index < 0 and not self._may_be_empty:
+        raws = enumerate(self._layout.rows(self._splits, self._needed_columns))
+        is_empty = True
+        with closing(self._made_ahead(raws) if self._fetchers else (self._make(raw) for raw in raws)) as rows:
+            for row in rows:
+                if self._closed.is_set():
+                    return
+                is_empty = False
+                yield row
+        if is_empty and not self._may_be_empty:
             raise EmptySourceError(f"{self.name} holds no row")
 
-    def _make(self, index: int, raw: RawRow) -> InputRow:
+    def _made_ahead(self, raws: Iterable[tuple[int, RawRow]]) -> Generator[InputRow, None, None]:
+        """The rows, their pictures fetched by threads."""
+        rows = OrderedMap(
+            self._make,
+            raws,
+            workers=self._fetchers,
+            window=2 * self._fetchers,
+            name="wd14-rows",
+            weigh=_held,
+            most_bytes=_MOST_AHEAD,
+        )
+        try:
+            yield from rows
+        finally:
+            rows.close()
+
+    def _make(self, numbered: tuple[int, RawRow]) -> InputRow:
         """The InputRow; whatever a row holds, it fails at most itself."""
+        index, raw = numbered
         try:
             return self._maker.make(index, raw)
+        except (SourceError, PlaceError, JobStoppedError):  # the source has gone, and the row is not to blame
+            raise
         except MemoryError:
             problem = "there is not enough memory for it"
         except Exception as error:  # noqa: BLE001 - see above
@@ -170,21 +205,40 @@ def open_layout(source: str | Path, config: CaptionConfig, *, log: Log) -> Opene
         path = Path(source).expanduser()
     except RuntimeError as error:
         raise SourceNotFoundError(f"{printable(str(source))} was not found: there is no user of that name") from error
-    confinement: Confinement | None = None
-    layout: Layout
     if not _exists(path):
         name, layout = _open_hub_dataset(str(source), path, log)
-    else:
-        is_folder = path.is_dir()
-        confinement = confinement_of(path, config)
-        name = name_of(path, confinement)
-        try:
-            layout = _open_folder(confinement, config, log) if is_folder else _open_file(path.name, confinement, log)
-        except OSError as error:
-            raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
+        return _opened(str(source), name, layout, None, config, log)
+    files = confinement_of(path, config)
+    name = name_of(path, files)
+    return look_over(str(path), name, files, config, file=None if path.is_dir() else path.name, log=log)
+
+
+def look_over(
+    source: str, name: str, files: Confinement, config: CaptionConfig, *, file: str | None, log: Log
+) -> OpenedLayout:
+    """As `open_layout`, of files wherever they are.
+
+    Args:
+        source: what a person calls their place.
+        name: see `Source`.
+        files: the folder.
+        config: see `open_source`.
+        file: the one file of the folder that is meant; None = all.
+        log: see `open_source`.
+    """
+    try:
+        layout = _open_folder(files, config, log) if file is None else _open_file(file, files, log)
+    except OSError as error:
+        raise SourceError(f"{printable(source)} cannot be read: {error.strerror or error}") from error
+    return _opened(source, name, layout, files, config, log)
+
+
+def _opened(
+    source: str, name: str, layout: Layout, confinement: Confinement | None, config: CaptionConfig, log: Log
+) -> OpenedLayout:
     splits = choose_splits(layout.splits, config.split)
     if layout.row_count(splits) == 0:
-        raise EmptySourceError(f"{printable(str(source))} holds no row in its split {some(splits)}")
+        raise EmptySourceError(f"{printable(source)} holds no row in its split {some(splits)}")
     _log_splits(layout, splits, config, log)
     columns = choose_columns(layout, config, log)
     return OpenedLayout(name, layout, splits, columns, layout.confinement or confinement, log)
@@ -217,6 +271,11 @@ def row_maker(
         in_place=config.in_place,
         concepts=None if config.trainer == "none" else ConceptFolders(name, log),
     )
+
+
+def _held(row: tuple[int, RawRow] | InputRow) -> int:
+    """Bytes of the picture that a row holds."""
+    return len(row.data or b"") if isinstance(row, InputRow) else 0
 
 
 def _ignore(line: str) -> None:
@@ -253,9 +312,11 @@ def _open_folder(confinement: Confinement, config: CaptionConfig, log: Log) -> L
     found = survey(confinement, log)
     if found.metadata:
         if all(file.endswith(".parquet") for file in found.metadata):
+            confinement.outline(found.metadata)
             return metadata_tables(root, found.metadata)
         return MetadataFolder(confinement, found.metadata, log)
     if found.tables:
+        confinement.outline(found.tables)
         tables = table_folder(root, found.tables)
         if not found.pictures or any(column.name == config.image_field for column in tables.columns):
             return tables
@@ -265,11 +326,13 @@ def _open_folder(confinement: Confinement, config: CaptionConfig, log: Log) -> L
     if found.archives:
         if found.zips:
             _log_left_out(found.zips, "archive", log)
+        confinement.outline(found.archives)
         return WebDataset(root, found.archives)
     if found.zips:
+        confinement.outline(found.zips)
         return _open_zips(root, found.zips, log)
     others = found.describe_others()
-    raise EmptySourceError(f"{root} holds no picture" + (f", only {others}" if others else ""))
+    raise EmptySourceError(f"{confinement} holds no picture" + (f", only {others}" if others else ""))
 
 
 def _pictures(confinement: Confinement, found: Survey, log: Log) -> ImageFolder:
@@ -303,8 +366,9 @@ def _log_left_out(files: list[str], noun: str, log: Log) -> None:
 
 def _open_file(name: str, confinement: Confinement, log: Log) -> Layout:
     path = confinement.root / name
-    if not path.is_file():
+    if not confinement.is_file(path):
         raise SourceError(f"{printable(str(path))} is neither a file nor a folder")
+    confinement.outline([name])
     if extension(name) in TABLE_EXTENSIONS:
         return metadata_tables(confinement.root, [name])
     if is_archive(name):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
+import stat
 import threading
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from wd14.data.sources.confinement import Confinement
+from wd14.data.sources.walk import ZIP_EXTENSION, is_archive
+from wd14.data.staging import Stage, Stretch
 from wd14.errors import (
     ImageTooLargeError,
     MissingImageError,
@@ -23,15 +25,18 @@ from wd14.errors import (
     SourceError,
     UnreadableImageError,
 )
+from wd14.images.formats import extension
 from wd14.places import FoundAt, Place
 from wd14.text import printable
 
 #: Bytes of a picture that is fetched: several are in memory at once.
 LARGEST_PICTURE = 256 << 20
-#: Rows whose pictures are fetched at once.
+#: Rows whose pictures are fetched at once, and files that are looked at.
 FETCHERS = 16
 #: Folders whose listings are kept: those above the one that is walked, and a few beside it.
 _KEPT_LISTINGS = 16
+#: Bytes of an archive that are fetched to learn its columns.
+_OUTLINE = 16 << 20
 #: An ETag that is the MD5 of the file's bytes, as a rule.
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -39,70 +44,65 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 class RemoteFiles(Confinement):
     """The files of a folder that is not on this machine.
 
-    Listing costs a request for each folder, and holds the names of one folder at a time. A picture costs one request,
-    and a second one where the store's ETags say nothing of the content.
+    Listing costs a request for each folder (on S3 for each thousand files), and holds the names of one folder at a
+    time. A picture costs one request; where the store's stamps say nothing of the content, or a row names the picture,
+    two.
 
     Args:
         place: the folder.
-        root: stands for it in paths; a folder of this machine where files of it were put.
-        here: the files that were put there, by their paths from the folder.
+        stage: where files of it are put on this machine; paths begin with its folder.
         only: the files that there are, where not everything in the folder is meant.
-        expected: what pictures were when the run was planned, by their paths from the folder.
-        closing: called once, when no file is needed any more.
+        expected: what pictures were when they were listed, by their paths from the folder.
 
     Raises (in every method that reads):
         SourceError: the store cannot be read, after several tries.
     """
 
+    fetchers = FETCHERS
+
     def __init__(
         self,
         place: Place,
+        stage: Stage,
         *,
-        root: Path | None = None,
-        here: Collection[str] = (),
         only: Collection[str] | None = None,
         expected: Mapping[str, FoundAt] | None = None,
-        closing: Callable[[], None] | None = None,
     ) -> None:
-        super().__init__(root or Path("/" + str(place).replace("://", "/")), follow_symlinks=False)
+        super().__init__(stage.root, follow_symlinks=False)
         self._place = place
-        self._prefix = os.path.join(self.root, "")  # noqa: PTH118 - ends in a separator
-        self._here = frozenset(here)
+        self._stage = stage
+        self._prefix = f"{self.root}/"
         self._only = None if only is None else _tree(only)
         self._expected = expected or {}
-        self._closing = closing
         self._folders: OrderedDict[str, _Folder] = OrderedDict()
         self._lock = threading.Lock()
 
-    fetchers = FETCHERS
-
-    def close(self) -> None:
-        """Removes what was fetched."""
-        closing, self._closing = self._closing, None
-        if closing is not None:
-            closing()
+    def __str__(self) -> str:
+        return str(self._place)
 
     def listing(self, folder: str) -> list[str]:
         """The names in a folder; those of folders end in "/"."""
         return list(self._folder(self._relative(folder)).names)
 
-    def facts(self, path: str | Path) -> FoundAt:
-        """Size and stamp of a file that was listed.
-
-        Raises:
-            FileNotFoundError: it is not there.
-        """
-        relative = self._relative(path)
+    def facts(self, relative: str) -> FoundAt | None:
+        """Size and stamp of a file by its path from the folder, as it was listed; None where there is none."""
         folder, _, name = relative.rpartition("/")
-        found = self._folder(folder).facts(name, relative)
-        if found is None:
-            raise FileNotFoundError(errno.ENOENT, "it is not there", relative)
-        return found
+        return self._folder(folder).facts(name, relative)
+
+    def mode(self, path: str) -> int:
+        """A file is what was listed as one; that it has gone is seen when it is read."""
+        expected = self._expected.get(self._relative(path))
+        is_folder = expected is not None and not expected.size and not expected.stamp
+        return stat.S_IFDIR if is_folder else stat.S_IFREG
+
+    def is_file(self, path: Path) -> bool:
+        """Whether a file of that path was listed."""
+        return self.facts(self._relative(path)) is not None
 
     def exists(self, path: str | Path) -> bool:
         """Whether there is a file of that path."""
         relative = self._relative(path)
-        if relative in self._here:
+        if relative in self._stage.files:
             return True
         try:
             self._asked(relative)
@@ -114,6 +114,24 @@ class RemoteFiles(Confinement):
         """Whether a path lies inside the folder. There are no links."""
         return str(path).startswith(self._prefix) or path == self.root
 
+    def outline(self, files: Sequence[str]) -> None:
+        """Fetches the footers of Parquet files, the beginning of the first archive, and all of Arrow files."""
+        found = [facts for file in files if (facts := self.facts(file)) is not None]
+        zips = [each.relative for each in found if extension(each.relative) == ZIP_EXTENSION]
+        if zips:
+            raise SourceError(
+                f"{self} holds zip archives (such as {printable(zips[0])}), which are read on this machine only: unpack"
+                " them, or pack the pictures into tar archives"
+            )
+        parquet = [each for each in found if extension(each.relative) == ".parquet"]
+        self._stage.fetch_footers(parquet, threads=FETCHERS)
+        wanted = [Stretch(each.relative, 0, each.size) for each in found if extension(each.relative) == ".arrow"]
+        wanted += [
+            Stretch(each.relative, 0, min(each.size, _OUTLINE)) for each in found[:1] if is_archive(each.relative)
+        ]
+        sizes = {each.relative: each.size for each in found}
+        self._stage.fetch(wanted, {stretch.file: sizes[stretch.file] for stretch in wanted})
+
     def open(self, path: Path) -> BinaryIO:
         """The bytes of a file, in any order; those that are not here are fetched as they are read.
 
@@ -121,22 +139,20 @@ class RemoteFiles(Confinement):
             OSError: it cannot be read.
         """
         relative = self._relative(path)
-        if relative in self._here:
+        if relative in self._stage.files:
             return super().open(path)
         try:
             return (self._place / relative).open()
         except PlaceError as error:
-            raise OSError(errno.EIO, str(error), relative) from error
+            raise SourceError(str(error)) from error
 
     def read(self, path: Path, largest: int) -> bytes:
         """All bytes of a small file that was listed.
 
         Raises:
-            OSError: it cannot be read, or has more than `largest` bytes.
+            OSError: it is not there.
         """
         relative = self._relative(path)
-        if relative in self._here:
-            return super().read(path, largest)
         folder, _, name = relative.rpartition("/")
         above, _, own = folder.rpartition("/")
         # The listings are there already, or will be wanted: asking for a file that is not there costs a request.
@@ -146,7 +162,7 @@ class RemoteFiles(Confinement):
         try:
             return (self._place / relative).read(largest)
         except PlaceError as error:
-            raise OSError(errno.EIO, str(error), relative) from error
+            raise SourceError(str(error)) from error
 
     def picture(self, path: Path) -> tuple[Path | None, bytes | None]:
         """The bytes of a picture, or where they are on this machine.
@@ -155,34 +171,26 @@ class RemoteFiles(Confinement):
             MissingImageError: it is not there.
             ImageTooLargeError: it has over 256 MiB.
             UnreadableImageError: it may not be read.
-            SourceChangedError: it has gone or changed since the run was planned.
+            SourceChangedError: it has gone or changed since it was listed.
         """
         relative = self._relative(path)
-        if relative in self._here:
+        if relative in self._stage.files:
             return path, None
         expected = self._expected.get(relative)
-        if expected is not None:
-            _check_size(expected.size)
         try:
-            data = self._fetched(relative, expected)
+            _check_size((expected or (self._place / relative).facts()).size)
+            data = (self._place / relative).read(LARGEST_PICTURE)
         except FileNotFoundError as error:
-            shown = printable(relative)
             if expected is not None:
-                raise SourceChangedError(f"{shown} has gone since the run was planned") from error
-            raise MissingImageError(f"file not found: {shown}") from error
+                raise _changed(relative, "has gone") from error
+            raise MissingImageError(f"file not found: {printable(relative)}") from error
         except PlaceError as error:
             if isinstance(error.__cause__, PermissionError):
                 raise UnreadableImageError(f"cannot be read: {error}") from error
             raise SourceError(str(error)) from error
         if expected is not None and not self._is_as_expected(relative, data, expected):
-            raise SourceChangedError(f"{printable(relative)} has changed since the run was planned")
+            raise _changed(relative, "has changed")
         return None, data
-
-    def _fetched(self, relative: str, expected: FoundAt | None) -> bytes:
-        place = self._place / relative
-        if expected is None:
-            _check_size(place.facts().size)
-        return place.read(LARGEST_PICTURE)
 
     def _is_as_expected(self, relative: str, data: bytes, expected: FoundAt) -> bool:
         if len(data) != expected.size:
@@ -191,7 +199,10 @@ class RemoteFiles(Confinement):
             return True
         if not expected.stamp or str(self._place).startswith("hf://"):  # at a commit nothing changes
             return True
-        return self._asked(relative).stamp == expected.stamp
+        try:
+            return self._asked(relative).stamp == expected.stamp
+        except FileNotFoundError:
+            return False
 
     def _asked(self, relative: str) -> FoundAt:
         """What the store says of a file now."""
@@ -217,17 +228,15 @@ class RemoteFiles(Confinement):
         with self._lock:
             found = self._folders.get(relative)
             if found is None:
-                found = self._listed(relative)
-                self._folders[relative] = found
+                found = self._folders[relative] = self._listed(relative)
                 while len(self._folders) > _KEPT_LISTINGS:
                     self._folders.popitem(last=False)
             self._folders.move_to_end(relative)
         return found
 
     def _listed(self, relative: str) -> _Folder:
-        place = self._place / relative if relative else self._place
         try:
-            folder = _Folder(place)
+            folder = _Folder(self._place / relative if relative else self._place)
         except PlaceError as error:
             raise SourceError(str(error)) from error
         if self._only is not None:
@@ -236,7 +245,7 @@ class RemoteFiles(Confinement):
 
 
 class _Folder:
-    """The names in a folder in order, with sizes and stamps: a few hundred bytes a name."""
+    """The names in a folder in order, with sizes and stamps: about two hundred bytes a name."""
 
     def __init__(self, place: Place) -> None:
         found = sorted(place.entries(), key=lambda each: each.relative)
@@ -248,6 +257,7 @@ class _Folder:
         return self._index(name) is not None
 
     def facts(self, name: str, relative: str) -> FoundAt | None:
+        """Size and stamp of a file; None where there is none of that name."""
         index = self._index(name)
         return None if index is None else FoundAt(relative, self._sizes[index], self._stamps[index])
 
@@ -282,3 +292,9 @@ def _tree(files: Collection[str]) -> dict[str, set[str]]:
 def _check_size(size: int) -> None:
     if size > LARGEST_PICTURE:
         raise ImageTooLargeError(f"{size:,} bytes, over the limit of {LARGEST_PICTURE:,} for what is fetched")
+
+
+def _changed(relative: str, how: str) -> SourceChangedError:
+    return SourceChangedError(
+        f"{printable(relative)} {how} since the source was listed: put it back, or begin a new run with another OUTPUT"
+    )

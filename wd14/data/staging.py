@@ -75,25 +75,9 @@ class Stage:
         """Removes the folder."""
         self._folder.remove()
 
-    def check(self, file: str, size: int, stamp: str) -> None:
-        """Sees that a file is still what it was when it was listed.
-
-        Args:
-            file: its path from the source's folder.
-            size: bytes.
-            stamp: see `FoundAt`; empty = only the size counts.
-        """
-        try:
-            found = (self._place / file).facts()
-        except FileNotFoundError as error:
-            raise _gone(file) from error
-        except PlaceError as error:
-            raise _unreadable(file, error) from error
-        if found.size != size or (stamp and found.stamp != stamp):
-            raise SourceChangedError(
-                f"{printable(file)} has changed since the source was listed: put it back, or begin a new run with"
-                " another OUTPUT"
-            )
+    def check(self, files: Iterable[FoundAt]) -> None:
+        """Sees that files are still what they were when they were listed, by their sizes and stamps."""
+        self._do(self._check, files, threads=_FETCHERS)
 
     def fetch(self, stretches: Sequence[Stretch], sizes: Mapping[str, int]) -> None:
         """Fetches stretches of files, several at once.
@@ -140,6 +124,20 @@ class Stage:
         except (pa.ArrowException, OSError, ValueError, IndexError) as error:
             raise SourceError(f"{printable(file)} cannot be read: {first_line(error)}") from error
         return Stretch(file, begin, min(stop, path.stat().st_size))
+
+    def _check(self, expected: FoundAt) -> None:
+        file = expected.relative
+        try:
+            found = (self._place / file).facts()
+        except FileNotFoundError as error:
+            raise _gone(file) from error
+        except PlaceError as error:
+            raise _unreadable(file, error) from error
+        if found.size != expected.size or (expected.stamp and found.stamp != expected.stamp):
+            raise SourceChangedError(
+                f"{printable(file)} has changed since the source was listed: put it back, or begin a new run with"
+                " another OUTPUT"
+            )
 
     def _fetch(self, stretch: Stretch) -> None:
         file = stretch.file

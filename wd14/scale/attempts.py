@@ -63,8 +63,8 @@ class Attempts:
 
     def note_reason(self) -> None:
         """Notes why the last one failed, where it could not do so itself: it was killed."""
-        if self.reason == _KILLED:
-            self.failed(_KILLED)
+        if self.reason == KILLED:
+            self.failed(KILLED)
 
     def forget(self, *, all_of_them: bool) -> None:
         """Forgets them, or the last one only."""

@@ -33,7 +33,7 @@ from wd14.stop import StopToken
 from wd14.text import count, listed, share
 from wd14.threads import BackgroundCall
 from wd14.token_counting import token_counter
-from wd14.types import Log, Progress, TokenCounter
+from wd14.types import Log, Progress, Summary, TokenCounter
 
 EngineName = Literal["local", "ray"]
 
@@ -106,6 +106,7 @@ class _Run:
         self._output = Output(Place(request.output))
         self._config: CaptionConfig = read_parameters(request.parameters)
         self._started = time.monotonic()
+        self._is_first_start = True  # nothing of the run was there before
         # Tokens sort by time: the newest run's attempts are those that count.
         self._token = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
@@ -188,6 +189,8 @@ class _Run:
             for shard in range(index, manifest.shards, parts)
             if shard not in done.shards and shard not in counts.set_aside
         ]
+        if done.shards:
+            self._is_first_start = False
         if done.shards and left:
             link.say(f"Going on: {share(len(done.shards), manifest.shards, 'shard')} are complete.")
         if left:
@@ -280,8 +283,17 @@ class _Run:
         )
         result = link.wait_for(merging)
         link.end()
-        link.say_all(closing_lines(result.summary))
+        self._say_closing(result.summary)
         return result
+
+    def _say_closing(self, summary: Summary) -> None:
+        """What came of the run; the first few failures, of which there may be any number."""
+        for name, reason in summary.failures[:_NAMED]:
+            self._link.say(f"Failed: {name}: {reason}")
+        if (more := summary.failed - len(summary.failures[:_NAMED])) > 0:
+            self._link.say(f"Failed: {more:,} more")
+        seconds = time.monotonic() - self._started if self._is_first_start else summary.seconds
+        self._link.say_all(closing_lines(replace(summary, seconds=seconds), "named in its shard"))
 
     def _push(self, manifest: Manifest) -> None:
         if self._request.push_to_hub is None:

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from wd14.places import Place
+from wd14.scale.estimate import estimate, estimate_lines
 from wd14.scale.link import RunLink
+from wd14.scale.manifest import read_manifest
 from wd14.scale.output import Output
+from wd14.scale.parameters import read_parameters
 from wd14.scale.status import read_status, status_lines
 from wd14.stop import StopToken
 from wd14.threads import BackgroundCall
@@ -35,9 +38,31 @@ def estimate_of(
     *,
     workers: int,
     price: float | None,
+    shard_rows: int,
     log: Log,
     progress: Callable[[Progress], None],
     stop: StopToken,
 ) -> Iterator[str]:
-    """Lines that say how long a source would take."""
-    raise NotImplementedError
+    """Lines that say how long a source would take, by a sample of it.
+
+    Raises:
+        CaptionerError: the source cannot be read, or the model cannot be used.
+        JobStoppedError: a stop was asked for.
+    """
+    link = RunLink(log, progress, stop)
+    planned = read_manifest(Output(Place(source)))
+    if planned is not None:  # what was planned, with what the user says now
+        parameters = {key: planned.parameters[key] for key in planned.given if key in planned.parameters} | parameters
+    config = read_parameters(parameters)
+    tick = link.begin_work("Sample", "picture")
+    more: dict[str, Any] = {
+        "workers": workers,
+        "price": price,
+        "shard_rows": shard_rows,
+        "log": link.say,
+        "tick": tick,
+        "stop": stop,
+    }
+    found = link.wait_for(BackgroundCall(lambda: estimate(source, config, **more), "wd14-estimate"))
+    link.end()
+    yield from estimate_lines(found)

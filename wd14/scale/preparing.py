@@ -130,7 +130,11 @@ class Preparing:
             planning.check_same(frozen, asked, str(self._output.root))
             link.wait_for(BackgroundCall(lambda: keep_files(config, self._output), "wd14-files"))
             return Prepared(frozen, config, model, listing.name)
-        link.say(f"Planning: {count(listed.files, 'file')} of {listing.name} into shards of {self._shard_rows:,} rows.")
+        link.say(
+            f"Planning: {count(listed.files, 'file')} of {listing.name} into shards of {self._shard_rows:,} rows."
+            if stored is None
+            else f"Captions again from the scores in {listing.place}, shard by shard; no model is run."
+        )
         link.wait_for(BackgroundCall(lambda: self._write_what_workers_need(config, model), "wd14-labels"))
         tick = link.begin_work("Planning", "shard")
         planned = BackgroundCall(lambda: planning.plan_run(self._output, listing, config, asked, tick), "wd14-planning")

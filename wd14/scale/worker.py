@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -46,8 +45,6 @@ _FATAL = (
 )
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
-
-logger = logging.getLogger("wd14")
 
 
 class _FatalError(ScaleError):
@@ -137,7 +134,6 @@ class Worker:
                     with suppress(OSError, PlaceError):  # where nothing can be written, nothing can be removed
                         attempts.forget(all_of_them=False)
                     raise
-                logger.debug("an attempt at shard %d failed", shard, exc_info=True)
                 attempts.failed(_in_words(error))
                 self._stop.wait(_PAUSE)
             else:
@@ -182,7 +178,10 @@ def _is_fatal(error: Exception) -> bool:
     if isinstance(error, OSError) and error.errno in _FORBIDDEN:
         return True
     causes = _causes(error)
-    return any(isinstance(each, UnreachablePlaceError) or getattr(each, "errno", None) in _FULL for each in causes)
+    return any(
+        isinstance(each, (UnwritablePlaceError, UnreachablePlaceError)) or getattr(each, "errno", None) in _FULL
+        for each in causes
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -196,4 +195,10 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, OSError) and _is_fatal(error):
         place = error.filename or "the output"
         return printable(f"{place} cannot be written: {error.strerror}. When that is mended, run again: it goes on")
-    return printable(str(error) if isinstance(error, CaptionerError) else f"{type(error).__name__}: {error}")
+    if isinstance(error, CaptionerError):
+        return printable(str(error))
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})"
+    return printable(f"{type(error).__name__}: {error}{where}")

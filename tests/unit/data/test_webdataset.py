@@ -75,7 +75,7 @@ def test_what_members_mean(tmp_path: Path) -> None:
 def test_members_are_not_collected(tmp_path: Path) -> None:
     """`tarfile` keeps a list of all members, which would grow with the archive."""
     pack(tmp_path / "a.tar", rows(50))
-    with TarStream(tmp_path / "a.tar") as stream, tarfile.TarFile(fileobj=stream) as archive:  # type: ignore[arg-type]
+    with TarStream.at(tmp_path / "a.tar") as stream, tarfile.TarFile(fileobj=stream) as archive:  # type: ignore[arg-type]
         lengths = [len(archive.__dict__["members"]) for _ in tar_members.visible_members(archive, stream)]
     assert lengths == [0] * 150
 

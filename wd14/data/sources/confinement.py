@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -31,7 +32,11 @@ class Confinement:
         reads_results: whether results of this captioner that lie in the folder are part of the dataset.
     """
 
+    def __str__(self) -> str:
+        return str(self.root)
+
     reads_results = False
+    fetchers = 0  #: rows whose pictures are fetched at once; 0 = they are on this machine
 
     def __init__(self, root: Path, *, follow_symlinks: bool) -> None:
         self.root = root.resolve()
@@ -58,6 +63,25 @@ class Confinement:
             return os.path.lexists(path)
         except ValueError:  # no path can hold a NUL
             return False
+
+    def mode(self, path: str) -> int:
+        """What lies at a path, as an `st_mode`; links are not followed.
+
+        Raises:
+            OSError: nothing does, or that cannot be seen.
+        """
+        return os.lstat(path).st_mode
+
+    def is_file(self, path: Path) -> bool:
+        """Whether a regular file is there, or a link to one."""
+        return path.is_file()
+
+    def outline(self, files: Sequence[str]) -> None:
+        """Sees to it that tables and archives can be opened by their paths, as far as their outline goes.
+
+        Args:
+            files: their paths from the dataset's folder.
+        """
 
     def open(self, path: Path) -> BinaryIO:
         """The bytes of a file that may be opened.

@@ -81,6 +81,8 @@ class InputRowMaker:
                 path, data = self._confinement.picture(path)
             except RowError as problem:
                 path, error = None, problem.without_frames()
+                if isinstance(problem, MissingImageError):  # seen above where that costs no request
+                    caption, columns = None, {}
         folder = output_folder(raw.split) if self._keep_splits else "train"
         if self._concepts is not None:
             folder = f"{folder}/{self._concepts.of(raw.picture_folder)}"

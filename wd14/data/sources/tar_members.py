@@ -5,9 +5,8 @@ from __future__ import annotations
 import tarfile
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from lzma import LZMAError
-from pathlib import Path
 
 from wd14.data.sources.base import even_cuts
 from wd14.data.sources.tar_stream import TarStream
@@ -76,7 +75,7 @@ def split_name(name: str) -> tuple[str, str]:
     return folder + slash + key, rest.lower()
 
 
-def cut_archive(path: Path, rows: int) -> Iterator[tuple[int, int, int | None]]:
+def cut_archive(open_stream: Callable[[], TarStream], rows: int) -> Iterator[tuple[int, int, int | None]]:
     """Parts of an archive with about so many rows: the bytes that their members begin at, and how many rows.
 
     Only headers are read. A compressed archive is one part, of an unknown number of rows; so is one with headers that
@@ -84,7 +83,7 @@ def cut_archive(path: Path, rows: int) -> Iterator[tuple[int, int, int | None]]:
     """
     begins, failed = array("q"), 0
     try:
-        with TarStream(path) as stream:
+        with open_stream() as stream:
             if stream.is_packed:
                 yield 0, -1, None
                 return

@@ -21,19 +21,29 @@ _STEP = 1 << 20
 
 
 class TarStream:
-    """What `tarfile` reads an archive from; a context manager.
+    """What `tarfile` reads an archive from; a context manager, which closes the file.
 
-    Raises:
-        OSError: it cannot be opened.
+    Args:
+        file: the archive; it can be read in any order.
+        size: its bytes.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = open_file(path)
-        self.size = path.stat().st_size  #: bytes of the file
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self.size = size
         self._unpacked = _unpacked(self._file)
         self._position = 0
         self._header_left = _LONGEST_HEADER
         self.last_block = b""  #: what was read last
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """That of an archive on this machine.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        return cls(open_file(path), path.stat().st_size)
 
     @property
     def is_packed(self) -> bool:

@@ -173,7 +173,7 @@ def find_again(confinement: Confinement, relative: str) -> FoundFile:
         if relative.endswith("/"):
             confinement.listing(path)
             raise SourceChangedError(f"the folder {printable(relative)} could not be read, and now it can: plan again")
-        mode = os.lstat(path).st_mode
+        mode = confinement.mode(path)
     except FileNotFoundError as error:
         raise SourceChangedError(f"{printable(relative)} has gone since the source was listed") from error
     except OSError as error:

@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ class WebDataset(Layout):
         """Archives, or parts of long ones: their headers are read and nothing else. A compressed one stays whole."""
         for relative, split in self._files:
             if split in splits:
-                for begin, end, number in cut_archive(self._root / relative, rows):
+                for begin, end, number in cut_archive(partial(TarStream.at, self._root / relative), rows):
                     yield Piece(relative, begin=begin, end=end, rows=number, split=split)
 
 
@@ -99,7 +100,7 @@ class TarReader:
         row = _TarRow("")
         with contextlib.ExitStack() as opened:
             try:
-                stream = opened.enter_context(TarStream(self._root / piece.file))
+                stream = opened.enter_context(TarStream.at(self._root / piece.file))
                 stream.seek(piece.begin)
                 archive = opened.enter_context(tarfile.TarFile(fileobj=stream))  # type: ignore[arg-type]
             except DAMAGE as error:

@@ -1,0 +1,133 @@
+"""Sources on an object store and on the hub give the rows of the same source on this machine, shard by shard."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support.s3_server import Bucket, s3_server
+from tests.support.scale_sets import picture_folder, tar_files, tiny_picture
+from wd14.config import CaptionConfig
+from wd14.data.cutting import Listing, list_source, open_shard
+from wd14.data.pieces import Piece
+from wd14.images.reading import read_picture
+from wd14.stop import StopToken
+
+ROWS = 10
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[str]:
+    with s3_server() as port:
+        yield port
+
+
+@pytest.fixture
+def bucket(port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """An empty bucket of its own, and temporary files where they can be counted."""
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "aws").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    bucket = Bucket(tmp_path / "aws", port, "remote-" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:16])
+    for name, value in bucket.env.items():
+        monkeypatch.setenv(name, value)
+    return bucket
+
+
+def rows_of(listing: Listing, shard: Sequence[Piece], config: CaptionConfig) -> list[dict[str, Any]]:
+    """What the rows of a shard hold, wherever the pictures are."""
+    found = []
+    with open_shard(
+        listing.place, listing.kind, shard, config, columns=listing.columns, log=lambda _: None, stop=StopToken()
+    ) as source:
+        for row in source:
+            data = None if row.error else hashlib.sha256(read_picture(row)).hexdigest()
+            error = None if row.error is None else f"{type(row.error).__name__}: {row.error}"
+            found.append(
+                {"key": row.key, "data": data, "caption": row.caption, "error": error} | {"columns": dict(row.columns)}
+            )
+    return found
+
+
+def all_rows(source: str, **settings: Any) -> list[dict[str, Any]]:
+    config = CaptionConfig.from_values(settings)
+    listing = list_source(source, config, log=lambda _: None)
+    return [row for shard in listing.shards(config, ROWS) for row in rows_of(listing, shard, config)]
+
+
+def pictures(folder: Path) -> None:
+    picture_folder(folder, 25, of_a_folder=10)
+    for path in sorted(folder.rglob("*.png"))[::2]:
+        path.with_suffix(".txt").write_text(f"tags of {path.stem}")
+    (folder / "a.png").mkdir()
+    (folder / "a.png" / "notes.txt").write_text("no picture")
+    (folder / "earlier" / ".wd14").mkdir(parents=True)
+    (folder / "earlier" / ".wd14" / "provenance.json").write_text('{"made_by": "wd14-captioner 2.0"}')
+    (folder / "earlier" / "result.png").write_bytes(tiny_picture(0)[1])
+
+
+def archives(folder: Path) -> None:
+    tar_files(folder, 30, of_a_tar=12, captions=True)
+    (folder / "broken.tar").write_bytes((folder / "00000.tar").read_bytes()[:3000])
+    tar_files(folder / "packed", 5, mode="w:gz")
+
+
+def tables(folder: Path, *, folder_of: str = "data", rows: int = 45) -> None:
+    (folder / folder_of).mkdir(parents=True)
+    for file in range(2):
+        made = [tiny_picture(100 * file + number) for number in range(rows)]
+        table = pa.table(
+            {
+                "image": [{"bytes": data, "path": name} for name, data in made],
+                "text": [f"text of {name}" for name, _ in made],
+                "filling": [name * 5000 for name, _ in made],
+            }
+        )
+        pq.write_table(table, folder / folder_of / f"train-{file:05d}-of-00002.parquet", row_group_size=7)
+
+
+def metadata(folder: Path, *, kind: str = "jsonl") -> None:
+    picture_folder(folder / "files", 23)
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*") if path.is_file())
+    lines: list[dict[str, Any]] = [{"file_name": name, "text": f"text of {name}"} for name in [*files, "missing.png"]]
+    lines += [{"file_name": "/etc/passwd"}, {"file_name": "../outside.png"}, {"text": "no picture"}]
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(lines), folder / "metadata.parquet", row_group_size=9)
+    elif kind == "csv":
+        text = "".join(f"{line.get('file_name', '')},{line.get('text', '')}\n" for line in lines)
+        (folder / "metadata.csv").write_text("file_name,text\n" + text)
+    else:
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (folder / "metadata.jsonl").write_text(text + "{broken\n")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pictures,
+        archives,
+        tables,
+        metadata,
+        lambda folder: metadata(folder, kind="csv"),
+        lambda folder: metadata(folder, kind="parquet"),
+    ],
+    ids=["pictures", "archives", "tables", "jsonl", "csv", "parquet"],
+)
+def test_a_source_on_a_store_has_the_rows_of_the_same_source_here(make: Any, tmp_path: Path, bucket: Bucket) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    make(folder)
+    bucket.fill(folder)
+    settings = {"append_tags": True, "keep_columns": True}
+    here, there = all_rows(str(folder), **settings), all_rows(f"s3://{bucket.name}", **settings)
+    assert len(here) > 2 * ROWS
+    assert there == here
+    assert list((tmp_path / "temporary").iterdir()) == []
