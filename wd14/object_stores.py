@@ -14,6 +14,8 @@ from wd14.place_errors import has_secret, is_missing, place_error, shared_scheme
 
 #: What to install, by scheme.
 _PACKAGES = {"s3": '"wd14-captioner[scale]"', "gs": "gcsfs", "az": "adlfs", "hf": "huggingface_hub"}
+#: Names in a page of a listing; S3 gives no more.
+_PAGE = 1000
 #: Of a request to S3: those above it try again, and say so.
 _TRIES = 2
 
@@ -139,8 +141,8 @@ def _walk(url: str, system: Any, path: str, below: str) -> Iterator[FoundAt]:
 
 
 def _s3_pages(url: str, system: Any, prefix: str, *, delimiter: str) -> Iterator[FoundAt]:
-    bucket, key, _ = system.split_path(prefix)
-    asked = {"Bucket": bucket, "Prefix": key if key != "/" else "", "Delimiter": delimiter}
+    bucket, key = _bucket_and_folder(system, prefix)
+    asked = {"Bucket": bucket, "Prefix": key, "Delimiter": delimiter, "MaxKeys": _PAGE}
     page: dict[str, Any] = {"NextContinuationToken": None}
     while "NextContinuationToken" in page:
         token = page["NextContinuationToken"]
@@ -165,11 +167,18 @@ def _asked(url: str, call: Any, *, default: Any) -> Any:
         raise place_error(error, url, "listed") from error
 
 
+def _bucket_and_folder(system: Any, path: str) -> tuple[str, str]:
+    """The bucket of a path, and what the keys below it begin with."""
+    bucket, key, _ = system.split_path(path.rstrip("/"))
+    # With its "/", which older clients would take away: the folder "a" does not hold "ab", and not itself.
+    return bucket, f"{key}/" if key else ""
+
+
 def clear_uploads(url: str, system: Any, path: str) -> int:
     """Ends the uploads in parts that killed writers left below a folder on S3; returns how many."""
     if not hasattr(system, "call_s3"):
         return 0
-    bucket, key, _ = system.split_path(path.rstrip("/") + "/")
+    bucket, key = _bucket_and_folder(system, path)
     call = system.call_s3
     found = _asked(url, lambda: call("list_multipart_uploads", Bucket=bucket, Prefix=key), default={})
     uploads = found.get("Uploads", ())

@@ -59,6 +59,14 @@ class Bucket:
                 key = below + file.relative_to(folder).as_posix()
                 self._client.put_object(Bucket=self.name, Key=key, Body=file.read_bytes())
 
+    def put(self, key: str, data: bytes) -> None:
+        """Makes an object."""
+        self._client.put_object(Bucket=self.name, Key=key, Body=data)
+
+    def remove(self, key: str) -> None:
+        """Removes an object."""
+        self._client.delete_object(Bucket=self.name, Key=key)
+
     def copy_to(self, folder: Path, *, below: str = "") -> None:
         """Makes a folder hold what the bucket holds, or what is below a prefix of it."""
         shutil.rmtree(folder)

@@ -62,7 +62,7 @@ def _caption(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
     source = Output(Place(manifest.source))
     before = read_marker(source, piece)
     labels = context.model.labels
-    summary = SummaryWriter(labels, manifest.study_every, shard * manifest.shard_rows)
+    summary = SummaryWriter(labels, manifest.study_every, piece.begin)
     captioner = context.captioner()
     with ExitStack() as stack:
         path = stack.enter_context(_here(source.root / piece.file, piece, context))
@@ -205,6 +205,7 @@ class _Rows:
                 self._write_without(record, Status.REJECTED, digest)
             else:
                 self._write(position, record, digest, () if own is None else own.edits)
+            self.context.rows_done += 1
 
     def _write(self, position: int, record: RowRecord, digest: bytes, edits: Sequence[Edit]) -> None:
         try:

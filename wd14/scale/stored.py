@@ -33,7 +33,7 @@ class StoredListing(Listing):
 
     Attributes:
         manifest: what that run was.
-        pieces: a piece for each of its shards; the stamp is the sha256 of the rows' file.
+        pieces: a piece for each of its shards, with the numbers of its rows; the stamp is the sha256 of their file.
     """
 
     manifest: Manifest = field(kw_only=True)
@@ -87,10 +87,11 @@ def _pieces(index: Place, manifest: Manifest) -> tuple[Piece, ...]:
         raise SourceError(f"{index} is not as a run writes it ({error}): run the command that made it again") from error
     if known.get("manifest") != manifest.hash:
         raise SourceError(f"{index} belongs to another run than the manifest.json beside it")
-    return tuple(
-        Piece(str(file), int(size), str(sha256), 0, int(rows), int(rows))
-        for file, rows, size, sha256 in zip(*columns, strict=True)
-    )
+    pieces, first = [], 0
+    for file, rows, size, sha256 in zip(*columns, strict=True):
+        pieces.append(Piece(str(file), int(size), str(sha256), first, first + int(rows), int(rows)))
+        first += int(rows)
+    return tuple(pieces)
 
 
 def recaption_config(listing: StoredListing, config: CaptionConfig, form: Format = "parquet") -> CaptionConfig:
