@@ -29,6 +29,7 @@ _CONNECT = 10.0
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # as newer versions do; older ones warn
     "RAY_DEDUP_LOGS_SKIP_REGEX": "infinite retries remaining|Raylet is terminated|marked dead",
 }
 
@@ -164,7 +165,8 @@ def described(nodes: Sequence[Mapping[str, float]]) -> str:
     """What a cluster has, in words."""
     cores, chips = (sum(node.get(key, 0) for node in nodes) for key in ("CPU", "GPU"))
     largest = max((node.get("CPU", 0) for node in nodes), default=0)
-    return f"{count(len(nodes), 'node')}, {cores:g} cores (at most {largest:g} on a node), {chips:g} GPUs"
+    most = f" (at most {largest:g} on one)" if len(nodes) > 1 else ""
+    return f"{count(len(nodes), 'node')} with {cores:g} cores{most} and {chips:g} GPUs"
 
 
 def _password() -> str:

@@ -81,8 +81,8 @@ class RayEngine:
             size = size_of_workers(nodes, self._resources, len(shards))
             room = size.room(nodes)
             if ours and not room:
-                raise ScaleError(f"No worker fits: each wants {size}, and this machine has {described(nodes)}")
-            log(f"{count(size.workers, 'worker')}, each with {size}; there are {described(nodes)}")
+                raise ScaleError(f"No worker fits: each wants {size}, and there is {described(nodes)}")
+            log(f"{count(size.workers, 'worker')}, each with {size}, on {described(nodes)}")
             if room < size.workers:
                 log(f"There is room for {room} of {size.workers} workers: the others wait for nodes")
             if task.cores is None:
@@ -150,7 +150,7 @@ class _Watch:
         nodes = nodes_of(self._ray)
         if len(nodes) != self._nodes:
             what = "went: its workers' shards are given to others" if len(nodes) < self._nodes else "came"
-            self._log(f"{count(abs(len(nodes) - self._nodes), 'node')} {what}. There are {described(nodes)}")
+            self._log(f"{count(abs(len(nodes) - self._nodes), 'node')} {what}. Now: {described(nodes)}")
             self._nodes = len(nodes)
         if not self.works:
             self._say_what_lacks(nodes)
@@ -160,7 +160,9 @@ class _Watch:
         self.works = True
         free = self._ray.available_resources()
         if not self._size.room(nodes):
-            self._log(f"No worker can start: each wants {self._size}; there are {described(nodes)}. Waiting for a node")
+            self._log(
+                f"No worker can start: each wants {self._size}, and there is {described(nodes)}. Waiting for a node"
+            )
         elif not self._size.room([free]) and not _one_runs(self._ray):
             self._log(
                 f"No worker runs yet: each wants {self._size}; free are {free.get('CPU', 0):g} cores and "
@@ -241,9 +243,10 @@ def _one_runs(ray: Any) -> bool:
 
     job = ray.get_runtime_context().get_job_id()
     try:
-        return any(actor.state == "ALIVE" for actor in list_actors(filters=[("job_id", "=", job)], timeout=5))
+        actors = list_actors(filters=[("job_id", "=", job), ("state", "=", "ALIVE")], timeout=5)
     except (RayStateApiException, ray.exceptions.RayError, OSError, ValueError, RuntimeError):
         return True
+    return any(ShardActor.__name__ in actor.class_name for actor in actors)  # Ray Data has some of its own
 
 
 def _to_json(outcome: Outcome) -> str:
