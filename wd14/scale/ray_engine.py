@@ -241,9 +241,10 @@ def _one_runs(ray: Any) -> bool:
     from ray.util.state import list_actors
     from ray.util.state.exception import RayStateApiException
 
-    job = ray.get_runtime_context().get_job_id()
+    here = ray.get_runtime_context()
+    of_ours = [("job_id", "=", here.get_job_id()), ("state", "=", "ALIVE")]
     try:
-        actors = list_actors(filters=[("job_id", "=", job), ("state", "=", "ALIVE")], timeout=5)
+        actors = list_actors(here.gcs_address, filters=of_ours, timeout=5)
     except (RayStateApiException, ray.exceptions.RayError, OSError, ValueError, RuntimeError):
         return True
     return any(ShardActor.__name__ in actor.class_name for actor in actors)  # Ray Data has some of its own
