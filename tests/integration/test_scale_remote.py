@@ -16,8 +16,10 @@ import pytest
 from tests.support.s3_server import Bucket, s3_server
 from tests.support.scale_sets import picture_folder, tar_files, tiny_picture
 from wd14.config import CaptionConfig
+from wd14.data import remote
 from wd14.data.cutting import Listing, list_source, open_shard
 from wd14.data.pieces import Piece
+from wd14.errors import EmptySourceError, SourceChangedError, SourceError, SourceNotFoundError
 from wd14.images.reading import read_picture
 from wd14.stop import StopToken
 
@@ -196,7 +198,7 @@ def test_what_is_no_source_is_said(tmp_path: Path, bucket: Bucket) -> None:
     with pytest.raises(EmptySourceError, match=f"s3://{bucket.name}/texts holds no picture"):
         list_source(f"s3://{bucket.name}/texts", config, log=print)
     bucket.put("zips/a.zip", b"PK")
-    with pytest.raises(SourceError, match="holds zip archives .* unpack them, or pack the pictures into tar archives"):
+    with pytest.raises(SourceError, match=r"holds zip archives .* unpack them, or pack the pictures into tar archives"):
         list_source(f"s3://{bucket.name}/zips", config, log=print)
     bucket.put("bad/a.parquet", b"PAR1 no footer PAR1")
     with pytest.raises(SourceError, match=r"a\.parquet cannot be read"):
