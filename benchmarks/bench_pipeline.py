@@ -46,6 +46,8 @@ class Options:
     flat: int  #: pictures of `flat`
     similar: int  #: pictures of `similar`
     reviewed: int  #: pictures of `review`'s page
+    scaled: int  #: pictures of `scale`
+    scale_growth: Sequence[int]  #: pictures of each made-up run of `scale_growth`
 
 
 # ── Overhead ────────────────────────────────────────────────────────────────────────────────────────────────────────

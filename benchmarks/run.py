@@ -7,7 +7,15 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks import bench_model, bench_pipeline, bench_review, bench_similar, compare
+from benchmarks import (
+    bench_model,
+    bench_pipeline,
+    bench_review,
+    bench_scale,
+    bench_scale_growth,
+    bench_similar,
+    compare,
+)
 from benchmarks.measure import ROOT, Table, machine
 from benchmarks.models import ARCHITECTURES
 
@@ -18,6 +26,8 @@ PIPELINE = {
     "flat": bench_pipeline.flat,
     "similar": bench_similar.similar,
     "review": bench_review.review,
+    "scale": bench_scale.scale,
+    "scale_growth": bench_scale_growth.growth,
 }
 
 
@@ -46,6 +56,8 @@ def main() -> None:
         flat=120 if quick else 2000,
         similar=1000 if quick else 100_000,
         reviewed=1000 if quick else 30_000,
+        scaled=400 if quick else 20_000,
+        scale_growth=(20_000,) if quick else (1_000_000, 10_000_000, 100_000_000),
     )
     table = Table()
     started = time.time()

@@ -201,7 +201,7 @@ def test_pictures_go_along_in_archives(folder: Path, tmp_path: Path) -> None:
     ("parameters", "message"),
     [
         ({"append_tags": True}, "has no column 'existing'"),
-        ({"thresh": 0.001}, "at least 0.01"),
+        ({"thresh": 0.001}, "no score below 0.01 is kept"),
         ({"profile": "reference"}, "was made with 'kohya'"),
         ({"custom_model": "builtin/colours"}, "the scores in .* are of"),
         ({"keep_columns": True}, "was made with False"),
@@ -257,3 +257,45 @@ def test_a_plan_that_is_interrupted_ends_in_the_same_bytes(
         assert path.read_bytes() == (tmp_path / "cut" / "shards" / path.name).read_bytes()
     assert any("after:  arona, " in line for line in SAID)
     assert rows(tmp_path / "cut", "caption") != rows(earlier(folder, format="webdataset"), "caption")
+
+
+def test_a_plan_that_is_given_and_made_of_a_sample(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    character = {"purpose": "character", "trigger_words": "arona"}
+    scale(earlier(folder), tmp_path / "whole", **character)
+    plan = json.loads((tmp_path / "whole" / "plan.json").read_text())
+    (folded,) = [entry for entry in plan["decisions"] if entry["tag"] == "blue_hair" and "beside" not in entry]
+    assert folded["decision"] == "folded"
+    folded["decision"] = "kept"
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    scale(earlier(folder), tmp_path / "edited", plan=str(tmp_path / "plan.json"), **character)
+    assert not any("blue_hair" in (caption or "") for (caption,) in rows(tmp_path / "whole", "caption"))
+    assert all("blue_hair" in caption for (caption,) in rows(tmp_path / "edited", "caption") if caption is not None)
+
+    monkeypatch.setattr("wd14.scale.planning.STUDIED_ROWS", 8)
+    scale(earlier(folder), tmp_path / "sample", plan=str(tmp_path / "plan.json"), **character)
+    sampled = json.loads((tmp_path / "sample" / "plan.json").read_text())
+    assert sampled["pictures"] == 8
+    assert sampled["notes"][0].startswith("The plan is of a sample: of every 5 pictures one was studied, 8 of 38.")
+    assert not any("other pictures" in note for note in sampled["notes"])
+    whole, sample = ((tmp_path / run / "tags.csv").read_text() for run in ("edited", "sample"))
+    assert whole == sample
+
+
+def test_a_shard_of_another_run_in_the_place_of_ones_own(folder: Path, tmp_path: Path) -> None:
+    class Swapped(InProcess):
+        def run(self, task: Task, shards: Sequence[int], *, log: Log, stop: StopToken) -> Iterator[Outcome]:
+            if task.phase == "plan":
+                shutil.copy(earlier(folder) / "shards" / "00001.parquet", tmp_path / "out" / "shards")
+            yield from super().run(task, shards, log=log, stop=stop)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wd14.scale.local_engine.LocalEngine", Swapped)
+        with pytest.raises(ScaleError, match=r"00001\.parquet is not the shard that its marker tells of"):
+            scale(earlier(folder), tmp_path / "out", fold_tags="smile")
+
+
+def test_a_failure_ends_the_run_where_it_is_to(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(CaptionerError, match=r"07\.png: .*image"):
+        scale(earlier(folder), tmp_path / "out", on_error="stop")

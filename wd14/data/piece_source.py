@@ -51,7 +51,12 @@ def open_pieces(
     """
     path = place.local
     if kind == "rows":
-        opened = open_layout(path, config, log=_ignore)
+        try:
+            opened = open_layout(path, config, log=_ignore)
+        except SourceError as error:
+            raise SourceChangedError(
+                f"the source could be read when it was listed, and now it cannot: {error}"
+            ) from error
         layout: Layout = _Stretches(opened, pieces, path)
         confinement, name, chosen = opened.confinement, opened.name, opened.columns
     else:

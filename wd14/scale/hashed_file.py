@@ -28,6 +28,7 @@ class HashedFile(io.RawIOBase):
         self._path = path
         self._file = path.open("xb", buffering=1 << 20)
         self._sha256 = hashlib.sha256()
+        self._is_over = False
         self.size = 0  #: bytes so far
 
     def writable(self) -> bool:
@@ -36,11 +37,17 @@ class HashedFile(io.RawIOBase):
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Adds bytes; returns how many."""
+        if self._is_over:
+            return memoryview(data).nbytes
         self._sha256.update(data)
         with self._named():
             written = self._file.write(data)
         self.size += written
         return written
+
+    def ignore_more(self) -> None:
+        """From now on nothing is written: the file will not be complete."""
+        self._is_over = True
 
     def tell(self) -> int:
         """How many bytes there are."""

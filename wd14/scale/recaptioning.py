@@ -30,6 +30,8 @@ from wd14.scale.shard_output import ShardOutput
 from wd14.scale.summary import SummaryWriter
 from wd14.types import Edit, Status
 
+#: What is read of a stored row: captions and their tags are made anew.
+_WANTED = RowRecord.__dataclass_fields__.keys() - {"caption", "tags"}
 #: Bytes that are hashed at once.
 _STEP = 1 << 20
 #: Rows between two looks at whether a stop was asked for.
@@ -60,7 +62,7 @@ def _caption(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
     source = Output(Place(manifest.source))
     before = read_marker(source, piece)
     labels = context.model.labels
-    summary = SummaryWriter(labels, manifest.study_every, shard * manifest.shard_rows)
+    summary = SummaryWriter(labels, manifest.study_every, piece.begin)
     captioner = context.captioner()
     with ExitStack() as stack:
         path = stack.enter_context(_here(source.root / piece.file, piece, context))
@@ -148,7 +150,7 @@ def _shard_file(place: Place, context: WorkerContext, before: Marker) -> ShardFi
         ScaleError: it has gone, is damaged or is another run's.
     """
     try:
-        file = ShardFile(place, context.model.labels)
+        file = ShardFile(place, context.model.labels, _WANTED)
     except FileNotFoundError as error:
         raise ScaleError(f"{place} has gone: remove the marker of its shard, and run again") from error
     if (file.manifest, file.shard, file.rows) != (before.manifest, before.shard, before.rows):
@@ -203,6 +205,7 @@ class _Rows:
                 self._write_without(record, Status.REJECTED, digest)
             else:
                 self._write(position, record, digest, () if own is None else own.edits)
+            self.context.rows_done += 1
 
     def _write(self, position: int, record: RowRecord, digest: bytes, edits: Sequence[Edit]) -> None:
         try:

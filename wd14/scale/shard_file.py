@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -133,6 +134,7 @@ class ShardFileWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        self._file = file
         self._names = pa.array(names, pa.string())
         self._schema = schema
         self._group = _Group()
@@ -164,7 +166,9 @@ class ShardFileWriter:
         """Lets go of a file that will not be complete; after `close` nothing happens."""
         if self._writer.is_open:
             self._group = _Group()
-            self._writer.is_open = False  # else its end writes the rest when it is collected
+            self._file.ignore_more()  # pyarrow writes the end in any case, later if not now
+            with suppress(OSError, ValueError, RuntimeError):
+                self._writer.close()
 
     def _write(self) -> None:
         import pyarrow as pa

@@ -33,7 +33,7 @@ class StoredListing(Listing):
 
     Attributes:
         manifest: what that run was.
-        pieces: a piece for each of its shards; the stamp is the sha256 of the rows' file.
+        pieces: a piece for each of its shards, with the numbers of its rows; the stamp is the sha256 of their file.
     """
 
     manifest: Manifest = field(kw_only=True)
@@ -87,10 +87,11 @@ def _pieces(index: Place, manifest: Manifest) -> tuple[Piece, ...]:
         raise SourceError(f"{index} is not as a run writes it ({error}): run the command that made it again") from error
     if known.get("manifest") != manifest.hash:
         raise SourceError(f"{index} belongs to another run than the manifest.json beside it")
-    return tuple(
-        Piece(str(file), int(size), str(sha256), 0, int(rows), int(rows))
-        for file, rows, size, sha256 in zip(*columns, strict=True)
-    )
+    pieces, first = [], 0
+    for file, rows, size, sha256 in zip(*columns, strict=True):
+        pieces.append(Piece(str(file), int(size), str(sha256), first, first + int(rows), int(rows)))
+        first += int(rows)
+    return tuple(pieces)
 
 
 def recaption_config(listing: StoredListing, config: CaptionConfig, form: Format = "parquet") -> CaptionConfig:
@@ -158,5 +159,6 @@ def check_thresholds(config: CaptionConfig, model: ModelFiles) -> None:
     lowest = lowest_threshold(model.labels, config, model.thresholds)
     if not usable_for(lowest):
         raise ConfigError(
-            f"the lowest threshold is {lowest:g}; scores below {SCORE_FLOOR:g} are not stored. Give that, or more"
+            f"the lowest threshold is {lowest:g}, and no score below {SCORE_FLOOR:g} is kept: give {SCORE_FLOOR:g} or"
+            " more, or use the command caption"
         )

@@ -30,7 +30,7 @@ def make_dataset_plan(
     """Studies all shards that are complete, writes `plan.json` and says what is in it.
 
     Captions that were made with another plan of the same run lose their markers, so they are made again. Of more than
-    a million pictures an even million is studied: half a minute and 500 MB.
+    a million pictures an even million is studied: ten seconds and 250 MB.
 
     Args:
         output: of the run.

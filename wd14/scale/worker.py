@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import logging
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from wd14.config import CaptionConfig
 from wd14.errors import (
@@ -25,7 +24,9 @@ from wd14.errors import (
     UnwritablePlaceError,
 )
 from wd14.patience import waits_watched
+from wd14.place_files import temporary_folder
 from wd14.places import Place
+from wd14.run_folder import RunFolder
 from wd14.scale.attempts import Attempts
 from wd14.scale.context import WorkerContext
 from wd14.scale.manifest import read_manifest
@@ -44,10 +45,9 @@ _FATAL = (
     *(ModelError, ConfigError, RowError, JobStoppedError, ImportError),
     *(UnwritablePlaceError, UnreachablePlaceError),
 )
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+#: Of a disk that takes nothing more, and of a place that is not to be written to.
+_FULL = frozenset({errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
-
-logger = logging.getLogger("wd14")
 
 
 class _FatalError(ScaleError):
@@ -71,7 +71,7 @@ class Worker:
         self._lines: dict[str, None] = {}  # in the order in which they were said
         self._said: set[str] = set()
         self._broken: Exception | None = None
-        self._temporary: TemporaryDirectory[str] | None = None
+        self._temporary: RunFolder | None = None
         try:
             with waits_watched(self._say, self._stop):
                 self._context = self._open()
@@ -101,10 +101,13 @@ class Worker:
         task = self._task
         output = Output(Place(task.output))
         manifest = read_manifest(output)
-        if manifest is None or manifest.hash != task.manifest:
+        if manifest is None:
             raise _FatalError(
-                f"{output.manifest} is not the manifest of this run: it was replaced or removed meanwhile"
+                f"{output.manifest} is not there on {socket.gethostname()}: workers on several machines want an OUTPUT"
+                " that all of them reach"
             )
+        if manifest.hash != task.manifest:
+            raise _FatalError(f"{output.manifest} is that of another run: it was replaced meanwhile")
         changed: dict[str, object] = {"cache": False}
         if manifest.format == "parquet":
             changed["flatten_transparency"] = False  # no picture is written
@@ -116,9 +119,9 @@ class Worker:
         return context
 
     def _folder(self) -> Path:
-        """A folder that goes with this process."""
-        self._temporary = self._temporary or TemporaryDirectory(prefix="wd14-")
-        return Path(self._temporary.name)
+        """A folder that goes with this process, or with a later one's start where it is killed."""
+        self._temporary = self._temporary or temporary_folder()
+        return self._temporary.path
 
     def _do(self, shard: int) -> Outcome:
         output, phase = self._context.output, self._task.phase
@@ -137,7 +140,6 @@ class Worker:
                     with suppress(OSError, PlaceError):  # where nothing can be written, nothing can be removed
                         attempts.forget(all_of_them=False)
                     raise
-                logger.debug("an attempt at shard %d failed", shard, exc_info=True)
                 attempts.failed(_in_words(error))
                 self._stop.wait(_PAUSE)
             else:
@@ -182,7 +184,10 @@ def _is_fatal(error: Exception) -> bool:
     if isinstance(error, OSError) and error.errno in _FORBIDDEN:
         return True
     causes = _causes(error)
-    return any(isinstance(each, UnreachablePlaceError) or getattr(each, "errno", None) in _FULL for each in causes)
+    return any(
+        isinstance(each, (UnwritablePlaceError, UnreachablePlaceError)) or getattr(each, "errno", None) in _FULL
+        for each in causes
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -196,4 +201,10 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, OSError) and _is_fatal(error):
         place = error.filename or "the output"
         return printable(f"{place} cannot be written: {error.strerror}. When that is mended, run again: it goes on")
-    return printable(str(error) if isinstance(error, CaptionerError) else f"{type(error).__name__}: {error}")
+    if isinstance(error, CaptionerError):
+        return printable(str(error))
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})"
+    return printable(f"{type(error).__name__}: {error}{where}")
