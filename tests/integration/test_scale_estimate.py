@@ -68,7 +68,7 @@ def test_lines_for_a_person(tmp_path: Path, model: Path) -> None:
     assert lines[5].startswith("Not counted: reading ")
     # Of a run that is planned the same, with what it was planned with.
     planned(source, tmp_path / "out", rows=20, custom_model=str(model))
-    assert list(estimate_of(str(tmp_path / "out"), {}, **more))[0] == lines[0]
+    assert next(estimate_of(str(tmp_path / "out"), {}, **more)) == lines[0]
 
 
 def estimated(*, device: str, decoding: float, model: float, **more: Any) -> Estimate:
