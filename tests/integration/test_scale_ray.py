@@ -24,7 +24,7 @@ from wd14.scale.ray_engine import RayEngine, ShardActor
 from wd14.scale.task import Outcome, Task
 from wd14.stop import StopToken
 
-MODEL = {"custom_model": "builtin/colours"}
+MODEL: dict[str, Any] = {"custom_model": "builtin/colours"}
 
 
 @pytest.fixture

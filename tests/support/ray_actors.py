@@ -19,7 +19,7 @@ class DeadlyActor(ShardActor):
     """Its process is killed by one of the shards, as by a lack of memory."""
 
     def _do(self, shard: int) -> Outcome:
-        worker.Worker._files_of = _killed_by_one  # type: ignore[method-assign]  # in the process that Ray started
+        worker.Worker._files_of = _killed_by_one  # type: ignore[assignment, method-assign]  # in the process that Ray started
         return super()._do(shard)
 
 

@@ -15,7 +15,7 @@ from wd14.text import printable
 
 if TYPE_CHECKING:
     from wd14.progress import ShownProgress
-    from wd14.scale.driver import ScaleRequest
+    from wd14.scale.request import ScaleRequest
 
 #: What parameters mean here, where they mean something else than to `caption`.
 _WORDS = {
@@ -185,8 +185,8 @@ def _estimate(args: argparse.Namespace, shown: ShownProgress, stop: StopToken) -
 
 
 def _request(args: argparse.Namespace) -> ScaleRequest:
-    from wd14.scale.driver import ScaleRequest
     from wd14.scale.engines import Resources
+    from wd14.scale.request import ScaleRequest
 
     return ScaleRequest(
         source=args.source,

@@ -10,7 +10,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.planted_set import LABELS, THRESHOLD, planted
@@ -53,6 +53,7 @@ def _study(rows: list[int]) -> Study:
     return study
 
 
+@settings(max_examples=40, deadline=None)
 @given(cuts=st.lists(st.integers(0, ROWS), max_size=5).map(sorted), failed=st.frozensets(st.integers(0, ROWS - 1)))
 def test_studies_of_shards_are_the_study_of_all_rows(cuts: list[int], failed: frozenset[int]) -> None:
     edges = [0, *cuts, ROWS]
