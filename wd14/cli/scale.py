@@ -126,8 +126,8 @@ def _add_result(group: Any) -> None:
     group.add_argument(
         "--skip-failed",
         action="store_true",
-        help="merge without the shards that failed twice, and say so in the report; also finishes a run whose SOURCE has"
-        " changed, with the shards whose files are as they were",
+        help="merge without the shards that failed twice, and say so in the report; also finishes a run whose SOURCE"
+        " has changed, with the shards whose files are as they were",
     )
     group.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload the result as a dataset, with a card")
 
