@@ -97,6 +97,15 @@ def test_on_a_cpu_decoding_and_the_model_share_the_cores_and_on_a_gpu_they_do_no
     assert "a GPU helps most" in estimated(device="cpu", decoding=200, model=10).limit
 
 
+def test_pictures_of_an_archive_on_a_store_are_told_from_its_bytes(tmp_path: Path) -> None:
+    for captions in (False, True):
+        source = tar_files(tmp_path / f"set-{captions}", 400, of_a_tar=200, captions=captions)
+        sample = replace(sampled(source, 100), rows=None)
+        rows = estimating._rows_of(sample)
+        assert rows.low <= 400 <= rows.high
+        assert rows.high / rows.low < 6  # of pictures of 100 bytes; of 100 kB it is next to nothing
+
+
 def test_an_unsure_sample_gives_wide_bounds() -> None:
     about = Range.about(100, 0.05)
     assert (about.low, about.value, about.high) == pytest.approx((100 / 1.1, 100, 110))
