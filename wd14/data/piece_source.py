@@ -51,12 +51,7 @@ def open_pieces(
     """
     path = place.local
     if kind == "rows":
-        try:
-            opened = open_layout(path, config, log=_ignore)
-        except SourceError as error:
-            raise SourceChangedError(
-                f"the source could be read when it was listed, and now it cannot: {error}"
-            ) from error
+        opened = _archives(path, pieces[0].stamp, config)
         layout: Layout = _Stretches(opened, pieces, path)
         confinement, name, chosen = opened.confinement, opened.name, opened.columns
     else:
