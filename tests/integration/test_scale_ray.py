@@ -24,7 +24,7 @@ from wd14.scale.ray_engine import RayEngine, ShardActor
 from wd14.scale.task import Outcome, Task
 from wd14.stop import StopToken
 
-MODEL = {"custom_model": "builtin/colours"}
+MODEL = "builtin/colours"
 
 
 @pytest.fixture
@@ -39,11 +39,16 @@ def outcomes(task: Task, shards: int, stop: StopToken | None = None) -> list[Out
 
 @pytest.mark.usefixtures("ray_of_two_cores")
 def test_two_workers_of_ray_write_the_bytes_of_one_without_it(pictures: Path, tmp_path: Path) -> None:
-    task, shards = planned(pictures, tmp_path / "one", rows=6, **MODEL)
+    task, shards = planned(pictures, tmp_path / "one", rows=6, custom_model=MODEL)
     done(task, shards)
     lines: list[str] = []
     request = ScaleRequest(
-        str(pictures), str(tmp_path / "two"), MODEL, engine="ray", resources=Resources(workers=2), shard_rows=6
+        str(pictures),
+        str(tmp_path / "two"),
+        {"custom_model": MODEL},
+        engine="ray",
+        resources=Resources(workers=2),
+        shard_rows=6,
     )
 
     summary = run_scale(request, say=lines.append)
@@ -60,7 +65,7 @@ def test_a_shard_that_kills_every_worker_is_set_aside_and_the_others_are_done(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray_engine, "ShardActor", ray_actors.DeadlyActor)
-    task, shards = planned(pictures, tmp_path / "out", rows=6, **MODEL)
+    task, shards = planned(pictures, tmp_path / "out", rows=6, custom_model=MODEL)
 
     found = {outcome.shard: outcome for outcome in outcomes(task, shards)}
 

@@ -226,6 +226,9 @@ def test_a_shard_that_was_changed_or_swapped_is_named(folder: Path, tmp_path: Pa
     shard.write_bytes(data)
     with pytest.raises(ScaleError, match=r"00001\.parquet has changed since the run was planned, or is damaged"):
         scale(source, tmp_path / "again")
+    shard.unlink()
+    with pytest.raises(ScaleError, match=r"00001\.parquet has gone: put it back"):
+        scale(source, tmp_path / "again")
     (source / "_SUCCESS").unlink()
     with pytest.raises(SourceError, match="is not complete"):
         scale(source, tmp_path / "other")

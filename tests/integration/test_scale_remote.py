@@ -16,8 +16,10 @@ import pytest
 from tests.support.s3_server import Bucket, s3_server
 from tests.support.scale_sets import picture_folder, tar_files, tiny_picture
 from wd14.config import CaptionConfig
+from wd14.data import remote
 from wd14.data.cutting import Listing, list_source, open_shard
 from wd14.data.pieces import Piece
+from wd14.errors import EmptySourceError, SourceChangedError, SourceError, SourceNotFoundError
 from wd14.images.reading import read_picture
 from wd14.stop import StopToken
 

@@ -236,7 +236,7 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     "review.edit_file": {"os.open": "writes, and locks a folder"},
     "run_folder": {"os.open": "locks files of our own, without waiting"},
     "place_files": {"os.open": "writes, and brings what it wrote to the disk"},
-    "scale.recaptioning": {"place.open": "a `Place`", "here.open": "a `Place`"},
+    "scale.recaptioning": dict.fromkeys(("place.open", "here.open", "archive.open"), "see `places`"),
     "scale.shard_file": {"place.open": "see `places`", "pq.ParquetFile": "reads what `places` opened"},
     "process": {"open": "the null device", "os.open": "the null device"},
     "hosts.lab.host": {"self._datasets.open": "a dataset, not a file"},
