@@ -270,16 +270,17 @@ def _fetching(root: Place) -> Iterator[_Fetched]:
 @contextmanager
 def _without_bars() -> Iterator[None]:
     """While the block lasts the hub's client shows no bars of its own: they would tear up ours."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    import huggingface_hub.utils
 
-    if are_progress_bars_disabled():
+    bars: Any = huggingface_hub.utils
+    if bars.are_progress_bars_disabled():
         yield
         return
-    disable_progress_bars()
+    bars.disable_progress_bars()
     try:
         yield
     finally:
-        enable_progress_bars()
+        bars.enable_progress_bars()
 
 
 def _git_hash(data: bytes) -> str:
