@@ -5,7 +5,8 @@
 Half of the pictures lie in tar archives, half in Parquet files. Both are captioned once by `--engine local` with one
 worker, and once by the engine of the command line with two, of which a worker, the driver, or every process is killed
 (SIGKILL) at random moments; what is killed is started again. Every file but markers, attempts and what names a time is
-compared byte for byte, every id must be there once, and the memory of the workers is printed as they go.
+compared byte for byte, every id must be there once, and the memory of the workers is printed as they go. With `--s3`
+source and output of the killed run lie on an S3 server on this machine (moto).
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.onnx_models import wd14_folder
+from tests.support.s3_server import Bucket, s3_server
 from tests.support.scale_sets import mixed_sets
 
 #: What depends on the moment, and not on the pictures.
@@ -82,7 +85,7 @@ class Run:
             status = self._watch(driver, kills, within, chance, started)
             if status == 0:
                 return time.monotonic() - started
-            if status > 0:
+            if status != -signal.SIGKILL:
                 sys.exit(f"The run ended with status {status}: see {self.log}")
 
     def _watch(
@@ -132,17 +135,50 @@ def _ids(folder: Path) -> Iterator[str]:
         yield from pq.read_table(path, columns=["id"])["id"].to_pylist()
 
 
-def _compare(source: Path, expected: Path, found: Path, pictures: int) -> bool:
+def _compare(source: str, expected: Path, found: Path, pictures: int) -> bool:
     one, other = _files(expected), _files(found)
     differing = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
     ids = list(_ids(found))
-    print(f"  {source.name}: {len(one)} files compared, {len(differing)} differ {differing[:5]}")
+    print(f"  {source}: {len(one)} files compared, {len(differing)} differ {differing[:5]}")
     print(f"  ids: {len(ids):,}, {pictures - len(set(ids)):,} lost, {len(ids) - len(set(ids)):,} twice", flush=True)
     return not differing and len(ids) == len(set(ids)) == pictures
 
 
+@contextmanager
+def _bucket(folder: Path) -> Iterator[Bucket]:
+    """A bucket with the pictures, which this process and all that it starts can reach."""
+    with s3_server() as port:
+        bucket = Bucket(folder, port, "faults")
+        os.environ.update(bucket.env, AWS_PROFILE="default")
+        for name in ("tars", "tables"):
+            bucket.fill(folder / name, below=f"{name}/")
+        yield bucket
+
+
+def _one_source(name: str, given: argparse.Namespace, bucket: Bucket | None, chance: random.Random) -> bool:
+    """Captions a source twice, and compares."""
+    folder: Path = given.folder
+    quiet, disturbed = folder / f"{name}-quiet", folder / f"{name}-{given.engine}"
+    place = f"s3://{bucket.name}/" if bucket else f"{folder}/"
+    scale = [sys.executable, "-m", "wd14.cli", "scale"]
+    options = ["--custom-model", str(folder / "model"), "--shard-rows", str(given.shard_rows)]
+    alone = Run([*scale, f"{place}{name}", str(quiet), *options], folder / f"{name}-quiet.log")
+    print(f"{name}: undisturbed {alone.to_its_end(0, 0.5, chance):.0f} s", flush=True)
+    options += ["--engine", given.engine, "--workers", "2"]
+    run = Run([*scale, f"{place}{name}", f"{place}{disturbed.name}", *options], folder / f"{disturbed.name}.log")
+    seconds = run.to_its_end(given.kills, given.within, chance)
+    print(f"{name}: {given.engine}, {len(run.kills)} kills, {seconds:.0f} s")
+    for what, memory in (("undisturbed", alone.memory), (given.engine, run.memory)):
+        steps = memory[:: max(1, len(memory) // 8)]
+        print(f"  MB of the largest worker, {what}:", *(f"{each[0] >> 20}" for _, each in steps))
+    if bucket is not None:
+        disturbed.mkdir()
+        bucket.copy_to(disturbed, below=f"{disturbed.name}/")
+    return _compare(name, quiet, disturbed, given.pictures // 2)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", type=int, default=120_000)
     parser.add_argument("--kills", type=int, default=10)
@@ -150,32 +186,18 @@ def main() -> None:
     parser.add_argument("--engine", default="ray")
     parser.add_argument("--shard-rows", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--s3", action="store_true")
     given = parser.parse_args()
-    folder: Path = given.folder
-    chance = random.Random(given.seed)
-    model = folder / "model"
-    if not model.exists():
-        model.mkdir(parents=True)
-        wd14_folder(model, size=32)
+    given.folder = given.folder.absolute()
+    if not (given.folder / "model").exists():
+        (given.folder / "model").mkdir(parents=True)
+        wd14_folder(given.folder / "model", size=32)
         print("making the pictures", flush=True)
-        list(mixed_sets(folder, given.pictures // 2))
-    fine = True
-    for name in ("tars", "tables"):
-        source = folder / name
-        words = [sys.executable, "-m", "wd14.cli", "scale", str(source)]
-        options = ["--custom-model", str(model), "--shard-rows", str(given.shard_rows)]
-        quiet, disturbed = folder / f"{name}-quiet", folder / f"{name}-{given.engine}"
-        alone = Run([*words, str(quiet), *options], folder / f"{name}-quiet.log")
-        print(f"{name}: undisturbed {alone.to_its_end(0, 0.5, chance):.0f} s", flush=True)
-        options += ["--engine", given.engine, "--workers", "2"]
-        run = Run([*words, str(disturbed), *options], folder / f"{name}-{given.engine}.log")
-        seconds = run.to_its_end(given.kills, given.within, chance)
-        print(f"{name}: {given.engine}, {len(run.kills)} kills, {seconds:.0f} s")
-        for what, memory in (("undisturbed", alone.memory), (given.engine, run.memory)):
-            steps = memory[:: max(1, len(memory) // 8)]
-            print(f"  MB of the largest worker, {what}:", *(f"{each[0] >> 20}" for _, each in steps))
-        fine = _compare(source, quiet, disturbed, given.pictures // 2) and fine
-    sys.exit(0 if fine else 1)
+        list(mixed_sets(given.folder, given.pictures // 2))
+    chance = random.Random(given.seed)
+    with _bucket(given.folder) if given.s3 else nullcontext() as bucket:
+        fine = [_one_source(name, given, bucket, chance) for name in ("tars", "tables")]
+    sys.exit(0 if all(fine) else 1)
 
 
 if __name__ == "__main__":

@@ -143,9 +143,14 @@ def _without_the_runs_model(given: frozenset[str], run: Mapping[str, Any]) -> di
     return {"custom_model": ""} if "generation_model" in given and "custom_model" in run else {}
 
 
+def _beside(dataset: Path, name: str) -> Path:
+    """Where a file about a dataset lies: what `scale` writes has it among its own."""
+    return dataset / name if mode_of(dataset / "manifest.json") else dataset / ".wd14" / name
+
+
 def _provenance(dataset: Path, remarks: list[str]) -> dict[str, Any]:
     """How the dataset was made; empty where that is not said."""
-    path = dataset / ".wd14/provenance.json"
+    path = _beside(dataset, "provenance.json")
     try:
         return read_json_object(path) if mode_of(path) else {}
     except SourceError as error:
@@ -155,7 +160,7 @@ def _provenance(dataset: Path, remarks: list[str]) -> dict[str, Any]:
 
 def _plan(dataset: Path, remarks: list[str]) -> Plan | None:
     """The dataset's plan, which took tags out of all captions."""
-    path = dataset / ".wd14/plan.json"
+    path = _beside(dataset, "plan.json")
     try:
         return read_plan(path) if mode_of(path) else None
     except ConfigError as error:

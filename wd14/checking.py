@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wd14.check_settings import CheckSettings, settings_for
 from wd14.curation.checks.checker import Checker
@@ -25,6 +25,7 @@ from wd14.model.files.clip_vocabulary import clip_vocabulary_is_here
 from wd14.model.files.find import ModelFiles, find_here
 from wd14.model.score_store.store import ScoreStore, ScoreView
 from wd14.progress import ProgressMeter
+from wd14.regular_files import mode_of
 from wd14.scored_rows import preprocessing_of
 from wd14.similar_search import SimilarSearch
 from wd14.stop import StopToken
@@ -32,6 +33,9 @@ from wd14.threads import BackgroundCall
 from wd14.ticking import Ticker
 from wd14.token_counting import clip_tokens
 from wd14.types import Labels, Log, Progress, TokenCounter
+
+if TYPE_CHECKING:
+    from wd14.scale.run_check import StoredRun
 
 R = TypeVar("R")
 
@@ -90,10 +94,26 @@ def check_source(
         SourceError: the dataset cannot be read.
         ConfigError: a parameter cannot have this value.
         ModelError: the model that the caller names cannot be used.
+        ScaleError: the dataset is a run of `scale`, and not as a run writes it.
         JobStoppedError: a stop was asked for.
     """
     settings = settings_for(source, parameters or {})
-    return DatasetCheck(str(source), settings, log, progress, StopToken(stop)).run()
+    check = DatasetCheck(str(source), settings, log, progress, StopToken(stop))
+    run = stored_run(str(source))
+    return check.run() if run is None else check.run_stored(run)
+
+
+def stored_run(dataset: str) -> StoredRun | None:
+    """The run of `scale` that a dataset is; None where it is none.
+
+    Raises:
+        PlaceError: it cannot be read.
+    """
+    if "://" not in dataset and not mode_of(Path(dataset, "manifest.json")):
+        return None
+    from wd14.scale.run_check import run_at
+
+    return run_at(dataset)
 
 
 @dataclass(frozen=True)
@@ -184,6 +204,16 @@ class DatasetCheck:
                 watcher.end()
             findings = self._wait_for(checker.findings)
         return CheckReport(self._dataset, len(checker), tuple(findings), tuple(self._remarks))
+
+    def run_stored(self, run: StoredRun) -> CheckReport:
+        """Checks what `scale` wrote, without a picture; raises as `check_source`."""
+        tokens = self._wait_for(lambda: self._token_counter(self._settings.expected(None)))
+        checked = self._wait_for(lambda: run.check(self._settings, tokens, self._tick))
+        return CheckReport(self._dataset, checked.pictures, checked.findings, (*self._remarks, *checked.remarks))
+
+    def _tick(self, done: int, total: int | None) -> None:
+        self._done, self._total = done, total
+        self._stop.check()
 
     def _model(self) -> ModelFiles | Labels | None:
         """The model as far as it is here.

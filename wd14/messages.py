@@ -22,14 +22,23 @@ _PATHS = frozenset({"generation_model", "custom_model", "cache_folder", "implica
 
 
 def opening_lines(
-    config: CaptionConfig, labels: Labels, published: Mapping[str, float], model_name: str
+    config: CaptionConfig, labels: Labels, published: Mapping[str, float], model_name: str, *, runs: bool = True
 ) -> Iterator[str]:
-    """The model, the thresholds, and every parameter that is not at its default."""
+    """The model, the thresholds, and every parameter that is not at its default.
+
+    Args:
+        config: the parameters.
+        labels: the model's tags.
+        published: thresholds that the model's author recommends.
+        model_name: what a person calls the model.
+        runs: whether the model is run; else its scores are stored ones.
+    """
     if config.adds_no_tags:
         yield f"Model: {NO_MODEL}, which adds no tag: captions are those that the pictures have."
     else:
         thresholds = thresholds_in_words(config, labels, published)
-        yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}. Device: {config.device}."
+        device = f" Device: {config.device}." if runs else ""
+        yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}.{device}"
     if changed := list(set_in_words(config)):
         yield f"Set: {'; '.join(changed)}."
 

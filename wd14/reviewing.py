@@ -15,11 +15,11 @@ from typing import Any
 
 from wd14.base_captions import BaseCaptions, KeptCaptions, ReportedCaptions, without_model
 from wd14.check_settings import CheckSettings, settings_for
-from wd14.checking import CheckReport, DatasetCheck, Known
+from wd14.checking import CheckReport, DatasetCheck, Known, stored_run
 from wd14.config import CaptionConfig
 from wd14.curation.applying import curation_of
 from wd14.data.report import ReportedRow
-from wd14.errors import ConfigError
+from wd14.errors import ConfigError, SourceError
 from wd14.looking import LookedRow, root_of
 from wd14.messages import command_in_words
 from wd14.model.files.find import ModelFiles
@@ -98,6 +98,11 @@ def review_dataset(
         OutputError: the page cannot be written.
         JobStoppedError: a stop was asked for.
     """
+    if stored_run(str(source)) is not None:
+        raise SourceError(
+            f"{source} was written by `scale`: its shards hold captions and scores, and the page wants pictures. Review"
+            f" some of them: `wd14-captioner caption` on a part of the source. `wd14-captioner check {source}` works"
+        )
     settings = settings_for(source, parameters or {})
     folder = _folder(source)
     with PagePlace(folder, output) as place:

@@ -106,10 +106,11 @@ class ScoredRows:
         """
         rows = self._scorer.take(timeout)
         store, view = (self._store, self._stored) if self._store.keeps else (self._spare, self._spared)
-        store.put_facts((row.digest, row.facts) for row in rows if row.facts is not None)
-        store.put_thumbnails((row.digest, row.thumbnail) for row in rows if row.thumbnail is not None)
-        fresh = ((row.digest, row.result.scores) for row in rows if not row.from_scores)
-        view.put((digest, scores) for digest, scores in fresh if scores is not None)
+        if store.keeps:  # packing scores takes longer than writing a caption
+            store.put_facts((row.digest, row.facts) for row in rows if row.facts is not None)
+            store.put_thumbnails((row.digest, row.thumbnail) for row in rows if row.thumbnail is not None)
+            fresh = ((row.digest, row.result.scores) for row in rows if not row.from_scores)
+            view.put((digest, scores) for digest, scores in fresh if scores is not None)
         if self._with_facts:
             wanted = [row.digest for row in rows if row.facts is None and row.digest]
             stored = self._spare.facts_of_many(wanted) | self._store.facts_of_many(wanted)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.browser import Browser, Tab
 from tests.support.review_core import open_core
+from wd14.scale.ray_cluster import import_ray
 
 ROOT = Path(__file__).parents[2]
 #: Photographs that scikit-image and scikit-learn ship.
@@ -60,6 +63,17 @@ def cli(tmp_path: Path) -> Run:
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def ray_of_two_cores() -> Iterator[Any]:
+    """Ray on this machine, once for all tests: it takes seconds to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else it writes one into the user's home
+        ray = import_ray()
+        ray.init("local", num_cpus=2, num_gpus=0, object_store_memory=100 << 20, log_to_driver=False)
+        yield ray
+        ray.shutdown()
 
 
 @pytest.fixture(scope="session")

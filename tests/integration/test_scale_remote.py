@@ -16,8 +16,10 @@ import pytest
 from tests.support.s3_server import Bucket, s3_server
 from tests.support.scale_sets import picture_folder, tar_files, tiny_picture
 from wd14.config import CaptionConfig
+from wd14.data import remote
 from wd14.data.cutting import Listing, list_source, open_shard
 from wd14.data.pieces import Piece
+from wd14.errors import EmptySourceError, SourceChangedError, SourceError, SourceNotFoundError
 from wd14.images.reading import read_picture
 from wd14.stop import StopToken
 
@@ -131,3 +133,83 @@ def test_a_source_on_a_store_has_the_rows_of_the_same_source_here(make: Any, tmp
     assert len(here) > 2 * ROWS
     assert there == here
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_long_archive_is_cut_by_its_headers_and_one_file_is_a_source(
+    tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "LARGEST_WHOLE_ARCHIVE", 1000)
+    folder = tar_files(tmp_path / "source", 47, of_a_tar=40)
+    bucket.fill(folder)
+    config = CaptionConfig.from_values({})
+    listing = list_source(f"s3://{bucket.name}", config, log=lambda _: None)
+    shards = list(listing.shards(config, ROWS))
+    assert [sum(piece.rows or 0 for piece in shard) for shard in shards] == [10, 10, 10, 10, 7]
+    rows = [row for shard in shards for row in rows_of(listing, shard, config)]
+    assert rows == all_rows(str(folder))
+    assert all_rows(f"s3://{bucket.name}/00000.tar") == all_rows(str(folder / "00000.tar"))
+
+
+def test_of_a_table_only_the_footer_and_the_row_groups_are_fetched(tmp_path: Path, bucket: Bucket) -> None:
+    tables(tmp_path / "source", rows=200)
+    bucket.fill(tmp_path / "source")
+    config = CaptionConfig.from_values({})
+    listing = list_source(f"s3://{bucket.name}", config, log=lambda _: None)
+    shard = list(listing.shards(config, 20))[3]
+    what = listing.place, listing.kind, shard, config
+    columns = listing.columns
+    del listing  # with the footers
+    with open_shard(*what, columns=columns, log=print, stop=StopToken()):
+        (fetched,) = (path for path in (tmp_path / "temporary").rglob("*.parquet") if path.stat().st_blocks)
+        assert 0 < fetched.stat().st_blocks * 512 < 0.7 * fetched.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [("pictures", "gone"), ("pictures", "bytes"), ("tar", "bytes"), ("table", "gone"), ("metadata", "bytes")],
+)
+def test_a_file_that_changed_since_the_plan_fails_the_shard(
+    kind: str, change: str, tmp_path: Path, bucket: Bucket
+) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    {"pictures": pictures, "tar": archives, "table": tables, "metadata": metadata}[kind](folder)
+    bucket.fill(folder)
+    config = CaptionConfig.from_values({})
+    listing = list_source(f"s3://{bucket.name}", config, log=lambda _: None)
+    assert listing.kind == kind
+    shard = next(iter(listing.shards(config, ROWS)))
+    file = shard[-1].file
+    if change == "gone":
+        bucket.remove(file)
+    else:
+        bucket.put(file, (folder / file).read_bytes()[:-1] + b"!")
+    with pytest.raises(SourceChangedError, match=f"{file} has {'gone' if change == 'gone' else 'changed'} since"):
+        rows_of(listing, shard, config)
+    assert len(list((tmp_path / "temporary").glob("*.wd14-partial"))) == 1  # the listing's own
+
+
+def test_what_is_no_source_is_said(tmp_path: Path, bucket: Bucket) -> None:
+    config = CaptionConfig.from_values({})
+    with pytest.raises(SourceNotFoundError, match=f"There is nothing at s3://{bucket.name}/nowhere"):
+        list_source(f"s3://{bucket.name}/nowhere", config, log=print)
+    bucket.put("texts/a.txt", b"text")
+    with pytest.raises(EmptySourceError, match=f"s3://{bucket.name}/texts holds no picture"):
+        list_source(f"s3://{bucket.name}/texts", config, log=print)
+    bucket.put("zips/a.zip", b"PK")
+    with pytest.raises(SourceError, match=r"holds zip archives .* unpack them, or pack the pictures into tar archives"):
+        list_source(f"s3://{bucket.name}/zips", config, log=print)
+    bucket.put("bad/a.parquet", b"PAR1 no footer PAR1")
+    with pytest.raises(SourceError, match=r"a\.parquet cannot be read"):
+        list_source(f"s3://{bucket.name}/bad", config, log=print)
+
+
+def test_a_row_names_no_file_of_this_machine(tmp_path: Path, bucket: Bucket) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(tiny_picture(1)[1])
+    names = [str(secret), "../secret.png", "metadata.parquet"]
+    pq.write_table(pa.table({"file_name": names}), tmp_path / "metadata.parquet")
+    bucket.put("metadata.parquet", (tmp_path / "metadata.parquet").read_bytes())
+    rows = all_rows(f"s3://{bucket.name}")
+    assert [row["data"] is None for row in rows[:2]] == [True, True]
+    assert ["outside" in rows[0]["error"], "leads out" in rows[1]["error"]] == [True, True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from PIL import Image
 from tests.integration.conftest import ROOT, Run
 
 #: Pictures of the set, and of a shard.
-PICTURES, ROWS = 240, 6
+PICTURES, ROWS = 120, 6
 MODEL = ("--custom-model", "builtin/colours")
 ROWS_EACH = ("--shard-rows", str(ROWS))
 
@@ -245,6 +246,48 @@ def test_parts_share_the_shards_and_the_last_one_merges(
     assert (output / "_SUCCESS").exists()
     done = [json.loads(path.read_bytes()) for path in sorted(output.glob("done/*.json"))]
     assert sum(marker["rows"] for marker in done) == PICTURES
+
+
+def test_a_shard_that_fails_twice_is_set_aside_and_the_rest_goes_on(pictures: Path, cli: Run, tmp_path: Path) -> None:
+    """A picture is lost between the plan and its shard: said, and merged without the shard where that is asked for."""
+    source = Path(shutil.copytree(pictures, tmp_path / "source"))
+    lost = source / "0" / "000.png"
+    with started(tmp_path, source, "out") as run:
+        wait_until((tmp_path / "out" / "manifest.json").exists)
+        lost.unlink()
+        said, _ = run.communicate(timeout=60)
+    assert run.returncode == 1, said
+    assert "1 of 20 shards failed twice" in said
+    assert lost.name in said
+    assert not (tmp_path / "out" / "_SUCCESS").exists()
+    status = cli("scale", "out", "--status").stdout
+    assert "19 of 20 shards" in status
+    assert lost.name in status
+    changed = cli("scale", source, "out", *MODEL, *ROWS_EACH)
+    assert changed.returncode == 2
+    assert "--skip-failed" in changed.stderr
+    merged = cli("scale", source, "out", *MODEL, *ROWS_EACH, "--skip-failed")
+    assert merged.returncode == 0, merged.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_bytes())
+    assert report["summary"]["rows"] == PICTURES - ROWS
+    assert [each["shard"] for each in report["set_aside"]] == [0]
+    lost.write_bytes((pictures / "0" / "000.png").read_bytes())
+    os.utime(lost, ns=(0, (pictures / "0" / "000.png").stat().st_mtime_ns))
+    again = cli("scale", source, "out", *MODEL, *ROWS_EACH)  # it is back: nothing is left out any more
+    assert again.returncode == 0, again.stderr
+    assert len(rows_of(tmp_path / "out")) == PICTURES // ROWS
+
+
+def test_a_shard_whose_file_is_lost_is_made_again(
+    pictures: Path, whole: dict[str, bytes], cli: Run, tmp_path: Path
+) -> None:
+    assert cli("scale", pictures, "out", *MODEL, *ROWS_EACH).returncode == 0
+    (tmp_path / "out" / "shards" / "00003.parquet").unlink()
+    (tmp_path / "out" / "_SUCCESS").unlink()
+    again = cli("scale", pictures, "out", *MODEL, *ROWS_EACH)
+    assert again.returncode == 0, again.stderr
+    assert "shard 00003 is made again" in again.stdout
+    assert rows_of(tmp_path / "out") == whole
 
 
 def test_options_that_do_not_go_together_are_refused(pictures: Path, cli: Run) -> None:

@@ -52,19 +52,27 @@ class Bucket:
         )
         self._client.create_bucket(Bucket=name)
 
-    def fill(self, folder: Path) -> None:
-        """Makes the bucket hold what a folder holds."""
+    def fill(self, folder: Path, *, below: str = "") -> None:
+        """Makes the bucket, or what is below a prefix of it, hold what a folder holds."""
         for file in folder.rglob("*"):
             if file.is_file():
-                key = file.relative_to(folder).as_posix()
+                key = below + file.relative_to(folder).as_posix()
                 self._client.put_object(Bucket=self.name, Key=key, Body=file.read_bytes())
 
-    def copy_to(self, folder: Path) -> None:
-        """Makes a folder hold what the bucket holds."""
+    def put(self, key: str, data: bytes) -> None:
+        """Makes an object."""
+        self._client.put_object(Bucket=self.name, Key=key, Body=data)
+
+    def remove(self, key: str) -> None:
+        """Removes an object."""
+        self._client.delete_object(Bucket=self.name, Key=key)
+
+    def copy_to(self, folder: Path, *, below: str = "") -> None:
+        """Makes a folder hold what the bucket holds, or what is below a prefix of it."""
         shutil.rmtree(folder)
-        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name):
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=below):
             for item in page.get("Contents", ()):
-                file = folder / item["Key"]
+                file = folder / item["Key"].removeprefix(below)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 self._client.download_file(self.name, item["Key"], str(file))
 

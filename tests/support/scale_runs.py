@@ -6,13 +6,16 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 
 from wd14.config import CaptionConfig
+from wd14.model.files.find import ModelFiles
 from wd14.places import Place
 from wd14.scale.manifest import Manifest
+from wd14.scale.model_labels import write_labels
 from wd14.scale.output import Output
 from wd14.scale.shard_file import RowRecord
 from wd14.scale.shard_output import ShardOutput
@@ -89,6 +92,9 @@ def make_run(
         made_by="wd14-captioner test",
     )
     output = Output(Place(root))
+    model = SimpleNamespace(labels=LABELS, id=config.model, identity="identity", thresholds={})
+    write_labels(output, cast("ModelFiles", model))
+    output.manifest.write(manifest.to_json().encode())
     for shard, rows in enumerate(shards):
         if rows is not None:
             write_shard(output, manifest, shard, rows)

@@ -225,6 +225,12 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
         "pq.ParquetFile": "`open_file` looks first: pyarrow opens files by their path",
         "pa.memory_map": "`open_file` looks first",
     },
+    "data.remote": {"(self.folder / piece.file).open": "a file on a store"},
+    "data.remote_files": {
+        "(self._place / relative).open": "a file on a store",
+        "super().open": "goes through `regular_files`",
+    },
+    "data.staging": {"pq.ParquetFile": "a file of our own, opened by `open_file`"},
     "data.sources.huggingface": {"fsspec.open": "a file on the hub; its size is limited there"},
     "data.partial_folder": {"os.open": "writes"},
     "review.edit_file": {"os.open": "writes, and locks a folder"},

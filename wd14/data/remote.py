@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wd14.config import CaptionConfig
-from wd14.data.cutting import LayoutListing, open_pieces
 from wd14.data.hub_source import hub_source
+from wd14.data.layouts import look_over
+from wd14.data.listing import LayoutListing
+from wd14.data.piece_source import open_pieces
 from wd14.data.pieces import Kind, Piece
-from wd14.data.reader import Source, look_over
+from wd14.data.reader import Source
 from wd14.data.remote_files import FETCHERS, RemoteFiles
 from wd14.data.sources.huggingface import HubId
 from wd14.data.sources.tar_members import cut_archive
@@ -45,7 +47,7 @@ def list_remote(source: str, config: CaptionConfig, *, log: Log) -> LayoutListin
     files = RemoteFiles(folder, stage, only=hub.files if hub else None)
     weakref.finalize(files, stage.close)
     if hub is not None and hub.files is not None:
-        config = replace(config, split="all")  # the files are those of the split
+        config = config.model_copy(update={"split": "all"})  # the files are those of the split
     name = printable(hub.name if hub else place.name.partition(".")[0] if file else place.name) or "dataset"
     opened = look_over(str(place), name, files, config, file=file, log=log)
     kind = opened.layout.kind

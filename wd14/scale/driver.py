@@ -9,24 +9,26 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from wd14.config import CaptionConfig
 from wd14.errors import ScaleError
 from wd14.messages import closing_lines, opening_lines
 from wd14.patience import waits_watched
 from wd14.places import Place
-from wd14.scale.engines import Engine, Resources
+from wd14.scale.engines import Engine
 from wd14.scale.lease import Lease
 from wd14.scale.link import RunLink
-from wd14.scale.manifest import Format, Manifest
+from wd14.scale.manifest import Manifest
 from wd14.scale.merging import MergeResult, is_merged, merge
 from wd14.scale.output import Output, Phase
 from wd14.scale.parameters import given_parameters, read_parameters
-from wd14.scale.phases import Counts, do_shards, forget_lost_shards
+from wd14.scale.phases import Counts, counts_of, do_shards, forget_lost_shards, shards_of
 from wd14.scale.preparing import Prepared, Preparing, check_output
+from wd14.scale.request import ScaleRequest, ScaleSummary
 from wd14.scale.standing import Done, count_markers
 from wd14.scale.task import Task
 from wd14.stop import StopToken
@@ -35,40 +37,10 @@ from wd14.threads import BackgroundCall
 from wd14.token_counting import token_counter
 from wd14.types import Log, Progress, Summary, TokenCounter
 
-EngineName = Literal["local", "ray"]
+__all__ = ["ScaleRequest", "ScaleSummary", "run_scale"]
 
 #: Shards that are named where several were set aside.
 _NAMED = 20
-
-
-@dataclass(frozen=True)
-class ScaleRequest:
-    """What a user asks for."""
-
-    source: str
-    output: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)  #: typed, or as strings
-    engine: EngineName = "local"
-    resources: Resources = field(default_factory=Resources)
-    format: Format = "parquet"
-    shard_rows: int = 10_000
-    part: tuple[int, int] | None = None  #: (index from 0, how many): this process does every n-th shard
-    push_to_hub: str | None = None  #: owner/name
-    skip_failed: bool = False  #: merge without the shards that failed twice
-
-
-@dataclass(frozen=True)
-class ScaleSummary:
-    """How a run ended."""
-
-    output: str
-    shards: int
-    shards_done: int
-    rows: int
-    failed: int
-    seconds: float
-    merged: MergeResult | None  #: None = other parts have shards left, or it was merged before
-    is_complete: bool
 
 
 def run_scale(
@@ -122,16 +94,33 @@ class _Run:
             link.wait_for(BackgroundCall(lambda: check_push(repo), "wd14-push"))
         link.wait_for(BackgroundCall(lambda: check_output(self._output, request.source), "wd14-output"))
         name = "driver" if request.part is None else f"part-{request.part[0]}"
-        with Lease(self._output, name, link.say, self._stop):
-            try:
-                return self._run()
-            finally:
-                self._stop.request("the run has ended")  # whatever still works for it
-                link.say_waiting()
+        try:
+            with Lease(self._output, name, link.say, self._stop):
+                try:
+                    return self._run()
+                finally:
+                    self._stop.request("the run has ended")  # whatever still works for it
+                    link.say_waiting()
+        finally:
+            self._leave_no_empty_folder()
+
+    def _leave_no_empty_folder(self) -> None:
+        """Removes what is empty of an output in which nothing was planned."""
+        root = self._output.root
+        for folder in (root / "running", root) if root.is_local else ():
+            with suppress(OSError):
+                folder.local.rmdir()
 
     def _run(self) -> ScaleSummary:
         request, link = self._request, self._link
-        preparing = Preparing(self._output, request.source, self._config, request.format, request.shard_rows)
+        preparing = Preparing(
+            self._output,
+            request.source,
+            self._config,
+            request.format,
+            request.shard_rows,
+            compares=not request.skip_failed,
+        )
         first = request.part is None or request.part[0] == 0
         prepared = preparing.prepare(link, self._stop) if first else preparing.wait_for_plan(link, self._stop)
         config = self._config = prepared.config
@@ -146,14 +135,32 @@ class _Run:
         missing = manifest.shards - counts.shards_done
         if missing and not self._may_go_on(counts, missing):
             return self._summary(manifest, counts, None)
-        plan = None
-        if config.studies:
-            plan = self._study(prepared, counting)
-            counts = self._do(manifest, "plan", part=None, without=counts.set_aside)
-            self._may_go_on(counts, len(counts.set_aside))
-        merged = self._merge(prepared, counts, plan, counting)
+        with ExitStack() as stack:
+            if request.part is not None and not self._is_the_one_that_merges(stack, manifest):
+                return self._summary(manifest, counts, None)
+            merged = self._finish(prepared, counts, counting)
         self._push(manifest)
         return self._summary(manifest, counts, merged)
+
+    def _is_the_one_that_merges(self, stack: ExitStack, manifest: Manifest) -> bool:
+        """Whether this part ended last; of two that ended at the same moment one merges."""
+        try:
+            stack.enter_context(Lease(self._output, "merge", self._link.say, self._stop))
+        except ScaleError:
+            self._link.say("All shards are complete, and another part merges.")
+            return False
+        if merged := is_merged(self._output, manifest):
+            self._link.say("All shards are complete, and another part has merged them.")
+        return not merged
+
+    def _finish(self, prepared: Prepared, counts: Counts, counting: BackgroundCall[TokenCounter | None]) -> MergeResult:
+        """What follows when every shard is complete."""
+        plan = None
+        if self._config.studies:
+            plan = self._study(prepared, counting)
+            counts = self._do(prepared.manifest, "plan", part=None, without=counts.set_aside)
+            self._may_go_on(counts, len(counts.set_aside))
+        return self._merge(prepared, counts, plan, counting)
 
     def _say_opening(self, prepared: Prepared) -> None:
         manifest, link = prepared.manifest, self._link
@@ -162,7 +169,8 @@ class _Run:
             f"Dataset: {prepared.source_name}, {about}{count(manifest.expected_rows, 'picture')} in"
             f" {count(manifest.shards, 'shard')}"
         )
-        link.say_all(opening_lines(self._config, prepared.model.labels, prepared.model.thresholds, manifest.model))
+        model, runs = prepared.model, manifest.kind != "stored"
+        link.say_all(opening_lines(self._config, model.labels, model.thresholds, manifest.model, runs=runs))
 
     def _do(
         self,
@@ -181,13 +189,10 @@ class _Run:
             return count_markers(self._output, manifest, phase, tick)
 
         done = link.wait_for(BackgroundCall(look, "wd14-markers"))
-        counts = Counts(manifest.shards, manifest.rows, manifest.shard_rows, len(done.shards), done.rows, done.failed)
+        counts = counts_of(manifest, done, part)
         counts.set_aside.update(without or {})
-        index, parts = part or (0, 1)
         left = [
-            shard
-            for shard in range(index, manifest.shards, parts)
-            if shard not in done.shards and shard not in counts.set_aside
+            shard for shard in shards_of(manifest, part) if shard not in done.shards and shard not in counts.set_aside
         ]
         if done.shards:
             self._is_first_start = False
@@ -209,7 +214,7 @@ class _Run:
         done = self._link.wait_for(
             BackgroundCall(lambda: count_markers(self._output, manifest, phase, lambda *_: None), "wd14-markers")
         )
-        return replace(own, shards_done=len(done.shards), rows_done=done.rows, failed=done.failed)
+        return replace(counts_of(manifest, done, None), set_aside=own.set_aside)
 
     def _engine(self) -> Engine:
         if self._request.engine == "ray":

@@ -182,7 +182,7 @@ def _time_decoding(
         for row in rows:
             stop.check()
             if row.array is None:
-                sample.unreadable += 1
+                sample.damaged += 1
             elif len(arrays) < _READY:
                 arrays.append(row.array)
     seconds = time.perf_counter() - began
@@ -238,9 +238,11 @@ def _rate(times: Sequence[tuple[float, int]]) -> Range:
 def estimate_lines(estimate: Estimate) -> Iterator[str]:
     """An estimate, for a person."""
     sample, hours, rate = estimate.sample, estimate.hours, estimate.rate
-    read = len(sample.pictures)
-    bad = f"; {sample.unreadable:,} more cannot be read" if sample.unreadable else ""
-    yield f"Sample: {count(read, 'picture')} of {sample.name}, from {_of(sample)}{bad}"
+    read, bad = len(sample.pictures), sample.unreadable + sample.damaged
+    failed = f"; {bad:,} of them cannot be read" if bad else ""
+    looked_at = count(read + sample.unreadable, "picture")
+    shards = f"{sample.sampled_shards:,} of {count(sample.shards, 'shard')}"
+    yield f"Sample: {looked_at} of {sample.name}, from {shards}{failed}"
     about = "about " if sample.rows is None else ""
     yield (
         f"Decoding alone: {_number(estimate.decoding)} pictures/s with {count(estimate.threads, 'thread')}. "
@@ -261,10 +263,6 @@ def estimate_lines(estimate: Estimate) -> Iterator[str]:
         f"Not counted: reading {megabytes / read * 1000:,.0f} kB a picture from where they are{speed}; starting "
         "workers; the merge. Workers that share a machine's cores or its GPU are slower than one alone."
     )
-
-
-def _of(sample: Sample) -> str:
-    return f"{sample.sampled_shards:,} of {count(sample.shards, 'shard')}"
 
 
 def _number(value: Range) -> str:

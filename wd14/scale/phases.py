@@ -10,6 +10,7 @@ from wd14.scale.engines import Engine
 from wd14.scale.link import RunLink, Standing
 from wd14.scale.manifest import Manifest
 from wd14.scale.output import Output, Phase
+from wd14.scale.standing import Done
 from wd14.scale.task import Outcome, Task
 from wd14.stop import StopToken
 from wd14.threads import OrderedMap
@@ -51,6 +52,32 @@ class Counts:
             return self.rows_done
         mean = self.rows_done / self.shards_done if self.shards_done else self.shard_rows
         return self.rows_done + round(mean * (self.shards - self.shards_done))
+
+
+def shards_of(manifest: Manifest, part: tuple[int, int] | None) -> range:
+    """The shards that a part does: every n-th one, so that parts are alike; all, where there are no parts."""
+    index, parts = part or (0, 1)
+    return range(index, manifest.shards, parts)
+
+
+def counts_of(manifest: Manifest, done: Done, part: tuple[int, int] | None) -> Counts:
+    """The counts of a phase, or of a part of it, as it begins.
+
+    Of a part, its pictures are taken to be as many as its shards are of all shards.
+    """
+    own = shards_of(manifest, part)
+    there = sum(shard in done.shards for shard in own)
+    mean = done.rows / len(done.shards) if done.shards else 0.0
+    return Counts(
+        shards=len(own),
+        rows=manifest.rows
+        if part is None or manifest.rows is None
+        else round(manifest.rows * len(own) / manifest.shards),
+        shard_rows=manifest.shard_rows,
+        shards_done=there,
+        rows_done=done.rows if part is None else round(mean * there),
+        failed=done.failed if part is None else 0,
+    )
 
 
 class FatalError(ScaleError):

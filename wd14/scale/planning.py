@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import wd14
@@ -14,7 +15,9 @@ from wd14.data.cutting import Listing
 from wd14.data.pieces import Piece
 from wd14.data.provenance import MADE_BY
 from wd14.errors import ConfigError, EmptySourceError
+from wd14.messages import command_in_words
 from wd14.model.files.find import ModelFiles
+from wd14.places import Place
 from wd14.scale import parameters
 from wd14.scale.manifest import Format, Manifest, pieces_to_bytes, write_pieces
 from wd14.scale.output import Output
@@ -87,14 +90,18 @@ def describe(
     )
 
 
-def as_frozen(frozen: Manifest, config: CaptionConfig, model: ModelFiles, *, form: Format, shard_rows: int) -> Manifest:
-    """The manifest of a run as it is asked for, where nobody looks at the source.
+def as_frozen(
+    frozen: Manifest, source: str, config: CaptionConfig, model: ModelFiles, *, form: Format, shard_rows: int
+) -> Manifest:
+    """The manifest of a run as it is asked for, where nobody looks into the source: its files are taken as planned.
 
     Raises:
         ConfigError: a file that a parameter names cannot be read.
     """
+    is_place = "://" in source or Path(source).expanduser().exists()
     return replace(
         frozen,
+        source=Place(source).url if is_place and not frozen.source.startswith("hf://") else frozen.source,
         model=config.model,
         model_identity=model.identity,
         scoring=parameters.scoring_parameters(config) | {"files": parameters.file_hashes(config)},
@@ -162,12 +169,13 @@ def _write_manifest(output: Output, asked: Manifest, shards: int, rows: int | No
     return manifest
 
 
-def check_same(frozen: Manifest, asked: Manifest, output: str) -> None:
+def check_same(frozen: Manifest, asked: Manifest, config: CaptionConfig, output: str) -> None:
     """Looks whether the run that is asked for is the one that an output holds.
 
     Args:
         frozen: the output's.
         asked: what `describe` gave.
+        config: the parameters.
         output: the output's name, for the message.
 
     Raises:
@@ -180,11 +188,11 @@ def check_same(frozen: Manifest, asked: Manifest, output: str) -> None:
     if len(differing) > 5:
         words += f"; and {len(differing) - 5} more"
     words += ". Name another OUTPUT for a new run, or repeat what the first one was given"
+    if frozen.listing != asked.listing and len(differing) == 1:
+        words += ". To finish this one with the shards whose files are as they were: --skip-failed"
     if _shapes_captions_only(frozen, asked):
-        words += (
-            ". Only how captions are made is another: they can be made again from the stored scores, without the model,"
-            f" by `wd14-captioner scale {output} NEW_OUTPUT` with the new parameters"
-        )
+        command = command_in_words(output, config, command="scale", output=("NEW_OUTPUT",))
+        words += f". Only how captions are made is another; from the stored scores, without the model: {command}"
     raise ConfigError(words)
 
 

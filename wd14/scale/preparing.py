@@ -96,14 +96,18 @@ class Preparing:
         config: the parameters.
         form: what the shards are written as.
         shard_rows: rows of a shard.
+        compares: whether the source must be as it was planned; else its shards fail where it is not.
     """
 
-    def __init__(self, output: Output, source: str, config: CaptionConfig, form: Format, shard_rows: int) -> None:
+    def __init__(
+        self, output: Output, source: str, config: CaptionConfig, form: Format, shard_rows: int, *, compares: bool
+    ) -> None:
         self._output = output
         self._source = source
         self._config = config
         self._form = form
         self._shard_rows = shard_rows
+        self._compares = compares
 
     def prepare(self, link: RunLink, stop: StopToken) -> Prepared:
         """Plans the run, or goes on with the one that is there.
@@ -115,6 +119,8 @@ class Preparing:
             PlaceError: the output cannot be read or written.
             JobStoppedError: a stop was asked for.
         """
+        if not self._compares and (there := read_manifest(self._output)) is not None:
+            return self._as_planned(there, link, stop)
         stored, config, finding = self._begin(link, stop)
         listing: Listing = stored or link.wait_for(
             BackgroundCall(lambda: list_source(self._source, config, log=link.say), "wd14-source")
@@ -127,7 +133,7 @@ class Preparing:
         asked = planning.describe(listing, listed, config, model, form=self._form, shard_rows=self._shard_rows)
         frozen = read_manifest(self._output)
         if frozen is not None:
-            planning.check_same(frozen, asked, str(self._output.root))
+            planning.check_same(frozen, asked, config, str(self._output.root))
             link.wait_for(BackgroundCall(lambda: keep_files(config, self._output), "wd14-files"))
             return Prepared(frozen, config, model, listing.name)
         link.say(
@@ -155,11 +161,15 @@ class Preparing:
         while frozen is None:
             _wait(link, _LOOK)
             frozen = read_manifest(self._output)
+        return self._as_planned(frozen, link, stop)
+
+    def _as_planned(self, frozen: Manifest, link: RunLink, stop: StopToken) -> Prepared:
+        """The run that is there, where nobody looks into the source."""
         _, config, finding = self._begin(link, stop)
         model = link.wait_for(finding)
         link.wait_for(BackgroundCall(lambda: check_parameters(config, model, self._source), "wd14-parameters"))
-        asked = planning.as_frozen(frozen, config, model, form=self._form, shard_rows=self._shard_rows)
-        planning.check_same(frozen, asked, str(self._output.root))
+        asked = planning.as_frozen(frozen, self._source, config, model, form=self._form, shard_rows=self._shard_rows)
+        planning.check_same(frozen, asked, config, str(self._output.root))
         return Prepared(frozen, config, model, frozen.source_name)
 
     def _write_what_workers_need(self, config: CaptionConfig, model: ModelFiles) -> None:

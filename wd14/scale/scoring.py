@@ -44,9 +44,9 @@ def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
         more: dict[str, Any] = {"session": context.session, "with_facts": True}
         if manifest.format == "webdataset":
             more["stage"] = stack.enter_context(StagedPictures()).stage
-        source = stack.enter_context(
-            open_shard(Place(manifest.source), manifest.kind, pieces, config, log=say, stop=stop)
-        )
+        place, columns = Place(manifest.source), manifest.columns
+        source = open_shard(place, manifest.kind, pieces, config, columns=columns, log=say, stop=stop)
+        stack.enter_context(source)
         scored = stack.enter_context(ScoredRows(source, context.model, config, stop=stop, log=say, **more))
         summary = SummaryWriter(context.model.labels, manifest.study_every, shard * manifest.shard_rows)
         writer = _ShardRows(files, summary, captioner, stops=config.on_error == "stop")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from wd14.images.formats import extension, sniff_extension
+from wd14.place_files import temporary_folder
 from wd14.regular_files import open_file
-from wd14.run_folder import RunFolder, clear_leftovers
 from wd14.types import InputRow, PictureToSave
 
 #: Pictures of fewer bytes wait in memory: there are two hundred at most, and a file each would cost more.
@@ -47,9 +46,7 @@ class StagedPictures:
     """
 
     def __enter__(self) -> Self:
-        parent = Path(tempfile.gettempdir())
-        clear_leftovers(parent)
-        self._folder = RunFolder(parent, "pictures")
+        self._folder = temporary_folder()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from wd14.config import CaptionConfig
 from wd14.errors import (
@@ -24,7 +24,9 @@ from wd14.errors import (
     UnwritablePlaceError,
 )
 from wd14.patience import waits_watched
+from wd14.place_files import temporary_folder
 from wd14.places import Place
+from wd14.run_folder import RunFolder
 from wd14.scale.attempts import Attempts
 from wd14.scale.context import WorkerContext
 from wd14.scale.manifest import read_manifest
@@ -43,7 +45,8 @@ _FATAL = (
     *(ModelError, ConfigError, RowError, JobStoppedError, ImportError),
     *(UnwritablePlaceError, UnreachablePlaceError),
 )
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+#: Of a disk that takes nothing more, and of a place that is not to be written to.
+_FULL = frozenset({errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
 
@@ -68,7 +71,7 @@ class Worker:
         self._lines: dict[str, None] = {}  # in the order in which they were said
         self._said: set[str] = set()
         self._broken: Exception | None = None
-        self._temporary: TemporaryDirectory[str] | None = None
+        self._temporary: RunFolder | None = None
         try:
             with waits_watched(self._say, self._stop):
                 self._context = self._open()
@@ -98,10 +101,13 @@ class Worker:
         task = self._task
         output = Output(Place(task.output))
         manifest = read_manifest(output)
-        if manifest is None or manifest.hash != task.manifest:
+        if manifest is None:
             raise _FatalError(
-                f"{output.manifest} is not the manifest of this run: it was replaced or removed meanwhile"
+                f"{output.manifest} is not there on {socket.gethostname()}: workers on several machines want an OUTPUT"
+                " that all of them reach"
             )
+        if manifest.hash != task.manifest:
+            raise _FatalError(f"{output.manifest} is that of another run: it was replaced meanwhile")
         changed: dict[str, object] = {"cache": False}
         if manifest.format == "parquet":
             changed["flatten_transparency"] = False  # no picture is written
@@ -113,9 +119,9 @@ class Worker:
         return context
 
     def _folder(self) -> Path:
-        """A folder that goes with this process."""
-        self._temporary = self._temporary or TemporaryDirectory(prefix="wd14-")
-        return Path(self._temporary.name)
+        """A folder that goes with this process, or with a later one's start where it is killed."""
+        self._temporary = self._temporary or temporary_folder()
+        return self._temporary.path
 
     def _do(self, shard: int) -> Outcome:
         output, phase = self._context.output, self._task.phase

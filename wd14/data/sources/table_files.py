@@ -175,40 +175,44 @@ class ArrowFile:
         return [self.row_count]
 
     def rows(self, columns: Sequence[str], begin: int = 0, end: int = -1) -> Iterator[Row | LostRows]:
-        """The rows from `begin` up to `end` (-1 = all); damage loses the rest of them."""
+        """The rows from `begin` up to `end` (-1 = all); a damaged record batch loses its rows."""
         import pyarrow as pa
 
         done = begin
         last = self.row_count if end < 0 else min(end, self.row_count)
         try:
             while done < last:
-                for row in self._mapped_rows(columns, done):
-                    done += 1
+                for row in self._mapped_rows(columns, range(done, last)):
+                    done += row.count if isinstance(row, LostRows) else 1
                     yield row
-                    if done == last:
-                        return
                 self._file.close()
                 self._map()
         except (pa.ArrowException, OSError, ValueError) as error:
             yield LostRows(last - done, f"the rest is damaged: {first_line(error)}")
 
-    def _mapped_rows(self, columns: Sequence[str], first: int) -> Iterator[Row]:
-        """Rows from the one numbered `first` on, until _MAPPED_BYTES are read."""
-        seen, places = 0, _places(self.schema)
-        for batch in self._record_batches():
-            if first >= batch.num_rows:
-                first -= batch.num_rows
+    def _mapped_rows(self, columns: Sequence[str], wanted: range) -> Iterator[Row | LostRows]:
+        """Some rows, until _MAPPED_BYTES are read."""
+        import pyarrow as pa
+
+        seen, end, places = 0, 0, _places(self.schema)
+        for number, batch in enumerate(self._record_batches()):
+            begin, end = end, end + batch.num_rows
+            first, last = max(begin, wanted.start), min(end, wanted.stop)
+            if first >= last:
                 continue
-            chosen = batch.select([places[name] for name in columns])
-            # Arrow trusts its files: with wrong offsets in one, it would read any memory, and crash.
-            chosen.validate(full=True)
-            for start in range(first, chosen.num_rows, _ROWS_AT_ONCE):
-                rows = chosen.slice(start, _ROWS_AT_ONCE)
+            try:
+                chosen = batch.select([places[name] for name in columns])
+                # Arrow trusts its files: with wrong offsets in one, it would read any memory, and crash.
+                chosen.validate(full=True)
+            except (pa.ArrowException, OSError, ValueError) as error:
+                yield LostRows(last - first, f"record batch {number} is damaged: {first_line(error)}")
+                continue
+            for start in range(first - begin, last - begin, _ROWS_AT_ONCE):
+                rows = chosen.slice(start, min(_ROWS_AT_ONCE, last - begin - start))
                 seen += sum(map(_nbytes, rows.columns))
                 yield from _rows(rows, columns)
                 if seen > _MAPPED_BYTES:
                     return
-            first = 0
 
 
 def _places(schema: Any) -> dict[str, int]:

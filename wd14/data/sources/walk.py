@@ -30,6 +30,8 @@ _COMPANION_EXTENSIONS = frozenset(
 #: Folders that systems and devices put beside pictures: macOS in archives, Synology's thumbnails.
 _SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
 
+#: What is in the results of runs, and says so.
+_DESCRIPTIONS = (".wd14/provenance.json", "manifest.json")
 #: Lines about results of earlier runs, for `LimitedLog`.
 _RESULTS = "earlier results"
 
@@ -213,12 +215,15 @@ def _may_enter(
 
 
 def _is_result(confinement: Confinement, folder: Path) -> bool:
-    """Whether a folder is the output of an earlier run, of this version or 1.0."""
-    try:
-        made_by = read_json_object(folder / ".wd14" / "provenance.json", confinement.read).get("made_by")
-    except SourceError:
-        return False
-    return isinstance(made_by, str) and made_by.partition(" ")[0] == MADE_BY
+    """Whether a folder is the output of an earlier run, of this version or 1.0, or of one over many shards."""
+    for description in _DESCRIPTIONS:
+        try:
+            made_by = read_json_object(folder / description, confinement.read).get("made_by")
+        except SourceError:
+            continue
+        if isinstance(made_by, str) and made_by.partition(" ")[0] == MADE_BY:
+            return True
+    return False
 
 
 def _identity(path: Path) -> tuple[int, int]:
