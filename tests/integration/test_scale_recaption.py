@@ -127,6 +127,9 @@ def test_captions_are_those_of_a_run_over_the_pictures(
     whole = ("id", "sha256", "reason", "caption", "tags", "scores", "thumbnail")
     assert rows(tmp_path / "again", *whole) == rows(tmp_path / "anew", *whole)
     assert statuses(tmp_path / "again") == statuses(tmp_path / "anew")
+    reports = [json.loads((tmp_path / run / "report.json").read_text()) for run in ("again", "anew")]
+    assert reports[0]["reasons"] == reports[1]["reasons"] == {"no picture": 2}
+    assert reports[0]["failures"] == reports[1]["failures"]
     assert len({caption for (caption,) in rows(tmp_path / "again", "caption")}) > 2
     for name in ("plan.json", "tags.csv"):
         again, anew = tmp_path / "again" / name, tmp_path / "anew" / name
