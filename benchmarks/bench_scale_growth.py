@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.bench_pipeline import Options
 from benchmarks.measure import Table, fresh, last_json, run_child
 from wd14.config import CaptionConfig
-from wd14.data.cutting import Listing, grouped
+from wd14.data.listing import Listing, grouped
 from wd14.data.pieces import Kind, Piece
 from wd14.model.files.find import ModelFiles
 from wd14.places import FoundAt, Place

@@ -142,7 +142,7 @@ def _walk(url: str, system: Any, path: str, below: str) -> Iterator[FoundAt]:
 
 def _s3_pages(url: str, system: Any, prefix: str, *, delimiter: str) -> Iterator[FoundAt]:
     bucket, key = _bucket_and_folder(system, prefix)
-    asked = {"Bucket": bucket, "Prefix": key, "Delimiter": delimiter, "MaxKeys": _PAGE}
+    asked: dict[str, Any] = {"Bucket": bucket, "Prefix": key, "Delimiter": delimiter, "MaxKeys": _PAGE}
     page: dict[str, Any] = {"NextContinuationToken": None}
     while "NextContinuationToken" in page:
         token = page["NextContinuationToken"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
@@ -164,13 +163,11 @@ def test_a_store_that_stays_away_is_given_up_and_a_stop_ends_the_waiting(
             UnreachablePlaceError, match=r"it does not answer \(.*it was asked \d+ times? in .*Run again"
         ):
             (place / "there").read()
-        monkeypatch.setattr(patience, "GIVE_UP_AFTER", 60)
+        monkeypatch.setattr(patience, "GIVE_UP_AFTER", 600)
         monkeypatch.setattr(patience, "FIRST_WAIT", 30)
         monkeypatch.setattr(patience, "LONGEST_WAIT", 30)
-        began = time.monotonic()
         with waits_watched(lambda _: stop.request("Ctrl-C"), stop), pytest.raises(JobStoppedError, match="Ctrl-C"):
             (place / "there").write(b"2")
-        assert time.monotonic() - began < 20
     finally:
         proxy.fail_always(None)
     assert (place / "there").read() == b"1"

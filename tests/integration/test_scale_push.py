@@ -51,7 +51,6 @@ def push(
         "HF_ENDPOINT": hub.url,
         "HF_HOME": str(tmp_path / "hf"),
         "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_TOKEN": TOKEN,
         "NO_PROXY": "127.0.0.1",
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -64,6 +63,7 @@ def push(
         text=True,
         check=True,
     )
+    assert "Upload" not in done.stderr  # the client's own bars
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 

@@ -127,6 +127,9 @@ def test_captions_are_those_of_a_run_over_the_pictures(
     whole = ("id", "sha256", "reason", "caption", "tags", "scores", "thumbnail")
     assert rows(tmp_path / "again", *whole) == rows(tmp_path / "anew", *whole)
     assert statuses(tmp_path / "again") == statuses(tmp_path / "anew")
+    reports = [json.loads((tmp_path / run / "report.json").read_text()) for run in ("again", "anew")]
+    assert reports[0]["reasons"] == reports[1]["reasons"] == {"no picture": 2}
+    assert reports[0]["failures"] == reports[1]["failures"]
     assert len({caption for (caption,) in rows(tmp_path / "again", "caption")}) > 2
     for name in ("plan.json", "tags.csv"):
         again, anew = tmp_path / "again" / name, tmp_path / "anew" / name
@@ -225,6 +228,9 @@ def test_a_shard_that_was_changed_or_swapped_is_named(folder: Path, tmp_path: Pa
     data[len(data) // 2] ^= 255
     shard.write_bytes(data)
     with pytest.raises(ScaleError, match=r"00001\.parquet has changed since the run was planned, or is damaged"):
+        scale(source, tmp_path / "again")
+    shard.unlink()
+    with pytest.raises(ScaleError, match=r"00001\.parquet has gone: put it back"):
         scale(source, tmp_path / "again")
     (source / "_SUCCESS").unlink()
     with pytest.raises(SourceError, match="is not complete"):

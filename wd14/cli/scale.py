@@ -42,7 +42,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="what `caption` takes, an URL such as s3://bucket/folder, or the OUTPUT of an earlier run",
+        help="what `caption` takes, a URL such as s3://bucket/folder, or the OUTPUT of an earlier run",
     )
     parser.add_argument(
         "output", metavar="OUTPUT", nargs="?", help="folder or URL of the result: new, empty, or of the same run"
@@ -126,7 +126,8 @@ def _add_result(group: Any) -> None:
     group.add_argument(
         "--skip-failed",
         action="store_true",
-        help="merge without the shards that failed twice, and say so in the report",
+        help="merge without the shards that failed twice, and say so in the report; also finishes a run whose SOURCE"
+        " has changed, with the shards whose files are as they were",
     )
     group.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload the result as a dataset, with a card")
 

@@ -51,12 +51,7 @@ def open_pieces(
     """
     path = place.local
     if kind == "rows":
-        try:
-            opened = open_layout(path, config, log=_ignore)
-        except SourceError as error:
-            raise SourceChangedError(
-                f"the source could be read when it was listed, and now it cannot: {error}"
-            ) from error
+        opened = _archives(path, pieces[0].stamp, config)
         layout: Layout = _Stretches(opened, pieces, path)
         confinement, name, chosen = opened.confinement, opened.name, opened.columns
     else:
@@ -71,6 +66,26 @@ def open_pieces(
 
 def _ignore(line: str) -> None:
     """What there is to say of the source was said when it was listed."""
+
+
+#: The zip archives that were opened last, and what they were asked for as.
+_last_archives: list[tuple[tuple[Path, str, CaptionConfig], OpenedLayout]] = []
+
+
+def _archives(path: Path, stamp: str, config: CaptionConfig) -> OpenedLayout:
+    """Zip archives, looked over once for all shards that a process reads: a million members take half a minute.
+
+    Raises:
+        SourceChangedError: they cannot be read any more.
+    """
+    asked = (path, stamp, config)
+    if not stamp or not _last_archives or _last_archives[0][0] != asked:
+        _last_archives.clear()
+        try:
+            _last_archives.append((asked, open_layout(path, config, log=_ignore)))
+        except SourceError as error:
+            raise SourceChangedError(f"it could be read when it was listed, and now it cannot: {error}") from error
+    return _last_archives[0][1]
 
 
 def _reader(kind: Kind, confinement: Confinement, path: Path, columns: ChosenColumns) -> PieceReader:

@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from wd14.errors import ScaleError
+from wd14.errors import PlaceError, ScaleError
 from wd14.images.reading import MAX_BYTES
 from wd14.places import Place
 from wd14.scale.staged_pictures import Staged
@@ -47,7 +47,7 @@ class ArchivePictures:
 
     def _read(self) -> Iterator[tuple[int, Staged]]:
         while True:
-            block = self._file.read(tarfile.BLOCKSIZE)
+            block = self._bytes(tarfile.BLOCKSIZE)
             if len(block) == tarfile.BLOCKSIZE and not any(block):
                 return  # the end of every archive
             try:
@@ -57,12 +57,18 @@ class ArchivePictures:
             name = _NAME.fullmatch(member.name)
             if name is None or not member.isreg() or not 0 <= member.size <= MAX_BYTES:
                 raise self._damaged(f"{member.name[:100]!r} is no member that a run writes")
-            data = self._file.read(member.size)
+            data = self._bytes(member.size)
             padding = -member.size % tarfile.BLOCKSIZE
-            if len(data) != member.size or len(self._file.read(padding)) != padding:
+            if len(data) != member.size or len(self._bytes(padding)) != padding:
                 raise self._damaged("it breaks off")
             if name["extension"] not in _BESIDE:
                 yield int(name["position"]), Staged(name["extension"], data=data)
+
+    def _bytes(self, size: int) -> bytes:
+        try:
+            return self._file.read(size)
+        except (OSError, PlaceError) as error:
+            raise ScaleError(f"{self._place} cannot be read: {error}") from error
 
     def _damaged(self, reason: str) -> ScaleError:
         return ScaleError(f"{self._place} is no archive of a run, or is damaged ({reason})")

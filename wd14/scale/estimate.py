@@ -28,8 +28,8 @@ from wd14.types import DecodedRow, FloatArray, InputRow, Log
 _READY = 64
 #: Seconds that measuring the model takes at least and at most, after its first batch, which is slow.
 _SHORTEST, _LONGEST = 2.0, 20.0
-#: What an archive holds for a picture beside it: headers, and the text file with its own.
-_AROUND = 2048
+#: Bytes of a block of an archive.
+_BLOCK = 512
 #: How far the parts of a run lie apart in practice, beside what the sample says.
 _ALWAYS = 0.1
 
@@ -146,8 +146,11 @@ def _threads(config: CaptionConfig) -> int:
 def _rows_of(sample: Sample) -> Range:
     if sample.rows is not None:
         return Range(sample.rows, sample.rows, sample.rows)
-    sizes = [size + _AROUND for size in sample.sizes]
-    return Range.about(sample.size / statistics.fmean(sizes), _error_of_mean(sizes))
+    # An archive: every member has a header and is filled up; beside a picture there may be a text and a JSON file.
+    blocks = [_BLOCK * (1 + math.ceil(size / _BLOCK)) for size in sample.sizes]
+    error, mean = 2 * _error_of_mean(blocks), statistics.fmean(blocks)
+    alone, with_both = mean / (1 + error), (mean + 4 * _BLOCK) * (1 + error)
+    return Range(sample.size / with_both, sample.size / (mean + _BLOCK), sample.size / alone)
 
 
 def _error_of_mean(values: Sequence[float]) -> float:
@@ -182,7 +185,7 @@ def _time_decoding(
         for row in rows:
             stop.check()
             if row.array is None:
-                sample.unreadable += 1
+                sample.damaged += 1
             elif len(arrays) < _READY:
                 arrays.append(row.array)
     seconds = time.perf_counter() - began
@@ -238,17 +241,21 @@ def _rate(times: Sequence[tuple[float, int]]) -> Range:
 def estimate_lines(estimate: Estimate) -> Iterator[str]:
     """An estimate, for a person."""
     sample, hours, rate = estimate.sample, estimate.hours, estimate.rate
-    read = len(sample.pictures)
-    bad = f"; {sample.unreadable:,} more cannot be read" if sample.unreadable else ""
-    yield f"Sample: {count(read, 'picture')} of {sample.name}, from {_of(sample)}{bad}"
-    about = "about " if sample.rows is None else ""
+    read, bad = len(sample.pictures), sample.unreadable + sample.damaged
+    failed = f"; {bad:,} of them cannot be read" if bad else ""
+    looked_at = count(read + sample.unreadable, "picture")
+    shards = f"{sample.sampled_shards:,} of {count(sample.shards, 'shard')}"
+    yield f"Sample: {looked_at} of {sample.name}, from {shards}{failed}"
+    rows = count(round(estimate.rows.value), "picture")
+    if sample.rows is None:
+        rows = f"about {rows} ({estimate.rows.low:,.0f} to {estimate.rows.high:,.0f})"
     yield (
         f"Decoding alone: {_number(estimate.decoding)} pictures/s with {count(estimate.threads, 'thread')}. "
         f"The model alone: {_number(estimate.model)} pictures/s on {estimate.device}."
     )
     yield f"A worker like this machine: {_number(rate)} pictures/s. {estimate.limit}"
     yield (
-        f"{about}{count(round(estimate.rows.value), 'picture')} on {count(estimate.workers, 'worker')}: "
+        f"{rows} on {count(estimate.workers, 'worker')}: "
         f"{duration(hours.value * 3600)}, likely between {duration(hours.low * 3600)} and {duration(hours.high * 3600)}"
     ).capitalize()
     if estimate.price is not None:
@@ -258,13 +265,9 @@ def estimate_lines(estimate: Estimate) -> Iterator[str]:
     megabytes = sum(sample.sizes) / 1e6
     speed = f" ({megabytes / sample.seconds:,.0f} MB/s here, one after the other)" if sample.seconds > 0.01 else ""
     yield (
-        f"Not counted: reading {megabytes / read * 1000:,.0f} kB a picture from where they are{speed}; starting "
+        f"Not counted: reading {megabytes / read * 1000:,.1f} kB a picture from where they are{speed}; starting "
         "workers; the merge. Workers that share a machine's cores or its GPU are slower than one alone."
     )
-
-
-def _of(sample: Sample) -> str:
-    return f"{sample.sampled_shards:,} of {count(sample.shards, 'shard')}"
 
 
 def _number(value: Range) -> str:

@@ -15,6 +15,7 @@ from wd14.data.cutting import Listing
 from wd14.data.pieces import Piece
 from wd14.data.provenance import MADE_BY
 from wd14.errors import ConfigError, EmptySourceError
+from wd14.messages import command_in_words
 from wd14.model.files.find import ModelFiles
 from wd14.places import Place
 from wd14.scale import parameters
@@ -168,12 +169,13 @@ def _write_manifest(output: Output, asked: Manifest, shards: int, rows: int | No
     return manifest
 
 
-def check_same(frozen: Manifest, asked: Manifest, output: str) -> None:
+def check_same(frozen: Manifest, asked: Manifest, config: CaptionConfig, output: str) -> None:
     """Looks whether the run that is asked for is the one that an output holds.
 
     Args:
         frozen: the output's.
         asked: what `describe` gave.
+        config: the parameters.
         output: the output's name, for the message.
 
     Raises:
@@ -189,10 +191,8 @@ def check_same(frozen: Manifest, asked: Manifest, output: str) -> None:
     if frozen.listing != asked.listing and len(differing) == 1:
         words += ". To finish this one with the shards whose files are as they were: --skip-failed"
     if _shapes_captions_only(frozen, asked):
-        words += (
-            ". Only how captions are made is another: they can be made again from the stored scores, without the model,"
-            f" by `wd14-captioner scale {output} NEW_OUTPUT` with the new parameters"
-        )
+        command = command_in_words(output, config, command="scale", output=("NEW_OUTPUT",))
+        words += f". Only how captions are made is another; from the stored scores, without the model: {command}"
     raise ConfigError(words)
 
 

@@ -133,7 +133,7 @@ class Preparing:
         asked = planning.describe(listing, listed, config, model, form=self._form, shard_rows=self._shard_rows)
         frozen = read_manifest(self._output)
         if frozen is not None:
-            planning.check_same(frozen, asked, str(self._output.root))
+            planning.check_same(frozen, asked, config, str(self._output.root))
             link.wait_for(BackgroundCall(lambda: keep_files(config, self._output), "wd14-files"))
             return Prepared(frozen, config, model, listing.name)
         link.say(
@@ -169,7 +169,7 @@ class Preparing:
         model = link.wait_for(finding)
         link.wait_for(BackgroundCall(lambda: check_parameters(config, model, self._source), "wd14-parameters"))
         asked = planning.as_frozen(frozen, self._source, config, model, form=self._form, shard_rows=self._shard_rows)
-        planning.check_same(frozen, asked, str(self._output.root))
+        planning.check_same(frozen, asked, config, str(self._output.root))
         return Prepared(frozen, config, model, frozen.source_name)
 
     def _write_what_workers_need(self, config: CaptionConfig, model: ModelFiles) -> None:

@@ -95,7 +95,7 @@ def push(output: Output, manifest: Manifest, repo: str, *, say: Log, tick: Tick,
     wanted = [each for each in files if not target.has(each, output)]
     there = len(files) - len(wanted)
     say(f"Sending {count(len(wanted), 'file')} to {target.url}" + (f" ({there:,} are there)" if there else ""))
-    with _fetching(output.root) as fetched:
+    with _fetching(output.root) as fetched, _without_bars():
         for batch in _batches(wanted):
             stop.check()
             target.commit({each.path: fetched(each) for each in batch}, batch, stop)
@@ -265,6 +265,22 @@ def _fetching(root: Place) -> Iterator[_Fetched]:
         yield _Fetched(root, folder.path)
     finally:
         folder.remove()
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """While the block lasts the hub's client shows no bars of its own: they would tear up ours."""
+    import huggingface_hub.utils
+
+    bars: Any = huggingface_hub.utils
+    if bars.are_progress_bars_disabled():
+        yield
+        return
+    bars.disable_progress_bars()
+    try:
+        yield
+    finally:
+        bars.enable_progress_bars()
 
 
 def _git_hash(data: bytes) -> str:

@@ -14,11 +14,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 from wd14.caption.captioner import Captioner
 from wd14.data.pieces import Piece
-from wd14.errors import RowError, ScaleError, ScoringError, SourceChangedError, SourceError
+from wd14.errors import PlaceError, RowError, ScaleError, ScoringError, SourceChangedError, SourceError
 from wd14.places import Place
 from wd14.scale.archive_pictures import ArchivePictures
 from wd14.scale.context import WorkerContext
@@ -60,7 +59,7 @@ def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
 def _caption(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
     (piece,) = read_pieces(context.output, manifest, shard)
     source = Output(Place(manifest.source))
-    before = read_marker(source, piece)
+    before = _marker_of(source, piece)
     labels = context.model.labels
     summary = SummaryWriter(labels, manifest.study_every, piece.begin)
     captioner = context.captioner()
@@ -70,7 +69,8 @@ def _caption(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
         pictures = None
         if manifest.format == "webdataset":
             place = source.archive(before.shard)
-            pictures = ArchivePictures(stack.enter_context(_opened(place)), place)
+            with _source_errors(place):
+                pictures = ArchivePictures(stack.enter_context(place.open()), place)
         files = stack.enter_context(ShardOutput(context.output, manifest, shard, labels))
         writer = _Rows(context, captioner, files, pictures, summary)
         writer.write_all(rows)
@@ -91,7 +91,7 @@ def _plan(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
         pictures = None
         if manifest.format == "webdataset":
             archive = output.archive(shard)
-            pictures = ArchivePictures(stack.enter_context(_opened(archive)), archive)
+            pictures = ArchivePictures(stack.enter_context(archive.open()), archive)
         files = stack.enter_context(ShardOutput(output, manifest, shard, context.model.labels))
         writer = _Rows(context, captioner, files, pictures)
         writer.write_all(rows)
@@ -99,42 +99,47 @@ def _plan(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
     return replace(marker, reasons=_reasons(before, marker))
 
 
-def read_marker(source: Output, piece: Piece) -> Marker:
+def _marker_of(source: Output, piece: Piece) -> Marker:
     """The marker of a stored shard.
 
     Raises:
-        SourceError: it has gone, or is another run's.
+        SourceError: it cannot be read, or is another run's.
     """
-    manifest = read_manifest(source)
-    if manifest is None:
-        raise SourceError(f"{source.manifest} has gone: put it back, or begin again from the pictures")
     place = source.marker("score", shard_of(piece.file.rpartition("/")[2]))
-    try:
+    with _source_errors(place):
+        manifest = read_manifest(source)
         marker = Marker.from_bytes(place.read(), place=str(place))
-    except FileNotFoundError as error:
-        raise SourceError(f"{place} has gone: run the command that made {source.root} again") from error
-    if marker.manifest != manifest.hash:
-        raise SourceError(f"{place} belongs to another run than the manifest.json beside it")
+    if manifest is None or marker.manifest != manifest.hash:
+        raise SourceError(f"{place} belongs to another run than the manifest.json of {source.root}")
     return marker
+
+
+@contextmanager
+def _source_errors(place: Place) -> Iterator[None]:
+    """Says of what cannot be read that it is the source's, or it would be taken for the output's."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SourceError(f"{place} has gone: put it back, or run the command that made it again") from error
+    except (OSError, PlaceError) as error:
+        raise SourceError(f"{place} cannot be read: {error}") from error
 
 
 @contextmanager
 def _here(place: Place, piece: Piece, context: WorkerContext) -> Iterator[Place]:
     """A stored shard on this machine, whose sha256 is the one that it had when the run was planned."""
     with ExitStack() as stack:
-        here = place
-        try:
+        with _source_errors(place):
+            here = place
             if not place.is_local:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wd14-"))
                 here = Place(Path(folder) / place.name)
-                place.download(here.local)
+                place.download(here.local, stop=context.stop)
             digest = hashlib.sha256()
             with here.open() as file:
                 while data := file.read(_STEP):
                     context.stop.check()
                     digest.update(data)
-        except OSError as error:
-            raise SourceError(f"{place} cannot be read: {error.strerror or error}") from error
         if digest.hexdigest() != piece.stamp:
             raise SourceChangedError(
                 f"{place} has changed since the run was planned, or is damaged: its sha256 is"
@@ -160,16 +165,6 @@ def _shard_file(place: Place, context: WorkerContext, before: Marker) -> ShardFi
             f" with {file.rows:,} rows, not shard {before.shard} of run {before.manifest[:12]}, with {before.rows:,}"
         )
     return file
-
-
-@contextmanager
-def _opened(place: Place) -> Iterator[BinaryIO]:
-    try:
-        file = place.open()
-    except OSError as error:
-        raise SourceError(f"{place} cannot be read: {error.strerror or error}") from error
-    with file:
-        yield file
 
 
 def _reasons(before: Marker, marker: Marker) -> dict[str, int]:

@@ -44,7 +44,8 @@ class Sample:
         rows: how many pictures it has; None where counting would mean reading.
         size: bytes of its files.
         pictures: rows with the encoded picture in them.
-        unreadable: rows of the sample that have no picture that can be read.
+        unreadable: other rows of the sample, which have no picture that can be read.
+        damaged: rows of `pictures` that turned out to be no picture.
         seconds: that reading took, one picture after the other.
     """
 
@@ -55,6 +56,7 @@ class Sample:
     sampled_shards: int = 0
     pictures: list[InputRow] = field(default_factory=list)
     unreadable: int = 0
+    damaged: int = 0
     seconds: float = 0.0
 
     @property

@@ -23,9 +23,11 @@ from wd14.types import FloatArray, Labels
 
 #: Rows of a row group: what is in memory at once, 3 MB with 200 scores a row.
 _GROUP_ROWS = 1000
-#: Characters of captions and kept columns that end a row group early.
-_GROUP_TEXT = 16 << 20
-#: Bytes that a row group may have when it is unpacked, see `_GROUP_TEXT`: one row may have more, and so may its scores.
+#: Bytes of scores, captions and kept columns, about, that end a row group early.
+_GROUP_BYTES = 16 << 20
+#: Bytes of a stored score, about: its tag's name, and the score.
+_SCORE_BYTES = 20
+#: Bytes that a row group may have when it is unpacked, see `_GROUP_BYTES`: one row may have more.
 _LARGEST_GROUP = 1 << 30
 #: The key of the file's metadata.
 _KEY = b"wd14"
@@ -115,7 +117,7 @@ class _Group:
     """Rows that wait to be written."""
 
     rows: list[RowRecord] = field(default_factory=list)
-    text: int = 0  #: characters of their long texts
+    size: int = 0  #: bytes of what may be large in them
 
 
 class ShardFileWriter:
@@ -152,8 +154,9 @@ class ShardFileWriter:
         """Adds a row; most of the time it only waits for others."""
         group = self._group
         group.rows.append(row)
-        group.text += len(row.caption or "") + len(row.columns or "") + len(row.existing or "")
-        if len(group.rows) >= _GROUP_ROWS or group.text >= _GROUP_TEXT:
+        group.size += len(row.caption or "") + len(row.columns or "") + len(row.existing or "")
+        group.size += 0 if row.scores is None else _SCORE_BYTES * len(row.scores[0])
+        if len(group.rows) >= _GROUP_ROWS or group.size >= _GROUP_BYTES:
             self._write()
 
     def close(self) -> None:

@@ -18,7 +18,9 @@ import pytest
 from tests.support.scale_sets import parquet_files, picture_folder, tar_files, tiny_picture
 from tests.support.sources import photo, put
 from wd14.config import CaptionConfig
+from wd14.data import piece_source
 from wd14.data.cutting import list_source, open_shard
+from wd14.data.layouts import OpenedLayout, open_layout
 from wd14.data.pieces import Piece
 from wd14.data.reader import open_source
 from wd14.errors import SourceChangedError
@@ -255,3 +257,17 @@ def test_a_file_that_is_another_than_it_was(tmp_path: Path, kind: str, change: s
         ) as shard,
     ):
         list(shard)
+
+
+def test_zip_archives_are_looked_over_once_for_all_shards_of_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def counted(*arguments: Any, **named: Any) -> OpenedLayout:
+        calls.append(arguments)
+        return open_layout(*arguments, **named)
+
+    monkeypatch.setattr(piece_source, "open_layout", counted)
+    assert len(shards_of(zips(tmp_path / "set"), 2)) == 5
+    assert len(calls) == 1
