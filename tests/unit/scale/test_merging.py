@@ -157,6 +157,7 @@ def test_a_run_without_any_caption_is_no_dataset(tmp_path: Path) -> None:
 )
 def test_a_damaged_file_is_named(tmp_path: Path, file: str, message: str) -> None:
     run = make_run(tmp_path / "out", [[captioned("a.png", 1)], [captioned("b.png", 2)]])
+    merged(run)
     place = tmp_path / "out" / file
     place.write_bytes(place.read_bytes()[:20])
     with pytest.raises(ScaleError, match=message) as raised:
