@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -71,9 +74,20 @@ def ray_of_two_cores() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else it writes one into the user's home
         ray = import_ray()
-        ray.init("local", num_cpus=2, num_gpus=0, object_store_memory=100 << 20, log_to_driver=False)
+        with _what_ray_leaves_open():
+            ray.init("local", num_cpus=2, num_gpus=0, object_store_memory=100 << 20, log_to_driver=False)
         yield ray
-        ray.shutdown()
+        with _what_ray_leaves_open():
+            ray.shutdown()
+
+
+@contextmanager
+def _what_ray_leaves_open() -> Iterator[None]:
+    """Ray 2.52 leaves files and processes of its own to the garbage collection, which warns of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
