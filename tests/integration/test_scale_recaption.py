@@ -40,6 +40,8 @@ TAGS = [
 class InProcess:
     """Does all shards in this process: what a worker does is the same wherever it runs."""
 
+    rows_under_way = 0
+
     def __init__(self, resources: Resources) -> None:
         pass
 

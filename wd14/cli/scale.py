@@ -97,7 +97,7 @@ def _add_workers(group: Any) -> None:
     group.add_argument(
         "--address",
         metavar="HOST",
-        help="of a running Ray cluster: auto, or ray://host:10001. Default: one is started.",
+        help="of a running Ray cluster: auto, or host:port. Default: RAY_ADDRESS, else one is started.",
     )
     group.add_argument(
         "--shard-index",

@@ -100,7 +100,7 @@ def do_shards(
     """
     said: set[str] = set()
     ending = StopToken(stop)
-    link.begin(name, lambda: counts.standing(int(getattr(engine, "rows_under_way", 0))))
+    link.begin(name, lambda: counts.standing(engine.rows_under_way))
     # A thread of its own waits for the engine, so that this one shows progress and obeys a stop.
     outcomes = OrderedMap(
         lambda outcome: outcome,

@@ -20,7 +20,6 @@ class Task:
     parameters: Mapping[str, Any]  #: those that the user set
     run: str  #: names the run, so that attempts of others do not count
     cores: int | None = None  #: that a worker may use; None = all
-    log_level: str = "info"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Worker:
         limit_cores(task.cores)
         self._task = task
         self._stop = StopToken()
-        self._lines: dict[str, None] = {}  # in the order in which they were said
+        self._lines: list[str] = []  # for the next outcome
         self._said: set[str] = set()
         self._broken: Exception | None = None
         self._temporary: RunFolder | None = None
@@ -85,8 +85,8 @@ class Worker:
                 outcome = self._do(shard) if self._broken is None else _fatal(shard, self._broken)
         except Exception as error:  # noqa: BLE001 - it is in the outcome
             outcome = _fatal(shard, error)
-        lines, self._lines = tuple(self._lines), {}
-        return replace(outcome, lines=lines)
+        lines, self._lines = self._lines, []
+        return replace(outcome, lines=tuple(lines))
 
     @property
     def rows_done(self) -> int:
@@ -169,7 +169,7 @@ class Worker:
         line = printable(line)
         if line not in self._said and len(self._said) < 1000:
             self._said.add(line)
-            self._lines[line] = None
+            self._lines.append(line)
 
 
 def _fatal(shard: int, error: Exception) -> Outcome:
