@@ -179,8 +179,17 @@ def _status(args: argparse.Namespace, shown: ShownProgress, stop: StopToken) -> 
 def _estimate(args: argparse.Namespace, shown: ShownProgress, stop: StopToken) -> int:
     from wd14.scale.looks import estimate_of
 
-    more = {"workers": args.workers or 1, "price": args.price, "shard_rows": args.shard_rows}
-    for line in estimate_of(args.source, parameters_in(args), **more, progress=shown.show, log=shown.log, stop=stop):
+    lines = estimate_of(
+        args.source,
+        parameters_in(args),
+        workers=args.workers or 1,
+        price=args.price,
+        shard_rows=args.shard_rows,
+        progress=shown.show,
+        log=shown.log,
+        stop=stop,
+    )
+    for line in lines:
         shown.log(printable(line))
     return 0 if is_heard() else 1
 

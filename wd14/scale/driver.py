@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from wd14.config import CaptionConfig
 from wd14.errors import ScaleError
@@ -21,7 +21,7 @@ from wd14.patience import waits_watched
 from wd14.places import Place
 from wd14.scale.engines import Engine
 from wd14.scale.lease import Lease
-from wd14.scale.link import RunLink
+from wd14.scale.link import RunLink, Tick
 from wd14.scale.manifest import Manifest
 from wd14.scale.merging import MergeResult, is_merged, merge
 from wd14.scale.output import Output, Phase
@@ -36,6 +36,9 @@ from wd14.text import count, listed, share
 from wd14.threads import BackgroundCall
 from wd14.token_counting import token_counter
 from wd14.types import Log, Progress, Summary, TokenCounter
+
+if TYPE_CHECKING:
+    from wd14.curation.plan import Plan
 
 __all__ = ["ScaleRequest", "ScaleSummary", "run_scale"]
 
@@ -182,13 +185,12 @@ class _Run:
     ) -> Counts:
         """Does what is left of a phase; of a part, its shards only."""
         link = self._link
-        tick = link.begin_work("Looking for what is done", "shard")
 
-        def look() -> Done:
+        def look(tick: Tick) -> Done:
             forget_lost_shards(self._output, manifest, phase, link.say)
             return count_markers(self._output, manifest, phase, tick)
 
-        done = link.wait_for(BackgroundCall(look, "wd14-markers"))
+        done = link.work("Looking for what is done", "shard", look)
         counts = counts_of(manifest, done, part)
         counts.set_aside.update(without or {})
         left = [
@@ -249,28 +251,26 @@ class _Run:
             return False
         return True
 
-    def _study(self, prepared: Prepared, counting: BackgroundCall[TokenCounter | None]) -> Any:
+    def _study(self, prepared: Prepared, counting: BackgroundCall[TokenCounter | None]) -> Plan:
         from wd14.scale.studying import make_dataset_plan
 
         link, manifest = self._link, prepared.manifest
         tokens = link.wait_for(counting)
-        tick = link.begin_work("Study", "shard")
-        making = BackgroundCall(
-            lambda: make_dataset_plan(self._output, manifest, self._config, prepared.model, tokens, link.say, tick),
-            "wd14-study",
-        )
-        plan = link.wait_for(making)
-        link.end()
-        return plan
+
+        def study(tick: Tick) -> Plan:
+            return make_dataset_plan(self._output, manifest, self._config, prepared.model, tokens, link.say, tick)
+
+        return link.work("Study", "shard", study)
 
     def _merge(
-        self, prepared: Prepared, counts: Counts, plan: Any, counting: BackgroundCall[TokenCounter | None]
+        self, prepared: Prepared, counts: Counts, plan: Plan | None, counting: BackgroundCall[TokenCounter | None]
     ) -> MergeResult:
         link, request = self._link, self._request
         tokens = link.wait_for(counting)
-        tick = link.begin_work("Merge", "shard")
-        merging = BackgroundCall(
-            lambda: merge(
+        result = link.work(
+            "Merge",
+            "shard",
+            lambda tick: merge(
                 self._output,
                 prepared.manifest,
                 self._config,
@@ -284,10 +284,7 @@ class _Run:
                 tick=tick,
                 stop=self._stop,
             ),
-            "wd14-merge",
         )
-        result = link.wait_for(merging)
-        link.end()
         self._say_closing(result.summary)
         return result
 
@@ -306,12 +303,11 @@ class _Run:
         from wd14.scale.push import push
 
         link, repo = self._link, self._request.push_to_hub
-        tick = link.begin_work("Upload", "file")
-        sending = BackgroundCall(
-            lambda: push(self._output, manifest, repo, say=link.say, tick=tick, stop=self._stop), "wd14-push"
+        link.work(
+            "Upload",
+            "file",
+            lambda tick: push(self._output, manifest, repo, say=link.say, tick=tick, stop=self._stop),
         )
-        link.wait_for(sending)
-        link.end()
 
     def _summary(self, manifest: Manifest, counts: Counts, merged: MergeResult | None) -> ScaleSummary:
         return ScaleSummary(

@@ -125,9 +125,7 @@ class Preparing:
         listing: Listing = stored or link.wait_for(
             BackgroundCall(lambda: list_source(self._source, config, log=link.say), "wd14-source")
         )
-        tick = link.begin_work("Listing", "file")
-        listed = link.wait_for(BackgroundCall(lambda: planning.look_over(listing, tick), "wd14-listing"))
-        link.end()
+        listed = link.work("Listing", "file", lambda tick: planning.look_over(listing, tick))
         model = link.wait_for(finding)
         link.wait_for(BackgroundCall(lambda: check_parameters(config, model, self._source), "wd14-parameters"))
         asked = planning.describe(listing, listed, config, model, form=self._form, shard_rows=self._shard_rows)
@@ -142,10 +140,9 @@ class Preparing:
             else f"Captions again from the scores in {listing.place}, shard by shard; no model is run."
         )
         link.wait_for(BackgroundCall(lambda: self._write_what_workers_need(config, model), "wd14-labels"))
-        tick = link.begin_work("Planning", "shard")
-        planned = BackgroundCall(lambda: planning.plan_run(self._output, listing, config, asked, tick), "wd14-planning")
-        manifest = link.wait_for(planned)
-        link.end()
+        manifest = link.work(
+            "Planning", "shard", lambda tick: planning.plan_run(self._output, listing, config, asked, tick)
+        )
         return Prepared(manifest, config, model, listing.name)
 
     def wait_for_plan(self, link: RunLink, stop: StopToken) -> Prepared:
