@@ -30,7 +30,7 @@ from wd14.stop import StopToken
 def push():
     result = {"said": [], "ticks": []}
     pushing._FIRST_WAIT, pushing._MOST_FILES = 0.01, 2
-    output, manifest = Output(Place(sys.argv[1])), SimpleNamespace(hash=sys.argv[2])
+    output, manifest = Output(Place(sys.argv[1])), SimpleNamespace(hash=sys.argv[2], shards=4, phases=("score",))
     try:
         result["url"] = pushing.push(
             output, manifest, sys.argv[3], say=result["said"].append,

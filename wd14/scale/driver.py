@@ -23,13 +23,13 @@ from wd14.scale.engines import Engine
 from wd14.scale.lease import Lease
 from wd14.scale.link import RunLink, Tick
 from wd14.scale.manifest import Manifest
+from wd14.scale.marker import Done, count_markers
 from wd14.scale.merging import MergeResult, is_merged, merge
 from wd14.scale.output import Output, Phase
 from wd14.scale.parameters import given_parameters, read_parameters
 from wd14.scale.phases import Counts, counts_of, do_shards, forget_lost_shards, shards_of
 from wd14.scale.preparing import Prepared, Preparing, check_output
 from wd14.scale.request import ScaleRequest, ScaleSummary
-from wd14.scale.standing import Done, count_markers
 from wd14.scale.task import Task
 from wd14.stop import StopToken
 from wd14.text import count, listed, share
@@ -134,7 +134,7 @@ class _Run:
             link.say(f"{self._output.root} is complete already.")
             self._push(manifest)
             return self._summary(manifest, Counts(manifest.shards, manifest.rows, 0, manifest.shards), None)
-        counts = self._do(manifest, "caption" if manifest.kind == "stored" else "score", part=request.part)
+        counts = self._do(manifest, manifest.phases[0], part=request.part)
         missing = manifest.shards - counts.shards_done
         if missing and not self._may_go_on(counts, missing):
             return self._summary(manifest, counts, None)
@@ -159,7 +159,7 @@ class _Run:
     def _finish(self, prepared: Prepared, counts: Counts, counting: BackgroundCall[TokenCounter | None]) -> MergeResult:
         """What follows when every shard is complete."""
         plan = None
-        if self._config.studies:
+        if "plan" in prepared.manifest.phases:
             plan = self._study(prepared, counting)
             counts = self._do(prepared.manifest, "plan", part=None, without=counts.set_aside)
             self._may_go_on(counts, len(counts.set_aside))
@@ -213,9 +213,7 @@ class _Run:
 
     def _all_parts(self, manifest: Manifest, phase: Phase, own: Counts) -> Counts:
         """The counts of all parts, once this one has done its shards."""
-        done = self._link.wait_for(
-            BackgroundCall(lambda: count_markers(self._output, manifest, phase, lambda *_: None), "wd14-markers")
-        )
+        done = self._link.wait_for(BackgroundCall(lambda: count_markers(self._output, manifest, phase), "wd14-markers"))
         return replace(counts_of(manifest, done, None), set_aside=own.set_aside)
 
     def _engine(self) -> Engine:

@@ -10,7 +10,6 @@ from typing import Any
 
 from wd14.data.report import NAMED_FAILURES, check_any
 from wd14.data.sources.values import encodable
-from wd14.errors import ScaleError
 from wd14.scale.manifest import Manifest
 from wd14.scale.marker import Marker
 from wd14.scale.output import number
@@ -162,15 +161,3 @@ class Gathered:
 def _lines(values: Iterable[Mapping[str, Any]]) -> str:
     lines = ",\n".join(map(json.dumps, values))
     return f"\n{lines}\n" if lines else ""
-
-
-def marker_of(data: bytes, shard: int, manifest: Manifest, place: str) -> Marker:
-    """The marker of a shard of this run.
-
-    Raises:
-        ScaleError: it is none, or one of another shard or run.
-    """
-    marker = Marker.from_bytes(data, place=place)
-    if marker.shard != shard or marker.manifest != manifest.hash:
-        raise ScaleError(f"{place} is the marker of another shard or run: remove it, and run again")
-    return marker

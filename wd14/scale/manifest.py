@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal
 
+from wd14.config import CaptionConfig
 from wd14.data.pieces import Kind, Piece
 from wd14.errors import ScaleError
-from wd14.scale.output import Output
+from wd14.scale.output import Output, Phase
 
 Format = Literal["parquet", "webdataset"]
 
@@ -48,6 +49,12 @@ class Manifest:
         """The sha256 of everything but `made_at`: every file of the run carries it."""
         values = {key: value for key, value in asdict(self).items() if key != "made_at"}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """What is done to every shard, one after the other; a shard is complete when it has the last one's marker."""
+        first: Phase = "caption" if self.kind == "stored" else "score"
+        return (first, "plan") if CaptionConfig.model_construct(**self.parameters).studies else (first,)
 
     @property
     def expected_rows(self) -> int:

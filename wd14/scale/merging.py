@@ -9,7 +9,7 @@ Done again it gives the same bytes, but for the date in provenance.json. Times a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,15 +18,16 @@ from wd14.curation.plan import Plan
 from wd14.data.provenance import provenance
 from wd14.errors import ScaleError
 from wd14.messages import command_in_words, thresholds_in_words
-from wd14.places import Place, read_many
+from wd14.places import read_many
 from wd14.regular_files import last_part
 from wd14.result_check import ResultCheck
 from wd14.scale.card import card
 from wd14.scale.copies import Copies, CopySearch, confirmed
-from wd14.scale.gathered import Gathered, marker_of
+from wd14.scale.gathered import Gathered
 from wd14.scale.leftovers import clear_leftovers
 from wd14.scale.manifest import Manifest
-from wd14.scale.output import Output, Phase, number
+from wd14.scale.marker import read_markers
+from wd14.scale.output import Output, number
 from wd14.scale.shard_check import checked_rows, choose, copy_findings
 from wd14.scale.shard_file import read_shard
 from wd14.scale.summary import read_summary
@@ -72,11 +73,6 @@ class _Request:
     def left_out(self) -> tuple[str, ...]:
         """Tags that no caption has."""
         return () if self.plan is None else self.plan.left_out
-
-    @property
-    def phase(self) -> Phase:
-        """The phase whose markers say that a shard is complete."""
-        return "plan" if self.config.studies else "caption" if self.manifest.kind == "stored" else "score"
 
 
 def merge(
@@ -167,35 +163,32 @@ class _Merge:
         """Reads all markers; returns the shards that are missing, with the reasons."""
         request, output = self._request, self._output
         manifest = request.manifest
-        there = set(output.markers(request.phase).names())
-        shards = [shard for shard in range(manifest.shards) if f"{number(shard)}.json" in there]
-        known = frozenset(shards)
-        set_aside = {shard: why for shard, why in sorted(request.set_aside.items()) if shard not in known}
-        missing = manifest.shards - len(shards) - (len(set_aside) if request.skip_failed else 0)
+        phase = manifest.phases[-1]
+        for marker in read_markers(output, manifest, phase, lambda done, of: self._tick(done, of, "markers")):
+            self._gathered.add(marker)
+        done = self._gathered.rows
+        set_aside = {shard: why for shard, why in sorted(request.set_aside.items()) if shard not in done}
+        missing = manifest.shards - len(done) - (len(set_aside) if request.skip_failed else 0)
         if missing > 0:
-            names = [str(shard) for shard in range(manifest.shards) if shard not in known]
+            names = [str(shard) for shard in range(manifest.shards) if shard not in done]
             raise ScaleError(
                 f"{count(missing, 'shard')} of {manifest.shards:,} not done: {listed(names, _MOST_LISTED)}. Run again,"
                 " or leave out those that cannot be done with --skip-failed"
             )
-        places = [output.marker(request.phase, shard) for shard in shards]
-        for shard, place, data in zip(shards, places, self._all(places, "markers", len(places)), strict=True):
-            self._gathered.add(marker_of(data, shard, manifest, str(place)))
         self._look_for_rows()
         return set_aside
 
     def _look_for_rows(self) -> None:
         """Looks whether the files of all shards are there as their markers tell, without reading them."""
+        manifest = self._request.manifest
         sizes = {found.relative: found.size for found in (self._output.root / "shards").entries()}
         for shard, size in self._gathered.sizes():
-            names = [f"{number(shard)}.parquet"] + [f"{number(shard)}.tar"] * (
-                self._request.manifest.format == "webdataset"
-            )
+            names = [f"{number(shard)}.parquet"] + [f"{number(shard)}.tar"] * (manifest.format == "webdataset")
             if sum(sizes.get(name, -1) for name in names) != size:
                 what = " and ".join(names)
                 raise ScaleError(
                     f"{self._output.root}/shards: {what} is not as it was written: it has gone, or is of another size."
-                    f" Remove {self._output.marker(self._request.phase, shard)}, and run again"
+                    f" Remove {self._output.marker(manifest.phases[-1], shard)}, and run again"
                 )
 
     def _summary(self) -> Summary:
@@ -209,10 +202,11 @@ class _Merge:
     def _read_summaries(self) -> Copies:
         """Reads all summaries: what tags there are, and which pictures come twice."""
         shards = self._gathered.rows
-        places = map(self._output.summary, shards)
+        places = [self._output.summary(shard) for shard in shards]
         with CopySearch(sum(shards.values())) as search:
-            for shard, data in zip(shards, self._all(places, "summaries", len(shards)), strict=True):
-                summary = read_summary(data, str(self._output.summary(shard)))
+            for done, (shard, place, data) in enumerate(zip(shards, places, read_many(places), strict=True)):
+                self._tick(done, len(shards), "summaries")
+                summary = read_summary(data, str(place))
                 self._tags.add(summary.counts, summary.pictures)
                 search.add(shard, summary.digests)
             self._where = (0, 0, "exact copies")
@@ -302,12 +296,6 @@ class _Merge:
             words.append(f"--format={manifest.format}")
         source = manifest.source if "://" in manifest.source else manifest.source_name
         return command_in_words(source, self._request.config, command="scale", output=words, named=last_part)
-
-    def _all(self, places: Iterable[Place], what: str, number: int) -> Iterator[bytes]:
-        """The bytes of many small files, in their order."""
-        for done, data in enumerate(read_many(places)):
-            self._tick(done, number, what)
-            yield data
 
     def _tick(self, done: int, of: int, what: str) -> None:
         self._where = (done, of, what)

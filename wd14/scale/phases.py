@@ -9,8 +9,8 @@ from wd14.errors import ScaleError
 from wd14.scale.engines import Engine
 from wd14.scale.link import RunLink, Standing
 from wd14.scale.manifest import Manifest
+from wd14.scale.marker import Done
 from wd14.scale.output import Output, Phase
-from wd14.scale.standing import Done
 from wd14.scale.task import Outcome, Task
 from wd14.stop import StopToken
 from wd14.threads import OrderedMap

@@ -22,7 +22,7 @@ from wd14.places import Place
 from wd14.scale.archive_pictures import ArchivePictures
 from wd14.scale.context import WorkerContext
 from wd14.scale.manifest import Manifest, read_manifest, read_pieces
-from wd14.scale.marker import Marker
+from wd14.scale.marker import Marker, read_marker
 from wd14.scale.output import Output, shard_of
 from wd14.scale.shard_file import RowRecord, ShardFile
 from wd14.scale.shard_output import ShardOutput
@@ -80,11 +80,11 @@ def _caption(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
 
 
 def _plan(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
-    output, place = context.output, context.output.marker("score", shard)
+    output, first = context.output, manifest.phases[0]
     try:
-        before = Marker.from_bytes(place.read(), place=str(place))
+        before = read_marker(output, manifest, first, shard)
     except FileNotFoundError as error:
-        raise ScaleError(f"{place} has gone: run the same command again") from error
+        raise ScaleError(f"{output.marker(first, shard)} has gone: run the same command again") from error
     captioner = context.captioner(context.curation)
     with ExitStack() as stack:
         rows = stack.enter_context(_shard_file(output.rows(shard), context, before))

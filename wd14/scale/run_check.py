@@ -10,11 +10,11 @@ from wd14.curation.checks.checker import Checker
 from wd14.curation.checks.finding import Finding
 from wd14.curation.checks.gathered import similar_pictures
 from wd14.errors import ScaleError
-from wd14.places import Place, read_many
+from wd14.places import Place
 from wd14.scale.manifest import Manifest, read_manifest
-from wd14.scale.marker import Marker
+from wd14.scale.marker import read_markers
 from wd14.scale.model_labels import read_labels
-from wd14.scale.output import Output, shard_of
+from wd14.scale.output import Output
 from wd14.scale.shard_check import checked_rows, choose
 from wd14.text import share
 from wd14.types import TokenCounter
@@ -65,12 +65,10 @@ class StoredRun:
 
     def _rows(self) -> dict[int, int]:
         """The rows of each shard that is done."""
-        phase = self.output.markers("plan")
-        folder = phase if phase.names() else self.output.markers("score")
-        names = sorted(folder.names(), key=shard_of)
-        markers = zip(names, read_many(folder / name for name in names), strict=True)
-        read = (Marker.from_bytes(data, place=str(folder / name)) for name, data in markers)
-        return {marker.shard: marker.rows for marker in read}
+        phases = self.manifest.phases
+        # While the captions are made a second time, those of the first time are there.
+        phase = phases[-1] if self.output.markers(phases[-1]).names() else phases[0]
+        return {marker.shard: marker.rows for marker in read_markers(self.output, self.manifest, phase)}
 
     def _remarks(self, rows: dict[int, int], chosen: str) -> Iterable[str]:
         if chosen:

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from wd14.config import CaptionConfig
 from wd14.errors import ScaleError
 from wd14.scale.attempts import KILLED, MOST_ATTEMPTS
 from wd14.scale.lease import Holder, holders
 from wd14.scale.manifest import Manifest, read_manifest
+from wd14.scale.marker import read_markers
 from wd14.scale.output import Output, Phase
-from wd14.scale.standing import markers
 from wd14.text import count, duration, listed, printable, share
 
 #: Seconds of work, up to the last marker, over which the rate is taken.
@@ -93,10 +92,7 @@ def read_status(output: Output, tick: Callable[[int, int], None] = lambda *_: No
     manifest = read_manifest(output)
     if manifest is None:
         raise ScaleError(f"{output.root} is not the OUTPUT of a run: it has no manifest.json (yet)")
-    names: tuple[Phase, ...] = ("caption",) if manifest.kind == "stored" else ("score",)
-    if CaptionConfig.model_construct(**manifest.parameters).studies:
-        names = (*names, "plan")
-    phases = tuple(_read_phase(output, manifest, name, tick) for name in names)
+    phases = tuple(_read_phase(output, manifest, phase, tick) for phase in manifest.phases)
     current = next((each for each in phases if each.shards < manifest.shards), None)
     at_work = tuple(each for each in holders(output) if _is_there(each))
     if current is not None:
@@ -107,7 +103,7 @@ def read_status(output: Output, tick: Callable[[int, int], None] = lambda *_: No
 def _read_phase(output: Output, manifest: Manifest, phase: Phase, tick: Callable[[int, int], None]) -> PhaseStatus:
     status = PhaseStatus(phase)
     ends: list[tuple[float, float, int]] = []
-    for marker in markers(output, manifest, phase, tick):
+    for marker in read_markers(output, manifest, phase, tick):
         status.shards += 1
         status.rows += marker.rows
         status.captioned += marker.captioned

@@ -47,7 +47,7 @@ def make_dataset_plan(
         PlaceError: the output cannot be read or written.
     """
     given = read_plan(Path(config.plan).expanduser()) if config.plan else None
-    numbers = _Numbers(output, tick)
+    numbers = _Numbers(output, manifest, tick)
     wanted = [] if given is None else [int(digest, 16) for digest in given.sample]
     study = merged_study(numbers.summaries(), model.labels, wanted=wanted)
     made = plan_dataset(
@@ -74,10 +74,10 @@ class _Numbers:
         pictures: in them, that have scores and are not rejected.
     """
 
-    def __init__(self, output: Output, tick: Callable[[int, int], None]) -> None:
+    def __init__(self, output: Output, manifest: Manifest, tick: Callable[[int, int], None]) -> None:
         self._output = output
         self._tick = tick
-        self.shards = sorted(shard_of(name) for name in output.markers("score").names())
+        self.shards = sorted(shard_of(name) for name in output.markers(manifest.phases[0]).names())
         self.pictures = 0
 
     def summaries(self) -> Iterator[Summary]:

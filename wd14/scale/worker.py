@@ -30,7 +30,7 @@ from wd14.run_folder import RunFolder
 from wd14.scale.attempts import Attempts
 from wd14.scale.context import WorkerContext
 from wd14.scale.manifest import read_manifest
-from wd14.scale.marker import Marker
+from wd14.scale.marker import Marker, read_marker
 from wd14.scale.output import Output
 from wd14.scale.parameters import with_files_here
 from wd14.scale.task import Outcome, Task
@@ -48,10 +48,6 @@ _FATAL = (
 #: Of a disk that takes nothing more, and of a place that is not to be written to.
 _FULL = frozenset({errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
-
-
-class _FatalError(ScaleError):
-    """No shard can be done."""
 
 
 class Worker:
@@ -102,12 +98,12 @@ class Worker:
         output = Output(Place(task.output))
         manifest = read_manifest(output)
         if manifest is None:
-            raise _FatalError(
+            raise ScaleError(
                 f"{output.manifest} is not there on {socket.gethostname()}: workers on several machines want an OUTPUT"
                 " that all of them reach"
             )
         if manifest.hash != task.manifest:
-            raise _FatalError(f"{output.manifest} is that of another run: it was replaced meanwhile")
+            raise ScaleError(f"{output.manifest} is that of another run: it was replaced meanwhile")
         changed: dict[str, object] = {"cache": False}
         if manifest.format == "parquet":
             changed["flatten_transparency"] = False  # no picture is written
@@ -125,8 +121,8 @@ class Worker:
 
     def _do(self, shard: int) -> Outcome:
         output, phase = self._context.output, self._task.phase
-        if (marker := self._marker(shard)) is not None:
-            return Outcome(shard, marker)
+        with suppress(FileNotFoundError):
+            return Outcome(shard, read_marker(output, self._context.manifest, phase, shard))
         attempts = Attempts(output, self._task.run, shard)
         while not attempts.is_last_over:
             attempts.begin()
@@ -148,17 +144,6 @@ class Worker:
         attempts.note_reason()
         return Outcome(shard, set_aside=attempts.reason)
 
-    def _marker(self, shard: int) -> Marker | None:
-        """The marker of a shard that is done."""
-        place = self._context.output.marker(self._task.phase, shard)
-        try:
-            marker = Marker.from_bytes(place.read(), place=str(place))
-        except FileNotFoundError:
-            return None
-        if marker.manifest != self._task.manifest:
-            raise _FatalError(f"{place} belongs to another run: name another OUTPUT")
-        return marker
-
     def _files_of(self, shard: int) -> Marker:
         phase = import_module(f"wd14.scale.{'scoring' if self._task.phase == 'score' else 'recaptioning'}")
         marker: Marker = phase.do(self._context, shard, self._context.manifest)
@@ -178,7 +163,7 @@ def _fatal(shard: int, error: Exception) -> Outcome:
 
 def _is_fatal(error: Exception) -> bool:
     """Whether no other shard can be done either."""
-    if isinstance(error, (*_FATAL, _FatalError)):
+    if isinstance(error, _FATAL):
         return True
     # What cannot be read of a source on this machine comes as a SourceError; this is something that is written.
     if isinstance(error, OSError) and error.errno in _FORBIDDEN:

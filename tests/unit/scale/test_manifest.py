@@ -13,9 +13,9 @@ from wd14.data.pieces import Piece
 from wd14.errors import ScaleError
 from wd14.places import Place
 from wd14.scale.manifest import Manifest, pieces_to_bytes, read_manifest, read_pieces, write_pieces
+from wd14.scale.marker import Done
 from wd14.scale.output import Output
 from wd14.scale.phases import counts_of, shards_of
-from wd14.scale.standing import Done
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def test_what_is_no_run_and_what_is_another_runs(tmp_path: Path) -> None:
         read_status(Output(Place(tmp_path)))
     run = planned(tmp_path / "out", 2, rows=2000)
     done(run, 0, at=0, seconds=1, manifest="another")
-    with pytest.raises(ScaleError, match=r"00000\.json is the marker of another run"):
+    with pytest.raises(ScaleError, match=r"00000\.json is the marker of another shard or run"):
         read_status(run.output)
     run.output.marker("score", 0).write(b"{")
     with pytest.raises(ScaleError, match="is no marker of a run"):
