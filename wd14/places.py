@@ -26,10 +26,10 @@ from wd14.place_files import (
     range_of_file,
     remove_partial,
     scan,
-    temporary_folder,
     told_when_full,
 )
 from wd14.regular_files import mode_of, open_file, read_file
+from wd14.run_folder import temporary_folder
 from wd14.stop import StopToken
 from wd14.threads import OrderedMap
 
@@ -270,15 +270,12 @@ class Place:
                 with suppress(OSError):
                     aside.unlink(missing_ok=True)
             return
-        folder = self._do("written", temporary_folder)
-        try:
+        with self._do("written", temporary_folder) as folder:
             aside = folder.path / self.name
             with told_when_full(self.url):
                 yield aside
             system, path = self._remote
             self._do("written", lambda: system.put_file(str(aside), path))
-        finally:
-            folder.remove()
 
     def download(self, target: Path, begin: int = 0, end: int | None = None, *, stop: StopToken | None = None) -> None:
         """Copies the file, or a stretch of it, to where it is in a file on this machine; what is before is a hole.

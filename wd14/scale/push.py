@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 from wd14.errors import CaptionerError, ConfigError, ScaleError
 from wd14.places import Place
-from wd14.run_folder import RunFolder, clear_leftovers
+from wd14.run_folder import temporary_folder
 from wd14.scale.manifest import Manifest
 from wd14.scale.marker import read_markers
 from wd14.scale.output import Output, number
@@ -242,13 +241,8 @@ def _fetching(root: Place) -> Iterator[_Fetched]:
     if root.is_local:
         yield _Fetched(root, None)
         return
-    parent = Path(tempfile.gettempdir())
-    clear_leftovers(parent)
-    folder = RunFolder(parent, "wd14-push")
-    try:
+    with temporary_folder() as folder:
         yield _Fetched(root, folder.path)
-    finally:
-        folder.remove()
 
 
 @contextmanager

@@ -9,16 +9,15 @@ Memory does not depend on the shard's size.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from wd14.caption.captioner import Captioner
 from wd14.data.pieces import Piece
 from wd14.errors import PlaceError, RowError, ScaleError, ScoringError, SourceChangedError, SourceError
 from wd14.places import Place
+from wd14.run_folder import temporary_folder
 from wd14.scale.archive_pictures import ArchivePictures
 from wd14.scale.context import WorkerContext
 from wd14.scale.manifest import Manifest, read_manifest, read_pieces
@@ -132,8 +131,7 @@ def _here(place: Place, piece: Piece, context: WorkerContext) -> Iterator[Place]
         with _source_errors(place):
             here = place
             if not place.is_local:
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wd14-"))
-                here = Place(Path(folder) / place.name)
+                here = Place(stack.enter_context(temporary_folder()).path / place.name)
                 place.download(here.local, stop=context.stop)
             digest = hashlib.sha256()
             with here.open() as file:

@@ -24,9 +24,8 @@ from wd14.errors import (
     UnwritablePlaceError,
 )
 from wd14.patience import waits_watched
-from wd14.place_files import temporary_folder
 from wd14.places import Place
-from wd14.run_folder import RunFolder
+from wd14.run_folder import RunFolder, temporary_folder
 from wd14.scale.attempts import Attempts
 from wd14.scale.context import WorkerContext
 from wd14.scale.manifest import read_manifest
