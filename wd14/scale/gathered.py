@@ -10,6 +10,7 @@ from typing import Any
 
 from wd14.data.report import NAMED_FAILURES, check_any
 from wd14.data.sources.values import encodable
+from wd14.scale.copies import Copies
 from wd14.scale.manifest import Manifest
 from wd14.scale.marker import Marker
 from wd14.scale.output import number
@@ -84,8 +85,13 @@ class Gathered:
         """Each shard, and the bytes of its files."""
         yield from zip(self._columns["shard"], self._columns["size"], strict=True)
 
-    def summary(self, **more: Any) -> Summary:
-        """The run as a whole; `more` are fields of a `Summary` that markers do not have.
+    def summary(self, *, output: str, model: str, thresholds: str) -> Summary:
+        """The run as a whole.
+
+        Args:
+            output: the dataset's place.
+            model: as the user named it.
+            thresholds: in words.
 
         Raises:
             EmptySourceError: there was no row.
@@ -107,7 +113,9 @@ class Gathered:
             device=", ".join(sorted(self.devices)) or None,
             without_tags=self._without_tags,
             too_long=self._too_long,
-            **more,
+            output=output,
+            model=model,
+            thresholds=thresholds,
         )
 
     def write_index(self, path: Path) -> None:
@@ -122,13 +130,13 @@ class Gathered:
         wd14 = json.dumps({"manifest": self._manifest.hash})
         pq.write_table(table.replace_schema_metadata({"wd14": wd14}), path, compression="zstd")
 
-    def write_report(self, path: Path, summary: Summary, more: Mapping[str, Any], set_aside: Mapping[int, str]) -> None:
+    def write_report(self, path: Path, summary: Summary, copies: Copies, set_aside: Mapping[int, str]) -> None:
         """Writes `report.json`: the counts, the reasons, failures by name, a line for each shard.
 
         Args:
             path: the file.
             summary: the counts.
-            more: goes beside the counts.
+            copies: what was found of them.
             set_aside: shards that are not in the dataset, with the reasons.
         """
         head = {
@@ -136,7 +144,7 @@ class Gathered:
             "summary": summary.counts() | {"without_tags": summary.without_tags, "too_long": summary.too_long},
             "shards_done": len(self.rows),
             "shards_set_aside": len(set_aside),
-            **more,
+            "exact_copies": {"pictures": copies.pictures, "groups": copies.groups},
             "reasons": dict(sorted(self._reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
             "failures_not_named": summary.failed - len(self._failures),
         }

@@ -251,9 +251,8 @@ class _Merge:
         self._put("tags.csv", self._tags.to_csv())
         with (self._output.root / "index.parquet").writing() as aside:
             gathered.write_index(aside)
-        copied = {"pictures": copies.pictures, "groups": copies.groups}
         with (self._output.root / "report.json").writing() as aside:
-            gathered.write_report(aside, summary, {"exact_copies": copied}, set_aside)
+            gathered.write_report(aside, summary, copies, set_aside)
         model = {
             "id": request.config.model,
             "identity": manifest.model_identity,

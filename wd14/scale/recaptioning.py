@@ -18,7 +18,7 @@ from wd14.data.pieces import Piece
 from wd14.errors import PlaceError, RowError, ScaleError, ScoringError, SourceChangedError, SourceError
 from wd14.places import Place
 from wd14.run_folder import temporary_folder
-from wd14.scale.archive_pictures import ArchivePictures
+from wd14.scale.archive import ArchivePictures
 from wd14.scale.context import WorkerContext
 from wd14.scale.manifest import Manifest, read_manifest, read_pieces
 from wd14.scale.marker import Marker, read_marker

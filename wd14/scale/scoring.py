@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from typing import Any
 
 from wd14.caption.captioner import Captioner
 from wd14.data.cutting import open_shard
@@ -41,13 +40,22 @@ def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
     captioner = context.captioner()
     with ExitStack() as stack:
         files = stack.enter_context(ShardOutput(context.output, manifest, shard, context.model.labels))
-        more: dict[str, Any] = {"session": context.session, "with_facts": True}
-        if manifest.format == "webdataset":
-            more["stage"] = stack.enter_context(StagedPictures()).stage
+        pictures = stack.enter_context(StagedPictures()) if manifest.format == "webdataset" else None
         place, columns = Place(manifest.source), manifest.columns
         source = open_shard(place, manifest.kind, pieces, config, columns=columns, log=say, stop=stop)
         stack.enter_context(source)
-        scored = stack.enter_context(ScoredRows(source, context.model, config, stop=stop, log=say, **more))
+        scored = stack.enter_context(
+            ScoredRows(
+                source,
+                context.model,
+                config,
+                stop=stop,
+                log=say,
+                stage=(lambda *_: None) if pictures is None else pictures.stage,
+                session=context.session,
+                with_facts=True,
+            )
+        )
         summary = SummaryWriter(context.model.labels, manifest.study_every, shard * manifest.shard_rows)
         writer = _ShardRows(files, summary, captioner, stops=config.on_error == "stop")
         finish = Finisher(
