@@ -12,7 +12,7 @@ from wd14.errors import EmptySourceError, RowError
 from wd14.finishing import Finisher
 from wd14.places import Place
 from wd14.scale.context import WorkerContext
-from wd14.scale.manifest import Manifest, read_pieces
+from wd14.scale.manifest import read_pieces
 from wd14.scale.marker import Marker
 from wd14.scale.shard_file import RowRecord, sparse
 from wd14.scale.shard_output import ShardOutput
@@ -23,7 +23,7 @@ from wd14.ticking import Ticker
 from wd14.types import DecodedRow, FinishedRow, RowReport, Status
 
 
-def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
+def score_shard(context: WorkerContext, shard: int) -> Marker:
     """Scores a shard and writes its files; the marker is not written yet.
 
     Memory does not depend on the shard's size.
@@ -35,9 +35,10 @@ def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
         OSError: the output cannot be written.
         JobStoppedError: a stop was asked for.
     """
+    manifest = context.manifest
     pieces = read_pieces(context.output, manifest, shard)
     config, say, stop = context.config, context.say, context.stop
-    captioner = context.captioner()
+    captioner = context.captioner
     with ExitStack() as stack:
         files = stack.enter_context(ShardOutput(context.output, manifest, shard, context.model.labels))
         pictures = stack.enter_context(StagedPictures()) if manifest.format == "webdataset" else None

@@ -253,6 +253,10 @@ class ShardFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file."""
         self._file.close()
         self._handle.close()
 
