@@ -26,7 +26,7 @@ def planned(source: Path, output: Path, *, rows: int, form: Format = "parquet", 
     asked = describe(listing, listed, config, find_model(config.model), form=form, shard_rows=rows)
     manifest = plan_run(Output(Place(output)), listing, config, asked, lambda _: None)
     return Task(
-        str(output), manifest.hash, "score", given_parameters(config, Output(Place(output))), run="a-run"
+        str(output), manifest.hash, "score", given_parameters(config, Output(Place(output))), start="a-start"
     ), manifest.shards
 
 

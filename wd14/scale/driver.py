@@ -82,8 +82,8 @@ class _Run:
         self._config: CaptionConfig = read_parameters(request.parameters)
         self._started = time.monotonic()
         self._is_first_start = True  # nothing of the run was there before
-        # Tokens sort by time: the newest run's attempts are those that count.
-        self._token = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+        # Starts sort by time: the attempts of the newest are those that count.
+        self._start = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
     def run(self) -> ScaleSummary:
         with waits_watched(self._link.say, self._stop):
@@ -206,7 +206,7 @@ class _Run:
                 manifest=manifest.hash,
                 phase=phase,
                 parameters=given_parameters(self._config, self._output),
-                run=self._token,
+                start=self._start,
             )
             do_shards(self._engine(), task, left, counts, link, self._stop, "" if phase != "plan" else "Captions")
         return counts if part is None else self._all_parts(manifest, phase, counts)

@@ -181,13 +181,13 @@ class _Merge:
     def _look_for_rows(self) -> None:
         """Looks whether the files of all shards are there as their markers tell, without reading them."""
         manifest = self._request.manifest
-        sizes = {found.relative: found.size for found in (self._output.root / "shards").entries()}
+        sizes = {found.relative: found.size for found in self._output.shards.entries()}
         for shard, size in self._gathered.sizes():
             names = [f"{number(shard)}.parquet"] + [f"{number(shard)}.tar"] * (manifest.format == "webdataset")
             if sum(sizes.get(name, -1) for name in names) != size:
                 what = " and ".join(names)
                 raise ScaleError(
-                    f"{self._output.root}/shards: {what} is not as it was written: it has gone, or is of another size."
+                    f"{self._output.shards}: {what} is not as it was written: it has gone, or is of another size."
                     f" Remove {self._output.marker(manifest.phases[-1], shard)}, and run again"
                 )
 
@@ -249,7 +249,7 @@ class _Merge:
         request, gathered, manifest = self._request, self._gathered, self._request.manifest
         command = self._command()
         self._put("tags.csv", self._tags.to_csv())
-        with (self._output.root / "index.parquet").writing() as aside:
+        with self._output.index.writing() as aside:
             gathered.write_index(aside)
         with (self._output.root / "report.json").writing() as aside:
             gathered.write_report(aside, summary, copies, set_aside)
@@ -273,7 +273,7 @@ class _Merge:
         )
         self._put("README.md", text.encode("utf-8", "replace"))
         said = {"manifest": manifest.hash, "shards": len(gathered.rows), "set_aside": sorted(set_aside)}
-        self._put("_SUCCESS", json.dumps(said).encode() + b"\n")
+        self._output.success.write(json.dumps(said).encode() + b"\n")
 
     def _how_made(self) -> Mapping[str, Any]:
         gathered, manifest = self._gathered, self._request.manifest

@@ -139,7 +139,7 @@ def forget_lost_shards(output: Output, manifest: Manifest, phase: Phase, say: Lo
         PlaceError: the output cannot be read or written.
     """
     markers = output.markers(phase).names()  # before the files: those are there before their marker
-    folder = output.root / "shards"
+    folder = output.shards
     there = set(folder.names())
     endings = (".parquet", ".tar") if manifest.format == "webdataset" else (".parquet",)
     for name in markers:

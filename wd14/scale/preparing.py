@@ -183,7 +183,7 @@ class Preparing:
             finding = BackgroundCall(lambda: find_model(config.model, log=link.say, stop=stop), "wd14-model")
         else:
             config = recaption_config(stored, self._config, self._form)
-            finding = BackgroundCall(lambda: read_labels(stored.place / "labels.json"), "wd14-model")
+            finding = BackgroundCall(lambda: read_labels(Output(stored.place).labels), "wd14-model")
         finding.start()
         return stored, config, finding
 

@@ -190,7 +190,7 @@ def _shard_files(output: Output, manifest: Manifest) -> Iterator[_File]:
     Raises:
         ScaleError: one has gone.
     """
-    folder = output.root / "shards"
+    folder = output.shards
     there = set(folder.names())
     for marker in read_markers(output, manifest, manifest.phases[-1]):
         files = {".parquet": marker.sha256} | ({".tar": marker.archive_sha256} if marker.archive_sha256 else {})

@@ -153,17 +153,17 @@ def _is_there(holder: Holder) -> bool:
 
 
 def _read_attempts(output: Output, manifest: Manifest, status: PhaseStatus, *, is_at_work: bool) -> None:
-    """Finds the shards that failed twice in a run, and those under way; a marker counts more than attempts."""
+    """Finds the shards that failed twice since a start, and those under way; a marker counts more than attempts."""
     folder = output.root / "attempts"
     done = set(output.markers(status.phase).names())
-    latest: dict[int, tuple[str, int, str]] = {}  # shard: its last run, attempt, file
-    for run in sorted(each.relative for each in folder.entries() if each.relative.endswith("/")):
-        for name in (folder / run.rstrip("/")).names():
+    latest: dict[int, tuple[str, int, str]] = {}  # shard: its last start, attempt, file
+    for start in sorted(each.relative for each in folder.entries() if each.relative.endswith("/")):
+        for name in (folder / start.rstrip("/")).names():
             found = _ATTEMPT.fullmatch(name)
             if found is None or f"{found[1]}.json" in done or int(found[1]) >= manifest.shards:
                 continue
             shard, attempt = int(found[1]), int(found[2])
-            latest[shard] = max(latest.get(shard, ("", 0, "")), (run, attempt, f"{run}{name}"))
+            latest[shard] = max(latest.get(shard, ("", 0, "")), (start, attempt, f"{start}{name}"))
     set_aside = {}
     for shard, (_, attempt, file) in sorted(latest.items()):
         try:

@@ -62,7 +62,7 @@ def make_dataset_plan(
     _write(output, plan_text(made.plan).encode("utf-8", "replace"))
     for line in made.lines():
         say(line)
-    say(f"The plan is in {output.root / 'plan.json'}: edit it, and give it to a new run as Plan (--plan).")
+    say(f"The plan is in {output.plan}: edit it, and give it to a new run as Plan (--plan).")
     return made.plan
 
 

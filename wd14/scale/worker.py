@@ -121,7 +121,7 @@ class Worker:
         output, phase = self._context.output, self._task.phase
         with suppress(FileNotFoundError):
             return Outcome(shard, read_marker(output, self._context.manifest, phase, shard))
-        attempts = Attempts(output, self._task.run, shard)
+        attempts = Attempts(output, self._task.start, shard)
         while not attempts.is_last_over:
             attempts.begin()
             self._context.rows_done = 0
@@ -132,12 +132,12 @@ class Worker:
             except Exception as error:
                 if _is_fatal(error):
                     with suppress(OSError, PlaceError):  # where nothing can be written, nothing can be removed
-                        attempts.forget(all_of_them=False)
+                        attempts.forget_last()
                     raise
                 attempts.failed(_in_words(error))
                 self._stop.wait(_PAUSE)
             else:
-                attempts.forget(all_of_them=True)
+                attempts.forget_all()
                 return Outcome(shard, marker)
         attempts.note_reason()
         return Outcome(shard, set_aside=attempts.reason)
