@@ -18,9 +18,10 @@ from tests.support.scale_workers import done, planned
 from wd14.errors import JobStoppedError, ScaleError
 from wd14.scale import ray_cluster, ray_engine
 from wd14.scale.attempts import KILLED
-from wd14.scale.driver import ScaleRequest, run_scale
+from wd14.scale.driver import run_scale
 from wd14.scale.engines import Resources
 from wd14.scale.ray_engine import RayEngine, ShardActor
+from wd14.scale.request import ScaleRequest
 from wd14.scale.task import Outcome, Task
 from wd14.stop import StopToken
 
@@ -138,6 +139,7 @@ from ray.cluster_utils import Cluster
 from pathlib import Path
 from tests.support.scale_workers import planned
 from wd14.scale.engines import Resources
+from wd14.scale.request import ScaleRequest
 from wd14.scale.ray_cluster import import_ray
 from wd14.scale.ray_engine import RayEngine
 from wd14.stop import StopToken

@@ -17,8 +17,9 @@ from tests.support.scripted_model import Tag, save_scripted_model
 from wd14 import caption_dataset
 from wd14.config import CaptionConfig
 from wd14.errors import CaptionerError, ConfigError, ScaleError, SourceError
-from wd14.scale.driver import ScaleRequest, ScaleSummary, run_scale
+from wd14.scale.driver import run_scale
 from wd14.scale.engines import Resources
+from wd14.scale.request import ScaleRequest, ScaleSummary
 from wd14.scale.task import Outcome, Task
 from wd14.scale.worker import Worker
 from wd14.stop import StopToken

@@ -1,4 +1,4 @@
-"""The attempts at a shard since a start of the run: noted before they begin, so that one that kills its process is too."""
+"""The attempts at a shard since a start of the run, noted before they begin: one that kills its process counts too."""
 
 from __future__ import annotations
 

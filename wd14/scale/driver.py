@@ -40,8 +40,6 @@ from wd14.types import Log, Progress, Summary, TokenCounter
 if TYPE_CHECKING:
     from wd14.curation.plan import Plan
 
-__all__ = ["ScaleRequest", "ScaleSummary", "run_scale"]
-
 #: Shards that are named where several were set aside.
 _NAMED = 20
 
@@ -86,10 +84,11 @@ class _Run:
         self._start = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
     def run(self) -> ScaleSummary:
+        """Does the run, alone on its output."""
         with waits_watched(self._link.say, self._stop):
-            return self._run_alone()
+            return self._run_with_lease()
 
-    def _run_alone(self) -> ScaleSummary:
+    def _run_with_lease(self) -> ScaleSummary:
         request, link = self._request, self._link
         if (repo := request.push_to_hub) is not None:
             from wd14.scale.push import check_push
@@ -116,16 +115,9 @@ class _Run:
 
     def _run(self) -> ScaleSummary:
         request, link = self._request, self._link
-        preparing = Preparing(
-            self._output,
-            request.source,
-            self._config,
-            request.format,
-            request.shard_rows,
-            compares=not request.skip_failed,
-        )
-        first = request.part is None or request.part[0] == 0
-        prepared = preparing.prepare(link, self._stop) if first else preparing.wait_for_plan(link, self._stop)
+        preparing = Preparing(request, self._output, self._config, link, self._stop)
+        plans = request.part is None or request.part[0] == 0
+        prepared = preparing.prepare() if plans else preparing.wait_for_plan()
         config = self._config = prepared.config
         counting = BackgroundCall(lambda: token_counter(config, log=link.say, stop=self._stop), "wd14-tokens")
         manifest = prepared.manifest
