@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.s3_server import Bucket, s3_server
+from tests.support.s3_server import Bucket
 from tests.support.scale_sets import picture_folder, tar_files, tiny_picture
 from wd14.config import CaptionConfig
 from wd14.data import remote
@@ -26,19 +26,13 @@ from wd14.stop import StopToken
 ROWS = 10
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[str]:
-    with s3_server() as port:
-        yield port
-
-
 @pytest.fixture
-def bucket(port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+def bucket(s3_port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """An empty bucket of its own, and temporary files where they can be counted."""
     (tmp_path / "temporary").mkdir()
     (tmp_path / "aws").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    bucket = Bucket(tmp_path / "aws", port, "remote-" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:16])
+    bucket = Bucket(tmp_path / "aws", s3_port, "remote-" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:16])
     for name, value in bucket.env.items():
         monkeypatch.setenv(name, value)
     return bucket

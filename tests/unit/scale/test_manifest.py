@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from wd14.data.pieces import Piece
 from wd14.errors import ScaleError
 from wd14.places import Place
 from wd14.scale.manifest import Manifest, pieces_to_bytes, read_manifest, read_pieces, write_pieces
-from wd14.scale.marker import Done
+from wd14.scale.marker import Done, Marker, read_markers
 from wd14.scale.output import Output
 from wd14.scale.phases import counts_of, shards_of
 
@@ -54,6 +55,13 @@ def test_a_manifest_that_somebody_changed_is_refused(output: Output) -> None:
     output.manifest.write(b'{"a": 1}')
     with pytest.raises(ScaleError, match=r"manifest\.json is no manifest"):
         read_manifest(output)
+
+
+def test_markers_come_in_the_order_of_their_shards(output: Output) -> None:
+    manifest = replace(manifest_of(output), shards=100_001)
+    for shard in (100_000, 99_999):
+        output.marker("score", shard).write(Marker(shard, manifest.hash, rows=1, captioned=1).to_bytes())
+    assert [marker.shard for marker in read_markers(output, manifest, "score")] == [99_999, 100_000]
 
 
 def test_parts_share_all_shards_and_count_their_own(output: Output) -> None:
