@@ -31,7 +31,7 @@ from wd14.scale.marker import Marker
 from wd14.scale.merging import merge
 from wd14.scale.output import Output
 from wd14.scale.planning import describe, look_over, plan_run
-from wd14.scale.shard_check import choose
+from wd14.scale.run_check import choose
 from wd14.scale.shard_file import RowRecord
 from wd14.scale.shard_output import ShardOutput
 from wd14.scale.status import read_status, status_lines

@@ -24,11 +24,11 @@ from wd14.result_check import ResultCheck
 from wd14.scale.card import card
 from wd14.scale.copies import Copies, CopySearch, confirmed
 from wd14.scale.gathered import Gathered
-from wd14.scale.leftovers import clear_leftovers
+from wd14.scale.leftovers import clear_half_written
 from wd14.scale.manifest import Manifest
 from wd14.scale.marker import read_markers
 from wd14.scale.output import Output, number
-from wd14.scale.shard_check import checked_rows, choose, copy_findings
+from wd14.scale.run_check import checked_rows, choose, copy_findings
 from wd14.scale.shard_file import read_shard
 from wd14.scale.summary import read_summary
 from wd14.scale.tag_table import TagTable
@@ -150,7 +150,7 @@ class _Merge:
     def _run(self) -> MergeResult:
         request, output = self._request, self._output
         output.success.remove()  # what it said is not true for a while
-        clear_leftovers(output)
+        clear_half_written(output)
         set_aside = self._read_markers()
         summary = self._summary()  # raises where no row has a caption
         copies = self._read_summaries()

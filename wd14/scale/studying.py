@@ -13,7 +13,7 @@ from wd14.model.files.find import ModelFiles
 from wd14.places import read_many
 from wd14.scale.manifest import Manifest
 from wd14.scale.output import Output, shard_of
-from wd14.scale.summary import Summary, merged_study, read_summary
+from wd14.scale.summary import ShardSummary, merged_study, read_summary
 from wd14.text import count
 from wd14.types import Log, TokenCounter
 
@@ -80,7 +80,7 @@ class _Numbers:
         self.shards = sorted(shard_of(name) for name in output.markers(manifest.phases[0]).names())
         self.pictures = 0
 
-    def summaries(self) -> Iterator[Summary]:
+    def summaries(self) -> Iterator[ShardSummary]:
         """The summaries of the shards that are complete."""
         places = [self._output.summary(shard) for shard in self.shards]
         try:

@@ -91,7 +91,7 @@ class SummaryWriter:
         return _npz({name: np.asarray(values).astype(kind) for name, (values, kind) in arrays.items()})
 
 
-class Summary:
+class ShardSummary:
     """The numbers of a shard, read where they are asked for.
 
     Attributes:
@@ -179,7 +179,7 @@ class Summary:
         return ScaleError(f"{self._place} is damaged ({error}): remove the marker of its shard, and run again")
 
 
-def read_summary(data: bytes, place: str = "a summary") -> Summary:
+def read_summary(data: bytes, place: str = "a summary") -> ShardSummary:
     """The numbers of a shard.
 
     Args:
@@ -189,10 +189,10 @@ def read_summary(data: bytes, place: str = "a summary") -> Summary:
     Raises:
         ScaleError: it is no summary.
     """
-    return Summary(data, place)
+    return ShardSummary(data, place)
 
 
-def merged_study(summaries: Iterable[Summary], labels: Labels, *, wanted: Collection[int] = ()) -> Study:
+def merged_study(summaries: Iterable[ShardSummary], labels: Labels, *, wanted: Collection[int] = ()) -> Study:
     """The study of all shards: the one that all studied rows, added one by one in this order, would give.
 
     A million rows of 30 tags take about 250 MB.

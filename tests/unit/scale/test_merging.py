@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.scale_runs import LABELS, MadeRun, captioned, failed, make_run, write_shard
 from wd14.errors import AllRowsFailedError, ScaleError
-from wd14.scale import merging, shard_check
+from wd14.scale import merging, run_check
 from wd14.scale.merging import MergeResult, is_merged, merge
 
 #: The files that a merge writes.
@@ -99,7 +99,7 @@ def test_a_merge_done_again_writes_the_same(tmp_path: Path) -> None:
 def test_above_the_limit_whole_shards_are_checked_and_copies_are_found_in_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard_check, "MOST_ROWS", 25)
+    monkeypatch.setattr(run_check, "MOST_ROWS", 25)
     rows = [[captioned(f"{shard}/{row}.png", (shard, row)) for row in range(10)] for shard in range(9)]
     rows[0][3] = captioned("0/copy.png", (8, 8))
     rows[2][5] = captioned("2/no tags.png", "x", [])
