@@ -52,9 +52,9 @@ def test_two_workers_of_ray_write_the_bytes_of_one_without_it(pictures: Path, tm
         shard_rows=6,
     )
 
-    summary = run_scale(request, say=lines.append)
+    is_complete = run_scale(request, say=lines.append)
 
-    assert summary.is_complete
+    assert is_complete
     assert "2 workers, each with 1 core" in " ".join(lines)
     expected = {path.name: path.read_bytes() for path in (tmp_path / "one/shards").iterdir()}
     assert len(expected) == 4

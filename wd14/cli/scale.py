@@ -159,12 +159,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _scale(args: argparse.Namespace, shown: ShownProgress, stop: StopToken) -> int:
+    from wd14.places import Place
     from wd14.scale.driver import run_scale
 
-    summary = run_scale(_request(args), say=shown.log, progress=shown.show, stop=stop)
+    is_complete = run_scale(_request(args), say=shown.log, progress=shown.show, stop=stop)
     shown.close()
-    if summary.is_complete:
-        say(f"Result: {printable(summary.output)}")
+    if is_complete:
+        say(f"Result: {printable(str(Place(args.output)))}")
     return 0
 
 

@@ -24,12 +24,12 @@ from wd14.scale.lease import Lease
 from wd14.scale.link import RunLink, Tick
 from wd14.scale.manifest import Manifest
 from wd14.scale.marker import Done, count_markers
-from wd14.scale.merging import MergeResult, is_merged, merge
+from wd14.scale.merging import is_merged, merge
 from wd14.scale.output import Output, Phase
 from wd14.scale.parameters import given_parameters, read_parameters
 from wd14.scale.phases import Counts, counts_of, do_shards, forget_lost_shards, shards_of
 from wd14.scale.preparing import Prepared, Preparing, check_output
-from wd14.scale.request import ScaleRequest, ScaleSummary
+from wd14.scale.request import ScaleRequest
 from wd14.scale.task import Task
 from wd14.stop import StopToken
 from wd14.text import count, listed, share
@@ -50,8 +50,11 @@ def run_scale(
     say: Log,
     progress: Callable[[Progress], None] = lambda _: None,
     stop: StopToken | None = None,
-) -> ScaleSummary:
+) -> bool:
     """Does a run, or what is left of it.
+
+    Returns:
+        Whether all shards are complete; False = some are left to other parts.
 
     Args:
         request: what is asked for.
@@ -83,12 +86,12 @@ class _Run:
         # Starts sort by time: the attempts of the newest are those that count.
         self._start = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
-    def run(self) -> ScaleSummary:
+    def run(self) -> bool:
         """Does the run, alone on its output."""
         with waits_watched(self._link.say, self._stop):
             return self._run_with_lease()
 
-    def _run_with_lease(self) -> ScaleSummary:
+    def _run_with_lease(self) -> bool:
         request, link = self._request, self._link
         if (repo := request.push_to_hub) is not None:
             from wd14.scale.push import check_push
@@ -113,7 +116,7 @@ class _Run:
             with suppress(OSError):
                 folder.local.rmdir()
 
-    def _run(self) -> ScaleSummary:
+    def _run(self) -> bool:
         request, link = self._request, self._link
         preparing = Preparing(request, self._output, self._config, link, self._stop)
         plans = request.part is None or request.part[0] == 0
@@ -125,17 +128,17 @@ class _Run:
         if is_merged(self._output, manifest):
             link.say(f"{self._output.root} is complete already.")
             self._push(manifest)
-            return self._summary(manifest, Counts(manifest.shards, manifest.rows, 0, manifest.shards), None)
+            return True
         counts = self._do(manifest, manifest.phases[0], part=request.part)
         missing = manifest.shards - counts.shards_done
         if missing and not self._may_go_on(counts, missing):
-            return self._summary(manifest, counts, None)
+            return False
         with ExitStack() as stack:
             if request.part is not None and not self._is_the_one_that_merges(stack, manifest):
-                return self._summary(manifest, counts, None)
-            merged = self._finish(prepared, counts, counting)
+                return not missing
+            self._finish(prepared, counts, counting)
         self._push(manifest)
-        return self._summary(manifest, counts, merged)
+        return True
 
     def _is_the_one_that_merges(self, stack: ExitStack, manifest: Manifest) -> bool:
         """Whether this part ended last; of two that ended at the same moment one merges."""
@@ -148,14 +151,14 @@ class _Run:
             self._link.say("All shards are complete, and another part has merged them.")
         return not merged
 
-    def _finish(self, prepared: Prepared, counts: Counts, counting: BackgroundCall[TokenCounter | None]) -> MergeResult:
+    def _finish(self, prepared: Prepared, counts: Counts, counting: BackgroundCall[TokenCounter | None]) -> None:
         """What follows when every shard is complete."""
         plan = None
         if "plan" in prepared.manifest.phases:
             plan = self._study(prepared, counting)
             counts = self._do(prepared.manifest, "plan", part=None, without=counts.set_aside)
             self._may_go_on(counts, len(counts.set_aside))
-        return self._merge(prepared, counts, plan, counting)
+        self._merge(prepared, counts, plan, counting)
 
     def _say_opening(self, prepared: Prepared) -> None:
         manifest, link = prepared.manifest, self._link
@@ -254,7 +257,7 @@ class _Run:
 
     def _merge(
         self, prepared: Prepared, counts: Counts, plan: Plan | None, counting: BackgroundCall[TokenCounter | None]
-    ) -> MergeResult:
+    ) -> None:
         link, request = self._link, self._request
         tokens = link.wait_for(counting)
         result = link.work(
@@ -276,7 +279,6 @@ class _Run:
             ),
         )
         self._say_closing(result.summary)
-        return result
 
     def _say_closing(self, summary: Summary) -> None:
         """What came of the run; the first few failures, of which there may be any number."""
@@ -297,16 +299,4 @@ class _Run:
             "Upload",
             "file",
             lambda tick: push(self._output, manifest, repo, say=link.say, tick=tick, stop=self._stop),
-        )
-
-    def _summary(self, manifest: Manifest, counts: Counts, merged: MergeResult | None) -> ScaleSummary:
-        return ScaleSummary(
-            output=str(self._output.root),
-            shards=manifest.shards,
-            shards_done=counts.shards_done,
-            rows=counts.rows_done,
-            failed=counts.failed,
-            seconds=time.monotonic() - self._started,
-            merged=merged,
-            is_complete=merged is not None or counts.shards_done == manifest.shards,
         )

@@ -85,7 +85,7 @@ class FatalError(ScaleError):
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]  # the worker's, and not this class's
+        self.exit_code = exit_code
 
 
 def do_shards(
