@@ -185,7 +185,8 @@ class _Run:
         tick = link.begin_work("Looking for what is done", "shard")
 
         def look() -> Done:
-            forget_lost_shards(self._output, manifest, phase, link.say)
+            if phase != "plan":
+                forget_lost_shards(self._output, manifest, link.say)
             return count_markers(self._output, manifest, phase, tick)
 
         done = link.wait_for(BackgroundCall(look, "wd14-markers"))

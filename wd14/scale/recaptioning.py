@@ -75,8 +75,8 @@ def _caption(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
         writer = _Rows(context, captioner, files, pictures, summary)
         writer.write_all(rows)
         marker = files.finish()
-    context.output.summary(shard).write(summary.to_bytes())
-    return replace(marker, reasons=_reasons(before, marker))
+    written = summary.write(context.output.summary(shard))
+    return replace(marker, reasons=_reasons(before, marker), summary_sha256=written)
 
 
 def _plan(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
@@ -96,7 +96,7 @@ def _plan(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
         writer = _Rows(context, captioner, files, pictures)
         writer.write_all(rows)
         marker = files.finish(device=before.device)
-    return replace(marker, reasons=_reasons(before, marker))
+    return replace(marker, reasons=_reasons(before, marker), summary_sha256=before.summary_sha256)
 
 
 def _marker_of(source: Output, piece: Piece) -> Marker:
@@ -157,7 +157,7 @@ def _shard_file(place: Place, context: WorkerContext, before: Marker) -> ShardFi
     try:
         file = ShardFile(place, context.model.labels, _WANTED)
     except FileNotFoundError as error:
-        raise ScaleError(f"{place} has gone: remove the marker of its shard, and run again") from error
+        raise ScaleError(f"{place} has gone: run the same command again") from error
     if (file.manifest, file.shard, file.rows) != (before.manifest, before.shard, before.rows):
         file.__exit__(None, None, None)
         raise ScaleError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from wd14.caption.captioner import Captioner
@@ -66,8 +67,8 @@ def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
                 context.rows_done += len(rows)
         except EmptySourceError:
             pass  # such as an archive in which nobody put a picture: the others have some
-        context.output.summary(shard).write(summary.to_bytes())
-        return files.finish(device=scored.device)
+        written = summary.write(context.output.summary(shard))
+        return replace(files.finish(device=scored.device), summary_sha256=written)
 
 
 class _ShardRows:
