@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -350,3 +351,26 @@ def test_a_model_that_cannot_be_had_ends_the_run_before_it_begins(
     assert "nobody/knows-it" in done.stderr
     assert not (tmp_path / "out" / "manifest.json").exists()
     assert scale(few, "out", *MODEL, *ROWS_EACH).returncode == 0  # what was begun is no obstacle
+
+
+def test_what_is_lost_or_foreign_in_an_output_is_made_again_or_named(
+    pictures: Path, whole: dict[str, bytes], scale: Run, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    assert scale(pictures, "out", *MODEL, *ROWS_EACH).returncode == 0
+    tags = (output / "tags.csv").read_bytes()
+    (output / "shards" / "00003.parquet").unlink()  # of a run that was complete
+    shutil.copy(output / "summaries" / "00005.npz", output / "summaries" / "00004.npz")
+    (output / "plan" / "00003.json.gz").unlink()
+    (output / "labels.json").write_bytes(b"")
+    again = scale(pictures, "out", *MODEL, *ROWS_EACH)
+    assert again.returncode == 1
+    assert "shard 00003 is made again" in again.stdout
+    assert "00004.npz has gone, or is not as it was written: remove it" in again.stderr
+    (output / "summaries" / "00004.npz").unlink()
+    again = scale(pictures, "out", *MODEL, *ROWS_EACH)
+    assert again.returncode == 0, again.stderr
+    assert "shard 00004 is made again" in again.stdout
+    assert rows_of(output) == whole
+    assert (output / "tags.csv").read_bytes() == tags
+    assert (output / "labels.json").stat().st_size > 100

@@ -182,7 +182,8 @@ class _Run:
         link = self._link
 
         def look(tick: Tick) -> Done:
-            forget_lost_shards(self._output, manifest, phase, link.say)
+            if phase != "plan":
+                forget_lost_shards(self._output, manifest, link.say)
             return count_markers(self._output, manifest, phase, tick)
 
         done = link.work("Looking for what is done", "shard", look)

@@ -40,6 +40,7 @@ class Gathered:
 
     Attributes:
         rows: of each shard that is complete.
+        summaries: the sha256 of each one's summary.
         seconds: that all shards took, one after the other.
         devices: what the model ran on.
         versions: of what the shards were made with: name -> all versions.
@@ -53,6 +54,7 @@ class Gathered:
         self._failures: list[tuple[int, str, str]] = []
         self._without_tags = self._too_long = 0
         self.rows: dict[int, int] = {}
+        self.summaries: dict[int, str] = {}
         self.seconds = 0.0
         self.devices: set[str] = set()
         self.versions: dict[str, set[str]] = {}
@@ -63,6 +65,7 @@ class Gathered:
             value = getattr(marker, name)
             values.append(encodable(value) if isinstance(value, str) else value)
         self.rows[marker.shard] = marker.rows
+        self.summaries[marker.shard] = marker.summary_sha256
         for reason, times in marker.reasons.items():
             known = reason in self._reasons or len(self._reasons) < _MOST_REASONS
             self._reasons[reason if known else _OTHER_REASONS] += times

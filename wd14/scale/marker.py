@@ -32,6 +32,7 @@ class Marker:
     size: int = 0  #: bytes of the shard's files
     sha256: str = ""  #: of its rows' file
     archive_sha256: str = ""
+    summary_sha256: str = ""
     seconds: float = 0.0  #: that the shard took
     at: float = 0.0  #: when it was complete, seconds since 1970
     host: str = ""

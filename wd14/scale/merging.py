@@ -8,6 +8,8 @@ Done again it gives the same bytes, but for the date in provenance.json. Times a
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +20,7 @@ from wd14.curation.plan import Plan
 from wd14.data.provenance import provenance
 from wd14.errors import ScaleError
 from wd14.messages import command_in_words, thresholds_in_words
-from wd14.places import read_many
+from wd14.places import Place, read_many
 from wd14.regular_files import last_part
 from wd14.result_check import ResultCheck
 from wd14.scale.card import card
@@ -118,12 +120,26 @@ def merge(
 
 
 def is_merged(output: Output, manifest: Manifest) -> bool:
-    """Whether a run is complete, with all of its shards."""
+    """Whether a run is complete, with all of its shards, and their files are there as the index tells."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         said = json.loads(output.success.read())
-    except (FileNotFoundError, ValueError):
+        index = io.BytesIO((output.root / "index.parquet").read())
+        shards, sizes = (column.to_pylist() for column in pq.read_table(index, columns=["shard", "size"]).columns)
+    except (FileNotFoundError, ValueError, pa.ArrowException):
         return False
-    return isinstance(said, dict) and said.get("manifest") == manifest.hash and not said.get("set_aside")
+    is_this = isinstance(said, dict) and said.get("manifest") == manifest.hash and not said.get("set_aside")
+    return is_this and _sizes(output, manifest) == dict(zip(shards, sizes, strict=True))
+
+
+def _sizes(output: Output, manifest: Manifest) -> Mapping[int, int]:
+    """The bytes of each shard's files, of those shards that have all."""
+    sizes = {found.relative: found.size for found in output.shards.entries()}
+    endings = (".parquet", ".tar") if manifest.format == "webdataset" else (".parquet",)
+    files = {shard: [f"{number(shard)}{ending}" for ending in endings] for shard in range(manifest.shards)}
+    return {shard: sum(map(sizes.__getitem__, names)) for shard, names in files.items() if sizes.keys() >= set(names)}
 
 
 class _Merge:
@@ -143,8 +159,7 @@ class _Merge:
             return self._run()
         except FileNotFoundError as error:
             raise ScaleError(
-                f"{error.filename or error} has gone, though its shard is done: remove the marker of that shard, and"
-                " run again"
+                f"a file of a shard that is done has gone ({error.filename or error}): run the same command again"
             ) from error
 
     def _run(self) -> MergeResult:
@@ -180,16 +195,15 @@ class _Merge:
 
     def _look_for_rows(self) -> None:
         """Looks whether the files of all shards are there as their markers tell, without reading them."""
-        manifest = self._request.manifest
-        sizes = {found.relative: found.size for found in self._output.shards.entries()}
+        sizes = _sizes(self._output, self._request.manifest)
         for shard, size in self._gathered.sizes():
-            names = [f"{number(shard)}.parquet"] + [f"{number(shard)}.tar"] * (manifest.format == "webdataset")
-            if sum(sizes.get(name, -1) for name in names) != size:
-                what = " and ".join(names)
-                raise ScaleError(
-                    f"{self._output.shards}: {what} is not as it was written: it has gone, or is of another size."
-                    f" Remove {self._output.marker(manifest.phases[-1], shard)}, and run again"
-                )
+            if sizes.get(shard) != size:
+                raise self._is_other(self._output.rows(shard))
+
+    def _is_other(self, file: Place) -> ScaleError:
+        has_archive = file.name.endswith(".parquet") and self._request.manifest.format == "webdataset"
+        beside = " (or the archive beside it)" if has_archive else ""
+        return ScaleError(f"{file}{beside} has gone, or is not as it was written: remove it, and run again")
 
     def _summary(self) -> Summary:
         request = self._request
@@ -206,6 +220,8 @@ class _Merge:
         with CopySearch(sum(shards.values())) as search:
             for done, (shard, place, data) in enumerate(zip(shards, places, read_many(places), strict=True)):
                 self._tick(done, len(shards), "summaries")
+                if hashlib.sha256(data).hexdigest() != self._gathered.summaries[shard]:
+                    raise self._is_other(place)
                 summary = read_summary(data, str(place))
                 self._tags.add(summary.counts, summary.pictures)
                 search.add(shard, summary.digests)

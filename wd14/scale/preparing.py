@@ -132,7 +132,8 @@ class Preparing:
         frozen = read_manifest(self._output)
         if frozen is not None:
             planning.check_same(frozen, asked, config, str(self._output.root))
-            link.wait_for(BackgroundCall(lambda: keep_files(config, self._output), "wd14-files"))
+            link.wait_for(BackgroundCall(lambda: self._write_what_workers_need(config, model), "wd14-labels"))
+            link.work("Planning", "shard", lambda tick: planning.mend_plan(self._output, listing, config, frozen, tick))
             return Prepared(frozen, config, model, listing.name)
         link.say(
             f"Planning: {count(listed.files, 'file')} of {listing.name} into shards of {request.shard_rows:,} rows."

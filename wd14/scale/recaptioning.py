@@ -72,8 +72,8 @@ def _caption(context: WorkerContext, shard: int) -> Marker:
         files = stack.enter_context(ShardOutput(context.output, manifest, shard, labels))
         _Rows(context, files, pictures, summary).write_all(rows)
         marker = files.finish()
-    context.output.summary(shard).write(summary.to_bytes())
-    return replace(marker, reasons=_reasons(before, marker))
+    written = summary.write(context.output.summary(shard))
+    return replace(marker, reasons=_reasons(before, marker), summary_sha256=written)
 
 
 def _plan(context: WorkerContext, shard: int) -> Marker:
@@ -92,7 +92,7 @@ def _plan(context: WorkerContext, shard: int) -> Marker:
         files = stack.enter_context(ShardOutput(output, manifest, shard, context.model.labels))
         _Rows(context, files, pictures).write_all(rows)
         marker = files.finish(device=before.device)
-    return replace(marker, reasons=_reasons(before, marker))
+    return replace(marker, reasons=_reasons(before, marker), summary_sha256=before.summary_sha256)
 
 
 def _marker_of(source: Output, piece: Piece) -> Marker:
@@ -152,7 +152,7 @@ def _shard_file(place: Place, context: WorkerContext, before: Marker) -> ShardFi
     try:
         file = ShardFile(place, context.model.labels, _WANTED)
     except FileNotFoundError as error:
-        raise ScaleError(f"{place} has gone: remove the marker of its shard, and run again") from error
+        raise ScaleError(f"{place} has gone: run the same command again") from error
     if (file.manifest, file.shard, file.rows) != (before.manifest, before.shard, before.rows):
         file.close()
         raise ScaleError(

@@ -133,6 +133,9 @@ def rate_of(shards: NDArray[np.float64]) -> float:
     last, usual = float(ends.max()), float(np.median(seconds))
     end = last - usual if last - float(begins.min()) > 3 * usual else last
     within = (ends > end - _SPAN) & (begins < end)
+    if not within.any():  # it fell into a night: what was done since then is short
+        end = last
+        within = ends > end - _SPAN
     ends, begins, rows, seconds = ends[within], begins[within], rows[within], seconds[within]
     begin = max(end - _SPAN, float(begins.min()))
     overlap = np.clip(np.minimum(ends, end) - np.maximum(begins, begin), 0.0, None)

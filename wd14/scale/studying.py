@@ -91,7 +91,7 @@ class _Numbers:
                 self._tick(number + 1, len(places))
         except FileNotFoundError as error:
             raise ScaleError(
-                f"a summary below {self._output.root} has gone ({error}): remove the marker of its shard, and run again"
+                f"a summary below {self._output.root} has gone ({error}): run the same command again"
             ) from error
 
 

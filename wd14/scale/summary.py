@@ -6,6 +6,7 @@ are all studied, 130 KB and more where every hundredth is.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Collection, Iterable, Mapping
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from wd14.curation.study import Sample, Study, StudyState
 from wd14.errors import ScaleError
+from wd14.places import Place
 from wd14.types import FloatArray, IndexArray, Labels
 
 _VERSION = 1
@@ -89,6 +91,16 @@ class SummaryWriter:
             "sample_name_lengths": ([len(name) for name in names], "<u4"),
         }
         return _npz({name: np.asarray(values).astype(kind) for name, (values, kind) in arrays.items()})
+
+    def write(self, place: Place) -> str:
+        """Writes the file; returns its sha256, for the shard's marker.
+
+        Raises:
+            PlaceError: it cannot be written.
+        """
+        data = self.to_bytes()
+        place.write(data)
+        return hashlib.sha256(data).hexdigest()
 
 
 class ShardSummary:
@@ -176,7 +188,7 @@ class ShardSummary:
         return array
 
     def _damaged(self, error: Exception) -> ScaleError:
-        return ScaleError(f"{self._place} is damaged ({error}): remove the marker of its shard, and run again")
+        return ScaleError(f"{self._place} is damaged ({error}): remove it, and run again")
 
 
 def read_summary(data: bytes, place: str = "a summary") -> ShardSummary:

@@ -35,11 +35,14 @@ def manifest_of(output: Output) -> Manifest:
 def test_pieces_are_read_as_they_were_written(output: Output) -> None:
     manifest = manifest_of(output)
     pieces = (Piece("ä/b.png", 7, "stamp", 0, -1, 1), Piece("c.tar", 9, "", 512, 2048, None))
-    write_pieces(output, 0, pieces_to_bytes(pieces))
+    write_pieces(output, 0, pieces_to_bytes(pieces, manifest, 0))
     assert read_pieces(output, manifest, 0) == pieces
     output.pieces(1).local.write_bytes(b"\x1f\x8bno")
-    with pytest.raises(ScaleError, match="no part of a plan"):
+    with pytest.raises(ScaleError, match="no part of the plan"):
         read_pieces(output, manifest, 1)
+    output.pieces(2).write(output.pieces(0).read())
+    with pytest.raises(ScaleError, match="of another shard"):
+        read_pieces(output, manifest, 2)
     output.pieces(2).remove()
     with pytest.raises(ScaleError, match="has gone"):
         read_pieces(output, manifest, 2)

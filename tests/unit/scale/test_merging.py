@@ -151,8 +151,8 @@ def test_a_run_without_any_caption_is_no_dataset(tmp_path: Path) -> None:
     ("file", "message"),
     [
         ("done/00001.json", "is no marker of a run"),
-        ("summaries/00001.npz", "is damaged"),
-        ("shards/00001.parquet", "of another size"),
+        ("summaries/00001.npz", "is not as it was written"),
+        ("shards/00001.parquet", "is not as it was written"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, file: str, message: str) -> None:
