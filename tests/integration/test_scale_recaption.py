@@ -13,14 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from tests.support.scale_workers import InProcess
 from tests.support.scripted_model import Tag, save_scripted_model
 from wd14 import caption_dataset
 from wd14.config import CaptionConfig
 from wd14.errors import CaptionerError, ConfigError, ScaleError, SourceError
 from wd14.scale.driver import ScaleRequest, ScaleSummary, run_scale
-from wd14.scale.engines import Resources
 from wd14.scale.task import Outcome, Task
-from wd14.scale.worker import Worker
 from wd14.stop import StopToken
 from wd14.types import Log
 
@@ -35,18 +34,6 @@ TAGS = [
     *(Tag("school_uniform", 0, 0.36, count=500_000), Tag("watermark", 0, 0.45, count=60_000)),
     *(Tag("sketch", 0, 0.02, gain=0.5, count=70_000), Tag("hatsune_miku_(vocaloid)", 4, 0.3, gain=0.7, count=100_000)),
 ]
-
-
-class InProcess:
-    """Does all shards in this process: what a worker does is the same wherever it runs."""
-
-    def __init__(self, resources: Resources) -> None:
-        pass
-
-    def run(self, task: Task, shards: Sequence[int], *, log: Log, stop: StopToken) -> Iterator[Outcome]:
-        worker = Worker(task)
-        for shard in shards:
-            yield worker(shard)
 
 
 @pytest.fixture(autouse=True)

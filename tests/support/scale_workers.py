@@ -1,7 +1,8 @@
-"""Runs of `scale` that are planned, for a worker in the test's own process."""
+"""Runs of `scale` whose worker is in the test's own process."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,28 @@ from typing import Any
 from wd14.data.cutting import list_source
 from wd14.model.files.find import find_model
 from wd14.places import Place
+from wd14.scale.engines import Resources
 from wd14.scale.manifest import Format
 from wd14.scale.marker import Marker
 from wd14.scale.output import Output
 from wd14.scale.parameters import given_parameters, read_parameters
 from wd14.scale.planning import describe, look_over, plan_run
-from wd14.scale.task import Task
+from wd14.scale.task import Outcome, Task
 from wd14.scale.worker import Worker
+from wd14.stop import StopToken
+from wd14.types import Log
+
+
+class InProcess:
+    """The engine `local` without processes: what a worker does is the same wherever it runs."""
+
+    def __init__(self, resources: Resources) -> None:
+        pass
+
+    def run(self, task: Task, shards: Sequence[int], *, log: Log, stop: StopToken) -> Iterator[Outcome]:
+        worker = Worker(task)
+        for shard in shards:
+            yield worker(shard)
 
 
 def planned(source: Path, output: Path, *, rows: int, form: Format = "parquet", **parameters: Any) -> tuple[Task, int]:
