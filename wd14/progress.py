@@ -122,7 +122,8 @@ def progress_line(progress: Progress) -> str:
     line = done_in_words(progress)
     if progress.fraction is not None:
         line += f" ({progress.fraction:.0%})"
-    line += f", {progress.pictures_per_second:.1f} {progress.unit}s/s"
+    if progress.pictures_per_second > 0:
+        line += f", {progress.pictures_per_second:.1f} {progress.unit}s/s"
     if progress.remaining_seconds is not None:
         line += f", {duration(progress.remaining_seconds)} left"
     if progress.failed:

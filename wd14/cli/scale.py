@@ -219,6 +219,8 @@ def _check_options(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: they do not.
     """
+    if not args.source.strip():
+        raise ConfigError("the first place is empty: name a folder, a file or a URL")
     if args.status or args.estimate:
         option = "--status" if args.status else "--estimate"
         if args.status and args.estimate:
@@ -227,8 +229,6 @@ def _check_options(args: argparse.Namespace) -> None:
             )
         if args.output is not None:
             raise ConfigError(f"{option} takes one place, and {args.output} is a second one")
-        if not args.source.strip():
-            raise ConfigError(f"{option} wants a place, and got an empty one")
         return
     if not args.output or not args.output.strip():
         raise ConfigError("OUTPUT is missing: wd14-captioner scale SOURCE OUTPUT")

@@ -40,6 +40,20 @@ _COLUMNS: Mapping[str, str] = {
     "columns": "other columns of the source, as JSON",
     "existing": "the caption that the picture came with",
 }
+#: `datasets` makes columns of the first pictures' formats only, and leaves the others empty, unless it is told of all.
+_PICTURES = (
+    "",
+    "# Of the columns jpg, png, … each row has the one of its picture's format.",
+    'text = Value("string")',
+    'facts = {"id": text, "sha256": text, "width": Value("int64"), "height": Value("int64"), "tags": [text]}',
+    'formats = ("jpg", "png", "webp", "gif", "bmp", "tif")  # add what else there is: avif, jxl, ...',
+    "features = Features({",
+    '    **dict.fromkeys(formats, Image()), "json": facts, "txt": text, "__key__": text, "__url__": text',
+    "})",
+    "pictures = load_dataset(",
+    '    "webdataset", data_files="shards/*.tar", split="train", streaming=True, features=features',
+    ")",
+)
 
 
 def card(
@@ -148,12 +162,13 @@ def _loading(manifest: Manifest) -> Iterator[str]:
     yield "## How to load it"
     yield ""
     yield "```python"
-    yield "from datasets import load_dataset"
+    more = "Features, Image, Value, " if manifest.format == "webdataset" else ""
+    yield f"from datasets import {more}load_dataset"
     yield ""
     yield 'rows = load_dataset("parquet", data_files="shards/*.parquet", split="train", streaming=True)'
     yield 'captioned = rows.filter(lambda row: row["caption"] is not None)'
     if manifest.format == "webdataset":
-        yield 'pictures = load_dataset("webdataset", data_files="shards/*.tar", split="train", streaming=True)'
+        yield from _PICTURES
     yield "```"
     yield ""
 
