@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -71,7 +72,12 @@ class Place:
         self.name = self.url.rpartition("/")[2] if not self.is_local else Path(self.url).name
 
     def __truediv__(self, relative: str) -> Place:
-        return Place(f"{self.url}/{relative}")
+        if self.is_local:
+            return Place(Path(self.url, relative))
+        below = copy(self)  # what is below a place is named by others: a file may be called `a?key=1.png` or `a::b.png`
+        below.url = f"{self.url}/{relative}".rstrip("/")
+        below.name = below.url.rpartition("/")[2]
+        return below
 
     def __str__(self) -> str:
         return self.url
