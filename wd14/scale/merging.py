@@ -19,6 +19,7 @@ from wd14.config import CaptionConfig
 from wd14.curation.plan import Plan
 from wd14.data.provenance import provenance
 from wd14.errors import ScaleError
+from wd14.json_files import json_text
 from wd14.messages import command_in_words, thresholds_in_words
 from wd14.places import Place, read_many
 from wd14.regular_files import last_part
@@ -249,7 +250,7 @@ class _Merge:
         remarks = [chosen.remark] if chosen.remark else []
         if set_aside:
             remarks.append(f"{count(len(set_aside), 'shard')} could not be done and are not in the dataset")
-        self._put("findings.json", _json(found | {"remarks": remarks}))
+        self._put("findings.json", json_text(found | {"remarks": remarks}))
         for text in (*remarks, line):
             self._say(text[:1].upper() + text[1:])
         return line
@@ -275,7 +276,7 @@ class _Merge:
             "published": dict(request.published),
         }
         made = provenance(request.config, summary, source=manifest.source_name, command=command, model=model)
-        self._put("provenance.json", _json(made | {"scale": self._how_made()}))
+        self._put("provenance.json", json_text(made | {"scale": self._how_made()}))
         config = request.config
         text = card(
             manifest,
@@ -318,8 +319,3 @@ class _Merge:
 
     def _put(self, name: str, data: bytes) -> None:
         (self._output.root / name).write(data)
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    """JSON for people, as the other files beside a dataset."""
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
