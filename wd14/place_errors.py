@@ -59,7 +59,8 @@ _CREDENTIALS = {
 _SAME_SCHEME = {"s3a": "s3", "gcs": "gs", "abfs": "az", "abfss": "az", "adl": "az"}
 
 #: Where a URL has a secret: a user's name and password, or a parameter that signs it.
-_USER = re.compile(r"(?<=://)[^/\s@]*@")
+#: A password may hold "/"; digits behind the ":" are a port.
+_USER = re.compile(r"(?<=://)(?:[^/\s:]*:(?!\d+(?:/|$))\S*|[^/\s]*)@")
 _QUERY = re.compile(r"(?<=[^\s])\?[^\s'\"]*=[^\s'\"]*")
 _SIGNED = re.compile(r"[?&](sig|signature|x-\w+-\w+|\w*token|\w*key|\w*secret|password)=", re.IGNORECASE)
 
@@ -72,8 +73,8 @@ def shared_scheme(url: str) -> str:
 
 def has_secret(url: str) -> bool:
     """Whether a URL holds a password, a key or a signature. `abfs://container@account/…` names a container."""
-    user, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
-    return bool(at and (shared_scheme(url) != "az" or ":" in user)) or bool(_SIGNED.search(url))
+    user = _USER.search(url)
+    return bool(user and (shared_scheme(url) != "az" or ":" in user[0])) or bool(_SIGNED.search(url))
 
 
 def without_secrets(text: str) -> str:

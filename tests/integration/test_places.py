@@ -240,6 +240,8 @@ def test_a_killed_writer_leaves_nothing_that_a_reader_sees(tmp_path: Path) -> No
     ("url", "shown"),
     [
         ("s3://key:geheim@bucket/x", "s3://…@bucket/x"),
+        ("s3://key:ge/geheim+1@bucket/x", "s3://…@bucket/x"),
+        ("s3://me@home:geheim@bucket/x", "s3://…@bucket/x"),
         ("https://geheim@host/x", "https://…@host/x"),
         ("az://container/x?sv=1&sig=geheim", "az://container/x?…"),
         ("https://host/x?X-Amz-Signature=geheim", "https://host/x?…"),

@@ -187,6 +187,8 @@ def test_what_is_no_source_is_said(tmp_path: Path, bucket: Bucket) -> None:
     config = CaptionConfig.from_values({})
     with pytest.raises(SourceNotFoundError, match=f"There is nothing at s3://{bucket.name}/nowhere"):
         list_source(f"s3://{bucket.name}/nowhere", config, log=print)
+    with pytest.raises(SourceNotFoundError, match=r"^hf://…@datasets/a/b holds a secret"):
+        list_source("hf://name:gehe/im@datasets/a/b", config, log=print)
     bucket.put("texts/a.txt", b"text")
     with pytest.raises(EmptySourceError, match=f"s3://{bucket.name}/texts holds no picture"):
         list_source(f"s3://{bucket.name}/texts", config, log=print)

@@ -35,7 +35,6 @@ class OpenedLayout:
         splits: those that are to be read.
         columns: those that are to be read.
         confinement: what of it may be opened; None = its rows may not name files.
-        log: is told what is left out.
     """
 
     name: str
@@ -43,11 +42,6 @@ class OpenedLayout:
     splits: tuple[str, ...]
     columns: ChosenColumns
     confinement: Confinement | None
-    log: Log
-
-    def maker(self, config: CaptionConfig, columns: ChosenColumns) -> InputRowMaker:
-        """What makes its InputRows."""
-        return row_maker(self.name, config, columns, self.confinement, self.log)
 
 
 def open_layout(source: str | Path, config: CaptionConfig, *, log: Log) -> OpenedLayout:
@@ -92,7 +86,7 @@ def _opened(
         raise EmptySourceError(f"{printable(source)} holds no row in its split {some(splits)}")
     _log_splits(layout, splits, config, log)
     columns = choose_columns(layout, config, log)
-    return OpenedLayout(name, layout, splits, columns, layout.confinement or confinement, log)
+    return OpenedLayout(name, layout, splits, columns, layout.confinement or confinement)
 
 
 def confinement_of(path: Path, config: CaptionConfig) -> Confinement:

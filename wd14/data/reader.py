@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from wd14.config import CaptionConfig
-from wd14.data.layouts import open_layout
+from wd14.data.layouts import open_layout, row_maker
 from wd14.data.sources.base import Layout, RawRow
 from wd14.data.sources.input_rows import InputRowMaker
 from wd14.data.sources.values import first_line
@@ -156,9 +156,10 @@ def open_source(source: str | Path, config: CaptionConfig, *, log: Log | None = 
         SplitNotFoundError: it has no such split.
         SourceError: it cannot be read.
     """
-    opened = open_layout(source, config, log=log or _ignore)
-    columns = opened.columns
-    return Source(opened.name, opened.layout, opened.splits, opened.maker(config, columns), columns.needed)
+    log = log or _ignore
+    opened = open_layout(source, config, log=log)
+    maker = row_maker(opened.name, config, opened.columns, opened.confinement, log)
+    return Source(opened.name, opened.layout, opened.splits, maker, opened.columns.needed)
 
 
 def _held(row: tuple[int, RawRow] | InputRow) -> int:

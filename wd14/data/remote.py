@@ -38,6 +38,8 @@ LARGEST_WHOLE_ARCHIVE = 2 << 30
 
 def list_remote(source: str, config: CaptionConfig, *, log: Log) -> LayoutListing:
     """As `cutting.list_source`: of a URL, or a dataset's id on the hub."""
+    if "://" in source:
+        _place(source)  # says nothing that is secret in it, as the hub's part would
     hub = None
     if source.startswith("hf://") or HubId.parse(source) is not None:
         hub = hub_source(source, config.split, log=log)
