@@ -223,7 +223,7 @@ def _phase_lines(status: RunStatus, phase: PhaseStatus) -> Iterator[str]:
 
 def _work_lines(status: RunStatus) -> Iterator[str]:
     phase, manifest = status.current, status.manifest
-    left = manifest.shards - phase.shards - len(phase.set_aside)
+    left = manifest.shards - phase.shards
     about = "about " if manifest.rows is None else ""
     line = f"Left: {count(left, 'shard')}, {about}{count(status.rows_left, 'picture')}"
     if status.seconds_left is not None:

@@ -61,7 +61,7 @@ def test_a_run_that_nobody_works_on(tmp_path: Path) -> None:
         "Set aside, since they failed twice: 2 shards. The next run tries again.",
         "  shard 6: the archive is cut\\x1b short again",
         "  shard 8: its process ended without a word: it was killed, or had not enough memory",
-        "Left: 3 shards, 5,000 pictures; at 100.0 pictures/s 50 s of work",
+        "Left: 5 shards, 5,000 pictures; at 100.0 pictures/s 50 s of work",
         "Nobody is at work. To go on, run the same command again.",
     ]
 
