@@ -195,7 +195,9 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         if each is phase or each.shards:
             yield from _phase_lines(status, each)
     if status.is_merged:
-        yield "Everything is merged: the run is complete."
+        missing = manifest.shards - phase.shards
+        without = f" without {share(missing, manifest.shards, 'shard')}" if missing else ""
+        yield f"Everything{' else' if missing else ''} is merged: the run is complete{without}."
     elif phase.shards == manifest.shards and not status.at_work:
         yield "All shards are done and not merged yet: run the same command again."
     else:

@@ -64,6 +64,8 @@ def test_a_run_that_nobody_works_on(tmp_path: Path) -> None:
         "Left: 5 shards, 5,000 pictures; at 100.0 pictures/s 50 s of work",
         "Nobody is at work. To go on, run the same command again.",
     ]
+    run.output.success.write(b"")  # merged with --skip-failed
+    assert lines(run)[-1] == "Everything else is merged: the run is complete without 5 of 10 shards."
 
 
 def test_a_run_at_work_and_one_that_is_complete(tmp_path: Path) -> None:
