@@ -19,8 +19,8 @@ from benchmarks import pictures, tiny
 from benchmarks.bench_pipeline import Options
 from benchmarks.measure import ROOT, Child, Rounds, Table, fresh, run_caption, run_child
 
-#: Shards of a run, so that each of two workers has ten.
-_SHARDS = 20
+#: Shards of a run: two for each of two workers, with half as many rows as a shard has by default.
+_SHARDS = 4
 
 
 def scale(options: Options, table: Table) -> None:

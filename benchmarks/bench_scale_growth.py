@@ -6,6 +6,7 @@ workers write them. Only those shards that the check of a merge reads are real: 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -31,7 +32,7 @@ from wd14.scale.marker import Marker
 from wd14.scale.merging import merge
 from wd14.scale.output import Output
 from wd14.scale.planning import describe, look_over, plan_run
-from wd14.scale.shard_check import choose
+from wd14.scale.run_check import choose
 from wd14.scale.shard_file import RowRecord
 from wd14.scale.shard_output import ShardOutput
 from wd14.scale.status import read_status, status_lines
@@ -149,7 +150,8 @@ class Maker:
                 marker = self._hole(shard)
             self._summary["digests"] = np.frombuffer(digests[:, :8].tobytes(), ">u8").astype("<u8")
             np.savez(output.summary(shard).local, **self._summary)
-            output.marker("score", shard).local.write_bytes(marker.to_bytes())
+            written = hashlib.sha256(output.summary(shard).local.read_bytes()).hexdigest()
+            output.marker("score", shard).local.write_bytes(replace(marker, summary_sha256=written).to_bytes())
 
     def _hole(self, shard: int) -> Marker:
         size = 5_000_000

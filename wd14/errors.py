@@ -42,7 +42,7 @@ class CaptionerError(Exception):
     """Root of the tree. The message says what was expected, what came and what to do."""
 
     #: What the command line exits with: 1 = the job failed, 2 = what the user asked for cannot be done as asked.
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class ConfigError(CaptionerError):

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Iterable
 from typing import Any
 
 from wd14.data.report import Tally
 from wd14.hosts.base import Host
 from wd14.progress import ProgressMeter
 from wd14.stop import StopToken
-from wd14.text import printable
-from wd14.ticking import Ticker
+from wd14.ticking import Link
 
 
-class HostLink(Ticker):
+class HostLink(Link):
     """Tells a host what happens in a job.
 
     Args:
@@ -25,10 +21,8 @@ class HostLink(Ticker):
     """
 
     def __init__(self, host: Host, stop: StopToken, tally: Tally) -> None:
-        super().__init__(self._show_progress, stop)
+        super().__init__(host.log, self._show_pass, stop)
         self._host = host
-        self._thread = threading.get_ident()
-        self._lines: deque[str] = deque()  # said by other threads
         self.begin_pass(tally, total=None)
 
     def begin_pass(self, tally: Tally, *, total: int | None, **which: Any) -> None:
@@ -41,24 +35,7 @@ class HostLink(Ticker):
         self._which = which
         self._meter = ProgressMeter()
 
-    def say(self, line: str) -> None:
-        """Says a line, from any thread; names of files and tags in it cannot do anything to a terminal."""
-        self._lines.append(printable(line))
-        if threading.get_ident() == self._thread:
-            self.say_waiting()
-
-    def say_all(self, lines: Iterable[str]) -> None:
-        """Says several lines."""
-        for line in lines:
-            self.say(line)
-
-    def say_waiting(self) -> None:
-        """Says what other threads said."""
-        while self._lines:
-            self._host.log(self._lines.popleft())
-
-    def _show_progress(self, now: float) -> None:
-        self.say_waiting()
+    def _show_pass(self, now: float) -> None:
         tally = self._tally
         self._host.progress(
             self._meter.progress(

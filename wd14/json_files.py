@@ -1,13 +1,20 @@
-"""JSON files that people edit and give back: reading one, and saying where it is wrong."""
+"""JSON files for people: writing one, reading one that was edited, and saying where it is wrong."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from wd14.errors import ConfigError
 from wd14.regular_files import read_file
+
+
+def json_text(value: Mapping[str, Any]) -> bytes:
+    """A small JSON file for people: indented, in UTF-8."""
+    # A lone surrogate (from an argument that is not text), which UTF-8 cannot hold, becomes a question mark.
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def read_json_file(path: Path, largest: int, title: str) -> bytes:

@@ -21,7 +21,6 @@ Doing = Literal["read", "written", "listed", "removed"]
 _FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 #: Of a store, for the same.
 _FULL_CODES = {"XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "507"}
-_NOT_ALLOWED = {errno.EACCES, errno.EPERM}
 
 _BUSY_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _BUSY_CODES = {

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from wd14.errors import PlaceError
 from wd14.place_errors import is_full, place_error
 from wd14.regular_files import open_file
-from wd14.run_folder import RunFolder, clear_leftovers
 from wd14.stop import StopToken
 from wd14.threads import OrderedMap
 
@@ -117,18 +114,6 @@ def put_in_place(aside: Path, target: Path) -> None:
                 os.fsync(folder)
             finally:
                 os.close(folder)
-
-
-def temporary_folder() -> RunFolder:
-    """A folder for a file on its way to a store; those of killed writers are removed first, once a process."""
-    parent = Path(tempfile.gettempdir())
-    _clear_temporary(parent)
-    return RunFolder(parent, "wd14")
-
-
-@cache
-def _clear_temporary(parent: Path) -> None:
-    clear_leftovers(parent)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -26,10 +27,10 @@ from wd14.place_files import (
     range_of_file,
     remove_partial,
     scan,
-    temporary_folder,
     told_when_full,
 )
 from wd14.regular_files import mode_of, open_file, read_file
+from wd14.run_folder import temporary_folder
 from wd14.stop import StopToken
 from wd14.threads import OrderedMap
 
@@ -71,7 +72,12 @@ class Place:
         self.name = self.url.rpartition("/")[2] if not self.is_local else Path(self.url).name
 
     def __truediv__(self, relative: str) -> Place:
-        return Place(f"{self.url}/{relative}")
+        if self.is_local:
+            return Place(Path(self.url, relative))
+        below = copy(self)  # what is below a place is named by others: a file may be called `a?key=1.png` or `a::b.png`
+        below.url = f"{self.url}/{relative}".rstrip("/")
+        below.name = below.url.rpartition("/")[2]
+        return below
 
     def __str__(self) -> str:
         return self.url
@@ -270,15 +276,12 @@ class Place:
                 with suppress(OSError):
                     aside.unlink(missing_ok=True)
             return
-        folder = self._do("written", temporary_folder)
-        try:
+        with self._do("written", temporary_folder) as folder:
             aside = folder.path / self.name
             with told_when_full(self.url):
                 yield aside
             system, path = self._remote
             self._do("written", lambda: system.put_file(str(aside), path))
-        finally:
-            folder.remove()
 
     def download(self, target: Path, begin: int = 0, end: int | None = None, *, stop: StopToken | None = None) -> None:
         """Copies the file, or a stretch of it, to where it is in a file on this machine; what is before is a hole.

@@ -16,10 +16,13 @@ import secrets
 import shutil
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Self
 
 from wd14.cache_folders import cache_folder
 from wd14.errors import StoreError
@@ -38,10 +41,10 @@ _FORGOTTEN_AFTER = 30 * 24 * 3600.0
 
 
 class RunFolder:
-    """A new hidden folder `.NAME-xxxxxxxx.wd14-partial`, with a locked file beside it.
+    """A new hidden folder `.NAME-xxxxxxxx.wd14-partial`, with a locked file beside it; a context manager.
 
     The lock file exists from before the folder is made until after it is gone, so a later run can tell a killed run's
-    folder from a living one's. A folder that is still there when the process ends is removed then.
+    folder from a living one's. The folder is removed when the block ends, or else when the process does.
 
     Args:
         parent: the folder that it is made in.
@@ -71,6 +74,12 @@ class RunFolder:
             self._release()
             raise
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
     def remove(self) -> None:
         """Removes the folder with all that is in it. Ctrl-C has to wait: half removed, it would be left behind."""
         with uninterrupted():
@@ -92,6 +101,22 @@ class RunFolder:
     def _remove_at_exit(self) -> None:
         if os.getpid() == self._process:  # and not in a fork
             self.remove()
+
+
+def temporary_folder() -> RunFolder:
+    """A new folder where the system has its temporary files; those of killed runs are removed first, once a process.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    parent = Path(tempfile.gettempdir())
+    _clear_temporary(parent)
+    return RunFolder(parent, "wd14")
+
+
+@cache
+def _clear_temporary(parent: Path) -> None:
+    clear_leftovers(parent)
 
 
 @dataclass(frozen=True, slots=True)

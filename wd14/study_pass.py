@@ -23,7 +23,7 @@ from wd14.errors import ConfigError, OutputError
 from wd14.model.files.find import ModelFiles
 from wd14.model.score_store.store import ScoreStore
 from wd14.result_check import ResultCheck
-from wd14.run_folder import RunFolder, clear_leftovers
+from wd14.run_folder import temporary_folder
 from wd14.types import Curation, DecodedRow, Labels, TokenCounter
 
 
@@ -111,15 +111,12 @@ class StudyPass:
 
     def _keep_scores_until_the_end(self) -> None:
         """Makes the job's own store: the only one where scores are not to be kept, else the spare one."""
-        temporary = Path(tempfile.gettempdir())
         try:
-            clear_leftovers(temporary)
-            folder = RunFolder(temporary, "scores")
+            folder = self._on_exit.enter_context(temporary_folder())
         except OSError as error:
             if self.config.cache:
                 return  # what the score store does not take is scored twice
-            raise OutputError(f"cannot keep scores in {temporary}: {error.strerror or error}") from error
-        self._on_exit.callback(folder.remove)
+            raise OutputError(f"cannot keep scores in {tempfile.gettempdir()}: {error.strerror or error}") from error
         if self.config.cache:
             self.spare = self._on_exit.enter_context(ScoreStore.open(folder.path))
         else:

@@ -1,13 +1,17 @@
-"""What the thread that a user waits on does beside its work: it shows progress, and obeys a stop."""
+"""What the thread that a user waits on does beside its work: it shows progress and lines, and obeys a stop."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from wd14.stop import StopToken
+from wd14.text import printable
 from wd14.threads import BackgroundCall, Exhausted
+from wd14.types import Log
 
 R = TypeVar("R")
 
@@ -73,3 +77,40 @@ class Ticker:
                 break
             yield taken
         self.tick(at_once=True)
+
+
+class Link(Ticker):
+    """A ticker that also says lines: whoever they come from, the thread that made it says them.
+
+    Args:
+        log: says a line.
+        show: shows progress, as `Ticker` has it; what other threads said is said before.
+        stop: looked at with every tick.
+    """
+
+    def __init__(self, log: Log, show: Callable[[float], None], stop: StopToken) -> None:
+        super().__init__(self._say_and_show, stop)
+        self._log = log
+        self._show_progress = show
+        self._thread = threading.get_ident()
+        self._lines: deque[str] = deque()  # said by other threads
+
+    def say(self, line: str) -> None:
+        """Says a line, from any thread; names of files and tags in it cannot do anything to a terminal."""
+        self._lines.append(printable(line))
+        if threading.get_ident() == self._thread:
+            self.say_waiting()
+
+    def say_all(self, lines: Iterable[str]) -> None:
+        """Says several lines."""
+        for line in lines:
+            self.say(line)
+
+    def say_waiting(self) -> None:
+        """Says what other threads said."""
+        while self._lines:
+            self._log(self._lines.popleft())
+
+    def _say_and_show(self, now: float) -> None:
+        self.say_waiting()
+        self._show_progress(now)

@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.browser import Browser, Tab
 from tests.support.review_core import open_core
+from tests.support.s3_server import s3_server
 from wd14.scale.ray_cluster import import_ray
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +67,14 @@ def cli(tmp_path: Path) -> Run:
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def s3_port() -> Iterator[str]:
+    """The port of an S3 server, one for all tests: each makes a bucket of its own."""
+    pytest.importorskip("moto", reason="the S3 server `moto` is not installed")
+    with s3_server() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

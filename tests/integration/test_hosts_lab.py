@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
+import secrets
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 from PIL import Image
 
-from tests.support.s3_server import Bucket, s3_server
+from tests.support.s3_server import Bucket
 
 sdk = find_spec("lab")  # looked for and not imported: an import makes folders in the user's home
 if sdk is None or sdk.origin is None:
@@ -129,11 +130,9 @@ def workspace(tmp_path: Path, task: Path) -> Workspace:
 
 
 @pytest.fixture
-def workspace_in_a_bucket(tmp_path: Path, task: Path) -> Iterator[Workspace]:
-    pytest.importorskip("moto", reason="the S3 server `moto` is not installed")
-    with s3_server() as port:
-        (tmp_path / "home").mkdir()
-        yield Workspace(tmp_path / "home", task, Bucket(tmp_path, port, "workspace-t1"))
+def workspace_in_a_bucket(tmp_path: Path, task: Path, s3_port: str) -> Workspace:
+    (tmp_path / "home").mkdir()
+    return Workspace(tmp_path / "home", task, Bucket(tmp_path, s3_port, f"workspace-{secrets.token_hex(4)}"))
 
 
 def captions_in(folder: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.faulty_proxy import FaultyProxy, faulty_proxy
-from tests.support.s3_server import Bucket, s3_server
+from tests.support.s3_server import Bucket
 from wd14 import object_stores, patience
 from wd14.errors import JobStoppedError, PlaceError, UnreachablePlaceError, UnwritablePlaceError
 from wd14.patience import waits_watched
@@ -26,14 +26,8 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with s3_server() as port:
-        yield port
-
-
-@pytest.fixture(scope="module")
-def proxy(server: str) -> Iterator[FaultyProxy]:
-    with faulty_proxy(server) as proxy:
+def proxy(s3_port: str) -> Iterator[FaultyProxy]:
+    with faulty_proxy(s3_port) as proxy:
         yield proxy
 
 

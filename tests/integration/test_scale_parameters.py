@@ -19,7 +19,8 @@ from tests.support.scripted_model import Tag, save_scripted_model
 from wd14 import caption_dataset
 from wd14.config import CaptionConfig
 from wd14.parameter_groups import NOT_FOR_SCALE
-from wd14.scale.driver import ScaleRequest, run_scale
+from wd14.scale.driver import run_scale
+from wd14.scale.request import ScaleRequest
 
 __all__ = ["folder", "table"]  # fixtures
 Values = Mapping[str, Any]
@@ -99,7 +100,7 @@ def captions_of(source: Path, output: Path, values: Values) -> tuple[dict[str, s
 def shards_of(source: Path, output: Path, values: Values, form: Any = "parquet") -> list[dict[str, Any]]:
     """The rows that `scale` writes and that have a caption."""
     request = ScaleRequest(str(source), str(output), values, format=form, shard_rows=2)
-    assert run_scale(request, say=lambda _: None).is_complete
+    assert run_scale(request, say=lambda _: None)
     rows = (row for path in sorted(output.glob("shards/*.parquet")) for row in pq.read_table(path).to_pylist())
     return [row for row in rows if row["caption"] is not None]
 

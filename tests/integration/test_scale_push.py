@@ -30,7 +30,7 @@ from wd14.stop import StopToken
 def push():
     result = {"said": [], "ticks": []}
     pushing._FIRST_WAIT, pushing._MOST_FILES = 0.01, 2
-    output, manifest = Output(Place(sys.argv[1])), SimpleNamespace(hash=sys.argv[2])
+    output, manifest = Output(Place(sys.argv[1])), SimpleNamespace(hash=sys.argv[2], shards=4, phases=("score", "plan"))
     try:
         result["url"] = pushing.push(
             output, manifest, sys.argv[3], say=result["said"].append,
@@ -68,22 +68,22 @@ def push(
     return result
 
 
-def put_shard(output: Path, shard: int, data: bytes, *, marked: bool = True) -> None:
-    for folder in ("shards", "done"):
+def put_shard(output: Path, shard: int, data: bytes, *, is_complete: bool = True) -> None:
+    for folder in ("shards", "done", "captioned"):
         (output / folder).mkdir(parents=True, exist_ok=True)
     (output / f"shards/{shard:05d}.parquet").write_bytes(data)
-    if marked:
-        marker = Marker(shard, "run-1", 1, 1, size=len(data), sha256=hashlib.sha256(data).hexdigest())
-        (output / f"done/{shard:05d}.json").write_bytes(marker.to_bytes())
+    marker = Marker(shard, "run-1", 1, 1, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    for folder in ("done", "captioned") if is_complete else ("done",):
+        (output / f"{folder}/{shard:05d}.json").write_bytes(marker.to_bytes())
 
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
-    """What a run of three shards and one that was set aside left."""
+    """What a run of three shards and one that was set aside left: its captions were not made by the plan."""
     folder = tmp_path / "output"
     for shard in range(3):
         put_shard(folder, shard, b"PAR1 %d" % shard * 300)
-    put_shard(folder, 3, b"half", marked=False)
+    put_shard(folder, 3, b"half", is_complete=False)
     for name in ("README.md", "report.json", "provenance.json"):
         (folder / name).write_text(name)
     (folder / "manifest.json").write_text("{}")

@@ -18,9 +18,10 @@ from tests.support.scale_workers import done, planned
 from wd14.errors import JobStoppedError, ScaleError
 from wd14.scale import ray_cluster, ray_engine
 from wd14.scale.attempts import KILLED
-from wd14.scale.driver import ScaleRequest, run_scale
+from wd14.scale.driver import run_scale
 from wd14.scale.engines import Resources
 from wd14.scale.ray_engine import RayEngine, ShardActor
+from wd14.scale.request import ScaleRequest
 from wd14.scale.task import Outcome, Task
 from wd14.stop import StopToken
 
@@ -51,9 +52,9 @@ def test_two_workers_of_ray_write_the_bytes_of_one_without_it(pictures: Path, tm
         shard_rows=6,
     )
 
-    summary = run_scale(request, say=lines.append)
+    is_complete = run_scale(request, say=lines.append)
 
-    assert summary.is_complete
+    assert is_complete
     assert "2 workers, each with 1 core" in " ".join(lines)
     expected = {path.name: path.read_bytes() for path in (tmp_path / "one/shards").iterdir()}
     assert len(expected) == 4
@@ -138,6 +139,7 @@ from ray.cluster_utils import Cluster
 from pathlib import Path
 from tests.support.scale_workers import planned
 from wd14.scale.engines import Resources
+from wd14.scale.request import ScaleRequest
 from wd14.scale.ray_cluster import import_ray
 from wd14.scale.ray_engine import RayEngine
 from wd14.stop import StopToken

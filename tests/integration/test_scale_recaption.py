@@ -18,7 +18,8 @@ from tests.support.scripted_model import Tag, save_scripted_model
 from wd14 import caption_dataset
 from wd14.config import CaptionConfig
 from wd14.errors import CaptionerError, ConfigError, ScaleError, SourceError
-from wd14.scale.driver import ScaleRequest, ScaleSummary, run_scale
+from wd14.scale.driver import run_scale
+from wd14.scale.request import ScaleRequest
 from wd14.scale.task import Outcome, Task
 from wd14.stop import StopToken
 from wd14.types import Log
@@ -56,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def scale(source: Path, output: Path, **parameters: Any) -> ScaleSummary:
+def scale(source: Path, output: Path, **parameters: Any) -> bool:
     form = parameters.pop("format", "parquet")
     request = ScaleRequest(str(source), str(output), parameters, format=form, shard_rows=12)
     return run_scale(request, say=lambda line: SAID.append(line))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.s3_server import Bucket, s3_server
+from tests.support.s3_server import Bucket
 from tests.support.scale_sets import picture_folder, tar_files, tiny_picture
 from wd14.config import CaptionConfig
 from wd14.data import remote
@@ -26,19 +26,13 @@ from wd14.stop import StopToken
 ROWS = 10
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[str]:
-    with s3_server() as port:
-        yield port
-
-
 @pytest.fixture
-def bucket(port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+def bucket(s3_port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """An empty bucket of its own, and temporary files where they can be counted."""
     (tmp_path / "temporary").mkdir()
     (tmp_path / "aws").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    bucket = Bucket(tmp_path / "aws", port, "remote-" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:16])
+    bucket = Bucket(tmp_path / "aws", s3_port, "remote-" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:16])
     for name, value in bucket.env.items():
         monkeypatch.setenv(name, value)
     return bucket
@@ -213,3 +207,25 @@ def test_a_row_names_no_file_of_this_machine(tmp_path: Path, bucket: Bucket) -> 
     rows = all_rows(f"s3://{bucket.name}")
     assert [row["data"] is None for row in rows[:2]] == [True, True]
     assert ["outside" in rows[0]["error"], "leads out" in rows[1]["error"]] == [True, True]
+
+
+def test_odd_names_cost_no_other_picture(tmp_path: Path, bucket: Bucket) -> None:
+    """A store's keys are no paths: some are named as URLs are, and folders may have no name."""
+    picture = tiny_picture(1)[1]
+    for key in ("a::b.png", "a//b.png", "/c.png", "folder/", "q?token=1.png", "é \u202e#.png"):
+        bucket.put(key, picture)
+    lines: list[str] = []
+    list_source(f"s3://{bucket.name}", CaptionConfig(), log=lines.append)
+    rows = all_rows(f"s3://{bucket.name}")
+    assert [row["key"] for row in rows] == ["a::b.png", "q?token=1.png", "é \u202e#.png"]
+    assert [row["error"] for row in rows] == [None] * 3
+    assert lines == ["/ is a folder without a name: left out", "a// is a folder without a name: left out"]
+
+    names = ["x?key=1.png", "x::y.png", "\ud800.png", "n" * 2000 + ".png", "a\0.png", ".", "a::b.png"]
+    text = "".join(json.dumps({"file_name": name}) + "\n" for name in names)
+    bucket.put("metadata.jsonl", text.encode())
+    rows = all_rows(f"s3://{bucket.name}", append_tags=True)
+    errors = [str(row["error"]).partition(":")[0] for row in rows]
+    missing, unreadable = "MissingImageError", "UnreadableImageError"
+    assert errors == [missing, missing, unreadable, unreadable, missing, unreadable, "None"]
+    assert str(tmp_path) not in str(rows)

@@ -205,15 +205,15 @@ def test_a_shard_that_fails_twice_is_set_aside_until_the_next_run(model: Path, p
     assert worker(0).marker is not None
     assert len(list((tmp_path / "out/attempts/a-run").iterdir())) == 2
     (source / "04.png").write_bytes((pictures / "04.png").read_bytes())
-    assert Worker(replace(task, run="another"))(1).set_aside is not None  # it is another file, by its time
+    assert Worker(replace(task, start="another"))(1).set_aside is not None  # it is another file, by its time
 
 
 def test_an_attempt_that_was_killed_counts(model: Path, pictures: Path, tmp_path: Path) -> None:
     task, _ = planned(pictures, tmp_path / "out", rows=100, custom_model=str(model))
     for _ in range(2):
-        Attempts(Output(Place(tmp_path / "out")), task.run, 0).begin()
+        Attempts(Output(Place(tmp_path / "out")), task.start, 0).begin()
     assert "killed" in (Worker(task)(0).set_aside or "")
-    assert Worker(replace(task, run="another"))(0).marker is not None
+    assert Worker(replace(task, start="another"))(0).marker is not None
 
 
 def test_another_model_than_the_planned_one_is_fatal(model: Path, pictures: Path, tmp_path: Path) -> None:

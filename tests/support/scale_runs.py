@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -114,5 +114,5 @@ def write_shard(output: Output, manifest: Manifest, shard: int, rows: Sequence[R
                 kept = np.array([LABELS.names.index(tag) for tag in row.tags], np.intp)
                 summary.add(kept, row.dense(len(LABELS)), name=row.id, digest=digest)
         marker = writer.finish(device="CPU")
-    output.summary(shard).write(summary.to_bytes())
+    marker = replace(marker, summary_sha256=summary.write(output.summary(shard)))
     output.marker("score", shard).write(marker.to_bytes())

@@ -1,4 +1,4 @@
-"""Runs of `scale` whose worker is in the test's own process."""
+"""Runs of `scale` whose workers are in the test's own process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from wd14.types import Log
 
 
 class InProcess:
-    """The engine `local` without processes: what a worker does is the same wherever it runs."""
+    """An engine that does all shards in this process: what a worker does is the same wherever it runs."""
+
+    rows_under_way = 0
 
     def __init__(self, resources: Resources) -> None:
         pass
@@ -42,7 +44,7 @@ def planned(source: Path, output: Path, *, rows: int, form: Format = "parquet", 
     asked = describe(listing, listed, config, find_model(config.model), form=form, shard_rows=rows)
     manifest = plan_run(Output(Place(output)), listing, config, asked, lambda _: None)
     return Task(
-        str(output), manifest.hash, "score", given_parameters(config, Output(Place(output))), run="a-run"
+        str(output), manifest.hash, "score", given_parameters(config, Output(Place(output))), start="a-start"
     ), manifest.shards
 
 

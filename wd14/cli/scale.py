@@ -159,12 +159,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _scale(args: argparse.Namespace, shown: ShownProgress, stop: StopToken) -> int:
+    from wd14.places import Place
     from wd14.scale.driver import run_scale
 
-    summary = run_scale(_request(args), say=shown.log, progress=shown.show, stop=stop)
+    is_complete = run_scale(_request(args), say=shown.log, progress=shown.show, stop=stop)
     shown.close()
-    if summary.is_complete:
-        say(f"Result: {printable(summary.output)}")
+    if is_complete:
+        say(f"Result: {printable(str(Place(args.output)))}")
     return 0
 
 
@@ -179,8 +180,17 @@ def _status(args: argparse.Namespace, shown: ShownProgress, stop: StopToken) -> 
 def _estimate(args: argparse.Namespace, shown: ShownProgress, stop: StopToken) -> int:
     from wd14.scale.looks import estimate_of
 
-    more = {"workers": args.workers or 1, "price": args.price, "shard_rows": args.shard_rows}
-    for line in estimate_of(args.source, parameters_in(args), **more, progress=shown.show, log=shown.log, stop=stop):
+    lines = estimate_of(
+        args.source,
+        parameters_in(args),
+        workers=args.workers or 1,
+        price=args.price,
+        shard_rows=args.shard_rows,
+        progress=shown.show,
+        log=shown.log,
+        stop=stop,
+    )
+    for line in lines:
         shown.log(printable(line))
     return 0 if is_heard() else 1
 

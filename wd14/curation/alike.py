@@ -7,7 +7,7 @@ pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,10 @@ from wd14.types import IndexArray
 
 Bytes = NDArray[np.uint8]
 Hashes = NDArray[np.uint64]
+#: Pairs of positions as one number each, in which they are sorted by the first, then by how close they are.
+Pairs = NDArray[np.int64]
+_POSITION_BITS, _DISTANCE_BITS = 28, 7
+_POSITION = (1 << _POSITION_BITS) - 1
 
 #: Bits in which the hashes of a pair differ at most.
 HASH_DISTANCE = 14
@@ -34,19 +38,26 @@ class LikelyPairs:
     other: IndexArray
 
 
-def likely_pairs(pixels: Bytes, tick: Callable[[], None]) -> tuple[LikelyPairs, LikelyPairs]:
-    """Thumbnails (N, side, side) that may be alike, and those of which one may be like the other's mirror image."""
-    count = len(pixels)
-    hashes = np.concatenate([_hashes(pixels, mirrored=False), _hashes(pixels, mirrored=True)])
-    one, other = np.empty(0, np.int64), np.empty(0, np.int64)
-    gathered: list[tuple[IndexArray, IndexArray]] = []
-    for first, second in _neighbours(hashes, count):
-        gathered.append((first, second))
-        if sum(len(rows) for rows, _ in gathered) > _GATHERED:
-            one, other = _nearest(hashes, [(one, other), *gathered])
+def likely_pairs(thumbnails: Iterable[Bytes], tick: Callable[[], None]) -> tuple[LikelyPairs, LikelyPairs]:
+    """Thumbnails that may be alike, and those of which one may be like the other's mirror image.
+
+    Args:
+        thumbnails: (n, side, side) each time, a few thousand; N in all, at most 2**27.
+        tick: called several times a second.
+    """
+    described = [_hashes(pixels) for pixels in thumbnails]
+    hashes = np.concatenate([plain for plain, _ in described] + [mirrored for _, mirrored in described])
+    count = len(hashes) // 2
+    nearest = np.empty(0, np.int64)
+    gathered: list[Pairs] = []
+    for pairs in _neighbours(hashes, count):
+        gathered.append(pairs)
+        if sum(map(len, gathered)) > _GATHERED:
+            nearest = _nearest([nearest, *gathered])
             gathered = []
         tick()
-    one, other = _nearest(hashes, [(one, other), *gathered])
+    nearest = _nearest([nearest, *gathered])
+    one, other = nearest >> _DISTANCE_BITS + _POSITION_BITS, nearest & _POSITION
     plain = other < count
     turned = other[~plain] - count
     low, high = np.minimum(one[~plain], turned), np.maximum(one[~plain], turned)
@@ -54,7 +65,7 @@ def likely_pairs(pixels: Bytes, tick: Callable[[], None]) -> tuple[LikelyPairs, 
     return LikelyPairs(one[plain], other[plain]), LikelyPairs(pair // count, pair % count)
 
 
-def _neighbours(hashes: Hashes, count: int) -> Iterator[tuple[IndexArray, IndexArray]]:
+def _neighbours(hashes: Hashes, count: int) -> Iterator[Pairs]:
     """Pairs of hashes, the lower position first, of which that is a picture's own: below `count`."""
     random = np.random.default_rng(0)
     sorted_by = int(np.clip(np.log2(len(hashes)) - 1, 4, 24))
@@ -63,36 +74,32 @@ def _neighbours(hashes: Hashes, count: int) -> Iterator[tuple[IndexArray, IndexA
         chosen = hashes & np.bitwise_or.reduce(bits)
         order = np.argsort(chosen, kind="stable")
         chosen, ordered = chosen[order], hashes[order]
-        pairs = []
+        pairs = [np.empty(0, np.int64)]
         for step in range(1, min(_NEIGHBOURS + 1, len(order))):
             equal = np.flatnonzero(chosen[step:] == chosen[:-step])
-            close = equal[np.bitwise_count(ordered[equal] ^ ordered[equal + step]) <= HASH_DISTANCE]
-            pairs.append(np.sort(np.stack([order[close], order[close + step]]), axis=0))
-        one, other = np.concatenate(pairs, axis=1)
-        yield one[one < count], other[one < count]
+            distance = np.bitwise_count(ordered[equal] ^ ordered[equal + step])
+            close = distance <= HASH_DISTANCE
+            one, other = order[equal[close]], order[equal[close] + step]
+            low, high = np.minimum(one, other), np.maximum(one, other)
+            pair = (low << _DISTANCE_BITS | distance[close]) << _POSITION_BITS | high
+            pairs.append(pair[low < count])
+        yield np.concatenate(pairs)
 
 
-def _nearest(hashes: Hashes, pairs: list[tuple[IndexArray, IndexArray]]) -> tuple[IndexArray, IndexArray]:
+def _nearest(pairs: list[Pairs]) -> Pairs:
     """Each pair once, and of each hash the nearest pairs only."""
-    count = len(hashes)
-    pair = np.unique(np.concatenate([one * count + other for one, other in pairs]))
-    one, other = pair // count, pair % count
-    order = np.lexsort((np.bitwise_count(hashes[one] ^ hashes[other]), one))
-    one, other = one[order], other[order]
-    kept = np.arange(len(one)) - np.searchsorted(one, one) < _MOST_PAIRS
-    return one[kept], other[kept]
+    pair = np.unique(np.concatenate(pairs))
+    one = pair >> _DISTANCE_BITS + _POSITION_BITS
+    return pair[np.arange(len(one)) - np.searchsorted(one, one) < _MOST_PAIRS]
 
 
-def _hashes(pixels: Bytes, *, mirrored: bool) -> Hashes:
-    """(N,) hashes: the signs of 64 low frequencies, without the mean; on request of the mirror images."""
+def _hashes(pixels: Bytes) -> tuple[Hashes, Hashes]:
+    """(N,) hashes of thumbnails and of their mirror images: the signs of 64 low frequencies, without the mean."""
     side = pixels.shape[1]
     waves = np.cos(np.pi * np.outer(np.arange(9), np.arange(side) + 0.5) / side).astype(np.float32)
     order = [(u, v) for u in range(9) for v in range(9) if u + v]
     vertical, horizontal = np.array(sorted(order, key=sum)[:64]).T
-    turn = (1 - 2 * (horizontal % 2)) if mirrored else np.ones(64)
-    hashes = []
-    for at in range(0, len(pixels), 4096):
-        frequencies = (waves @ pixels[at : at + 4096].astype(np.float32) @ waves.T)[:, vertical, horizontal]
-        bits = np.packbits(frequencies * turn > 0, axis=1)
-        hashes.append(np.ascontiguousarray(bits).view(np.uint64)[:, 0])
-    return np.concatenate(hashes)
+    frequencies = (waves @ pixels.astype(np.float32) @ waves.T)[:, vertical, horizontal]
+    turns = np.ones(64), 1 - 2 * (horizontal % 2)
+    plain, mirrored = (np.ascontiguousarray(np.packbits(frequencies * turn > 0, axis=1)) for turn in turns)
+    return plain.view(np.uint64)[:, 0], mirrored.view(np.uint64)[:, 0]

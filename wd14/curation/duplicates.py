@@ -11,8 +11,7 @@ screenshots of one frame, may be "near".
 from __future__ import annotations
 
 import hashlib
-from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -22,7 +21,8 @@ from numpy.typing import NDArray
 from wd14.curation.alike import LikelyPairs, likely_pairs
 from wd14.curation.connected import components
 from wd14.curation.crops import FLAT, Bytes, Crop, likely_crops
-from wd14.types import THUMBNAIL_SIDE, FloatArray, IndexArray, PictureFacts
+from wd14.curation.facts_table import FactsTable
+from wd14.types import FloatArray, IndexArray, PictureFacts
 
 #: Pictures up to which parts can be looked for.
 MOST_FOR_CROPS = 100_000
@@ -32,7 +32,7 @@ NEAR, SAME = 0.93, 0.995
 SAME_LEVELS = 14.0
 #: Aspect ratios of near pictures differ by this factor at most.
 SAME_SHAPE = 1.06
-_AT_ONCE = 32768  #: thumbnails, or pairs of them
+_AT_ONCE = 4096  #: thumbnails, or pairs of them
 
 Kind = Literal["same", "near", "mirrored"]
 
@@ -73,10 +73,20 @@ class _Pairs:
 
 
 class _Thumbnails:
-    """Thumbnails that tell pictures apart, N of them."""
+    """Thumbnails that tell pictures apart, N of them: those at some places among all, which are not copied."""
 
-    def __init__(self, pixels: Bytes, aspect: FloatArray) -> None:
-        self.pixels, self.aspect = pixels, aspect
+    def __init__(self, pixels: Bytes, places: IndexArray, aspect: FloatArray) -> None:
+        self._pixels, self._places, self.aspect = pixels, places, aspect
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, chosen: IndexArray) -> Bytes:
+        return self._pixels[self._places[chosen]]
+
+    def blocks(self, chosen: IndexArray) -> Iterator[Bytes]:
+        """Some of the thumbnails, a few at a time."""
+        return (self[chosen[at : at + _AT_ONCE]] for at in range(0, len(chosen), _AT_ONCE))
 
     def close(
         self, pairs: LikelyPairs, tick: Callable[[], None], *, mirrored: bool
@@ -87,7 +97,7 @@ class _Thumbnails:
         distance, same = np.full(len(one), np.inf, np.float32), np.zeros(len(one), np.bool_)
         for at in range(0, len(one), _AT_ONCE):
             chosen = slice(at, at + _AT_ONCE)
-            first, second = self.pixels[one[chosen]], self.pixels[other[chosen]]
+            first, second = self[one[chosen]], self[other[chosen]]
             a, b = _standard(first), _standard(second[:, :, ::-1] if mirrored else second)
             correlation = np.einsum("pi,pi->p", a[0], b[0]) / a[0].shape[1]
             most = np.abs(a[0] - b[0]).max(axis=1) * np.minimum(a[1], b[1])
@@ -108,44 +118,34 @@ def find_duplicates(
         crops: look for likely parts. With more than `MOST_FOR_CROPS` pictures that takes long and much memory.
         tick: called several times a second; what it raises ends the search.
     """
-    rows, pixels, aspect = _arrays(pictures, tick)
-    told = np.flatnonzero(_deviation(pixels) >= FLAT)
+    table = pictures if isinstance(pictures, FactsTable) else FactsTable(pictures)
+    tick()
+    rows, places, aspect = table.known()
+    thumbnails = _Thumbnails(table.thumbnails(), places, aspect)
+    told = np.flatnonzero(_deviation(thumbnails) >= FLAT)
     if len(told) < 2:
         return Duplicates(())
-    return _found(_Thumbnails(pixels[told], aspect[told]), rows[told], tick, crops=crops)
+    return _found(_Thumbnails(table.thumbnails(), places[told], aspect[told]), rows[told], tick, crops=crops)
 
 
-def _arrays(pictures: Sequence[PictureFacts | None], tick: Callable[[], None]) -> tuple[IndexArray, Bytes, FloatArray]:
-    """The positions of the K pictures that are known, their thumbnails (K, side, side), and width / height (K,)."""
-    rows, aspect, pixels = array("q"), array("f"), bytearray()
-    for row, facts in enumerate(pictures):
-        if facts is not None and facts.width > 0 and facts.height > 0:
-            rows.append(row)
-            aspect.append(facts.width / facts.height)
-            pixels += facts.thumbnail
-        if row % 16384 == 0:
-            tick()
-    thumbnails = np.frombuffer(pixels, np.uint8).reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
-    return np.array(rows, np.intp), thumbnails, np.array(aspect, np.float32)
-
-
-def _deviation(pixels: Bytes) -> FloatArray:
-    """Standard deviation of each thumbnail's grey levels, (K,)."""
-    blocks = [pixels[at : at + _AT_ONCE].std(axis=(1, 2), dtype=np.float32) for at in range(0, len(pixels), _AT_ONCE)]
-    return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
+def _deviation(thumbnails: _Thumbnails) -> FloatArray:
+    """Standard deviation of each thumbnail's grey levels, (N,)."""
+    blocks = thumbnails.blocks(np.arange(len(thumbnails)))
+    return np.concatenate([np.empty(0, np.float32), *(block.std(axis=(1, 2), dtype=np.float32) for block in blocks)])
 
 
 def _found(thumbnails: _Thumbnails, rows: IndexArray, tick: Callable[[], None], *, crops: bool) -> Duplicates:
     """The duplicates of thumbnails whose positions are `rows`."""
-    count = len(rows)
+    count = len(thumbnails)
     copies = _equal(thumbnails)
     different = np.unique(copies)
     alike, turned = (
         LikelyPairs(different[pairs.one], different[pairs.other])
-        for pairs in likely_pairs(thumbnails.pixels[different], tick)
+        for pairs in likely_pairs(thumbnails.blocks(different), tick)
     )
     near, same = thumbnails.close(alike, tick, mirrored=False)
-    first = _components(count, [(copies, np.arange(count)), (near.one[same], near.other[same])])
+    again = np.flatnonzero(copies < np.arange(count))
+    first = _components(count, [(copies[again], again), (near.one[same], near.other[same])])
     variants = _between(near[~same], first)
     groups = _groups("same", first, near[same], rows)
     related = _components(count, [(variants.one, variants.other)])
@@ -157,7 +157,7 @@ def _found(thumbnails: _Thumbnails, rows: IndexArray, tick: Callable[[], None], 
     groups += _groups("mirrored", pairs, mirrored, rows, unlike)
     likely: list[Crop] = []
     if crops:
-        for crop in likely_crops(thumbnails.pixels[unlike], thumbnails.aspect[unlike], tick):
+        for crop in likely_crops(thumbnails[unlike], thumbnails.aspect[unlike], tick):
             part, whole = unlike[crop.part], unlike[crop.whole]
             if related[part] != related[whole]:
                 likely.append(replace(crop, part=int(rows[part]), whole=int(rows[whole])))
@@ -166,12 +166,13 @@ def _found(thumbnails: _Thumbnails, rows: IndexArray, tick: Callable[[], None], 
 
 def _equal(thumbnails: _Thumbnails) -> IndexArray:
     """(N,): the first picture with the same thumbnail and shape, often the picture itself."""
-    first: dict[bytes, int] = {}
-    keys = (
-        hashlib.blake2b(pixels.tobytes() + aspect.tobytes(), digest_size=16).digest()
-        for pixels, aspect in zip(thumbnails.pixels, thumbnails.aspect, strict=True)
-    )
-    return np.array([first.setdefault(key, number) for number, key in enumerate(keys)], np.intp)
+    digests = bytearray()
+    for at in range(0, len(thumbnails), _AT_ONCE):
+        chosen = np.arange(at, min(len(thumbnails), at + _AT_ONCE))
+        for pixels, aspect in zip(thumbnails[chosen], thumbnails.aspect[chosen], strict=True):
+            digests += hashlib.blake2b(pixels.tobytes() + aspect.tobytes(), digest_size=16).digest()
+    _, first, which = np.unique(np.frombuffer(digests, "S16"), return_index=True, return_inverse=True)
+    return first[which]
 
 
 def _standard(pixels: Bytes) -> tuple[FloatArray, FloatArray]:
@@ -200,7 +201,10 @@ def _groups(
     """The components of two or more, of all pictures or those of `of`, with their largest distance."""
     largest = np.zeros(len(component), np.float32)
     np.maximum.at(largest, component[pairs.one], pairs.distance)
+    numbers = np.arange(len(component)) if of is None else of
+    several = np.bincount(component[numbers], minlength=len(component)) > 1
+    numbers = numbers[several[component[numbers]]]
     members: dict[int, list[int]] = {}
-    for number in range(len(component)) if of is None else of.tolist():
-        members.setdefault(int(component[number]), []).append(int(rows[number]))
-    return [Group(kind, tuple(group), float(largest[at])) for at, group in members.items() if len(group) > 1]
+    for at, row in zip(component[numbers].tolist(), rows[numbers].tolist(), strict=True):
+        members.setdefault(at, []).append(row)
+    return [Group(kind, tuple(group), float(largest[at])) for at, group in members.items()]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wd14.data.sources.confinement import Confinement
+from wd14.data.sources.values import encodable
 from wd14.data.sources.walk import ZIP_EXTENSION, is_archive
 from wd14.data.staging import Stage, Stretch
 from wd14.errors import (
@@ -37,6 +38,8 @@ FETCHERS = 16
 _KEPT_LISTINGS = 16
 #: Bytes of an archive that are fetched to learn its columns.
 _OUTLINE = 16 << 20
+#: Bytes of a file's path: what is longer, S3 refuses to look for.
+_LONGEST_NAME = 1024
 #: An ETag that is the MD5 of the file's bytes, as a rule.
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -112,7 +115,7 @@ class RemoteFiles(Confinement):
 
     def contains(self, path: Path) -> bool:
         """Whether a path lies inside the folder. There are no links."""
-        return str(path).startswith(self._prefix) or path == self.root
+        return str(path).startswith(self._prefix)
 
     def outline(self, files: Sequence[str]) -> None:
         """Fetches the footers of Parquet files, the beginning of the first archive, and all of Arrow files."""
@@ -214,6 +217,9 @@ class RemoteFiles(Confinement):
     def _checked(self, path: Path, shown: str) -> Path:
         if not self.contains(path):
             raise UnreadableImageError(f"{shown} lies outside the dataset's folder")
+        relative = self._relative(path)
+        if encodable(relative) != relative or len(relative.encode()) > _LONGEST_NAME:
+            raise UnreadableImageError(f"{shown} is no name that a store knows")
         return path
 
     def _relative(self, path: str | Path) -> str:

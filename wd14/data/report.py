@@ -236,10 +236,3 @@ def _reported(row: Mapping[str, Any]) -> ReportedRow:
         str(row["unedited"]) if "unedited" in row else None,
         str(row.get("caption", "")),
     )
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Writes a small JSON file for people: indented, in UTF-8."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    # A lone surrogate (from an argument that is not text), which UTF-8 cannot hold, becomes a question mark.
-    path.write_text(text, encoding="utf-8", errors="replace")

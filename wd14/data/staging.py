@@ -11,7 +11,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from wd14.data.sources.parquet_pages import extent, row_groups
@@ -19,7 +18,7 @@ from wd14.data.sources.values import first_line
 from wd14.errors import PlaceError, SourceChangedError, SourceError
 from wd14.places import FoundAt, Place
 from wd14.regular_files import open_file
-from wd14.run_folder import RunFolder, clear_leftovers
+from wd14.run_folder import temporary_folder
 from wd14.stop import StopToken
 from wd14.text import printable
 from wd14.threads import OrderedMap
@@ -61,12 +60,11 @@ class Stage:
     def __init__(self, place: Place, stop: StopToken | None = None) -> None:
         self._place = place
         self._stop = stop or StopToken()
-        parent = Path(tempfile.gettempdir())
         try:
-            clear_leftovers(parent)
-            self._folder = RunFolder(parent, "wd14-source")
+            self._folder = temporary_folder()
         except OSError as error:
-            raise SourceError(f"no folder can be made in {parent}: {error.strerror or error} (see TMPDIR)") from error
+            where, reason = tempfile.gettempdir(), error.strerror or error
+            raise SourceError(f"no folder can be made in {where}: {reason} (see TMPDIR)") from error
         self.root = self._folder.path
         self.files: set[str] = set()  #: paths of those that are here, from the source's folder
         self._lock = threading.Lock()

@@ -15,8 +15,9 @@ from typing import Any, Protocol
 from wd14.data.metadata_writer import MetadataWriter
 from wd14.data.output_names import OutputNames, check_caption_extension, numbered_name
 from wd14.data.partial_folder import PartialFolder, write_new_file
-from wd14.data.report import ReportWriter, write_json
+from wd14.data.report import ReportWriter
 from wd14.errors import MissingImageError, OutputError
+from wd14.json_files import json_text
 from wd14.run_folder import clear_leftovers, clear_noted_leftovers
 from wd14.types import Destination, InputRow, Log, PictureToSave, RowReport, Summary, Written
 
@@ -223,7 +224,7 @@ class DatasetWriter:
                 if isinstance(note, bytes):
                     write_new_file(str(self.hidden_folder / f"{name}.json"), note)
                 else:
-                    write_json(self.hidden_folder / f"{name}.json", note)
+                    (self.hidden_folder / f"{name}.json").write_bytes(json_text(note))
             self._metadata.finish()
             place = str(self._move_into_place(summary))
         if "[" in place or "::" in place:

@@ -1,4 +1,4 @@
-"""The attempts at a shard in a run: noted before they begin, so that one that kills its process counts too."""
+"""The attempts at a shard since a start of the run, noted before they begin: one that kills its process counts too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Attempts:
 
     Args:
         output: of the run.
-        run: names the run.
+        start: names the start of the run.
         shard: the shard's number.
 
     Raises (in every method):
@@ -28,8 +28,8 @@ class Attempts:
         PlaceError: the same, on an object store.
     """
 
-    def __init__(self, output: Output, run: str, shard: int) -> None:
-        self._folder = output.attempts(run)
+    def __init__(self, output: Output, start: str, shard: int) -> None:
+        self._folder = output.attempts(start)
         self._shard = number(shard)
         self._reasons: list[str] = []
         for attempt in range(1, MOST_ATTEMPTS + 1):
@@ -54,28 +54,30 @@ class Attempts:
     def begin(self) -> None:
         """Notes that one begins."""
         self._reasons.append(KILLED)
-        self._write({})
+        self._write(None)
 
     def failed(self, reason: str) -> None:
         """Notes why the one that was begun failed."""
         self._reasons[-1] = reason
-        self._write({"reason": reason})
+        self._write(reason)
 
     def note_reason(self) -> None:
         """Notes why the last one failed, where it could not do so itself: it was killed."""
         if self.reason == KILLED:
             self.failed(KILLED)
 
-    def forget(self, *, all_of_them: bool) -> None:
-        """Forgets them, or the last one only."""
-        while self._reasons:
-            self._place(len(self._reasons)).remove()
-            self._reasons.pop()
-            if not all_of_them:
-                break
+    def forget_last(self) -> None:
+        """Forgets the last one."""
+        self._place(len(self._reasons)).remove()
+        self._reasons.pop()
 
-    def _write(self, more: dict[str, Any]) -> None:
-        noted = {"at": round(time.time(), 3), **more}
+    def forget_all(self) -> None:
+        """Forgets them, the last one first."""
+        while self._reasons:
+            self.forget_last()
+
+    def _write(self, reason: str | None) -> None:
+        noted = {"at": round(time.time(), 3)} | ({} if reason is None else {"reason": reason})
         self._place(len(self._reasons)).write(json.dumps(noted).encode() + b"\n")
 
     def _place(self, attempt: int) -> Place:

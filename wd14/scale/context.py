@@ -44,7 +44,6 @@ class WorkerContext:
     stop: StopToken
     say: Log
     rows_done: int = field(default=0, init=False)
-    _captioner: tuple[Curation | None, Captioner] | None = field(default=None, init=False)
 
     @cached_property
     def model(self) -> ModelFiles:
@@ -98,29 +97,26 @@ class WorkerContext:
         """What counts tokens; None where captions may have any number."""
         return token_counter(self.config, log=self.say, stop=self.stop)
 
-    def captioner(self, curation: Curation | None = None) -> Captioner:
-        """What writes the captions; made once as long as the curation is the same object.
-
-        Args:
-            curation: what the plan of the dataset does to captions.
+    @cached_property
+    def captioner(self) -> Captioner:
+        """What writes the captions; in the phase `plan` as the plan of the dataset wants them.
 
         Raises:
             ConfigError: a parameter does not suit the model.
+            ScaleError: the plan is not there.
         """
-        if self._captioner is None or self._captioner[0] is not curation:
-            model = self.model
-            captioner = Captioner(
-                model.labels,
-                self.config,
-                published=model.thresholds,
-                curation=curation,
-                tokens=self.tokens,
-                editor=self.edits.editor(model.labels),
-            )
-            for remark in captioner.remarks:
-                self.say(f"Note: {remark}")
-            self._captioner = (curation, captioner)
-        return self._captioner[1]
+        model = self.model
+        captioner = Captioner(
+            model.labels,
+            self.config,
+            published=model.thresholds,
+            curation=self.curation if self.phase == "plan" else None,
+            tokens=self.tokens,
+            editor=self.edits.editor(model.labels),
+        )
+        for remark in captioner.remarks:
+            self.say(f"Note: {remark}")
+        return captioner
 
 
 def edits_for_shards(config: CaptionConfig, source: str) -> JobEdits:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from wd14.errors import ScaleError
 from wd14.regular_files import open_file
-from wd14.run_folder import RunFolder, clear_leftovers
+from wd14.run_folder import RunFolder, temporary_folder
 
 #: A picture: its digest as a number, and where it is.
 _RECORD = np.dtype([("digest", "<u8"), ("shard", "<u4"), ("row", "<u4")])
@@ -135,9 +135,7 @@ class CopySearch:
         ends = np.searchsorted(parts[order], np.arange(1 << self._bits, dtype=np.uint64), side="right")
         try:
             if self._folder is None:
-                temporary = Path(tempfile.gettempdir())
-                clear_leftovers(temporary)
-                self._folder = RunFolder(temporary, "copies")
+                self._folder = temporary_folder()
             begin = 0
             for part, end in enumerate(ends.tolist()):
                 if end > begin:

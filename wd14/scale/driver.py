@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from wd14.config import CaptionConfig
 from wd14.errors import ScaleError
@@ -21,15 +21,15 @@ from wd14.patience import waits_watched
 from wd14.places import Place
 from wd14.scale.engines import Engine
 from wd14.scale.lease import Lease
-from wd14.scale.link import RunLink
+from wd14.scale.link import RunLink, Tick
 from wd14.scale.manifest import Manifest
-from wd14.scale.merging import MergeResult, is_merged, merge
+from wd14.scale.marker import Done, count_markers
+from wd14.scale.merging import is_merged, merge
 from wd14.scale.output import Output, Phase
 from wd14.scale.parameters import given_parameters, read_parameters
 from wd14.scale.phases import Counts, counts_of, do_shards, forget_lost_shards, shards_of
 from wd14.scale.preparing import Prepared, Preparing, check_output
-from wd14.scale.request import ScaleRequest, ScaleSummary
-from wd14.scale.standing import Done, count_markers
+from wd14.scale.request import ScaleRequest
 from wd14.scale.task import Task
 from wd14.stop import StopToken
 from wd14.text import count, listed, share
@@ -37,7 +37,8 @@ from wd14.threads import BackgroundCall
 from wd14.token_counting import token_counter
 from wd14.types import Log, Progress, Summary, TokenCounter
 
-__all__ = ["ScaleRequest", "ScaleSummary", "run_scale"]
+if TYPE_CHECKING:
+    from wd14.curation.plan import Plan
 
 #: Shards that are named where several were set aside.
 _NAMED = 20
@@ -49,8 +50,11 @@ def run_scale(
     say: Log,
     progress: Callable[[Progress], None] = lambda _: None,
     stop: StopToken | None = None,
-) -> ScaleSummary:
+) -> bool:
     """Does a run, or what is left of it.
+
+    Returns:
+        Whether all shards are complete; False = some are left to other parts.
 
     Args:
         request: what is asked for.
@@ -79,14 +83,15 @@ class _Run:
         self._config: CaptionConfig = read_parameters(request.parameters)
         self._started = time.monotonic()
         self._is_first_start = True  # nothing of the run was there before
-        # Tokens sort by time: the newest run's attempts are those that count.
-        self._token = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+        # Starts sort by time: the attempts of the newest are those that count.
+        self._start = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
-    def run(self) -> ScaleSummary:
+    def run(self) -> bool:
+        """Does the run, alone on its output."""
         with waits_watched(self._link.say, self._stop):
-            return self._run_alone()
+            return self._run_with_lease()
 
-    def _run_alone(self) -> ScaleSummary:
+    def _run_with_lease(self) -> bool:
         request, link = self._request, self._link
         if (repo := request.push_to_hub) is not None:
             from wd14.scale.push import check_push
@@ -111,18 +116,11 @@ class _Run:
             with suppress(OSError):
                 folder.local.rmdir()
 
-    def _run(self) -> ScaleSummary:
+    def _run(self) -> bool:
         request, link = self._request, self._link
-        preparing = Preparing(
-            self._output,
-            request.source,
-            self._config,
-            request.format,
-            request.shard_rows,
-            compares=not request.skip_failed,
-        )
-        first = request.part is None or request.part[0] == 0
-        prepared = preparing.prepare(link, self._stop) if first else preparing.wait_for_plan(link, self._stop)
+        preparing = Preparing(request, self._output, self._config, link, self._stop)
+        plans = request.part is None or request.part[0] == 0
+        prepared = preparing.prepare() if plans else preparing.wait_for_plan()
         config = self._config = prepared.config
         counting = BackgroundCall(lambda: token_counter(config, log=link.say, stop=self._stop), "wd14-tokens")
         manifest = prepared.manifest
@@ -130,17 +128,17 @@ class _Run:
         if is_merged(self._output, manifest):
             link.say(f"{self._output.root} is complete already.")
             self._push(manifest)
-            return self._summary(manifest, Counts(manifest.shards, manifest.rows, 0, manifest.shards), None)
-        counts = self._do(manifest, "caption" if manifest.kind == "stored" else "score", part=request.part)
+            return True
+        counts = self._do(manifest, manifest.phases[0], part=request.part)
         missing = manifest.shards - counts.shards_done
         if missing and not self._may_go_on(counts, missing):
-            return self._summary(manifest, counts, None)
+            return False
         with ExitStack() as stack:
             if request.part is not None and not self._is_the_one_that_merges(stack, manifest):
-                return self._summary(manifest, counts, None)
-            merged = self._finish(prepared, counts, counting)
+                return not missing
+            self._finish(prepared, counts, counting)
         self._push(manifest)
-        return self._summary(manifest, counts, merged)
+        return True
 
     def _is_the_one_that_merges(self, stack: ExitStack, manifest: Manifest) -> bool:
         """Whether this part ended last; of two that ended at the same moment one merges."""
@@ -153,14 +151,14 @@ class _Run:
             self._link.say("All shards are complete, and another part has merged them.")
         return not merged
 
-    def _finish(self, prepared: Prepared, counts: Counts, counting: BackgroundCall[TokenCounter | None]) -> MergeResult:
+    def _finish(self, prepared: Prepared, counts: Counts, counting: BackgroundCall[TokenCounter | None]) -> None:
         """What follows when every shard is complete."""
         plan = None
-        if self._config.studies:
+        if "plan" in prepared.manifest.phases:
             plan = self._study(prepared, counting)
             counts = self._do(prepared.manifest, "plan", part=None, without=counts.set_aside)
             self._may_go_on(counts, len(counts.set_aside))
-        return self._merge(prepared, counts, plan, counting)
+        self._merge(prepared, counts, plan, counting)
 
     def _say_opening(self, prepared: Prepared) -> None:
         manifest, link = prepared.manifest, self._link
@@ -182,13 +180,13 @@ class _Run:
     ) -> Counts:
         """Does what is left of a phase; of a part, its shards only."""
         link = self._link
-        tick = link.begin_work("Looking for what is done", "shard")
 
-        def look() -> Done:
-            forget_lost_shards(self._output, manifest, phase, link.say)
+        def look(tick: Tick) -> Done:
+            if phase != "plan":
+                forget_lost_shards(self._output, manifest, link.say)
             return count_markers(self._output, manifest, phase, tick)
 
-        done = link.wait_for(BackgroundCall(look, "wd14-markers"))
+        done = link.work("Looking for what is done", "shard", look)
         counts = counts_of(manifest, done, part)
         counts.set_aside.update(without or {})
         left = [
@@ -204,16 +202,14 @@ class _Run:
                 manifest=manifest.hash,
                 phase=phase,
                 parameters=given_parameters(self._config, self._output),
-                run=self._token,
+                start=self._start,
             )
             do_shards(self._engine(), task, left, counts, link, self._stop, "" if phase != "plan" else "Captions")
         return counts if part is None else self._all_parts(manifest, phase, counts)
 
     def _all_parts(self, manifest: Manifest, phase: Phase, own: Counts) -> Counts:
         """The counts of all parts, once this one has done its shards."""
-        done = self._link.wait_for(
-            BackgroundCall(lambda: count_markers(self._output, manifest, phase, lambda *_: None), "wd14-markers")
-        )
+        done = self._link.wait_for(BackgroundCall(lambda: count_markers(self._output, manifest, phase), "wd14-markers"))
         return replace(counts_of(manifest, done, None), set_aside=own.set_aside)
 
     def _engine(self) -> Engine:
@@ -249,28 +245,26 @@ class _Run:
             return False
         return True
 
-    def _study(self, prepared: Prepared, counting: BackgroundCall[TokenCounter | None]) -> Any:
+    def _study(self, prepared: Prepared, counting: BackgroundCall[TokenCounter | None]) -> Plan:
         from wd14.scale.studying import make_dataset_plan
 
         link, manifest = self._link, prepared.manifest
         tokens = link.wait_for(counting)
-        tick = link.begin_work("Study", "shard")
-        making = BackgroundCall(
-            lambda: make_dataset_plan(self._output, manifest, self._config, prepared.model, tokens, link.say, tick),
-            "wd14-study",
-        )
-        plan = link.wait_for(making)
-        link.end()
-        return plan
+
+        def study(tick: Tick) -> Plan:
+            return make_dataset_plan(self._output, manifest, self._config, prepared.model, tokens, link.say, tick)
+
+        return link.work("Study", "shard", study)
 
     def _merge(
-        self, prepared: Prepared, counts: Counts, plan: Any, counting: BackgroundCall[TokenCounter | None]
-    ) -> MergeResult:
+        self, prepared: Prepared, counts: Counts, plan: Plan | None, counting: BackgroundCall[TokenCounter | None]
+    ) -> None:
         link, request = self._link, self._request
         tokens = link.wait_for(counting)
-        tick = link.begin_work("Merge", "shard")
-        merging = BackgroundCall(
-            lambda: merge(
+        result = link.work(
+            "Merge",
+            "shard",
+            lambda tick: merge(
                 self._output,
                 prepared.manifest,
                 self._config,
@@ -284,12 +278,8 @@ class _Run:
                 tick=tick,
                 stop=self._stop,
             ),
-            "wd14-merge",
         )
-        result = link.wait_for(merging)
-        link.end()
         self._say_closing(result.summary)
-        return result
 
     def _say_closing(self, summary: Summary) -> None:
         """What came of the run; the first few failures, of which there may be any number."""
@@ -306,21 +296,8 @@ class _Run:
         from wd14.scale.push import push
 
         link, repo = self._link, self._request.push_to_hub
-        tick = link.begin_work("Upload", "file")
-        sending = BackgroundCall(
-            lambda: push(self._output, manifest, repo, say=link.say, tick=tick, stop=self._stop), "wd14-push"
-        )
-        link.wait_for(sending)
-        link.end()
-
-    def _summary(self, manifest: Manifest, counts: Counts, merged: MergeResult | None) -> ScaleSummary:
-        return ScaleSummary(
-            output=str(self._output.root),
-            shards=manifest.shards,
-            shards_done=counts.shards_done,
-            rows=counts.rows_done,
-            failed=counts.failed,
-            seconds=time.monotonic() - self._started,
-            merged=merged,
-            is_complete=merged is not None or counts.shards_done == manifest.shards,
+        link.work(
+            "Upload",
+            "file",
+            lambda tick: push(self._output, manifest, repo, say=link.say, tick=tick, stop=self._stop),
         )

@@ -18,11 +18,16 @@ class Resources:
     workers: int | None = None  #: None = as many as suit the machine or the cluster
     cpus: float | None = None  #: cores of a worker
     gpus: float | None = None  #: of a worker; fractions share one
-    address: str | None = None  #: of a running Ray cluster; None = one is started
+    address: str | None = None  #: of a running Ray cluster; None = RAY_ADDRESS, else one is started
 
 
 class Engine(Protocol):
     """Runs workers on shards."""
+
+    @property
+    def rows_under_way(self) -> int:
+        """Pictures that are done in the shards under way, as far as it is known; from any thread."""
+        ...
 
     def run(self, task: Task, shards: Sequence[int], *, log: Log, stop: StopToken) -> Iterator[Outcome]:
         """Does the shards in any order; the outcomes as they come.

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, pairwise
-from typing import Any
 
 import numpy as np
 
@@ -180,8 +179,16 @@ def _time_decoding(
     clock = _Clock()
     arrays: list[FloatArray] = []
     began = time.perf_counter()
-    more: dict[str, Any] = {"stored_scores": clock.begin, "stage": clock.end, "on_model_needed": lambda: None}
-    with Decoder(sample.pictures, config, model.spec, **more, with_facts=True) as rows:
+    decoder = Decoder(
+        sample.pictures,
+        config,
+        model.spec,
+        stored_scores=clock.begin,
+        stage=clock.end,
+        on_model_needed=lambda: None,
+        with_facts=True,
+    )
+    with decoder as rows:
         for row in rows:
             stop.check()
             if row.array is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from wd14.data.report import NAMED_FAILURES, check_any
 from wd14.data.sources.values import encodable
-from wd14.errors import ScaleError
+from wd14.scale.copies import Copies
 from wd14.scale.manifest import Manifest
 from wd14.scale.marker import Marker
 from wd14.scale.output import number
@@ -40,6 +40,7 @@ class Gathered:
 
     Attributes:
         rows: of each shard that is complete.
+        summaries: the sha256 of each one's summary.
         seconds: that all shards took, one after the other.
         devices: what the model ran on.
         versions: of what the shards were made with: name -> all versions.
@@ -53,6 +54,7 @@ class Gathered:
         self._failures: list[tuple[int, str, str]] = []
         self._without_tags = self._too_long = 0
         self.rows: dict[int, int] = {}
+        self.summaries: dict[int, str] = {}
         self.seconds = 0.0
         self.devices: set[str] = set()
         self.versions: dict[str, set[str]] = {}
@@ -63,6 +65,7 @@ class Gathered:
             value = getattr(marker, name)
             values.append(encodable(value) if isinstance(value, str) else value)
         self.rows[marker.shard] = marker.rows
+        self.summaries[marker.shard] = marker.summary_sha256
         for reason, times in marker.reasons.items():
             known = reason in self._reasons or len(self._reasons) < _MOST_REASONS
             self._reasons[reason if known else _OTHER_REASONS] += times
@@ -85,8 +88,13 @@ class Gathered:
         """Each shard, and the bytes of its files."""
         yield from zip(self._columns["shard"], self._columns["size"], strict=True)
 
-    def summary(self, **more: Any) -> Summary:
-        """The run as a whole; `more` are fields of a `Summary` that markers do not have.
+    def summary(self, *, output: str, model: str, thresholds: str) -> Summary:
+        """The run as a whole.
+
+        Args:
+            output: the dataset's place.
+            model: as the user named it.
+            thresholds: in words.
 
         Raises:
             EmptySourceError: there was no row.
@@ -108,7 +116,9 @@ class Gathered:
             device=", ".join(sorted(self.devices)) or None,
             without_tags=self._without_tags,
             too_long=self._too_long,
-            **more,
+            output=output,
+            model=model,
+            thresholds=thresholds,
         )
 
     def write_index(self, path: Path) -> None:
@@ -123,13 +133,13 @@ class Gathered:
         wd14 = json.dumps({"manifest": self._manifest.hash})
         pq.write_table(table.replace_schema_metadata({"wd14": wd14}), path, compression="zstd")
 
-    def write_report(self, path: Path, summary: Summary, more: Mapping[str, Any], set_aside: Mapping[int, str]) -> None:
+    def write_report(self, path: Path, summary: Summary, copies: Copies, set_aside: Mapping[int, str]) -> None:
         """Writes `report.json`: the counts, the reasons, failures by name, a line for each shard.
 
         Args:
             path: the file.
             summary: the counts.
-            more: goes beside the counts.
+            copies: what was found of them.
             set_aside: shards that are not in the dataset, with the reasons.
         """
         head = {
@@ -137,7 +147,7 @@ class Gathered:
             "summary": summary.counts() | {"without_tags": summary.without_tags, "too_long": summary.too_long},
             "shards_done": len(self.rows),
             "shards_set_aside": len(set_aside),
-            **more,
+            "exact_copies": {"pictures": copies.pictures, "groups": copies.groups},
             "reasons": dict(sorted(self._reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
             "failures_not_named": summary.failed - len(self._failures),
         }
@@ -162,15 +172,3 @@ class Gathered:
 def _lines(values: Iterable[Mapping[str, Any]]) -> str:
     lines = ",\n".join(map(json.dumps, values))
     return f"\n{lines}\n" if lines else ""
-
-
-def marker_of(data: bytes, shard: int, manifest: Manifest, place: str) -> Marker:
-    """The marker of a shard of this run.
-
-    Raises:
-        ScaleError: it is none, or one of another shard or run.
-    """
-    marker = Marker.from_bytes(data, place=place)
-    if marker.shard != shard or marker.manifest != manifest.hash:
-        raise ScaleError(f"{place} is the marker of another shard or run: remove it, and run again")
-    return marker

@@ -16,7 +16,7 @@ _OF_A_MERGE = re.compile(r"\.[\w.]+\.[0-9a-f]{8}\.partial")
 _OLD = 600.0
 
 
-def clear_leftovers(output: Output) -> None:
+def clear_half_written(output: Output) -> None:
     """Removes half-written files, once all shards are done: a worker that still writes one writes what is there.
 
     Raises:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeVar
 
 from wd14.progress import ProgressMeter
 from wd14.stop import StopToken
-from wd14.text import printable
-from wd14.ticking import Ticker
+from wd14.threads import BackgroundCall
+from wd14.ticking import Link
 from wd14.types import Log, Progress
+
+R = TypeVar("R")
 
 
 class Standing(NamedTuple):
@@ -24,7 +24,14 @@ class Standing(NamedTuple):
     unit: str = "picture"
 
 
-class RunLink(Ticker):
+class Tick(Protocol):
+    """Is told how far something is."""
+
+    def __call__(self, done: int, of: int | None = None, what: str = "") -> None:
+        """Takes how many are done, of how many (None = not known), and what is being done."""
+
+
+class RunLink(Link):
     """Shows lines and progress twice a second, and obeys a stop.
 
     Args:
@@ -34,28 +41,9 @@ class RunLink(Ticker):
     """
 
     def __init__(self, log: Log, progress: Callable[[Progress], None], stop: StopToken) -> None:
-        super().__init__(self._show_all, stop)
-        self._log = log
+        super().__init__(log, self._show_standing, stop)
         self._progress = progress
-        self._thread = threading.get_ident()
-        self._lines: deque[str] = deque()  # said by other threads
         self._standing: Callable[[], Standing] | None = None
-
-    def say(self, line: str) -> None:
-        """Says a line, from any thread; names of files in it cannot do anything to a terminal."""
-        self._lines.append(printable(line))
-        if threading.get_ident() == self._thread:
-            self.say_waiting()
-
-    def say_all(self, lines: Iterable[str]) -> None:
-        """Says several lines."""
-        for line in lines:
-            self.say(line)
-
-    def say_waiting(self) -> None:
-        """Says what other threads said."""
-        while self._lines:
-            self._log(self._lines.popleft())
 
     def begin(self, name: str, standing: Callable[[], Standing]) -> None:
         """Shows the progress of something, which is asked where it stands."""
@@ -63,11 +51,18 @@ class RunLink(Ticker):
         self._name = name
         self._meter = ProgressMeter()
 
-    def begin_work(self, name: str, unit: str) -> Callable[..., None]:
-        """Shows the progress of something that says itself where it stands, from any thread.
+    def work(self, name: str, unit: str, make: Callable[[Tick], R]) -> R:
+        """What is made in a thread that says where it stands, while its progress is shown.
 
-        Returns:
-            What it calls, with how many are done, of how many (None = not known), and what it does.
+        Args:
+            name: of the work, for a person.
+            unit: what is counted.
+            make: makes it; what it is given takes how far it is, from any thread, and raises where a stop was asked
+                for.
+
+        Raises:
+            JobStoppedError: a stop was asked for.
+            Exception: whatever the making raised.
         """
         standing = Standing(0, None, unit=unit)
 
@@ -77,14 +72,15 @@ class RunLink(Ticker):
             self._stop.check()
 
         self.begin(name, lambda: standing)
-        return tick
+        made = self.wait_for(BackgroundCall(lambda: make(tick), f"wd14-{name.lower()}"))
+        self.end()
+        return made
 
     def end(self) -> None:
         """Shows no progress until something else begins."""
         self._standing = None
 
-    def _show_all(self, now: float) -> None:
-        self.say_waiting()
+    def _show_standing(self, now: float) -> None:
         if self._standing is not None:
             at = self._standing()
             self._progress(

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing import connection, get_context
 from typing import TYPE_CHECKING
 
@@ -36,31 +37,27 @@ class LocalEngine:
 
     Without a number of workers there is one: it uses all cores, or the GPU, as `caption` does.
 
-    Attributes:
-        rows_under_way: pictures that the workers have done in the shards that they are at.
-
     Args:
         resources: what the workers get.
     """
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._log: Log
         self._workers: list[_Process] = []
 
     @property
     def rows_under_way(self) -> int:
-        """Pictures that are done in the shards under way; from any thread."""
+        """See `engines.Engine`."""
         return sum(worker.rows_done for worker in tuple(self._workers))
 
     def run(self, task: Task, shards: Sequence[int], *, log: Log, stop: StopToken) -> Iterator[Outcome]:
-        """Does the shards, see `engines.Engine`."""
+        """See `engines.Engine`."""
         waiting = deque(shards)
         number = min(self._resources.workers or 1, len(shards))
-        cores = self._cores(number)
+        task = replace(task, cores=self._cores(number))
         stillborn = 0
         try:
-            self._workers = [_Process(task, cores) for _ in range(number)]
+            self._workers = [_Process(task) for _ in range(number)]
             while waiting or any(worker.shard is not None for worker in self._workers):
                 stop.check()
                 for worker in self._workers:
@@ -79,7 +76,7 @@ class LocalEngine:
                                 " fewer --workers"
                             )
                         self._replace(worker, waiting, log)
-                        self._workers[self._workers.index(worker)] = _Process(task, cores)
+                        self._workers[self._workers.index(worker)] = _Process(task)
         finally:
             workers, self._workers = self._workers, []
             _end_all(workers, stop.reason or "the run has ended")
@@ -101,7 +98,7 @@ class LocalEngine:
 class _Process:
     """A worker's process, as the driver sees it."""
 
-    def __init__(self, task: Task, cores: int | None) -> None:
+    def __init__(self, task: Task) -> None:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         self.pipe: Connection = ours
@@ -110,7 +107,7 @@ class _Process:
         self.was_ready = False
         self.is_dead = False
         self._process: SpawnProcess = context.Process(
-            target=run_worker, args=(theirs, task, cores), name="wd14-worker", daemon=True
+            target=run_worker, args=(theirs, task), name="wd14-worker", daemon=True
         )
         self._process.start()
         theirs.close()  # so that our end tells when the process has gone

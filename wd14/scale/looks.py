@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from wd14.places import Place
-from wd14.scale.estimate import estimate, estimate_lines
-from wd14.scale.link import RunLink
+from wd14.scale.estimate import Estimate, estimate, estimate_lines
+from wd14.scale.link import RunLink, Tick
 from wd14.scale.manifest import read_manifest
 from wd14.scale.output import Output
 from wd14.scale.parameters import read_parameters
 from wd14.scale.status import read_status, status_lines
 from wd14.stop import StopToken
-from wd14.threads import BackgroundCall
 from wd14.types import Log, Progress
 
 
@@ -26,10 +25,7 @@ def status_of(output: str, *, log: Log, progress: Callable[[Progress], None], st
         JobStoppedError: a stop was asked for.
     """
     link = RunLink(log, progress, stop)
-    tick = link.begin_work("Reading", "shard")
-    status = link.wait_for(BackgroundCall(lambda: read_status(Output(Place(output)), tick), "wd14-status"))
-    link.end()
-    yield from status_lines(status)
+    yield from status_lines(link.work("Reading", "shard", lambda tick: read_status(Output(Place(output)), tick)))
 
 
 def estimate_of(
@@ -54,15 +50,17 @@ def estimate_of(
     if planned is not None:  # what was planned, with what the user says now
         parameters = {key: planned.parameters[key] for key in planned.given if key in planned.parameters} | parameters
     config = read_parameters(parameters)
-    tick = link.begin_work("Sample", "picture")
-    more: dict[str, Any] = {
-        "workers": workers,
-        "price": price,
-        "shard_rows": shard_rows,
-        "log": link.say,
-        "tick": tick,
-        "stop": stop,
-    }
-    found = link.wait_for(BackgroundCall(lambda: estimate(source, config, **more), "wd14-estimate"))
-    link.end()
-    yield from estimate_lines(found)
+
+    def measure(tick: Tick) -> Estimate:
+        return estimate(
+            source,
+            config,
+            workers=workers,
+            price=price,
+            shard_rows=shard_rows,
+            log=link.say,
+            tick=tick,
+            stop=stop,
+        )
+
+    yield from estimate_lines(link.work("Sample", "picture", measure))

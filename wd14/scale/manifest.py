@@ -5,14 +5,16 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal
 
+from wd14.config import CaptionConfig
 from wd14.data.pieces import Kind, Piece
 from wd14.errors import ScaleError
-from wd14.scale.output import Output
+from wd14.scale.output import Output, Phase
 
 Format = Literal["parquet", "webdataset"]
 
@@ -48,6 +50,12 @@ class Manifest:
         """The sha256 of everything but `made_at`: every file of the run carries it."""
         values = {key: value for key, value in asdict(self).items() if key != "made_at"}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """What is done to every shard, one after the other; a shard is complete when it has the last one's marker."""
+        first: Phase = "caption" if self.kind == "stored" else "score"
+        return (first, "plan") if CaptionConfig.model_construct(**self.parameters).studies else (first,)
 
     @property
     def expected_rows(self) -> int:
@@ -94,26 +102,20 @@ def read_manifest(output: Output) -> Manifest | None:
     return Manifest.from_json(data, place=str(output.manifest))
 
 
-def pieces_to_bytes(pieces: Sequence[Piece]) -> bytes:
+def pieces_to_bytes(pieces: Sequence[Piece], manifest: Manifest, shard: int) -> bytes:
     """The pieces of a shard as `plan/` holds them, before they are packed; a megabyte for 10,000 pictures."""
-    return json.dumps([piece.to_json() for piece in pieces], separators=(",", ":")).encode()
+    values = [_plan_of(manifest, shard), [piece.to_json() for piece in pieces]]
+    return json.dumps(values, separators=(",", ":")).encode()
+
+
+def _plan_of(manifest: Manifest, shard: int) -> str:
+    """Tells the pieces of a shard from those of another one, or of another run. There is no whole manifest yet."""
+    return f"{manifest.listing} {manifest.shard_rows} {shard}"
 
 
 def write_pieces(output: Output, shard: int, data: bytes) -> None:
     """Writes what `pieces_to_bytes` gave to its file."""
     output.pieces(shard).write(gzip.compress(data, compresslevel=1, mtime=0))
-
-
-def pieces_from_bytes(data: bytes, *, place: str) -> tuple[Piece, ...]:
-    """From a file that `write_pieces` wrote.
-
-    Raises:
-        ScaleError: it is not as a run writes it.
-    """
-    try:
-        return tuple(Piece.from_json(each) for each in json.loads(gzip.decompress(data)))
-    except (OSError, EOFError, ValueError, TypeError, RecursionError) as error:
-        raise ScaleError(f"{place} is no part of a plan ({error}): begin again with another OUTPUT") from error
 
 
 def read_pieces(output: Output, manifest: Manifest, shard: int) -> tuple[Piece, ...]:
@@ -129,5 +131,12 @@ def read_pieces(output: Output, manifest: Manifest, shard: int) -> tuple[Piece, 
     try:
         data = place.read()
     except FileNotFoundError as error:
-        raise ScaleError(f"{place} has gone, so its shard cannot be read: begin again with another OUTPUT") from error
-    return pieces_from_bytes(data, place=str(place))
+        raise ScaleError(f"{place} has gone, so its shard cannot be read: run the same command again") from error
+    try:
+        plan_of, values = json.loads(gzip.decompress(data))
+        pieces = tuple(Piece.from_json(each) for each in values)
+    except (OSError, EOFError, ValueError, TypeError, RecursionError, zlib.error) as error:
+        raise ScaleError(f"{place} is no part of the plan ({error}): remove it, and run again") from error
+    if plan_of != _plan_of(manifest, shard):
+        raise ScaleError(f"{place} is of the plan of another shard or run: remove it, and run again")
+    return pieces

@@ -8,8 +8,10 @@ Done again it gives the same bytes, but for the date in provenance.json. Times a
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,17 +19,19 @@ from wd14.config import CaptionConfig
 from wd14.curation.plan import Plan
 from wd14.data.provenance import provenance
 from wd14.errors import ScaleError
+from wd14.json_files import json_text
 from wd14.messages import command_in_words, thresholds_in_words
 from wd14.places import Place, read_many
 from wd14.regular_files import last_part
 from wd14.result_check import ResultCheck
 from wd14.scale.card import card
 from wd14.scale.copies import Copies, CopySearch, confirmed
-from wd14.scale.gathered import Gathered, marker_of
-from wd14.scale.leftovers import clear_leftovers
+from wd14.scale.gathered import Gathered
+from wd14.scale.leftovers import clear_half_written
 from wd14.scale.manifest import Manifest
-from wd14.scale.output import Output, Phase, number
-from wd14.scale.shard_check import checked_rows, choose, copy_findings
+from wd14.scale.marker import read_markers
+from wd14.scale.output import Output, number
+from wd14.scale.run_check import checked_rows, choose, copy_findings
 from wd14.scale.shard_file import read_shard
 from wd14.scale.summary import read_summary
 from wd14.scale.tag_table import TagTable
@@ -73,11 +77,6 @@ class _Request:
         """Tags that no caption has."""
         return () if self.plan is None else self.plan.left_out
 
-    @property
-    def phase(self) -> Phase:
-        """The phase whose markers say that a shard is complete."""
-        return "plan" if self.config.studies else "caption" if self.manifest.kind == "stored" else "score"
-
 
 def merge(
     output: Output,
@@ -122,12 +121,26 @@ def merge(
 
 
 def is_merged(output: Output, manifest: Manifest) -> bool:
-    """Whether a run is complete, with all of its shards."""
+    """Whether a run is complete, with all of its shards, and their files are there as the index tells."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         said = json.loads(output.success.read())
-    except (FileNotFoundError, ValueError):
+        index = io.BytesIO((output.root / "index.parquet").read())
+        shards, sizes = (column.to_pylist() for column in pq.read_table(index, columns=["shard", "size"]).columns)
+    except (FileNotFoundError, ValueError, pa.ArrowException):
         return False
-    return isinstance(said, dict) and said.get("manifest") == manifest.hash and not said.get("set_aside")
+    is_this = isinstance(said, dict) and said.get("manifest") == manifest.hash and not said.get("set_aside")
+    return is_this and _sizes(output, manifest) == dict(zip(shards, sizes, strict=True))
+
+
+def _sizes(output: Output, manifest: Manifest) -> Mapping[int, int]:
+    """The bytes of each shard's files, of those shards that have all."""
+    sizes = {found.relative: found.size for found in output.shards.entries()}
+    endings = (".parquet", ".tar") if manifest.format == "webdataset" else (".parquet",)
+    files = {shard: [f"{number(shard)}{ending}" for ending in endings] for shard in range(manifest.shards)}
+    return {shard: sum(map(sizes.__getitem__, names)) for shard, names in files.items() if sizes.keys() >= set(names)}
 
 
 class _Merge:
@@ -147,14 +160,13 @@ class _Merge:
             return self._run()
         except FileNotFoundError as error:
             raise ScaleError(
-                f"{error.filename or error} has gone, though its shard is done: remove the marker of that shard, and"
-                " run again"
+                f"a file of a shard that is done has gone ({error.filename or error}): run the same command again"
             ) from error
 
     def _run(self) -> MergeResult:
         request, output = self._request, self._output
         output.success.remove()  # what it said is not true for a while
-        clear_leftovers(output)
+        clear_half_written(output)
         set_aside = self._read_markers()
         summary = self._summary()  # raises where no row has a caption
         copies = self._read_summaries()
@@ -167,36 +179,32 @@ class _Merge:
         """Reads all markers; returns the shards that are missing, with the reasons."""
         request, output = self._request, self._output
         manifest = request.manifest
-        there = set(output.markers(request.phase).names())
-        shards = [shard for shard in range(manifest.shards) if f"{number(shard)}.json" in there]
-        known = frozenset(shards)
-        set_aside = {shard: why for shard, why in sorted(request.set_aside.items()) if shard not in known}
-        missing = manifest.shards - len(shards) - (len(set_aside) if request.skip_failed else 0)
+        phase = manifest.phases[-1]
+        for marker in read_markers(output, manifest, phase, lambda done, of: self._tick(done, of, "markers")):
+            self._gathered.add(marker)
+        done = self._gathered.rows
+        set_aside = {shard: why for shard, why in sorted(request.set_aside.items()) if shard not in done}
+        missing = manifest.shards - len(done) - (len(set_aside) if request.skip_failed else 0)
         if missing > 0:
-            names = [str(shard) for shard in range(manifest.shards) if shard not in known]
+            names = [str(shard) for shard in range(manifest.shards) if shard not in done]
             raise ScaleError(
                 f"{count(missing, 'shard')} of {manifest.shards:,} not done: {listed(names, _MOST_LISTED)}. Run again,"
                 " or leave out those that cannot be done with --skip-failed"
             )
-        places = [output.marker(request.phase, shard) for shard in shards]
-        for shard, place, data in zip(shards, places, self._all(places, "markers", len(places)), strict=True):
-            self._gathered.add(marker_of(data, shard, manifest, str(place)))
         self._look_for_rows()
         return set_aside
 
     def _look_for_rows(self) -> None:
         """Looks whether the files of all shards are there as their markers tell, without reading them."""
-        sizes = {found.relative: found.size for found in (self._output.root / "shards").entries()}
+        sizes = _sizes(self._output, self._request.manifest)
         for shard, size in self._gathered.sizes():
-            names = [f"{number(shard)}.parquet"] + [f"{number(shard)}.tar"] * (
-                self._request.manifest.format == "webdataset"
-            )
-            if sum(sizes.get(name, -1) for name in names) != size:
-                what = " and ".join(names)
-                raise ScaleError(
-                    f"{self._output.root}/shards: {what} is not as it was written: it has gone, or is of another size."
-                    f" Remove {self._output.marker(self._request.phase, shard)}, and run again"
-                )
+            if sizes.get(shard) != size:
+                raise self._is_other(self._output.rows(shard))
+
+    def _is_other(self, file: Place) -> ScaleError:
+        has_archive = file.name.endswith(".parquet") and self._request.manifest.format == "webdataset"
+        beside = " (or the archive beside it)" if has_archive else ""
+        return ScaleError(f"{file}{beside} has gone, or is not as it was written: remove it, and run again")
 
     def _summary(self) -> Summary:
         request = self._request
@@ -209,10 +217,13 @@ class _Merge:
     def _read_summaries(self) -> Copies:
         """Reads all summaries: what tags there are, and which pictures come twice."""
         shards = self._gathered.rows
-        places = map(self._output.summary, shards)
+        places = [self._output.summary(shard) for shard in shards]
         with CopySearch(sum(shards.values())) as search:
-            for shard, data in zip(shards, self._all(places, "summaries", len(shards)), strict=True):
-                summary = read_summary(data, str(self._output.summary(shard)))
+            for done, (shard, place, data) in enumerate(zip(shards, places, read_many(places), strict=True)):
+                self._tick(done, len(shards), "summaries")
+                if hashlib.sha256(data).hexdigest() != self._gathered.summaries[shard]:
+                    raise self._is_other(place)
+                summary = read_summary(data, str(place))
                 self._tags.add(summary.counts, summary.pictures)
                 search.add(shard, summary.digests)
             self._where = (0, 0, "exact copies")
@@ -239,7 +250,7 @@ class _Merge:
         remarks = [chosen.remark] if chosen.remark else []
         if set_aside:
             remarks.append(f"the dataset is without {count(len(set_aside), 'shard')} that could not be done")
-        self._put("findings.json", _json(found | {"remarks": remarks}))
+        self._put("findings.json", json_text(found | {"remarks": remarks}))
         for text in (*remarks, line):
             self._say(text[:1].upper() + text[1:])
         return line
@@ -255,18 +266,17 @@ class _Merge:
         request, gathered, manifest = self._request, self._gathered, self._request.manifest
         command = self._command()
         self._put("tags.csv", self._tags.to_csv())
-        with (self._output.root / "index.parquet").writing() as aside:
+        with self._output.index.writing() as aside:
             gathered.write_index(aside)
-        copied = {"pictures": copies.pictures, "groups": copies.groups}
         with (self._output.root / "report.json").writing() as aside:
-            gathered.write_report(aside, summary, {"exact_copies": copied}, set_aside)
+            gathered.write_report(aside, summary, copies, set_aside)
         model = {
             "id": request.config.model,
             "identity": manifest.model_identity,
             "published": dict(request.published),
         }
         made = provenance(request.config, summary, source=manifest.source_name, command=command, model=model)
-        self._put("provenance.json", _json(made | {"scale": self._how_made()}))
+        self._put("provenance.json", json_text(made | {"scale": self._how_made()}))
         config = request.config
         text = card(
             manifest,
@@ -280,7 +290,7 @@ class _Merge:
         )
         self._put("README.md", text.encode("utf-8", "replace"))
         said = {"manifest": manifest.hash, "shards": len(gathered.rows), "set_aside": sorted(set_aside)}
-        self._put("_SUCCESS", json.dumps(said).encode() + b"\n")
+        self._output.success.write(json.dumps(said).encode() + b"\n")
 
     def _how_made(self) -> Mapping[str, Any]:
         gathered, manifest = self._gathered, self._request.manifest
@@ -303,20 +313,9 @@ class _Merge:
         source = manifest.source if "://" in manifest.source else manifest.source_name
         return command_in_words(source, self._request.config, command="scale", output=words, named=last_part)
 
-    def _all(self, places: Iterable[Place], what: str, number: int) -> Iterator[bytes]:
-        """The bytes of many small files, in their order."""
-        for done, data in enumerate(read_many(places)):
-            self._tick(done, number, what)
-            yield data
-
     def _tick(self, done: int, of: int, what: str) -> None:
         self._where = (done, of, what)
         self._ticker.tick()
 
     def _put(self, name: str, data: bytes) -> None:
         (self._output.root / name).write(data)
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    """JSON for people, as the other files beside a dataset."""
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,11 @@ def write_labels(output: Output, model: ModelFiles) -> None:
         "categories": labels.categories,
         "counts": labels.counts,
     }
-    output.labels.write(json.dumps(value).encode() + b"\n")
+    data = json.dumps(value).encode() + b"\n"
+    with suppress(FileNotFoundError):
+        if output.labels.read() == data:
+            return
+    output.labels.write(data)
 
 
 def read_labels(place: Place) -> ModelFiles:

@@ -1,14 +1,15 @@
 """Where everything lies in the output of a run.
 
-manifest.json              what the run is: source, model, parameters, how many shards; written last of the plan
-labels.json                the tags of the model
-plan/00012.json.gz         the pieces of a shard
-shards/00012.parquet       its rows; shards/00012.tar its pictures with captions, where they are asked for
-summaries/00012.npz        its numbers, for tag frequencies, the study and copies
-done/00012.json            the marker: the shard is complete. With a plan of the dataset the captions are written a
-captioned/00012.json       second time, and this is the marker
-attempts/RUN/00012-1.json  an attempt that was begun, with the reason why it failed
-running/driver.json        the run that is at work
+manifest.json                what the run is: source, model, parameters, how many shards; written last of the plan
+labels.json                  the tags of the model
+plan/00012.json.gz           the pieces of a shard
+shards/00012.parquet         its rows; shards/00012.tar its pictures with captions, where they are asked for
+summaries/00012.npz          its numbers, for tag frequencies, the study and copies
+done/00012.json              the marker: the shard is complete. With a plan of the dataset the captions are written a
+captioned/00012.json         second time, and this is the marker
+attempts/START/00012-1.json  an attempt that was begun, with the reason why it failed
+running/driver.json          the run that is at work
+given/edits                  the files that parameters name, where workers of other machines find them
 index.parquet, tags.csv, findings.json, report.json, plan.json, provenance.json, README.md, _SUCCESS   the merge
 """
 
@@ -36,6 +37,16 @@ class Output:
         return self.root / "manifest.json"
 
     @property
+    def shards(self) -> Place:
+        """The folder of the shards' rows and archives."""
+        return self.root / "shards"
+
+    @property
+    def index(self) -> Place:
+        """What shards there are, once they are merged."""
+        return self.root / "index.parquet"
+
+    @property
     def success(self) -> Place:
         """Says that everything is complete."""
         return self.root / "_SUCCESS"
@@ -56,11 +67,11 @@ class Output:
 
     def rows(self, shard: int) -> Place:
         """The rows of a shard."""
-        return self.root / f"shards/{number(shard)}.parquet"
+        return self.shards / f"{number(shard)}.parquet"
 
     def archive(self, shard: int) -> Place:
         """The pictures and captions of a shard."""
-        return self.root / f"shards/{number(shard)}.tar"
+        return self.shards / f"{number(shard)}.tar"
 
     def summary(self, shard: int) -> Place:
         """The numbers of a shard."""
@@ -74,9 +85,13 @@ class Output:
         """The marker of a shard."""
         return self.markers(phase) / f"{number(shard)}.json"
 
-    def attempts(self, run: str) -> Place:
-        """The folder of a run's attempts."""
-        return self.root / f"attempts/{run}"
+    def attempts(self, start: str) -> Place:
+        """The folder of the attempts since a start of the run."""
+        return self.root / f"attempts/{start}"
+
+    def given(self, key: str) -> Place:
+        """The file that a parameter names, as it was when the run was planned."""
+        return self.root / f"given/{key}"
 
 
 def number(shard: int) -> str:

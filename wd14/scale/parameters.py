@@ -55,7 +55,7 @@ def given_parameters(config: CaptionConfig, output: Output) -> dict[str, Any]:
     """
     values = config.model_dump(mode="json", include=config.model_fields_set)
     models = {key: whole_path(values[key]) for key in MODEL if values.get(key)}
-    return values | models | {key: str(_kept(output, key)) for key in FILES if values.get(key)}
+    return values | models | {key: str(output.given(key)) for key in FILES if values.get(key)}
 
 
 def keep_files(config: CaptionConfig, output: Output) -> None:
@@ -66,7 +66,7 @@ def keep_files(config: CaptionConfig, output: Output) -> None:
         PlaceError: the output cannot be written.
     """
     for key, data in _files(config):
-        _kept(output, key).write(data)
+        output.given(key).write(data)
 
 
 def with_files_here(parameters: Mapping[str, Any], folder: Callable[[], Path]) -> dict[str, Any]:
@@ -92,10 +92,6 @@ def with_files_here(parameters: Mapping[str, Any], folder: Callable[[], Path]) -
             target.write_bytes(data)
             found[key] = str(target)
     return found
-
-
-def _kept(output: Output, key: str) -> Place:
-    return output.root / f"given/{key}"
 
 
 def frozen_parameters(config: CaptionConfig) -> dict[str, Any]:

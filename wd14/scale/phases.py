@@ -9,8 +9,8 @@ from wd14.errors import ScaleError
 from wd14.scale.engines import Engine
 from wd14.scale.link import RunLink, Standing
 from wd14.scale.manifest import Manifest
-from wd14.scale.output import Output, Phase
-from wd14.scale.standing import Done
+from wd14.scale.marker import Done
+from wd14.scale.output import Output
 from wd14.scale.task import Outcome, Task
 from wd14.stop import StopToken
 from wd14.threads import OrderedMap
@@ -85,7 +85,7 @@ class FatalError(ScaleError):
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]  # the worker's, and not this class's
+        self.exit_code = exit_code
 
 
 def do_shards(
@@ -100,7 +100,7 @@ def do_shards(
     """
     said: set[str] = set()
     ending = StopToken(stop)
-    link.begin(name, lambda: counts.standing(int(getattr(engine, "rows_under_way", 0))))
+    link.begin(name, lambda: counts.standing(engine.rows_under_way))
     # A thread of its own waits for the engine, so that this one shows progress and obeys a stop.
     outcomes = OrderedMap(
         lambda outcome: outcome,
@@ -132,19 +132,23 @@ def _note(outcome: Outcome, counts: Counts, link: RunLink, said: set[str]) -> No
         link.say(f"Set aside: shard {outcome.shard}: {outcome.set_aside}")
 
 
-def forget_lost_shards(output: Output, manifest: Manifest, phase: Phase, say: Log) -> None:
+def forget_lost_shards(output: Output, manifest: Manifest, say: Log) -> None:
     """Removes the markers of shards whose files are gone, so that they are made again.
 
     Raises:
         PlaceError: the output cannot be read or written.
     """
-    markers = output.markers(phase).names()  # before the files: those are there before their marker
-    folder = output.root / "shards"
-    there = set(folder.names())
-    endings = (".parquet", ".tar") if manifest.format == "webdataset" else (".parquet",)
-    for name in markers:
+    # In the order of which the later one is written first: nothing that a worker writes meanwhile looks lost.
+    planned, markers = output.markers("plan"), output.markers("score")
+    with_plan, done = planned.names(), markers.names()
+    endings = {"shards/": [".parquet", ".tar"][: 1 + (manifest.format == "webdataset")], "summaries/": [".npz"]}
+    there = {folder + name for folder in endings for name in (output.root / folder.rstrip("/")).names()}
+    for name in done:
         stem = name.removesuffix(".json")
-        if lost := [f"{stem}{ending}" for ending in endings if f"{stem}{ending}" not in there]:
-            say(f"{folder}/{lost[0]} has gone: shard {stem} is made again.")
-            for each in {output.markers(phase), output.markers("plan")}:
-                (each / name).remove()
+        files = [f"{folder}{stem}{ending}" for folder, all_of_it in endings.items() for ending in all_of_it]
+        if lost := [file for file in files if file not in there]:
+            say(f"{output.root / lost[0]} has gone: shard {stem} is made again.")
+            for each in (output.success, planned / name, markers / name):
+                each.remove()
+    for name in set(with_plan).difference(done):  # its shard is made again, without the plan at first
+        (planned / name).remove()

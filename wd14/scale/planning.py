@@ -14,7 +14,7 @@ from wd14.config import CaptionConfig
 from wd14.data.cutting import Listing
 from wd14.data.pieces import Piece
 from wd14.data.provenance import MADE_BY
-from wd14.errors import ConfigError, EmptySourceError
+from wd14.errors import ConfigError, EmptySourceError, ScaleError
 from wd14.messages import command_in_words
 from wd14.model.files.find import ModelFiles
 from wd14.places import Place
@@ -129,13 +129,57 @@ def plan_run(output: Output, listing: Listing, config: CaptionConfig, asked: Man
         SourceError: a file of it cannot be read.
         PlaceError: the plan cannot be written.
     """
+    cut = _cut(listing, config, asked, lambda shard, data: write_pieces(output, shard, data), tick)
+    if not cut.shards or cut.rows == 0:
+        raise EmptySourceError(f"{asked.source} holds no picture")
+    return _write_manifest(output, asked, cut)
+
+
+def mend_plan(output: Output, listing: Listing, config: CaptionConfig, frozen: Manifest, tick: Tick) -> None:
+    """Writes those files of a plan again that have gone.
+
+    Raises:
+        ScaleError: this version of the program cuts the source otherwise.
+        SourceError: a file of it cannot be read.
+        PlaceError: the plan cannot be read or written.
+    """
+    there = set((output.root / "plan").names())
+    gone = {shard for shard in range(frozen.shards) if output.pieces(shard).name not in there}
+    if not gone:
+        return
+    if _cut(listing, config, frozen, lambda *_: None, tick).pieces != frozen.pieces:
+        raise ScaleError(
+            f"{output.pieces(min(gone))} has gone, and {wd14.__version__} cuts the source otherwise than"
+            f" {frozen.made_by} did: run that version, or begin again with another OUTPUT"
+        )
+
+    def write(shard: int, data: bytes) -> None:
+        if shard in gone:
+            write_pieces(output, shard, data)
+
+    _cut(listing, config, frozen, write, tick)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """How a source was cut."""
+
+    shards: int
+    rows: int | None  #: None where they were not counted
+    pieces: str  #: sha256 of the pieces of all shards
+
+
+def _cut(
+    listing: Listing, config: CaptionConfig, asked: Manifest, take: Callable[[int, bytes], None], tick: Tick
+) -> _Cut:
+    """Cuts a source; `take` is given each shard's number and pieces, by several threads."""
     digest, shards, rows = hashlib.sha256(), 0, 0
     counted = True
 
     def write(numbered: tuple[int, tuple[Piece, ...]]) -> tuple[bytes, int | None]:
         shard, pieces = numbered
-        data = pieces_to_bytes(pieces)
-        write_pieces(output, shard, data)
+        data = pieces_to_bytes(pieces, asked, shard)
+        take(shard, data)
         known = [piece.rows for piece in pieces if piece.rows is not None]
         return hashlib.sha256(data).digest(), sum(known) if len(known) == len(pieces) else None
 
@@ -150,19 +194,17 @@ def plan_run(output: Output, listing: Listing, config: CaptionConfig, asked: Man
             tick(shards)
     finally:
         writing.close()
-    if not shards or (counted and not rows):
-        raise EmptySourceError(f"{asked.source} holds no picture")
-    return _write_manifest(output, asked, shards, rows if counted else None, digest.hexdigest())
+    return _Cut(shards, rows if counted else None, digest.hexdigest())
 
 
-def _write_manifest(output: Output, asked: Manifest, shards: int, rows: int | None, pieces: str) -> Manifest:
-    expected = shards * asked.shard_rows if rows is None else rows
+def _write_manifest(output: Output, asked: Manifest, cut: _Cut) -> Manifest:
+    expected = cut.shards * asked.shard_rows if cut.rows is None else cut.rows
     manifest = replace(
         asked,
-        shards=shards,
-        rows=rows,
+        shards=cut.shards,
+        rows=cut.rows,
         study_every=-(-expected // STUDIED_ROWS),
-        pieces=pieces,
+        pieces=cut.pieces,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     output.manifest.write(manifest.to_json().encode())

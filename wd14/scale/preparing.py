@@ -16,10 +16,11 @@ from wd14.places import Place
 from wd14.scale import planning
 from wd14.scale.context import edits_for_shards
 from wd14.scale.link import RunLink
-from wd14.scale.manifest import Format, Manifest, read_manifest
+from wd14.scale.manifest import Manifest, read_manifest
 from wd14.scale.model_labels import read_labels, write_labels
 from wd14.scale.output import Output
 from wd14.scale.parameters import keep_files
+from wd14.scale.request import ScaleRequest
 from wd14.scale.stored import StoredListing, check_thresholds, list_stored, recaption_config
 from wd14.stop import StopToken
 from wd14.text import count
@@ -91,25 +92,23 @@ class Preparing:
     """Prepares a run: the model is looked for while the source is listed.
 
     Args:
+        request: what is asked for.
         output: of the run.
-        source: as the user wrote it.
         config: the parameters.
-        form: what the shards are written as.
-        shard_rows: rows of a shard.
-        compares: whether the source must be as it was planned; else its shards fail where it is not.
+        link: says what is done, and shows how far it is.
+        stop: ends it.
     """
 
     def __init__(
-        self, output: Output, source: str, config: CaptionConfig, form: Format, shard_rows: int, *, compares: bool
+        self, request: ScaleRequest, output: Output, config: CaptionConfig, link: RunLink, stop: StopToken
     ) -> None:
+        self._request = request
         self._output = output
-        self._source = source
         self._config = config
-        self._form = form
-        self._shard_rows = shard_rows
-        self._compares = compares
+        self._link = link
+        self._stop = stop
 
-    def prepare(self, link: RunLink, stop: StopToken) -> Prepared:
+    def prepare(self) -> Prepared:
         """Plans the run, or goes on with the one that is there.
 
         Raises:
@@ -119,36 +118,35 @@ class Preparing:
             PlaceError: the output cannot be read or written.
             JobStoppedError: a stop was asked for.
         """
-        if not self._compares and (there := read_manifest(self._output)) is not None:
-            return self._as_planned(there, link, stop)
-        stored, config, finding = self._begin(link, stop)
+        request, link = self._request, self._link
+        if request.skip_failed and (there := read_manifest(self._output)) is not None:
+            return self._as_planned(there)  # shards whose files are not as they were planned fail
+        stored, config, finding = self._begin()
         listing: Listing = stored or link.wait_for(
-            BackgroundCall(lambda: list_source(self._source, config, log=link.say), "wd14-source")
+            BackgroundCall(lambda: list_source(request.source, config, log=link.say), "wd14-source")
         )
-        tick = link.begin_work("Listing", "file")
-        listed = link.wait_for(BackgroundCall(lambda: planning.look_over(listing, tick), "wd14-listing"))
-        link.end()
+        listed = link.work("Listing", "file", lambda tick: planning.look_over(listing, tick))
         model = link.wait_for(finding)
-        link.wait_for(BackgroundCall(lambda: check_parameters(config, model, self._source), "wd14-parameters"))
-        asked = planning.describe(listing, listed, config, model, form=self._form, shard_rows=self._shard_rows)
+        link.wait_for(BackgroundCall(lambda: check_parameters(config, model, request.source), "wd14-parameters"))
+        asked = planning.describe(listing, listed, config, model, form=request.format, shard_rows=request.shard_rows)
         frozen = read_manifest(self._output)
         if frozen is not None:
             planning.check_same(frozen, asked, config, str(self._output.root))
-            link.wait_for(BackgroundCall(lambda: keep_files(config, self._output), "wd14-files"))
+            link.wait_for(BackgroundCall(lambda: self._write_what_workers_need(config, model), "wd14-labels"))
+            link.work("Planning", "shard", lambda tick: planning.mend_plan(self._output, listing, config, frozen, tick))
             return Prepared(frozen, config, model, listing.name)
         link.say(
-            f"Planning: {count(listed.files, 'file')} of {listing.name} into shards of {self._shard_rows:,} rows."
+            f"Planning: {count(listed.files, 'file')} of {listing.name} into shards of {request.shard_rows:,} rows."
             if stored is None
             else f"Captions again from the scores in {listing.place}, shard by shard; no model is run."
         )
         link.wait_for(BackgroundCall(lambda: self._write_what_workers_need(config, model), "wd14-labels"))
-        tick = link.begin_work("Planning", "shard")
-        planned = BackgroundCall(lambda: planning.plan_run(self._output, listing, config, asked, tick), "wd14-planning")
-        manifest = link.wait_for(planned)
-        link.end()
+        manifest = link.work(
+            "Planning", "shard", lambda tick: planning.plan_run(self._output, listing, config, asked, tick)
+        )
         return Prepared(manifest, config, model, listing.name)
 
-    def wait_for_plan(self, link: RunLink, stop: StopToken) -> Prepared:
+    def wait_for_plan(self) -> Prepared:
         """The plan that part 0 makes, waited for. What costs a look at the whole source is left to part 0.
 
         Raises:
@@ -156,19 +154,23 @@ class Preparing:
             ModelError: the model cannot be found.
             JobStoppedError: a stop was asked for.
         """
+        link = self._link
         if (frozen := read_manifest(self._output)) is None:
             link.say("Waiting for the plan, which the part with --shard-index 0 makes.")
         while frozen is None:
             _wait(link, _LOOK)
             frozen = read_manifest(self._output)
-        return self._as_planned(frozen, link, stop)
+        return self._as_planned(frozen)
 
-    def _as_planned(self, frozen: Manifest, link: RunLink, stop: StopToken) -> Prepared:
+    def _as_planned(self, frozen: Manifest) -> Prepared:
         """The run that is there, where nobody looks into the source."""
-        _, config, finding = self._begin(link, stop)
+        request, link = self._request, self._link
+        _, config, finding = self._begin()
         model = link.wait_for(finding)
-        link.wait_for(BackgroundCall(lambda: check_parameters(config, model, self._source), "wd14-parameters"))
-        asked = planning.as_frozen(frozen, self._source, config, model, form=self._form, shard_rows=self._shard_rows)
+        link.wait_for(BackgroundCall(lambda: check_parameters(config, model, request.source), "wd14-parameters"))
+        asked = planning.as_frozen(
+            frozen, request.source, config, model, form=request.format, shard_rows=request.shard_rows
+        )
         planning.check_same(frozen, asked, config, str(self._output.root))
         return Prepared(frozen, config, model, frozen.source_name)
 
@@ -176,17 +178,16 @@ class Preparing:
         write_labels(self._output, model)
         keep_files(config, self._output)
 
-    def _begin(
-        self, link: RunLink, stop: StopToken
-    ) -> tuple[StoredListing | None, CaptionConfig, BackgroundCall[ModelFiles]]:
+    def _begin(self) -> tuple[StoredListing | None, CaptionConfig, BackgroundCall[ModelFiles]]:
         """Looks whether the source is the output of an earlier run, and begins to look for the model."""
-        stored = link.wait_for(BackgroundCall(lambda: list_stored(self._source), "wd14-source"))
+        request, link = self._request, self._link
+        stored = link.wait_for(BackgroundCall(lambda: list_stored(request.source), "wd14-source"))
         if stored is None:
             config = self._config
-            finding = BackgroundCall(lambda: find_model(config.model, log=link.say, stop=stop), "wd14-model")
+            finding = BackgroundCall(lambda: find_model(config.model, log=link.say, stop=self._stop), "wd14-model")
         else:
-            config = recaption_config(stored, self._config, self._form)
-            finding = BackgroundCall(lambda: read_labels(stored.place / "labels.json"), "wd14-model")
+            config = recaption_config(stored, self._config, request.format)
+            finding = BackgroundCall(lambda: read_labels(Output(stored.place).labels), "wd14-model")
         finding.start()
         return stored, config, finding
 

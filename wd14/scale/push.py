@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,13 +13,12 @@ from typing import Any
 
 from wd14.errors import CaptionerError, ConfigError, ScaleError
 from wd14.places import Place
-from wd14.run_folder import RunFolder, clear_leftovers
+from wd14.run_folder import temporary_folder
 from wd14.scale.manifest import Manifest
-from wd14.scale.marker import Marker
-from wd14.scale.output import Output, Phase, shard_of
+from wd14.scale.marker import read_markers
+from wd14.scale.output import Output, number
 from wd14.stop import StopToken
 from wd14.text import count, printable
-from wd14.threads import OrderedMap
 from wd14.types import Log
 
 #: Says which run's files a repository holds.
@@ -31,8 +29,6 @@ _HARMLESS = frozenset({".gitattributes", ".gitignore", "README.md", "LICENSE"})
 _LAST = ("index.parquet", "tags.csv", "findings.json", "report.json", "plan.json", "provenance.json", "README.md")
 #: Files and bytes of a commit. The hub advises against more than about a hundred files.
 _MOST_FILES, _MOST_BYTES = 100, 4 << 30
-#: Markers that are read at once.
-_READERS = 16
 #: Times that a commit is tried, and seconds before the second; each wait is twice as long as the one before.
 _TRIES, _FIRST_WAIT = 6, 2.0
 #: Answers after which it is tried again: too slow, another commit was quicker, too many requests, the hub's own faults.
@@ -91,7 +87,7 @@ def push(output: Output, manifest: Manifest, repo: str, *, say: Log, tick: Tick,
     check_push(repo)
     with _hub_errors(repo):
         target = _Repository(repo, manifest.hash)
-    files = [*_shard_files(output), *(_File(name, None) for name in _LAST if (output.root / name).exists())]
+    files = [*_shard_files(output, manifest), *(_File(name, None) for name in _LAST if (output.root / name).exists())]
     wanted = [each for each in files if not target.has(each, output)]
     there = len(files) - len(wanted)
     say(f"Sending {count(len(wanted), 'file')} to {target.url}" + (f" ({there:,} are there)" if there else ""))
@@ -188,34 +184,21 @@ class _Repository:
         raise ScaleError(f"{self.url} holds {what}: choose another name, or delete that repository on the hub first")
 
 
-def _shard_files(output: Output) -> Iterator[_File]:
-    """The files of the shards that have a marker, in order."""
-    names = (output.root / "shards").names()
-    marked = OrderedMap(
-        lambda name: _marked(output, name), names, workers=_READERS, window=8 * _READERS, name="wd14-markers"
-    )
-    try:
-        yield from (file for file in marked if file is not None)
-    finally:
-        marked.close()
+def _shard_files(output: Output, manifest: Manifest) -> Iterator[_File]:
+    """The files of the shards that are complete, in order.
 
-
-def _marked(output: Output, name: str) -> _File | None:
-    """A shard's file with its sha256; None where the shard is not complete."""
-    try:
-        shard = shard_of(name)
-    except ValueError:  # nothing of ours
-        return None
-    phases: tuple[Phase, ...] = ("plan", "score")
-    for phase in phases:
-        place = output.marker(phase, shard)
-        try:
-            marker = Marker.from_bytes(place.read(), place=str(place))
-        except FileNotFoundError:
-            continue
-        sha256 = marker.archive_sha256 if name.endswith(".tar") else marker.sha256
-        return _File(f"shards/{name}", sha256 or None, marker.size)
-    return None
+    Raises:
+        ScaleError: one has gone.
+    """
+    folder = output.shards
+    there = set(folder.names())
+    for marker in read_markers(output, manifest, manifest.phases[-1]):
+        files = {".parquet": marker.sha256} | ({".tar": marker.archive_sha256} if marker.archive_sha256 else {})
+        for ending, sha256 in files.items():
+            name = f"{number(marker.shard)}{ending}"
+            if name not in there:
+                raise ScaleError(f"{folder / name} has gone: remove {output.success}, and run again to make it again")
+            yield _File(f"shards/{name}", sha256, marker.size)
 
 
 def _batches(files: Iterable[_File]) -> Iterator[list[_File]]:
@@ -258,13 +241,8 @@ def _fetching(root: Place) -> Iterator[_Fetched]:
     if root.is_local:
         yield _Fetched(root, None)
         return
-    parent = Path(tempfile.gettempdir())
-    clear_leftovers(parent)
-    folder = RunFolder(parent, "wd14-push")
-    try:
+    with temporary_folder() as folder:
         yield _Fetched(root, folder.path)
-    finally:
-        folder.remove()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import wd14
-from wd14.errors import CaptionerError, ScaleError
+from wd14.errors import ScaleError
 from wd14.scale.engines import Resources
 from wd14.scale.marker import Marker
 from wd14.scale.ray_cluster import Size, described, first_line, import_ray, joined, nodes_of, size_of_workers
@@ -50,13 +50,10 @@ class ShardActor:
         if self._version != wd14.__version__:
             there, here = wd14.__version__, self._version
             return Outcome(shard, fatal=f"A worker has wd14-captioner {there}, this program {here}: install the same")
-        try:
-            if self._worker is None:
-                from wd14.scale.worker import Worker
+        if self._worker is None:
+            from wd14.scale.worker import Worker
 
-                self._worker = Worker(self._task)
-        except CaptionerError as error:
-            return Outcome(shard, fatal=str(error), exit_code=error.exit_code)
+            self._worker = Worker(self._task)
         outcome: Outcome = self._worker(shard)
         return outcome
 
@@ -72,6 +69,11 @@ class RayEngine:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
+
+    @property
+    def rows_under_way(self) -> int:
+        """See `engines.Engine`: Ray tells of whole shards only."""
+        return 0
 
     def run(self, task: Task, shards: Sequence[int], *, log: Log, stop: StopToken) -> Iterator[Outcome]:
         """See `engines.Engine`."""

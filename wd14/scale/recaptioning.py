@@ -9,20 +9,18 @@ Memory does not depend on the shard's size.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from wd14.caption.captioner import Captioner
 from wd14.data.pieces import Piece
 from wd14.errors import PlaceError, RowError, ScaleError, ScoringError, SourceChangedError, SourceError
 from wd14.places import Place
-from wd14.scale.archive_pictures import ArchivePictures
+from wd14.run_folder import temporary_folder
+from wd14.scale.archive import ArchivePictures
 from wd14.scale.context import WorkerContext
-from wd14.scale.manifest import Manifest, read_manifest, read_pieces
-from wd14.scale.marker import Marker
+from wd14.scale.manifest import read_manifest, read_pieces
+from wd14.scale.marker import Marker, read_marker
 from wd14.scale.output import Output, shard_of
 from wd14.scale.shard_file import RowRecord, ShardFile
 from wd14.scale.shard_output import ShardOutput
@@ -39,7 +37,7 @@ _WITHOUT_REASON = "it was rejected before it was scored: begin again from the pi
 _WITHOUT_PICTURE = "it was rejected before, so its picture is not in the archive: begin again from the pictures"
 
 
-def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
+def caption_shard(context: WorkerContext, shard: int) -> Marker:
     """Writes a shard's files with captions made anew; the marker is not written yet.
 
     Rows that failed stay failed. What a person's edits reject is decided anew.
@@ -52,17 +50,17 @@ def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
         JobStoppedError: a stop was asked for.
     """
     if context.phase == "plan":
-        return _plan(context, shard, manifest)
-    return _caption(context, shard, manifest)
+        return _plan(context, shard)
+    return _caption(context, shard)
 
 
-def _caption(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
+def _caption(context: WorkerContext, shard: int) -> Marker:
+    manifest = context.manifest
     (piece,) = read_pieces(context.output, manifest, shard)
     source = Output(Place(manifest.source))
     before = _marker_of(source, piece)
     labels = context.model.labels
     summary = SummaryWriter(labels, manifest.study_every, piece.begin)
-    captioner = context.captioner()
     with ExitStack() as stack:
         path = stack.enter_context(_here(source.root / piece.file, piece, context))
         rows = stack.enter_context(_shard_file(path, context, before))
@@ -72,20 +70,19 @@ def _caption(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
             with _source_errors(place):
                 pictures = ArchivePictures(stack.enter_context(place.open()), place)
         files = stack.enter_context(ShardOutput(context.output, manifest, shard, labels))
-        writer = _Rows(context, captioner, files, pictures, summary)
-        writer.write_all(rows)
+        _Rows(context, files, pictures, summary).write_all(rows)
         marker = files.finish()
-    context.output.summary(shard).write(summary.to_bytes())
-    return replace(marker, reasons=_reasons(before, marker))
+    written = summary.write(context.output.summary(shard))
+    return replace(marker, reasons=_reasons(before, marker), summary_sha256=written)
 
 
-def _plan(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
-    output, place = context.output, context.output.marker("score", shard)
+def _plan(context: WorkerContext, shard: int) -> Marker:
+    output, manifest = context.output, context.manifest
+    first = manifest.phases[0]
     try:
-        before = Marker.from_bytes(place.read(), place=str(place))
+        before = read_marker(output, manifest, first, shard)
     except FileNotFoundError as error:
-        raise ScaleError(f"{place} has gone: run the same command again") from error
-    captioner = context.captioner(context.curation)
+        raise ScaleError(f"{output.marker(first, shard)} has gone: run the same command again") from error
     with ExitStack() as stack:
         rows = stack.enter_context(_shard_file(output.rows(shard), context, before))
         pictures = None
@@ -93,10 +90,9 @@ def _plan(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
             archive = output.archive(shard)
             pictures = ArchivePictures(stack.enter_context(archive.open()), archive)
         files = stack.enter_context(ShardOutput(output, manifest, shard, context.model.labels))
-        writer = _Rows(context, captioner, files, pictures)
-        writer.write_all(rows)
+        _Rows(context, files, pictures).write_all(rows)
         marker = files.finish(device=before.device)
-    return replace(marker, reasons=_reasons(before, marker))
+    return replace(marker, reasons=_reasons(before, marker), summary_sha256=before.summary_sha256)
 
 
 def _marker_of(source: Output, piece: Piece) -> Marker:
@@ -132,8 +128,7 @@ def _here(place: Place, piece: Piece, context: WorkerContext) -> Iterator[Place]
         with _source_errors(place):
             here = place
             if not place.is_local:
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wd14-"))
-                here = Place(Path(folder) / place.name)
+                here = Place(stack.enter_context(temporary_folder()).path / place.name)
                 place.download(here.local, stop=context.stop)
             digest = hashlib.sha256()
             with here.open() as file:
@@ -157,9 +152,9 @@ def _shard_file(place: Place, context: WorkerContext, before: Marker) -> ShardFi
     try:
         file = ShardFile(place, context.model.labels, _WANTED)
     except FileNotFoundError as error:
-        raise ScaleError(f"{place} has gone: remove the marker of its shard, and run again") from error
+        raise ScaleError(f"{place} has gone: run the same command again") from error
     if (file.manifest, file.shard, file.rows) != (before.manifest, before.shard, before.rows):
-        file.__exit__(None, None, None)
+        file.close()
         raise ScaleError(
             f"{place} is not the shard that its marker tells of: it is shard {file.shard} of run {file.manifest[:12]},"
             f" with {file.rows:,} rows, not shard {before.shard} of run {before.manifest[:12]}, with {before.rows:,}"
@@ -183,7 +178,6 @@ class _Rows:
     """
 
     context: WorkerContext
-    captioner: Captioner
     files: ShardOutput
     pictures: ArchivePictures | None
     summary: SummaryWriter | None = None
@@ -214,13 +208,13 @@ class _Rows:
         if record.scores is None:
             raise ScoringError(record.reason or _WITHOUT_REASON)
         scores = record.dense(len(self.context.model.labels))
-        made = self.captioner(scores, record.existing, edits)
+        made = self.context.captioner(scores, record.existing, edits)
         picture = None
         if self.pictures is not None and (picture := self.pictures.picture(position)) is None:
             raise ScoringError(_WITHOUT_PICTURE)
         is_new = self.summary is not None
         if self.summary is not None:
-            self.summary.add(self.captioner.kept(scores), scores, name=record.id, digest=digest)
+            self.summary.add(self.context.captioner.kept(scores), scores, name=record.id, digest=digest)
         status = Status.FROM_SCORES if is_new else Status(record.status)
         tags = tuple(tag for tag, _ in made.tags)
         new = replace(record, status=status.value, caption=made.text, tags=tags, reason=None)

@@ -1,4 +1,4 @@
-"""What a user asks of a run, and how it ended."""
+"""What a user asks of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from wd14.scale.engines import Resources
 from wd14.scale.manifest import Format
-from wd14.scale.merging import MergeResult
 
 EngineName = Literal["local", "ray"]
 
@@ -27,17 +26,3 @@ class ScaleRequest:
     part: tuple[int, int] | None = None  #: (index from 0, how many): this process does every n-th shard
     push_to_hub: str | None = None  #: owner/name
     skip_failed: bool = False  #: merge without the shards that failed twice
-
-
-@dataclass(frozen=True)
-class ScaleSummary:
-    """How a run ended."""
-
-    output: str
-    shards: int
-    shards_done: int
-    rows: int
-    failed: int
-    seconds: float
-    merged: MergeResult | None  #: None = other parts have shards left, or it was merged before
-    is_complete: bool

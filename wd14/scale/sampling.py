@@ -175,8 +175,9 @@ def _rows(
     shards: _Shards, pieces: Sequence[Piece], config: CaptionConfig, wanted: int, stop: StopToken
 ) -> Iterator[InputRow]:
     """The first rows of some pieces; a picture's file may go with the iteration's end."""
-    more: dict[str, Any] = {"columns": shards.columns, "log": lambda _: None, "stop": stop}
-    with open_shard(shards.place, shards.kind, pieces, config, **more) as source:
+    with open_shard(
+        shards.place, shards.kind, pieces, config, columns=shards.columns, log=lambda _: None, stop=stop
+    ) as source:
         read = 0
         try:
             for row in islice(source, wanted):

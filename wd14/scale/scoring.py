@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from typing import Any
+from dataclasses import replace
 
 from wd14.caption.captioner import Captioner
 from wd14.data.cutting import open_shard
@@ -13,7 +13,7 @@ from wd14.errors import EmptySourceError, RowError
 from wd14.finishing import Finisher
 from wd14.places import Place
 from wd14.scale.context import WorkerContext
-from wd14.scale.manifest import Manifest, read_pieces
+from wd14.scale.manifest import read_pieces
 from wd14.scale.marker import Marker
 from wd14.scale.shard_file import RowRecord, sparse
 from wd14.scale.shard_output import ShardOutput
@@ -24,7 +24,7 @@ from wd14.ticking import Ticker
 from wd14.types import DecodedRow, FinishedRow, RowReport, Status
 
 
-def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
+def score_shard(context: WorkerContext, shard: int) -> Marker:
     """Scores a shard and writes its files; the marker is not written yet.
 
     Memory does not depend on the shard's size.
@@ -36,38 +36,52 @@ def do(context: WorkerContext, shard: int, manifest: Manifest) -> Marker:
         OSError: the output cannot be written.
         JobStoppedError: a stop was asked for.
     """
-    pieces = read_pieces(context.output, manifest, shard)
-    config, say, stop = context.config, context.say, context.stop
-    captioner = context.captioner()
+    labels, manifest, captioner = context.model.labels, context.manifest, context.captioner
     with ExitStack() as stack:
-        files = stack.enter_context(ShardOutput(context.output, manifest, shard, context.model.labels))
-        more: dict[str, Any] = {"session": context.session, "with_facts": True}
-        if manifest.format == "webdataset":
-            more["stage"] = stack.enter_context(StagedPictures()).stage
-        place, columns = Place(manifest.source), manifest.columns
-        source = open_shard(place, manifest.kind, pieces, config, columns=columns, log=say, stop=stop)
-        stack.enter_context(source)
-        scored = stack.enter_context(ScoredRows(source, context.model, config, stop=stop, log=say, **more))
-        summary = SummaryWriter(context.model.labels, manifest.study_every, shard * manifest.shard_rows)
-        writer = _ShardRows(files, summary, captioner, stops=config.on_error == "stop")
+        files = stack.enter_context(ShardOutput(context.output, manifest, shard, labels))
+        scored = _scored(context, shard, stack)
+        summary = SummaryWriter(labels, manifest.study_every, shard * manifest.shard_rows)
+        writer = _ShardRows(files, summary, captioner, stops=context.config.on_error == "stop")
         finish = Finisher(
             captioner,
             writer,
-            config,
+            context.config,
             context.edits,
             failed=writer.failed,
             scored_before=lambda _: False,
             listeners=[writer.write],
         )
         try:
-            for rows in Ticker(lambda _: None, stop).each(scored.take):
+            for rows in Ticker(lambda _: None, context.stop).each(scored.take):
                 for row in rows:
                     finish(row)
                 context.rows_done += len(rows)
         except EmptySourceError:
             pass  # such as an archive in which nobody put a picture: the others have some
-        context.output.summary(shard).write(summary.to_bytes())
-        return files.finish(device=scored.device)
+        written = summary.write(context.output.summary(shard))
+        return replace(files.finish(device=scored.device), summary_sha256=written)
+
+
+def _scored(context: WorkerContext, shard: int, stack: ExitStack) -> ScoredRows:
+    """The rows of a shard with their scores; what they need goes with the stack."""
+    manifest, config, say, stop = context.manifest, context.config, context.say, context.stop
+    pieces = read_pieces(context.output, manifest, shard)
+    pictures = stack.enter_context(StagedPictures()) if manifest.format == "webdataset" else None
+    source = stack.enter_context(
+        open_shard(Place(manifest.source), manifest.kind, pieces, config, columns=manifest.columns, log=say, stop=stop)
+    )
+    return stack.enter_context(
+        ScoredRows(
+            source,
+            context.model,
+            config,
+            stop=stop,
+            log=say,
+            stage=(lambda *_: None) if pictures is None else pictures.stage,
+            session=context.session,
+            with_facts=True,
+        )
+    )
 
 
 class _ShardRows:

@@ -148,6 +148,7 @@ class ShardFileWriter:
             column_encoding={"scores.list.element.score": "BYTE_STREAM_SPLIT"},
             write_statistics=["id", "status"],
             use_compliant_nested_type=True,
+            write_page_checksum=True,
         )
 
     def add(self, row: RowRecord) -> None:
@@ -238,7 +239,7 @@ class ShardFile:
         self._names = pa.array(stored_names(labels), pa.string())
         self._handle = place.open()
         try:
-            self._file = pq.ParquetFile(self._handle)
+            self._file = pq.ParquetFile(self._handle, page_checksum_verification=True)
             known = json.loads((self._file.schema_arrow.metadata or {})[_KEY])
             self.manifest, self.shard = str(known["manifest"]), int(known["shard"])
         except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
@@ -253,6 +254,10 @@ class ShardFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file."""
         self._file.close()
         self._handle.close()
 
@@ -306,8 +311,7 @@ class ShardFile:
 
     def _damaged(self, error: Exception) -> ScaleError:
         return ScaleError(
-            f"{self._place} is no shard of a run, or is damaged ({first_line(error)}):"
-            " remove it and its marker, and run again"
+            f"{self._place} is no shard of a run, or is damaged ({first_line(error)}): remove it, and run again"
         )
 
 

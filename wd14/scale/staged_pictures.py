@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Self
 
 from wd14.images.formats import extension, sniff_extension
-from wd14.place_files import temporary_folder
 from wd14.regular_files import open_file
+from wd14.run_folder import temporary_folder
 from wd14.types import InputRow, PictureToSave
 
 #: Pictures of fewer bytes wait in memory: there are two hundred at most, and a file each would cost more.

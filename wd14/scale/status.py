@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from wd14.config import CaptionConfig
 from wd14.errors import ScaleError
 from wd14.scale.attempts import KILLED, MOST_ATTEMPTS
 from wd14.scale.lease import Holder, holders
 from wd14.scale.manifest import Manifest, read_manifest
+from wd14.scale.marker import read_markers
 from wd14.scale.output import Output, Phase
-from wd14.scale.standing import markers
 from wd14.text import count, duration, listed, printable, share
 
 #: Seconds of work, up to the last marker, over which the rate is taken.
@@ -93,10 +92,7 @@ def read_status(output: Output, tick: Callable[[int, int], None] = lambda *_: No
     manifest = read_manifest(output)
     if manifest is None:
         raise ScaleError(f"{output.root} is not the OUTPUT of a run: it has no manifest.json (yet)")
-    names: tuple[Phase, ...] = ("caption",) if manifest.kind == "stored" else ("score",)
-    if CaptionConfig.model_construct(**manifest.parameters).studies:
-        names = (*names, "plan")
-    phases = tuple(_read_phase(output, manifest, name, tick) for name in names)
+    phases = tuple(_read_phase(output, manifest, phase, tick) for phase in manifest.phases)
     current = next((each for each in phases if each.shards < manifest.shards), None)
     at_work = tuple(each for each in holders(output) if _is_there(each))
     if current is not None:
@@ -107,7 +103,7 @@ def read_status(output: Output, tick: Callable[[int, int], None] = lambda *_: No
 def _read_phase(output: Output, manifest: Manifest, phase: Phase, tick: Callable[[int, int], None]) -> PhaseStatus:
     status = PhaseStatus(phase)
     ends: list[tuple[float, float, int]] = []
-    for marker in markers(output, manifest, phase, tick):
+    for marker in read_markers(output, manifest, phase, tick):
         status.shards += 1
         status.rows += marker.rows
         status.captioned += marker.captioned
@@ -137,6 +133,9 @@ def rate_of(shards: NDArray[np.float64]) -> float:
     last, usual = float(ends.max()), float(np.median(seconds))
     end = last - usual if last - float(begins.min()) > 3 * usual else last
     within = (ends > end - _SPAN) & (begins < end)
+    if not within.any():  # it fell into a night: what was done since then is short
+        end = last
+        within = ends > end - _SPAN
     ends, begins, rows, seconds = ends[within], begins[within], rows[within], seconds[within]
     begin = max(end - _SPAN, float(begins.min()))
     overlap = np.clip(np.minimum(ends, end) - np.maximum(begins, begin), 0.0, None)
@@ -157,17 +156,17 @@ def _is_there(holder: Holder) -> bool:
 
 
 def _read_attempts(output: Output, manifest: Manifest, status: PhaseStatus, *, is_at_work: bool) -> None:
-    """Finds the shards that failed twice in a run, and those under way; a marker counts more than attempts."""
+    """Finds the shards that failed twice since a start, and those under way; a marker counts more than attempts."""
     folder = output.root / "attempts"
     done = set(output.markers(status.phase).names())
-    latest: dict[int, tuple[str, int, str]] = {}  # shard: its last run, attempt, file
-    for run in sorted(each.relative for each in folder.entries() if each.relative.endswith("/")):
-        for name in (folder / run.rstrip("/")).names():
+    latest: dict[int, tuple[str, int, str]] = {}  # shard: its last start, attempt, file
+    for start in sorted(each.relative for each in folder.entries() if each.relative.endswith("/")):
+        for name in (folder / start.rstrip("/")).names():
             found = _ATTEMPT.fullmatch(name)
             if found is None or f"{found[1]}.json" in done or int(found[1]) >= manifest.shards:
                 continue
             shard, attempt = int(found[1]), int(found[2])
-            latest[shard] = max(latest.get(shard, ("", 0, "")), (run, attempt, f"{run}{name}"))
+            latest[shard] = max(latest.get(shard, ("", 0, "")), (start, attempt, f"{start}{name}"))
     set_aside = {}
     for shard, (_, attempt, file) in sorted(latest.items()):
         try:

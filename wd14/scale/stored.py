@@ -70,9 +70,7 @@ def list_stored(source: str) -> StoredListing | None:
             f"{place} is a run that is not complete: run its own command again until it is; then captions can be made"
             " from its scores"
         )
-    return StoredListing(
-        place, place.name, "stored", manifest=manifest, pieces=_pieces(place / "index.parquet", manifest)
-    )
+    return StoredListing(place, place.name, "stored", manifest=manifest, pieces=_pieces(output.index, manifest))
 
 
 def _pieces(index: Place, manifest: Manifest) -> tuple[Piece, ...]:

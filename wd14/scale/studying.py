@@ -13,7 +13,7 @@ from wd14.model.files.find import ModelFiles
 from wd14.places import read_many
 from wd14.scale.manifest import Manifest
 from wd14.scale.output import Output, shard_of
-from wd14.scale.summary import Summary, merged_study, read_summary
+from wd14.scale.summary import ShardSummary, merged_study, read_summary
 from wd14.text import count
 from wd14.types import Log, TokenCounter
 
@@ -47,7 +47,7 @@ def make_dataset_plan(
         PlaceError: the output cannot be read or written.
     """
     given = read_plan(Path(config.plan).expanduser()) if config.plan else None
-    numbers = _Numbers(output, tick)
+    numbers = _Numbers(output, manifest, tick)
     wanted = [] if given is None else [int(digest, 16) for digest in given.sample]
     study = merged_study(numbers.summaries(), model.labels, wanted=wanted)
     made = plan_dataset(
@@ -62,7 +62,7 @@ def make_dataset_plan(
     _write(output, plan_text(made.plan).encode("utf-8", "replace"))
     for line in made.lines():
         say(line)
-    say(f"The plan is in {output.root / 'plan.json'}: edit it, and give it to a new run as Plan (--plan).")
+    say(f"The plan is in {output.plan}: edit it, and give it to a new run as Plan (--plan).")
     return made.plan
 
 
@@ -74,13 +74,13 @@ class _Numbers:
         pictures: in them, that have scores and are not rejected.
     """
 
-    def __init__(self, output: Output, tick: Callable[[int, int], None]) -> None:
+    def __init__(self, output: Output, manifest: Manifest, tick: Callable[[int, int], None]) -> None:
         self._output = output
         self._tick = tick
-        self.shards = sorted(shard_of(name) for name in output.markers("score").names())
+        self.shards = sorted(shard_of(name) for name in output.markers(manifest.phases[0]).names())
         self.pictures = 0
 
-    def summaries(self) -> Iterator[Summary]:
+    def summaries(self) -> Iterator[ShardSummary]:
         """The summaries of the shards that are complete."""
         places = [self._output.summary(shard) for shard in self.shards]
         try:
@@ -91,7 +91,7 @@ class _Numbers:
                 self._tick(number + 1, len(places))
         except FileNotFoundError as error:
             raise ScaleError(
-                f"a summary below {self._output.root} has gone ({error}): remove the marker of its shard, and run again"
+                f"a summary below {self._output.root} has gone ({error}): run the same command again"
             ) from error
 
 

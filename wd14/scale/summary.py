@@ -6,6 +6,7 @@ are all studied, 130 KB and more where every hundredth is.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Collection, Iterable, Mapping
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from wd14.curation.study import Sample, Study, StudyState
 from wd14.errors import ScaleError
+from wd14.places import Place
 from wd14.types import FloatArray, IndexArray, Labels
 
 _VERSION = 1
@@ -90,8 +92,18 @@ class SummaryWriter:
         }
         return _npz({name: np.asarray(values).astype(kind) for name, (values, kind) in arrays.items()})
 
+    def write(self, place: Place) -> str:
+        """Writes the file; returns its sha256, for the shard's marker.
 
-class Summary:
+        Raises:
+            PlaceError: it cannot be written.
+        """
+        data = self.to_bytes()
+        place.write(data)
+        return hashlib.sha256(data).hexdigest()
+
+
+class ShardSummary:
     """The numbers of a shard, read where they are asked for.
 
     Attributes:
@@ -176,10 +188,10 @@ class Summary:
         return array
 
     def _damaged(self, error: Exception) -> ScaleError:
-        return ScaleError(f"{self._place} is damaged ({error}): remove the marker of its shard, and run again")
+        return ScaleError(f"{self._place} is damaged ({error}): remove it, and run again")
 
 
-def read_summary(data: bytes, place: str = "a summary") -> Summary:
+def read_summary(data: bytes, place: str = "a summary") -> ShardSummary:
     """The numbers of a shard.
 
     Args:
@@ -189,10 +201,10 @@ def read_summary(data: bytes, place: str = "a summary") -> Summary:
     Raises:
         ScaleError: it is no summary.
     """
-    return Summary(data, place)
+    return ShardSummary(data, place)
 
 
-def merged_study(summaries: Iterable[Summary], labels: Labels, *, wanted: Collection[int] = ()) -> Study:
+def merged_study(summaries: Iterable[ShardSummary], labels: Labels, *, wanted: Collection[int] = ()) -> Study:
     """The study of all shards: the one that all studied rows, added one by one in this order, would give.
 
     A million rows of 30 tags take about 250 MB.

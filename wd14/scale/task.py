@@ -18,9 +18,8 @@ class Task:
     manifest: str  #: hash of the manifest that the output must have
     phase: Phase
     parameters: Mapping[str, Any]  #: those that the user set
-    run: str  #: names the run, so that attempts of others do not count
+    start: str  #: names the start of the run, so that attempts of earlier ones do not count
     cores: int | None = None  #: that a worker may use; None = all
-    log_level: str = "info"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 from wd14.config import CaptionConfig
@@ -24,13 +23,12 @@ from wd14.errors import (
     UnwritablePlaceError,
 )
 from wd14.patience import waits_watched
-from wd14.place_files import temporary_folder
 from wd14.places import Place
-from wd14.run_folder import RunFolder
+from wd14.run_folder import RunFolder, temporary_folder
 from wd14.scale.attempts import Attempts
 from wd14.scale.context import WorkerContext
 from wd14.scale.manifest import read_manifest
-from wd14.scale.marker import Marker
+from wd14.scale.marker import Marker, read_marker
 from wd14.scale.output import Output
 from wd14.scale.parameters import with_files_here
 from wd14.scale.task import Outcome, Task
@@ -50,10 +48,6 @@ _FULL = frozenset({errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENO
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
 
-class _FatalError(ScaleError):
-    """No shard can be done."""
-
-
 class Worker:
     """Does shards. Its model is found when it is made, and opened when the first picture needs it.
 
@@ -68,7 +62,7 @@ class Worker:
         limit_cores(task.cores)
         self._task = task
         self._stop = StopToken()
-        self._lines: dict[str, None] = {}  # in the order in which they were said
+        self._lines: list[str] = []  # for the next outcome
         self._said: set[str] = set()
         self._broken: Exception | None = None
         self._temporary: RunFolder | None = None
@@ -85,8 +79,8 @@ class Worker:
                 outcome = self._do(shard) if self._broken is None else _fatal(shard, self._broken)
         except Exception as error:  # noqa: BLE001 - it is in the outcome
             outcome = _fatal(shard, error)
-        lines, self._lines = tuple(self._lines), {}
-        return replace(outcome, lines=lines)
+        lines, self._lines = self._lines, []
+        return replace(outcome, lines=tuple(lines))
 
     @property
     def rows_done(self) -> int:
@@ -102,12 +96,12 @@ class Worker:
         output = Output(Place(task.output))
         manifest = read_manifest(output)
         if manifest is None:
-            raise _FatalError(
+            raise ScaleError(
                 f"{output.manifest} is not there on {socket.gethostname()}: workers on several machines want an OUTPUT"
                 " that all of them reach"
             )
         if manifest.hash != task.manifest:
-            raise _FatalError(f"{output.manifest} is that of another run: it was replaced meanwhile")
+            raise ScaleError(f"{output.manifest} is that of another run: it was replaced meanwhile")
         changed: dict[str, object] = {"cache": False}
         if manifest.format == "parquet":
             changed["flatten_transparency"] = False  # no picture is written
@@ -115,7 +109,7 @@ class Worker:
         config = CaptionConfig.from_values(parameters).model_copy(update=changed)
         context = WorkerContext(output, manifest, task.phase, config, self._stop, self._say)
         if task.phase == "score":
-            context.captioner()
+            context.captioner  # noqa: B018 - made now: what is wrong with it ends the run before the first picture
         return context
 
     def _folder(self) -> Path:
@@ -125,9 +119,9 @@ class Worker:
 
     def _do(self, shard: int) -> Outcome:
         output, phase = self._context.output, self._task.phase
-        if (marker := self._marker(shard)) is not None:
-            return Outcome(shard, marker)
-        attempts = Attempts(output, self._task.run, shard)
+        with suppress(FileNotFoundError):
+            return Outcome(shard, read_marker(output, self._context.manifest, phase, shard))
+        attempts = Attempts(output, self._task.start, shard)
         while not attempts.is_last_over:
             attempts.begin()
             self._context.rows_done = 0
@@ -138,38 +132,31 @@ class Worker:
             except Exception as error:
                 if _is_fatal(error):
                     with suppress(OSError, PlaceError):  # where nothing can be written, nothing can be removed
-                        attempts.forget(all_of_them=False)
+                        attempts.forget_last()
                     raise
                 attempts.failed(_in_words(error))
                 self._stop.wait(_PAUSE)
             else:
-                attempts.forget(all_of_them=True)
+                attempts.forget_all()
                 return Outcome(shard, marker)
         attempts.note_reason()
         return Outcome(shard, set_aside=attempts.reason)
 
-    def _marker(self, shard: int) -> Marker | None:
-        """The marker of a shard that is done."""
-        place = self._context.output.marker(self._task.phase, shard)
-        try:
-            marker = Marker.from_bytes(place.read(), place=str(place))
-        except FileNotFoundError:
-            return None
-        if marker.manifest != self._task.manifest:
-            raise _FatalError(f"{place} belongs to another run: name another OUTPUT")
-        return marker
-
     def _files_of(self, shard: int) -> Marker:
-        phase = import_module(f"wd14.scale.{'scoring' if self._task.phase == 'score' else 'recaptioning'}")
-        marker: Marker = phase.do(self._context, shard, self._context.manifest)
-        return marker
+        if self._task.phase == "score":
+            from wd14.scale.scoring import score_shard
+
+            return score_shard(self._context, shard)
+        from wd14.scale.recaptioning import caption_shard
+
+        return caption_shard(self._context, shard)
 
     def _say(self, line: str) -> None:
         """Takes a line for the next outcome, once."""
         line = printable(line)
         if line not in self._said and len(self._said) < 1000:
             self._said.add(line)
-            self._lines[line] = None
+            self._lines.append(line)
 
 
 def _fatal(shard: int, error: Exception) -> Outcome:
@@ -178,7 +165,7 @@ def _fatal(shard: int, error: Exception) -> Outcome:
 
 def _is_fatal(error: Exception) -> bool:
     """Whether no other shard can be done either."""
-    if isinstance(error, (*_FATAL, _FatalError)):
+    if isinstance(error, _FATAL):
         return True
     # What cannot be read of a source on this machine comes as a SourceError; this is something that is written.
     if isinstance(error, OSError) and error.errno in _FORBIDDEN:

@@ -8,10 +8,9 @@ import queue
 import signal
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wd14.errors import CaptionerError
 from wd14.images.pillow_warnings import ignore_pillow_warnings
 from wd14.scale.task import Outcome, Task
 
@@ -28,7 +27,7 @@ _GRACE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The worker has its model and waits for shards."""
+    """The worker waits for shards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +37,12 @@ class RowsDone:
     rows: int
 
 
-def run_worker(pipe: Connection, task: Task, cores: int | None) -> None:
+def run_worker(pipe: Connection, task: Task) -> None:
     """Does shards until it is told to end, or until whoever sends them has gone.
 
     Args:
         pipe: brings the numbers of shards, and a reason to end; takes what becomes of them.
         task: what is to be done.
-        cores: that this process may use; None = all.
     """
     # Ctrl-C goes to every process of a terminal, and Slurm's SIGTERM to every process of a job: the driver obeys, and
     # tells its workers. Where it is killed, the pipe ends.
@@ -52,8 +50,7 @@ def run_worker(pipe: Connection, task: Task, cores: int | None) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     ignore_pillow_warnings()
-    loop = _Loop(pipe, replace(task, cores=cores))
-    loop.run()
+    _Loop(pipe, task).run()
     atexit._run_exitfuncs()
     os._exit(0)  # threads may still be in a library
 
@@ -73,16 +70,9 @@ class _Loop:
     def run(self) -> None:
         for work in (self._listen, self._report):
             threading.Thread(target=work, name=f"wd14-worker-{work.__name__.strip('_')}", daemon=True).start()
-        try:
-            from wd14.scale.worker import Worker
+        from wd14.scale.worker import Worker
 
-            self._worker = Worker(self._task)
-        except CaptionerError as error:
-            # Told for the first shard: no other worker will fare better.
-            shard = self._shards.get()
-            if shard is not None:
-                self._send(Outcome(shard, fatal=str(error), exit_code=error.exit_code))
-            return
+        self._worker = Worker(self._task)
         self._send(Ready())
         while (shard := self._shards.get()) is not None and self._reason is None:
             self._at = shard
@@ -115,8 +105,8 @@ class _Loop:
         """Says how far the shard under way is."""
         while True:
             threading.Event().wait(_REPORT_EVERY)
-            if self._at is not None:
-                self._send(RowsDone(int(getattr(self._worker, "rows_done", 0))))
+            if self._worker is not None and self._at is not None:
+                self._send(RowsDone(self._worker.rows_done))
 
     def _send(self, message: Outcome | Ready | RowsDone) -> None:
         with suppress(OSError), self._sending:  # nobody listens any more: `_listen` ends the process

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ from wd14.data.pieces import Piece
 from wd14.errors import ScaleError
 from wd14.places import Place
 from wd14.scale.manifest import Manifest, pieces_to_bytes, read_manifest, read_pieces, write_pieces
+from wd14.scale.marker import Done, Marker, read_markers
 from wd14.scale.output import Output
 from wd14.scale.phases import counts_of, shards_of
-from wd14.scale.standing import Done
 
 
 @pytest.fixture
@@ -34,11 +35,14 @@ def manifest_of(output: Output) -> Manifest:
 def test_pieces_are_read_as_they_were_written(output: Output) -> None:
     manifest = manifest_of(output)
     pieces = (Piece("ä/b.png", 7, "stamp", 0, -1, 1), Piece("c.tar", 9, "", 512, 2048, None))
-    write_pieces(output, 0, pieces_to_bytes(pieces))
+    write_pieces(output, 0, pieces_to_bytes(pieces, manifest, 0))
     assert read_pieces(output, manifest, 0) == pieces
     output.pieces(1).local.write_bytes(b"\x1f\x8bno")
-    with pytest.raises(ScaleError, match="no part of a plan"):
+    with pytest.raises(ScaleError, match="no part of the plan"):
         read_pieces(output, manifest, 1)
+    output.pieces(2).write(output.pieces(0).read())
+    with pytest.raises(ScaleError, match="of another shard"):
+        read_pieces(output, manifest, 2)
     output.pieces(2).remove()
     with pytest.raises(ScaleError, match="has gone"):
         read_pieces(output, manifest, 2)
@@ -54,6 +58,13 @@ def test_a_manifest_that_somebody_changed_is_refused(output: Output) -> None:
     output.manifest.write(b'{"a": 1}')
     with pytest.raises(ScaleError, match=r"manifest\.json is no manifest"):
         read_manifest(output)
+
+
+def test_markers_come_in_the_order_of_their_shards(output: Output) -> None:
+    manifest = replace(manifest_of(output), shards=100_001)
+    for shard in (100_000, 99_999):
+        output.marker("score", shard).write(Marker(shard, manifest.hash, rows=1, captioned=1).to_bytes())
+    assert [marker.shard for marker in read_markers(output, manifest, "score")] == [99_999, 100_000]
 
 
 def test_parts_share_all_shards_and_count_their_own(output: Output) -> None:

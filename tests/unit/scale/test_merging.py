@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.scale_runs import LABELS, MadeRun, captioned, failed, make_run, write_shard
 from wd14.errors import AllRowsFailedError, ScaleError
-from wd14.scale import merging, shard_check
+from wd14.scale import merging, run_check
 from wd14.scale.merging import MergeResult, is_merged, merge
 
 #: The files that a merge writes.
@@ -99,7 +99,7 @@ def test_a_merge_done_again_writes_the_same(tmp_path: Path) -> None:
 def test_above_the_limit_whole_shards_are_checked_and_copies_are_found_in_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard_check, "MOST_ROWS", 25)
+    monkeypatch.setattr(run_check, "MOST_ROWS", 25)
     rows = [[captioned(f"{shard}/{row}.png", (shard, row)) for row in range(10)] for shard in range(9)]
     rows[0][3] = captioned("0/copy.png", (8, 8))
     rows[2][5] = captioned("2/no tags.png", "x", [])
@@ -132,7 +132,7 @@ def test_shards_that_are_not_done_are_named(tmp_path: Path) -> None:
         {"shard": 1, "reason": "cut off"},
         {"shard": 3, "reason": "gone"},
     ]
-    assert "2 shards could not be done" in json_of(run, "findings.json")["remarks"][0]
+    assert "without 2 shards that could not be done" in json_of(run, "findings.json")["remarks"][0]
     assert not is_merged(run.output, run.manifest)  # the next run tries them again
     for shard in (1, 3):
         write_shard(run.output, run.manifest, shard, [captioned(f"{shard}.png", shard)])
@@ -151,8 +151,8 @@ def test_a_run_without_any_caption_is_no_dataset(tmp_path: Path) -> None:
     ("file", "message"),
     [
         ("done/00001.json", "is no marker of a run"),
-        ("summaries/00001.npz", "is damaged"),
-        ("shards/00001.parquet", "of another size"),
+        ("summaries/00001.npz", "is not as it was written"),
+        ("shards/00001.parquet", "is not as it was written"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, file: str, message: str) -> None:

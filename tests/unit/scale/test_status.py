@@ -106,7 +106,7 @@ def test_what_is_no_run_and_what_is_another_runs(tmp_path: Path) -> None:
         read_status(Output(Place(tmp_path)))
     run = planned(tmp_path / "out", 2, rows=2000)
     done(run, 0, at=0, seconds=1, manifest="another")
-    with pytest.raises(ScaleError, match=r"00000\.json is the marker of another run"):
+    with pytest.raises(ScaleError, match=r"00000\.json is the marker of another shard or run"):
         read_status(run.output)
     run.output.marker("score", 0).write(b"{")
     with pytest.raises(ScaleError, match="is no marker of a run"):
@@ -129,4 +129,7 @@ def test_the_rate_is_that_of_the_last_half_hour_of_work() -> None:
     # A night between two runs is no time of work, and what was long ago does not count.
     assert rate_of(shards((0, 600, 4, 100), (30_000, 30_600, 4, 100))) == pytest.approx(40)
     assert rate_of(shards((0, 36_000, 1, 100), (36_000, 40_000, 16, 100))) == pytest.approx(160)
+    # After a night of slow shards a few quick ones; after an old one a single new one.
+    assert rate_of(shards((0, 36_000, 1, 400), (90_000, 90_003, 1, 1))) == pytest.approx(1000)
+    assert rate_of(np.array([[0.0, 10.0, 1000], [90_000.0, 10.0, 1000]])) == pytest.approx(100)
     assert rate_of(np.array([[0.0, 0.0, 10]])) > 0

@@ -53,7 +53,7 @@ def test_captions_by_another_plan_are_made_again(run: MadeRun, model: ModelFiles
 
 def test_a_summary_that_has_gone_is_named(run: MadeRun, model: ModelFiles) -> None:
     run.output.summary(2).remove()
-    with pytest.raises(ScaleError, match=r"00002\.npz.*remove the marker of its shard"):
+    with pytest.raises(ScaleError, match=r"00002\.npz.*run the same command again"):
         _plan(run, model)
 
 

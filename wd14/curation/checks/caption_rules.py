@@ -90,7 +90,7 @@ def contradicting_numbers(seen: Seen) -> Iterator[str]:
     ]
     yield from dict.fromkeys(found)
     if not found and any(word.folded == "solo" for word in caption.words):
-        counts = sorted(word.folded for word in caption.words if families.is_count(word.folded))
+        counts = sorted(word.folded for word in caption.words if word.is_count)
         if len(counts) > 1:
             yield f"solo beside {' and '.join(counts)}"
 

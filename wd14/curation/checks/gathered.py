@@ -5,20 +5,22 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Literal, overload
+from typing import Literal
+
+import numpy as np
 
 from wd14.curation.checks.captions import ReadCaption
 from wd14.curation.checks.expected import Expected
 from wd14.curation.checks.words import Word, Words
 from wd14.curation.connected import components
 from wd14.curation.duplicates import find_duplicates
-from wd14.types import THUMBNAIL_SIDE, PictureFacts
+from wd14.curation.facts_table import FactsTable
+from wd14.types import PictureFacts
 
 #: How pictures are alike, and the numbers of their rows.
 Similar = tuple[Literal["same", "near", "mirrored", "crop"], Sequence[int]]
 FindSimilar = Callable[[Sequence[PictureFacts | None]], Iterable[Similar]]
 
-_THUMBNAIL = THUMBNAIL_SIDE * THUMBNAIL_SIDE
 #: Bytes that are kept of a picture's sha256.
 _DIGEST = 16
 
@@ -26,47 +28,6 @@ _DIGEST = 16
 def similar_pictures(facts: Sequence[PictureFacts | None]) -> Iterator[Similar]:
     """Pictures that look alike, as `find_duplicates` tells them; no parts, which thumbnails do not tell for certain."""
     yield from ((group.kind, group.rows) for group in find_duplicates(facts).groups)
-
-
-class FactsTable(Sequence[PictureFacts | None]):
-    """The facts of many pictures, in 280 bytes each; None where a picture has none."""
-
-    def __init__(self) -> None:
-        self._sizes = array("I")  # width and height in turn; 0 = no facts
-        self._sharpness = array("d")
-        self._thumbnails = bytearray()
-        self._places = array("i")  # among the thumbnails; -1 = none
-
-    def append(self, facts: PictureFacts | None) -> None:
-        """Adds a picture."""
-        self._sizes.extend((0, 0) if facts is None else (facts.width, facts.height))
-        self._sharpness.append(0.0 if facts is None else facts.sharpness)
-        if facts is None:
-            self._places.append(-1)
-        else:
-            self._places.append(len(self._thumbnails) // _THUMBNAIL)
-            self._thumbnails += facts.thumbnail
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, index: int) -> PictureFacts | None: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[PictureFacts | None]: ...
-    def __getitem__(self, index: int | slice) -> PictureFacts | Sequence[PictureFacts | None] | None:
-        if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        place = self._places[index] * _THUMBNAIL
-        if place < 0:
-            return None
-        return PictureFacts(
-            self._sizes[2 * index],
-            self._sizes[2 * index + 1],
-            self._sharpness[index],
-            bytes(self._thumbnails[place : place + _THUMBNAIL]),
-        )
 
 
 class Gathered:
@@ -139,11 +100,10 @@ class Gathered:
 
     def _same_files(self) -> Iterator[list[int]]:
         """Rows whose files are the same to the byte, two or more each time."""
-        nothing = bytes(_DIGEST)
-        first: dict[bytes, int] = {}
+        digests = np.frombuffer(self._digests, f"S{_DIGEST}")
+        _, first, which = np.unique(digests, return_index=True, return_inverse=True)
+        earlier = first[which]
         groups: dict[int, list[int]] = {}
-        for row in range(len(self)):
-            digest = bytes(self._digests[row * _DIGEST : (row + 1) * _DIGEST])
-            if digest != nothing and (earlier := first.setdefault(digest, row)) != row:
-                groups.setdefault(earlier, [earlier]).append(row)
+        for row in np.flatnonzero((earlier < np.arange(len(self))) & (digests != b"")).tolist():
+            groups.setdefault(int(earlier[row]), [int(earlier[row])]).append(row)
         yield from groups.values()

@@ -42,6 +42,7 @@ class Word:
     is_left_out: bool
     is_kept: bool  #: whether it is to stay, whatever identifies
     is_trigger: bool
+    is_count: bool  #: of people
     is_known: bool  #: to the model, or as a word of another kind
     position: int  #: among the model's tags; -1 = none
     stands_for: str | None  #: the tag that was left out and implies this one
@@ -105,6 +106,7 @@ class Words:
         is_left_out = not is_kept and any(pattern.fullmatch(key) for pattern in self._left_out)
         position = self._positions.get(key, -1)
         known = position >= 0 or key in self._own or key in self._parts or key in RATING_WORDS
+        is_count = families.is_count(key)
         return Word(
             text=text,
             folded=key,
@@ -114,7 +116,8 @@ class Words:
             is_left_out=is_left_out,
             is_kept=is_kept,
             is_trigger=is_trigger,
-            is_known=known or families.is_count(key) or _OF_BASE_MODELS.fullmatch(key) is not None,
+            is_count=is_count,
+            is_known=known or is_count or _OF_BASE_MODELS.fullmatch(key) is not None,
             position=position,
             stands_for=None if is_left_out or is_kept else self._stand_ins.get(key),
         )

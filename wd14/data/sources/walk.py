@@ -193,7 +193,9 @@ def _folder_not_file() -> UnreadableImageError:
 def _may_enter(
     folder: Path, shown: str, confinement: Confinement, entered: set[tuple[int, int]], log: LimitedLog | None
 ) -> bool:
-    if not confinement.reads_results and _is_result(confinement, folder):
+    if shown == "/" or shown.endswith("//"):  # on S3, of a key such as a//b.png
+        why_not, kind = "is a folder without a name: left out", "folders without a name"
+    elif not confinement.reads_results and _is_result(confinement, folder):
         why_not, kind = "is the result of an earlier run: left out", _RESULTS
     elif not folder.is_symlink():
         return True

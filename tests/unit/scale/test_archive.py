@@ -11,8 +11,7 @@ import pytest
 from tests.support.scale_runs import captioned
 from wd14.errors import ScaleError
 from wd14.places import Place
-from wd14.scale.archive import ArchiveWriter
-from wd14.scale.archive_pictures import ArchivePictures
+from wd14.scale.archive import ArchivePictures, ArchiveWriter
 from wd14.scale.hashed_file import HashedFile
 
 PLACE = Place("/out/shards/00003.tar")
