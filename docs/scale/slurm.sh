@@ -1,5 +1,6 @@
 #!/bin/bash
-# sbatch slurm.sh: 32 tasks caption one dataset. One that was killed, or whose time ran out, is queued again and goes on.
+# sbatch slurm.sh: 32 tasks caption one dataset. One that was preempted, or whose node failed, is queued again by Slurm and
+# goes on. Where time ran out or something failed: `sbatch slurm.sh` again; what is done is not done again.
 #SBATCH --job-name=captions
 #SBATCH --array=0-31
 #SBATCH --cpus-per-task=8

@@ -249,7 +249,7 @@ class _Merge:
         found, line = self._ticker.wait_for(BackgroundCall(lambda: check.conclude(more), "wd14-check"))
         remarks = [chosen.remark] if chosen.remark else []
         if set_aside:
-            remarks.append(f"{count(len(set_aside), 'shard')} could not be done and are not in the dataset")
+            remarks.append(f"the dataset is without {count(len(set_aside), 'shard')} that could not be done")
         self._put("findings.json", json_text(found | {"remarks": remarks}))
         for text in (*remarks, line):
             self._say(text[:1].upper() + text[1:])

@@ -229,9 +229,13 @@ def check_same(frozen: Manifest, asked: Manifest, config: CaptionConfig, output:
     words = f"{output} holds another run: {'; '.join(differing[:5])}"
     if len(differing) > 5:
         words += f"; and {len(differing) - 5} more"
-    words += ". Name another OUTPUT for a new run, or repeat what the first one was given"
     if frozen.listing != asked.listing and len(differing) == 1:
-        words += ". To finish this one with the shards whose files are as they were: --skip-failed"
+        words += (
+            ". Put its files back, name another OUTPUT for a new run, or finish this one with the shards whose files"
+            " are as they were: --skip-failed"
+        )
+    else:
+        words += ". Name another OUTPUT for a new run, or repeat what the first one was given"
     if _shapes_captions_only(frozen, asked):
         command = command_in_words(output, config, command="scale", output=("NEW_OUTPUT",))
         words += f". Only how captions are made is another; from the stored scores, without the model: {command}"

@@ -194,7 +194,9 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         if each is phase or each.shards:
             yield from _phase_lines(status, each)
     if status.is_merged:
-        yield "Everything is merged: the run is complete."
+        missing = manifest.shards - phase.shards
+        without = f" without {share(missing, manifest.shards, 'shard')}" if missing else ""
+        yield f"Everything{' else' if missing else ''} is merged: the run is complete{without}."
     elif phase.shards == manifest.shards and not status.at_work:
         yield "All shards are done and not merged yet: run the same command again."
     else:
@@ -222,7 +224,7 @@ def _phase_lines(status: RunStatus, phase: PhaseStatus) -> Iterator[str]:
 
 def _work_lines(status: RunStatus) -> Iterator[str]:
     phase, manifest = status.current, status.manifest
-    left = manifest.shards - phase.shards - len(phase.set_aside)
+    left = manifest.shards - phase.shards
     about = "about " if manifest.rows is None else ""
     line = f"Left: {count(left, 'shard')}, {about}{count(status.rows_left, 'picture')}"
     if status.seconds_left is not None:

@@ -132,7 +132,7 @@ def test_shards_that_are_not_done_are_named(tmp_path: Path) -> None:
         {"shard": 1, "reason": "cut off"},
         {"shard": 3, "reason": "gone"},
     ]
-    assert "2 shards could not be done" in json_of(run, "findings.json")["remarks"][0]
+    assert "without 2 shards that could not be done" in json_of(run, "findings.json")["remarks"][0]
     assert not is_merged(run.output, run.manifest)  # the next run tries them again
     for shard in (1, 3):
         write_shard(run.output, run.manifest, shard, [captioned(f"{shard}.png", shard)])

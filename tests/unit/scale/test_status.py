@@ -61,9 +61,11 @@ def test_a_run_that_nobody_works_on(tmp_path: Path) -> None:
         "Set aside, since they failed twice: 2 shards. The next run tries again.",
         "  shard 6: the archive is cut\\x1b short again",
         "  shard 8: its process ended without a word: it was killed, or had not enough memory",
-        "Left: 3 shards, 5,000 pictures; at 100.0 pictures/s 50 s of work",
+        "Left: 5 shards, 5,000 pictures; at 100.0 pictures/s 50 s of work",
         "Nobody is at work. To go on, run the same command again.",
     ]
+    run.output.success.write(b"")  # merged with --skip-failed
+    assert lines(run)[-1] == "Everything else is merged: the run is complete without 5 of 10 shards."
 
 
 def test_a_run_at_work_and_one_that_is_complete(tmp_path: Path) -> None:
