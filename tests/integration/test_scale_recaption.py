@@ -246,7 +246,8 @@ def test_a_plan_that_is_interrupted_ends_in_the_same_bytes(
     assert len(list((tmp_path / "cut" / "captioned").iterdir())) == 2
     (tmp_path / "cut" / "captioned" / "00001.json").unlink()  # its files are in place
     monkeypatch.setattr("wd14.scale.local_engine.LocalEngine", InProcess)
-    scale(earlier(folder, format="webdataset"), tmp_path / "cut", **parameters)
+    summary = scale(earlier(folder, format="webdataset"), tmp_path / "cut", **parameters)
+    assert (summary.shards_done, summary.rows, summary.failed) == (4, PICTURES, 2)  # each counts once
     for path in sorted((tmp_path / "whole" / "shards").iterdir()):
         assert path.read_bytes() == (tmp_path / "cut" / "shards" / path.name).read_bytes()
     assert any("after:  arona, " in line for line in SAID)

@@ -208,6 +208,25 @@ def test_a_shard_that_fails_twice_is_set_aside_until_the_next_run(model: Path, p
     assert Worker(replace(task, start="another"))(1).set_aside is not None  # it is another file, by its time
 
 
+def test_a_shard_that_fails_once_is_done_by_the_second_attempt(
+    model: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, _ = planned(pictures, tmp_path / "out", rows=100, custom_model=str(model))
+    write, failures = HashedFile.write, [OSError(errno.EIO, "Input/output error")]
+
+    def flaky(self: HashedFile, data: bytes) -> int:
+        if failures:
+            raise failures.pop()
+        return write(self, data)
+
+    monkeypatch.setattr(HashedFile, "write", flaky)
+    outcome = Worker(task)(0)
+    assert not failures
+    assert outcome.marker is not None
+    assert outcome.marker.rows == PICTURES
+    assert _written(tmp_path / "out") == ["done/00000.json", "shards/00000.parquet"]
+
+
 def test_an_attempt_that_was_killed_counts(model: Path, pictures: Path, tmp_path: Path) -> None:
     task, _ = planned(pictures, tmp_path / "out", rows=100, custom_model=str(model))
     for _ in range(2):

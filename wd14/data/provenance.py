@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -51,6 +52,7 @@ def versions() -> dict[str, str]:
     return {name: found for name in _PACKAGES if (found := _version(name)) is not None}
 
 
+@cache  # a run over shards asks once a shard
 def _version(package: str) -> str | None:
     for name in (package, f"{package}-gpu", f"{package}-directml", f"{package}-openvino"):
         try:
