@@ -203,7 +203,7 @@ def test_a_shard_that_fails_twice_is_set_aside_until_the_next_run(model: Path, p
     worker = Worker(task)
     assert "04.png" in (worker(1).set_aside or "")
     assert worker(0).marker is not None
-    assert len(list((tmp_path / "out/attempts/a-run").iterdir())) == 2
+    assert len(list((tmp_path / "out/attempts/a-start").iterdir())) == 2
     (source / "04.png").write_bytes((pictures / "04.png").read_bytes())
     assert Worker(replace(task, start="another"))(1).set_aside is not None  # it is another file, by its time
 
