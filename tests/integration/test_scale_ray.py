@@ -82,7 +82,7 @@ def test_a_stop_ends_the_workers_and_leaves_a_ray_alone_that_was_there(
 ) -> None:
     monkeypatch.setattr(ray_engine, "ShardActor", ray_actors.SlowActor)
     stop = StopToken()
-    task = Task(str(tmp_path), "m", "score", {}, "a-run")
+    task = Task(str(tmp_path), "m", "score", {}, "a-start")
     running = RayEngine(Resources(workers=2)).run(task, range(4), log=lambda _: None, stop=stop)
     seen = [next(running).shard, next(running).shard]
     threading.Timer(0.5, stop.request).start()
@@ -100,7 +100,7 @@ def test_a_stop_ends_the_workers_and_leaves_a_ray_alone_that_was_there(
 def test_without_ray_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "ray.data", None)
     with pytest.raises(ScaleError, match=r'pip install "wd14-captioner\[scale\]", or use --engine local'):
-        outcomes(Task(str(tmp_path), "m", "score", {}, "a-run"), 1)
+        outcomes(Task(str(tmp_path), "m", "score", {}, "a-start"), 1)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_cluster_that_is_not_there_is_said_at_once(address: str, words: str) -
 
 
 def test_a_worker_of_another_version_does_nothing(tmp_path: Path) -> None:
-    actor = ShardActor(Task(str(tmp_path), "m", "score", {}, "a-run"), "0.0.1")
+    actor = ShardActor(Task(str(tmp_path), "m", "score", {}, "a-start"), "0.0.1")
     [text] = actor({"shard": [3]})["outcome"]
     assert "install the same" in text
     assert not list(tmp_path.iterdir())

@@ -79,13 +79,20 @@ class Captioner:
         """
         return self._selector.tags(scores)
 
-    def __call__(self, scores: FloatArray, existing: str | None = None, edits: Sequence[Edit] = ()) -> Caption:
+    def __call__(
+        self,
+        scores: FloatArray,
+        existing: str | None = None,
+        edits: Sequence[Edit] = (),
+        kept: IndexArray | None = None,
+    ) -> Caption:
         """The caption of one picture.
 
         Args:
             scores: probabilities, float32, shape (T,), in the order of the labels.
             existing: the caption that the picture has; only counts when the config says to append.
             edits: what a person did to the caption of this picture, in order.
+            kept: what `kept` says of these scores, where that is known.
 
         Raises:
             ModelContractError: there are not as many scores as labels.
@@ -97,7 +104,7 @@ class Captioner:
         if np.isnan(scores).any():
             raise ScoringError("the model's scores are not numbers")
         first, last = (self._selector.best(categories, scores) for categories in (self._first, self._last))
-        kept = self._selector.tags(scores)
+        kept = self._selector.tags(scores) if kept is None else kept
         if self._refine is not None:
             kept = self._refine(kept)
         written = self._order(kept, scores, first, last)

@@ -208,13 +208,15 @@ class _Rows:
         if record.scores is None:
             raise ScoringError(record.reason or _WITHOUT_REASON)
         scores = record.dense(len(self.context.model.labels))
-        made = self.context.captioner(scores, record.existing, edits)
+        captioner = self.context.captioner
+        kept = captioner.kept(scores)
+        made = captioner(scores, record.existing, edits, kept)
         picture = None
         if self.pictures is not None and (picture := self.pictures.picture(position)) is None:
             raise ScoringError(_WITHOUT_PICTURE)
         is_new = self.summary is not None
         if self.summary is not None:
-            self.summary.add(self.context.captioner.kept(scores), scores, name=record.id, digest=digest)
+            self.summary.add(kept, scores, name=record.id, digest=digest)
         status = Status.FROM_SCORES if is_new else Status(record.status)
         tags = tuple(tag for tag, _ in made.tags)
         new = replace(record, status=status.value, caption=made.text, tags=tags, reason=None)

