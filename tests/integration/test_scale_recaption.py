@@ -22,7 +22,7 @@ from wd14.scale.driver import run_scale
 from wd14.scale.request import ScaleRequest
 from wd14.scale.task import Outcome, Task
 from wd14.stop import StopToken
-from wd14.types import Log
+from wd14.types import Log, Progress
 
 PICTURES = 40
 #: Tags that every picture has, and tags whose score is a picture's own: from 0 to `gain` by its blue.
@@ -60,10 +60,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scale(source: Path, output: Path, **parameters: Any) -> bool:
     form = parameters.pop("format", "parquet")
     request = ScaleRequest(str(source), str(output), parameters, format=form, shard_rows=12)
-    return run_scale(request, say=lambda line: SAID.append(line))
+    return run_scale(request, say=lambda line: SAID.append(line), progress=lambda now: SHOWN.append(now))
 
 
 SAID: list[str] = []
+SHOWN: list[Progress] = []
 
 
 def earlier(folder: Path, **parameters: Any) -> Path:
@@ -246,8 +247,9 @@ def test_a_plan_that_is_interrupted_ends_in_the_same_bytes(
     assert len(list((tmp_path / "cut" / "captioned").iterdir())) == 2
     (tmp_path / "cut" / "captioned" / "00001.json").unlink()  # its files are in place
     monkeypatch.setattr("wd14.scale.local_engine.LocalEngine", InProcess)
-    summary = scale(earlier(folder, format="webdataset"), tmp_path / "cut", **parameters)
-    assert (summary.shards_done, summary.rows, summary.failed) == (4, PICTURES, 2)  # each counts once
+    scale(earlier(folder, format="webdataset"), tmp_path / "cut", **parameters)
+    last = [each for each in SHOWN if each.note.endswith("of 4 shards")][-1]
+    assert (last.note, last.done, last.failed) == ("4 of 4 shards", PICTURES, 2)  # each counts once
     for path in sorted((tmp_path / "whole" / "shards").iterdir()):
         assert path.read_bytes() == (tmp_path / "cut" / "shards" / path.name).read_bytes()
     assert any("after:  arona, " in line for line in SAID)
