@@ -4,8 +4,8 @@ Pairs whose hashes are close (`alike.py`) are compared by their thumbnails. Pict
 out: they all look alike. Likely parts are found in `crops.py`, and only where they are asked for: thumbnails do not
 tell for certain, see there.
 
-Time, memory and what is found: benchmarks/README.md, `similar`. One character on white in similar poses, and
-screenshots of one frame, may be "near".
+Thumbnails are not copied. Time, memory and what is found: benchmarks/README.md, `similar`. One character on white in
+similar poses, and screenshots of one frame, may be "near".
 """
 
 from __future__ import annotations
