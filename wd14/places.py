@@ -119,11 +119,7 @@ class Place:
             raise place_error(error, self.url, doing) from error
 
     def _details(self) -> dict[str, Any]:
-        """What a store knows of the place.
-
-        Raises:
-            FileNotFoundError: nothing is there.
-        """
+        """What a store knows of the place; a FileNotFoundError where nothing is there."""
         system, path = self._remote
         details: dict[str, Any] = self._do("read", lambda: system.info(path))
         return details
