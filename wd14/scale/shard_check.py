@@ -1,7 +1,7 @@
 """Checks the captions of a run from its shards: all rows up to a million, whole shards evenly spread above that.
 
 No picture is opened: a shard has its pictures' facts and scores. A million rows take one and a half minutes of the
-CPU. Pictures that look alike are looked for up to there, which takes about 240 MB beside the facts.
+CPU. Pictures that look alike are looked for up to there, which takes 340 MB beside the facts.
 """
 
 from __future__ import annotations
