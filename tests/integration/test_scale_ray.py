@@ -39,7 +39,7 @@ def outcomes(task: Task, shards: int, stop: StopToken | None = None) -> list[Out
 
 
 @pytest.mark.usefixtures("ray_of_two_cores")
-@pytest.mark.parametrize(("number", "rows"), [(24, 6), pytest.param(2000, 100, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("number", "rows"), [(24, 6), pytest.param(600, 50, marks=pytest.mark.long)])
 def test_two_workers_of_ray_write_the_bytes_of_one_without_it(number: int, rows: int, tmp_path: Path) -> None:
     pictures = tar_files(tmp_path / "pictures", number, of_a_tar=2 * rows)
     task, shards = planned(pictures, tmp_path / "one", rows=rows, custom_model=MODEL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -227,8 +228,16 @@ def test_a_shard_that_fails_once_is_done_by_the_second_attempt(
     assert _written(tmp_path / "out") == ["done/00000.json", "shards/00000.parquet"]
 
 
-def test_an_attempt_that_was_killed_counts(model: Path, pictures: Path, tmp_path: Path) -> None:
+def test_an_attempt_that_was_killed_counts(
+    model: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task, _ = planned(pictures, tmp_path / "out", rows=100, custom_model=str(model))
+    begun = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "_files_of", lambda worker, shard: begun.append(_written(tmp_path / "out")))
+        Worker(task)(0)
+    assert begun[0] == ["attempts/a-run/00000-1.json"]  # noted before anything can kill it
+    shutil.rmtree(tmp_path / "out/attempts")
     for _ in range(2):
         Attempts(Output(Place(tmp_path / "out")), task.start, 0).begin()
     assert "killed" in (Worker(task)(0).set_aside or "")
