@@ -6,15 +6,15 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, resource_tracker
 from typing import TYPE_CHECKING
 
 from wd14.errors import ScaleError
 from wd14.scale.engines import Resources
 from wd14.scale.task import Outcome, Task
-from wd14.scale.worker_process import Ready, RowsDone, run_worker
+from wd14.scale.worker_process import SIGNALS, Ready, RowsDone, run_worker
 from wd14.stop import StopToken
 from wd14.text import count
 from wd14.threads import available_cores
@@ -109,7 +109,8 @@ class _Process:
         self._process: SpawnProcess = context.Process(
             target=run_worker, args=(theirs, task), name="wd14-worker", daemon=True
         )
-        self._process.start()
+        with _signals_held_back():
+            self._process.start()
         theirs.close()  # so that our end tells when the process has gone
 
     def take_from(self, waiting: deque[int]) -> None:
@@ -161,6 +162,20 @@ class _Process:
     def _send(self, message: int | str) -> None:
         with suppress(OSError):  # it has gone: `news` sees that
             self.pipe.send(message)
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """A process that is started meanwhile takes no Ctrl-C before it ignores it: it would end with a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # its start, which is part of the first process's, lets the signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _with_news(workers: Sequence[_Process]) -> list[_Process]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from wd14.scale.worker import Worker
 
+#: Signals that are for the driver. They are held back while a worker starts, until it ignores them.
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 #: Seconds between two reports of how far a shard is.
 _REPORT_EVERY = 1.0
 #: Seconds in which the shard under way may end by itself when the driver has gone.
@@ -46,9 +48,10 @@ def run_worker(pipe: Connection, task: Task) -> None:
     """
     # Ctrl-C goes to every process of a terminal, and Slurm's SIGTERM to every process of a job: the driver obeys, and
     # tells its workers. Where it is killed, the pipe ends.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     ignore_pillow_warnings()
     _Loop(pipe, task).run()
     atexit._run_exitfuncs()
