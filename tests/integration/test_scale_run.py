@@ -214,6 +214,15 @@ def test_ctrl_c_and_sigterm_end_everything_at_once(
     assert not list(output.glob("running/*"))
 
 
+def test_ctrl_c_while_workers_start_leaves_no_traceback(pictures: Path, tmp_path: Path) -> None:
+    with started(tmp_path, pictures, tmp_path / "out", "--workers", "2") as run:
+        wait_until(run.workers)
+        os.killpg(run.pid, signal.SIGINT)
+        said, _ = run.communicate(timeout=NEVER)
+    assert run.returncode == 130, said
+    assert "Traceback" not in said
+
+
 def test_another_run_at_work_is_named(pictures: Path, scale: Run, tmp_path: Path) -> None:
     output = tmp_path / "out"
     with started(tmp_path, pictures, output) as run:
