@@ -236,7 +236,7 @@ def test_an_attempt_that_was_killed_counts(
     with monkeypatch.context() as patch:
         patch.setattr(Worker, "_files_of", lambda worker, shard: begun.append(_written(tmp_path / "out")))
         Worker(task)(0)
-    assert begun[0] == ["attempts/a-run/00000-1.json"]  # noted before anything can kill it
+    assert begun[0] == ["attempts/a-start/00000-1.json"]  # noted before anything can kill it
     shutil.rmtree(tmp_path / "out/attempts")
     for _ in range(2):
         Attempts(Output(Place(tmp_path / "out")), task.start, 0).begin()

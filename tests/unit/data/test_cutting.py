@@ -134,7 +134,7 @@ def damaged_table(folder: Path) -> Path:
 def saved(folder: Path) -> Path:
     rows = [{"image": photo("JPEG", number), "text": f"t{number}"} for number in range(11)]
     parts = {"train": datasets.Dataset.from_list(rows), "extra": datasets.Dataset.from_list(rows[:4])}
-    datasets.DatasetDict(parts).save_to_disk(folder, num_shards={"train": 2, "extra": 1})
+    datasets.DatasetDict(parts).save_to_disk(str(folder), num_shards={"train": 2, "extra": 1})
     return folder
 
 

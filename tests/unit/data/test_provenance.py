@@ -38,6 +38,7 @@ def test_packages_under_other_names_or_not_there(monkeypatch: pytest.MonkeyPatch
         return "1.2.3"
 
     monkeypatch.setattr(module, "version", fake)
+    monkeypatch.setattr(module, "_version", module._version.__wrapped__)  # without what it remembers
     assert provenance(CaptionConfig(), SUMMARY, source="x", command="", model={})["packages"] == {
         "onnxruntime": "1.2.3"
     }

@@ -80,7 +80,7 @@ def test_a_bar_moves_and_goes_away(tmp_path: Path, capsys: pytest.CaptureFixture
         watched.progress(HALF)
     bar = capsys.readouterr().err.split("\r")[-1]
     assert "1500/3000" in bar
-    assert "failed=2" in bar
+    assert "2 failed" in bar
     watched.log("a line")
     wiped = capsys.readouterr().err
     assert wiped != ""
