@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 import tarfile
@@ -17,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.dataset_hub import DatasetHub, dataset_hub
+from tests.support.dataset_hub import DatasetHub, dataset_hub, environment_of
 from tests.support.sources import photo
 
 #: The client reads its endpoint when it is imported, so that each job is a process of its own; it ends as the program
@@ -50,20 +49,11 @@ run_to_its_end(read)
 
 
 def job(hub: DatasetHub, tmp_path: Path, source: str, *, rows: int = -1, **settings: Any) -> dict[str, Any]:
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": hub.url,
-        "HF_HOME": str(tmp_path / "hf"),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "NO_PROXY": "127.0.0.1",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    environment.pop("HF_HUB_OFFLINE", None)
     done = subprocess.run(
         [sys.executable, "-c", _JOB, source, json.dumps(settings), str(rows)],
         capture_output=True,
         text=True,
-        env=environment,
+        env=environment_of(hub, tmp_path),
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         timeout=240,

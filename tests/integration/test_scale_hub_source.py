@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.dataset_hub import COMMIT, DatasetHub, dataset_hub
+from tests.support.dataset_hub import COMMIT, DatasetHub, dataset_hub, environment_of
 from tests.support.scale_sets import parquet_files, picture_folder, tar_files
 
 #: The client reads its endpoint when it is imported, so that each job is a process of its own.
@@ -44,15 +43,7 @@ run_to_its_end(read)
 
 
 def job(hub: DatasetHub, tmp_path: Path, *sources: str, settings: dict[str, Any], **more: str) -> dict[str, Any]:
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": hub.url,
-        "HF_HOME": str(tmp_path / "hf"),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "NO_PROXY": "127.0.0.1",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        **more,
-    }
+    environment = environment_of(hub, tmp_path) | more
     command = [sys.executable, "-c", _JOB, json.dumps(settings), *sources]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.dataset_hub import TOKEN, DatasetHub, dataset_hub
+from tests.support.dataset_hub import TOKEN, DatasetHub, dataset_hub, environment_of
 from wd14.scale.marker import Marker
 
 REPO = "me/captions"
@@ -46,16 +45,7 @@ run_to_its_end(push)
 def push(
     hub: DatasetHub, tmp_path: Path, output: str | Path, *, run: str = "run-1", repo: str = REPO, **more: str
 ) -> dict[str, Any]:
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": hub.url,
-        "HF_HOME": str(tmp_path / "hf"),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_TOKEN": TOKEN,
-        "NO_PROXY": "127.0.0.1",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        **more,
-    }
+    environment = environment_of(hub, tmp_path) | {"HF_HUB_DISABLE_XET": "1", "HF_TOKEN": TOKEN} | more
     done = subprocess.run(
         [sys.executable, "-c", _JOB, str(output), run, repo],
         env=environment,

@@ -10,11 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -144,6 +147,20 @@ def _describe(files: dict[str, bytes], name: str) -> dict[str, Any] | None:
     if any(other.startswith(name + "/") for other in files):
         return {"type": "directory", "path": name, "size": 0, "oid": "d" * 40}
     return None
+
+
+def environment_of(hub: DatasetHub, folder: Path) -> dict[str, str]:
+    """What a process needs that is to use the server, and keeps what it fetches in a folder."""
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(folder / "hf"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "NO_PROXY": "127.0.0.1",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    environment.pop("HF_HUB_OFFLINE", None)
+    return environment
 
 
 @contextmanager

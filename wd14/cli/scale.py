@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wd14.cli.caption import HelpFormatter, add_parameter, parameters_in
 from wd14.cli.output import complain, is_heard, say
+from wd14.data.pieces import SHARD_ROWS
 from wd14.errors import ConfigError, JobStoppedError
 from wd14.parameter_groups import GROUPS, NOT_FOR_SCALE
 from wd14.stop import StopToken, stopped_by_signals
@@ -119,9 +120,9 @@ def _add_result(group: Any) -> None:
     group.add_argument(
         "--shard-rows",
         type=_at_least_one,
-        default=10_000,
+        default=SHARD_ROWS,
         metavar="N",
-        help="pictures of a shard, about: what a killed worker loses at most. Default: 10000.",
+        help=f"pictures of a shard, about: what a killed worker loses at most. Default: {SHARD_ROWS}.",
     )
     group.add_argument(
         "--skip-failed",

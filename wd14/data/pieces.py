@@ -16,6 +16,10 @@ from typing import Any, Literal
 Kind = Literal["pictures", "tar", "table", "metadata", "rows", "stored"]
 
 
+#: Rows of a shard, about, where nobody says.
+SHARD_ROWS = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A stretch of rows of one file."""

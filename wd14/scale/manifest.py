@@ -62,6 +62,11 @@ class Manifest:
         """The rows, or about how many there are where they were not counted."""
         return self.shards * self.shard_rows if self.rows is None else self.rows
 
+    @property
+    def endings(self) -> Sequence[str]:
+        """What the names of a shard's files end in: its rows, and its archive where the run has archives."""
+        return (".parquet", ".tar") if self.format == "webdataset" else (".parquet",)
+
     def to_json(self) -> str:
         """As its file holds it."""
         return json.dumps(asdict(self) | {"hash": self.hash}, indent=1) + "\n"

@@ -17,6 +17,7 @@ from typing import Any
 
 from wd14.config import CaptionConfig
 from wd14.curation.plan import Plan
+from wd14.data.pieces import SHARD_ROWS
 from wd14.data.provenance import provenance
 from wd14.errors import ScaleError
 from wd14.json_files import json_text
@@ -43,8 +44,6 @@ from wd14.types import Labels, Log, Summary, TokenCounter
 
 #: Told where the merge stands, twice a second: how many are done, of how many, of what.
 Tick = Callable[[int, int, str], None]
-#: Rows of a shard where nobody said.
-USUAL_ROWS = 10_000
 #: Shards that a message names.
 _MOST_LISTED = 20
 
@@ -127,7 +126,7 @@ def is_merged(output: Output, manifest: Manifest) -> bool:
 
     try:
         said = json.loads(output.success.read())
-        index = io.BytesIO((output.root / "index.parquet").read())
+        index = io.BytesIO(output.index.read())
         shards, sizes = (column.to_pylist() for column in pq.read_table(index, columns=["shard", "size"]).columns)
     except (FileNotFoundError, ValueError, pa.ArrowException):
         return False
@@ -138,8 +137,7 @@ def is_merged(output: Output, manifest: Manifest) -> bool:
 def _sizes(output: Output, manifest: Manifest) -> Mapping[int, int]:
     """The bytes of each shard's files, of those shards that have all."""
     sizes = {found.relative: found.size for found in output.shards.entries()}
-    endings = (".parquet", ".tar") if manifest.format == "webdataset" else (".parquet",)
-    files = {shard: [f"{number(shard)}{ending}" for ending in endings] for shard in range(manifest.shards)}
+    files = {shard: [f"{number(shard)}{ending}" for ending in manifest.endings] for shard in range(manifest.shards)}
     return {shard: sum(map(sizes.__getitem__, names)) for shard, names in files.items() if sizes.keys() >= set(names)}
 
 
@@ -306,7 +304,7 @@ class _Merge:
         """The command line that makes the dataset again, for anybody: no folder of this machine is in it."""
         manifest = self._request.manifest
         words = ["OUTPUT"]
-        if manifest.shard_rows != USUAL_ROWS:
+        if manifest.shard_rows != SHARD_ROWS:
             words.append(f"--shard-rows={manifest.shard_rows}")
         if manifest.format != "parquet":
             words.append(f"--format={manifest.format}")

@@ -141,11 +141,10 @@ def forget_lost_shards(output: Output, manifest: Manifest, say: Log) -> None:
     # In the order of which the later one is written first: nothing that a worker writes meanwhile looks lost.
     planned, markers = output.markers("plan"), output.markers("score")
     with_plan, done = planned.names(), markers.names()
-    endings = {"shards/": [".parquet", ".tar"][: 1 + (manifest.format == "webdataset")], "summaries/": [".npz"]}
-    there = {folder + name for folder in endings for name in (output.root / folder.rstrip("/")).names()}
+    there = {f"{folder}/{name}" for folder in ("shards", "summaries") for name in (output.root / folder).names()}
     for name in done:
         stem = name.removesuffix(".json")
-        files = [f"{folder}{stem}{ending}" for folder, all_of_it in endings.items() for ending in all_of_it]
+        files = [*(f"shards/{stem}{ending}" for ending in manifest.endings), f"summaries/{stem}.npz"]
         if lost := [file for file in files if file not in there]:
             say(f"{output.root / lost[0]} has gone: shard {stem} is made again.")
             for each in (output.success, planned / name, markers / name):

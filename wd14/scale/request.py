@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from wd14.data.pieces import SHARD_ROWS
 from wd14.scale.engines import Resources
 from wd14.scale.manifest import Format
 
@@ -22,7 +23,7 @@ class ScaleRequest:
     engine: EngineName = "local"
     resources: Resources = field(default_factory=Resources)
     format: Format = "parquet"
-    shard_rows: int = 10_000
+    shard_rows: int = SHARD_ROWS
     part: tuple[int, int] | None = None  #: (index from 0, how many): this process does every n-th shard
     push_to_hub: str | None = None  #: owner/name
     skip_failed: bool = False  #: merge without the shards that failed twice

@@ -42,7 +42,6 @@ class ShardOutput:
 
     def __init__(self, output: Output, manifest: Manifest, shard: int, labels: Labels) -> None:
         self._manifest, self._shard = manifest, shard
-        self._started = time.monotonic()
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._failures: list[tuple[str, str]] = []
@@ -110,7 +109,7 @@ class ShardOutput:
         self._rows.add(row)
 
     def finish(self, *, device: str | None = None) -> Marker:
-        """Completes the files and moves them into place; returns the marker, which is not written yet.
+        """Completes the files and moves them into place; returns the marker, which is not written, nor timed, yet.
 
         Args:
             device: what the model ran on; None where it was not needed.
@@ -139,7 +138,6 @@ class ShardOutput:
             size=self._file.size + (0 if archive is None else archive.size),
             sha256=self._file.sha256,
             archive_sha256="" if archive is None else archive.sha256,
-            seconds=round(time.monotonic() - self._started, 3),
             at=round(time.time(), 3),
             host=socket.gethostname(),
             device=device,

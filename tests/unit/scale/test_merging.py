@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.scale_runs import LABELS, MadeRun, captioned, failed, make_run, write_shard
+from wd14.data.pieces import SHARD_ROWS
 from wd14.errors import AllRowsFailedError, ScaleError
-from wd14.scale import merging, run_check
+from wd14.scale import run_check
 from wd14.scale.merging import MergeResult, is_merged, merge
 
 #: The files that a merge writes.
@@ -195,4 +196,4 @@ def test_the_merge_says_where_it_stands(tmp_path: Path, monkeypatch: pytest.Monk
     seen = []
     merge(run.output, run.manifest, run.config, LABELS, tick=lambda *where: seen.append(where))
     assert {what for _, _, what in seen} >= {"markers", "summaries", "captions"}
-    assert merging.USUAL_ROWS == 10_000
+    assert SHARD_ROWS == 10_000
