@@ -78,6 +78,7 @@ HEAVY = {
     "pyarrow",
     "huggingface_hub",
     "onnxruntime",
+    "openvino",
     "tokenizers",
     "torch",
     "cv2",
@@ -208,7 +209,8 @@ def test_each_sdk_is_known_in_one_place(modules: dict[str, ast.Module]) -> None:
         for package in {imported.split(".")[0] for imported in imports_of(tree)}:
             users.setdefault(package, set()).add(name)
     assert not {"torch", "cv2", "onnx", "tensorflow"} & set(users)
-    assert users["onnxruntime"] == {"wd14.model.tagger"}
+    assert users["onnxruntime"] == {"wd14.model.runtimes.onnxruntime_session"}
+    assert users["openvino"] == {"wd14.model.runtimes.openvino_session"}
     assert {room_of(name) for sdk in HOST_SDKS for name in users[sdk]} == {"hosts"}
 
 

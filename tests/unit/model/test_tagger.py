@@ -243,6 +243,12 @@ class SmallDevice:
         return self.session.run(outputs, feed, options)
 
 
+def on_small_device(tagger: Tagger, room: int, complaint: str) -> SmallDevice:
+    session: Any = tagger._session
+    session._session = device = SmallDevice(session._session, room, complaint)
+    return device
+
+
 COMPLAINTS = [
     "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer of size 9",
     "[ONNXRuntimeError] : 1 : FAIL : CUDA failure 2: out of memory ; GPU=0 ; hostname=x",
@@ -258,7 +264,7 @@ def test_a_batch_that_is_too_large_goes_through_in_halves(
     tagger, weights = wd14()
     lines: list[str] = []
     tagger._log = lines.append
-    tagger._session = device = SmallDevice(tagger._session, 3, complaint)
+    device = on_small_device(tagger, 3, complaint)
     batch = pictures(16)
     np.testing.assert_allclose(tagger.run(batch), expected(means(batch), weights), atol=1e-5)
     assert device.calls[:3] == [16, 8, 4]
@@ -272,14 +278,14 @@ def test_a_batch_that_is_too_large_goes_through_in_halves(
 @pytest.mark.parametrize("fixed", [None, 4])
 def test_not_even_one_picture_fits(wd14: Callable[..., tuple[Tagger, Weights]], fixed: int | None) -> None:
     tagger, _ = wd14(batch=fixed)
-    tagger._session = SmallDevice(tagger._session, 0, COMPLAINTS[0])
+    on_small_device(tagger, 0, COMPLAINTS[0])
     with pytest.raises(ScoringError, match="not enough memory on cpu for this picture"):
         tagger.run(pictures(3))
 
 
 def test_any_other_failure_of_the_model_is_the_pictures(wd14: Callable[..., tuple[Tagger, Weights]]) -> None:
     tagger, _ = wd14()
-    tagger._session = SmallDevice(tagger._session, 0, "Non-zero status code returned while running Conv\nstack…")
+    on_small_device(tagger, 0, "Non-zero status code returned while running Conv\nstack…")
     with pytest.raises(ScoringError, match=r"the model failed: Non-zero status code returned while running Conv$"):
         tagger.run(pictures(2))
 

@@ -17,11 +17,11 @@ from wd14.model.activation import Activation
 from wd14.model.files import download, registry
 from wd14.model.files.download import RemoteFile
 from wd14.model.files.download_errors import FileNotInRepositoryError
-from wd14.model.files.graph import read_graph
 from wd14.model.files.hashes import FileHash, hash_file, identity_of
 from wd14.model.files.interface import check_external, guess_spec, read_interface
 from wd14.model.files.labels import LABEL_FILES, hashed_labels
 from wd14.model.files.registry import ModelDescription
+from wd14.model.graph.facts import read_graph
 from wd14.regular_files import mode_of
 from wd14.stop import StopToken
 from wd14.types import InputSpec, Labels, Log

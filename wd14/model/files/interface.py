@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from wd14.errors import ModelContractError
-from wd14.model.files.graph import Dimension, GraphFacts, TensorFacts
+from wd14.model.graph.facts import Dimension, GraphFacts, TensorFacts
 from wd14.regular_files import mode_of
 from wd14.types import InputSpec, Labels
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from wd14.errors import ModelContractError
-from wd14.model.files.graph import Dimension, GraphFacts, TensorFacts
 from wd14.model.files.interface import check_external, check_spec, guess_spec, read_interface
+from wd14.model.graph.facts import Dimension, GraphFacts, TensorFacts
 from wd14.types import InputSpec, Labels
 
 FLOAT = "tensor(float)"

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.support.onnx_models import random_weights, save_model
 from wd14.errors import ModelContractError, ModelNotFoundError
-from wd14.model.files.graph import TensorFacts, read_graph
+from wd14.model.graph.facts import TensorFacts, read_graph
 
 
 def save(path: Path, model: onnx.ModelProto) -> Path:

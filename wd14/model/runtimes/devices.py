@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wd14.errors import ConfigError, DeviceError, ModelContractError
+from wd14.model.runtimes.session import first_line
 from wd14.stop import StopToken
 from wd14.types import Log
 
@@ -193,9 +194,3 @@ def _warn(log: Log | None, wanted: str, device: str, problems: list[str], availa
         log(f"Warning: running on {device}, since what is faster does not work ({'; '.join(problems)})")
     elif device == "cpu" and (hint := idle_gpu(available)):
         log(f"Warning: running on cpu: {hint}")
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an exception's text; onnxruntime adds C++ stack traces."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:500] if lines else type(error).__name__

@@ -9,7 +9,7 @@ import pytest
 
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError, DeviceError, ModelContractError
-from wd14.model.devices import DEVICES, choose, idle_gpu, open_session
+from wd14.model.runtimes.devices import DEVICES, choose, idle_gpu, open_session
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"

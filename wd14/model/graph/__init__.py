@@ -1,0 +1,1 @@
+"""ONNX files without `onnx`: what a graph takes and gives, and the same graph written in another way."""

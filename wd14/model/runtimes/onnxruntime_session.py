@@ -1,0 +1,102 @@
+"""Sessions of onnxruntime. The only file that imports it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from wd14.model.files.find import ModelFiles
+from wd14.model.graph.facts import TensorFacts
+from wd14.model.runtimes import devices
+from wd14.model.runtimes.memory_limit import limit_memory
+from wd14.model.runtimes.session import Opening, Precision, run_error
+from wd14.model.runtimes.stop_watch import StopWatch, cancelled_by
+
+#: Level of onnxruntime's logger. Errors come as exceptions too, and are told once, by us, with no names from a model's
+#: graph that could do something to a terminal; warnings about unused weights fill a screen.
+_FATAL = 4
+
+
+class OnnxruntimeSession:
+    """A model that onnxruntime runs. Made by `open_onnxruntime`; see `session.Session`."""
+
+    def __init__(self, session: Any, device: str, precision: Precision, stop_watch: StopWatch | None) -> None:
+        self.device = device
+        self.precision: Precision = precision
+        self.inputs = tuple(map(_facts, session.get_inputs()))
+        self.outputs = tuple(map(_facts, session.get_outputs()))
+        self._session = session
+        self._stop_watch = stop_watch
+
+    def run(self, feeds: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
+        """See `session.Session`."""
+        options = _onnxruntime().RunOptions()
+        options.log_severity_level = _FATAL
+        with cancelled_by(self._stop_watch, lambda: setattr(options, "terminate", True)):
+            try:
+                result: NDArray[Any] = self._session.run([output], dict(feeds), options)[0]
+            except Exception as error:  # onnxruntime's exceptions have no other common class
+                raise run_error(error, self._stop_watch) from error
+            return result
+
+
+def open_onnxruntime(files: ModelFiles, wanted: str, opening: Opening) -> OnnxruntimeSession:
+    """Opens a model on a device.
+
+    Args:
+        files: of the model.
+        wanted: "auto" or a key of `devices.DEVICES`.
+        opening: threads, log, stop.
+
+    Raises:
+        ConfigError: no such device.
+        DeviceError: the device is not there, or does not work.
+        ModelContractError: onnxruntime cannot read the model.
+        JobStoppedError: a stop was asked for (onnxruntime >= 1.22 ends the opening itself).
+    """
+    ort = _onnxruntime()
+    options = _session_options(opening.threads)
+    limit_memory(ort, options, files=sum(file.size for file in files.hashes), pinned=files.pinned)
+    with cancelled_by(opening.stop_watch, lambda: _cancel_opening(options)):
+        session, device = devices.open_session(ort, files.model_path, wanted, options, opening.log, opening.stop)
+    return OnnxruntimeSession(session, device, "exact", opening.stop_watch)
+
+
+def available_providers() -> list[str]:
+    """The execution providers that the installed onnxruntime was built with, as it names them."""
+    names: list[str] = _onnxruntime().get_available_providers()
+    return names
+
+
+def _onnxruntime() -> Any:
+    """Imported late: a run from stored scores needs none of it."""
+    # Before the import: later, its telemetry has written to the home folder already (onnxruntime 1.32 on Linux).
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
+
+
+def _session_options(threads: int | None) -> Any:
+    ort = _onnxruntime()
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = _FATAL
+    options.inter_op_num_threads = 1
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return options
+
+
+def _cancel_opening(options: Any) -> None:
+    """Ends the opening of a session soon, where onnxruntime can (since 1.22), with an exception there."""
+    cancel = getattr(options, "set_load_cancellation_flag", None)
+    if cancel is not None:
+        cancel(True)
+
+
+def _facts(argument: Any) -> TensorFacts:
+    return TensorFacts(argument.name, argument.type, tuple(argument.shape))

@@ -1,0 +1,1 @@
+"""Which runtime is fastest for a model on this machine, found by measuring."""

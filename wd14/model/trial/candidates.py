@@ -1,0 +1,27 @@
+"""What can run a model on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wd14.model.runtimes.session import Precision
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to run a model."""
+
+    device: str  #: a key of `devices.DEVICES`
+    precision: Precision = "exact"
+    fused: bool = False  #: LayerNorm and GELU as one operator each (`graph.fusion`)
+    batch: int | None = None  #: pictures at once; None = what suits the device
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a trial found about a candidate."""
+
+    candidate: Candidate
+    images_per_second: float | None = None  #: None = it does not work
+    difference: float | None = None  #: largest difference of a score to onnxruntime's on the unchanged graph
+    problem: str = ""  #: why it does not work, in a line

@@ -1,0 +1,1 @@
+"""What trials found, remembered by model and machine in the cache folder."""
