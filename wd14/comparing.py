@@ -8,6 +8,7 @@ No stored score is used and none is stored, so the rates are the models' own.
 from __future__ import annotations
 
 import difflib
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -295,6 +296,7 @@ class _Comparing:
             seconds = time.perf_counter() - began
         finally:
             session.wait(_OPENING_ENDS)
+        gc.collect()  # else some of the session's memory goes when the next one is open
         ran = sum(row.result.error is None and not row.from_scores for row in scored)
         precision = tagger.precision if isinstance(tagger, Tagger) else "exact"
         return scored, Side(model.id, len(model.labels), str(tagger.device), precision, ran / seconds)
@@ -326,10 +328,9 @@ class _Comparing:
 
 
 def _config(values: Mapping[str, Any]) -> CaptionConfig:
-    config = CaptionConfig.from_values(values)
-    if config.adds_no_tags:
+    if CaptionConfig.model_construct(**values).adds_no_tags:
         raise ConfigError(f"{NO_MODEL} adds no tag: there is nothing to compare")
-    return config
+    return CaptionConfig.from_values(values)
 
 
 def _add_all(differences: Differences, scored: Sequence[DecodedRow], rescored: Sequence[DecodedRow]) -> list[str]:

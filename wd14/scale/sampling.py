@@ -112,16 +112,7 @@ def take_sample(
     for pieces in shards.chosen:
         stop.check()
         for row in _rows(shards, thinned(shards.kind, pieces, each), config, each, stop):
-            began = time.perf_counter()
-            try:
-                data = read_picture(row)
-            except RowError:
-                sample.unreadable += 1
-                continue
-            sample.seconds += time.perf_counter() - began
-            is_file = keep_files and row.path is not None
-            sample.pictures.append(row if is_file else replace(row, path=None, data=data))
-            held += 0 if is_file else len(data)
+            held += _add(sample, row, keep_file=keep_files)
             tick(len(sample.pictures), wanted if sample.rows is None else min(wanted, sample.rows))
             if held > _BYTES:
                 return sample
@@ -129,6 +120,20 @@ def take_sample(
     if not sample.pictures:
         raise EmptySourceError(f"no picture of the sample of {sample.name} can be read: see what `caption` says of it")
     return sample
+
+
+def _add(sample: Sample, row: InputRow, *, keep_file: bool) -> int:
+    """Reads a row's picture for the sample; returns how many bytes of it are held from now on."""
+    began = time.perf_counter()
+    try:
+        data = read_picture(row)
+    except RowError:
+        sample.unreadable += 1
+        return 0
+    sample.seconds += time.perf_counter() - began
+    is_file = keep_file and row.path is not None
+    sample.pictures.append(row if is_file else replace(row, path=None, data=data))
+    return 0 if is_file else len(data)
 
 
 def _planned(source: str) -> _Shards | None:
