@@ -1,6 +1,6 @@
 """Compares two sets of parameters on some pictures of a dataset: speed, scores, captions. Nothing is written.
 
-    source ─▶ sample ─▶ scored as given, then with the change: one session after the other ─▶ differences
+    source ─▶ sample ─▶ scored with the change, then as given: one session after the other ─▶ differences
 
 No stored score is used and none is stored, so the rates are the models' own.
 """
@@ -224,18 +224,19 @@ class _Comparing:
             raise ConfigError(f"--with {self._change} changes nothing: both runs would have the same parameters")
 
     def run(self, pictures: int) -> Comparison:
-        link = self._link
+        sample = self._sample(pictures)
+        rows = [replace(row, index=index) for index, row in enumerate(thin(sample.pictures, pictures))]
+        unreadable = f"; {sample.unreadable:,} more cannot be read" if sample.unreadable else ""
+        self._link.say(f"Sample: {_of(len(rows), sample.rows)} of {sample.name}{unreadable}")
         config, changed_config = self._configs
         model, changed_model = (self._found(each) for each in self._configs)
         differences = Differences(self._tags(config, model), self._tags(changed_config, changed_model))
-        sample = self._sample(pictures)
-        rows = [replace(row, index=index) for index, row in enumerate(thin(sample.pictures, pictures))]
-        link.say(f"Sample: {_of(len(rows), sample.rows)} of {sample.name}")
-        scored, before = self._score(rows, config, model, "As given")
         is_scored_once = not self._differing & _SCORING
-        rescored, after = scored, before
-        if not is_scored_once:
+        if not is_scored_once:  # first, since it is the one that may not work
             rescored, after = self._score(rows, changed_config, changed_model, f"With {self._change}")
+        scored, before = self._score(rows, config, model, "As given")
+        if is_scored_once:
+            rescored, after = scored, before
         failed = _add_all(differences, scored, rescored)
         if not differences.pictures:
             raise AllRowsFailedError(f"not one picture of the sample could be compared; the first: {failed[0]}")

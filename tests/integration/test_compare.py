@@ -17,7 +17,7 @@ from tests.integration.test_check import contents
 from tests.support.scale_sets import parquet_files, picture_folder, tar_files
 from tests.support.scripted_model import Tag, save_scripted_model
 from wd14.comparing import compare
-from wd14.errors import ConfigError, JobStoppedError
+from wd14.errors import ConfigError, DeviceError, JobStoppedError
 from wd14.stop import StopToken
 
 
@@ -26,7 +26,7 @@ def models(tmp_path: Path) -> list[str]:
     """Two models that agree on the sky: the second one has more of a dress and less of a smile."""
     both = [Tag("general", 9, 0.9), Tag("sky", 0, 0.5), Tag("clock", 0, 0.002)]
     first = [*both, Tag("smile", 0, 0.36), Tag("dress", 0, 0.3), Tag("hat", 0, 0.8)]
-    second = [Tag("boat", 0, 0.7), Tag("dress", 0, 0.37), Tag("smile", 0, 0.32), *both]
+    second = [Tag("boat", 0, 0.7), Tag("dress", 0, 0.37), Tag("smile", 0, 0.32), *both[:2], Tag("clock", 0, 0.004)]
     save_scripted_model(tmp_path / "first", first)
     save_scripted_model(tmp_path / "second", second)
     return [str(tmp_path / "first"), str(tmp_path / "second")]
@@ -47,7 +47,7 @@ def test_two_models_side_by_side(photos: Path, models: list[str], cli: Run) -> N
         " 99.9 % of all are 0.07 or less, the mean is 0.022." in said
     )
     assert (
-        "Captions: 5 of 5 pictures changed; of 15 tags 10 lost, 10 gained. As given, their scores were within 0.45 of"
+        "Captions: 5 of 5 pictures changed; of 15 tags 10 lost, 10 gained. Their scores, as given, are within 0.45 of"
         " the threshold, half of them within 0.05." in said
     )
     rows = [line.split() for line in said.splitlines() if "astronaut.png" in line and "Scores" not in line]
@@ -63,6 +63,7 @@ def test_two_models_side_by_side(photos: Path, models: list[str], cli: Run) -> N
     assert "Sample: 2 of 6 pictures" in done.stderr
     assert (found["total"], found["pictures"], found["captions"]) == (6, 2, {"changed": 2, "of": 2})
     assert found["tags"]["of"] == 8
+    assert found["scores"]["mean"] == pytest.approx((0.07 + 0.04 + 0.002) / 5, abs=1e-6)  # low scores count as well
     assert found["scores"]["percentile_99.9"] == pytest.approx(0.07, abs=1e-6)
     largest = found["tags"]["largest"][0]
     assert (largest["tag"], largest["gained"]) == ("dress", True)
@@ -77,7 +78,7 @@ def test_what_shapes_no_score_is_scored_once(photos: Path, models: list[str], cl
     words = ("compare", photos, "--custom-model", models[0], "--with", "thresh=0.3", "--with", "remove_underscore=yes")
     said = cli(*words).stdout
     assert said.count("The model runs on") == 1
-    assert "thresh=0.3, remove_underscore=yes changes no score: the pictures were scored once." in said
+    assert "thresh=0.3, remove_underscore=yes: no score changes by that, so the pictures were scored once." in said
     assert "Scores of 6 tags: equal." in said
     assert "Captions: 5 of 5 pictures changed; of 15 tags 0 lost, 5 gained." in said
 
@@ -145,6 +146,18 @@ def test_numbers_of_pictures_and_pictures_that_are_none(tmp_path: Path, models: 
     done = cli("compare", "bad", "--custom-model", models[0], "--sample", "0")
     assert done.returncode == 2
     assert "the sample has 0 pictures; allowed: from 1 to 2,000" in done.stderr
+
+
+def test_what_may_not_work_is_tried_first(photos: Path, models: list[str]) -> None:
+    phases: list[str] = []
+    with pytest.raises(DeviceError, match="CoreML"):
+        compare(
+            str(photos),
+            {"custom_model": models[0]},
+            ["device=coreml"],
+            progress=lambda progress: phases.append(progress.phase),
+        )
+    assert set(phases) <= {"Sample"}
 
 
 def test_a_stop_is_obeyed(photos: Path, models: list[str]) -> None:

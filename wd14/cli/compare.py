@@ -104,7 +104,7 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
         ]
     )
     if comparison.is_scored_once:
-        yield f"{change} changes no score: the pictures were scored once."
+        yield f"{change}: no score changes by that, so the pictures were scored once."
     elif comparison.is_same_run:
         yield f"Both ran on {before.way}: {change} gains nothing here, and what differs in speed is chance."
     yield _scores_in_words(comparison)
@@ -137,11 +137,8 @@ def _captions_in_words(comparison: Comparison) -> str:
     distances = sorted(tag.distance for tag in comparison.changed_tags if tag.distance is not None)
     if not distances:
         return f"{words}."
-    half = distances[len(distances) // 2]
-    return (
-        f"{words}. As given, their scores were within {_number(distances[-1])} of the threshold, half of them within"
-        f" {_number(half)}."
-    )
+    near = f"{words}. Their scores, as given, are within {_number(distances[-1])} of the threshold"
+    return f"{near}, half of them within {_number(distances[(len(distances) - 1) // 2])}."
 
 
 def _changed_tags(comparison: Comparison) -> Iterator[str]:
