@@ -12,7 +12,7 @@ from wd14.cli.caption import HelpFormatter, add_parameter, parameters_in
 from wd14.cli.output import is_heard, say, say_aside
 from wd14.parameter_groups import GROUPS, NOT_FOR_COMPARE
 from wd14.stop import StopToken, stopped_by_signals
-from wd14.text import count, listed, printable, share
+from wd14.text import count, printable, share, wrapped
 
 if TYPE_CHECKING:
     from wd14.comparing import Comparison
@@ -90,8 +90,10 @@ def run(args: argparse.Namespace) -> int:
 def comparison_lines(comparison: Comparison) -> Iterator[str]:
     """A comparison, for a person."""
     before, after, change = comparison.before, comparison.after, comparison.change
-    if comparison.failed:
-        yield f"Not compared: {listed(comparison.failed, _MOST_FAILED)}"
+    for failed in comparison.failed[:_MOST_FAILED]:
+        yield f"Not compared: {failed}"
+    if (more := len(comparison.failed) - _MOST_FAILED) > 0:
+        yield f"Not compared: {more:,} more"
     rates = [f"{side.pictures_per_second:,.2f}" for side in (before, after)]
     if not comparison.is_scored_once:
         rates[1] += f", {comparison.speedup:.2f} times as many"
@@ -104,11 +106,11 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
         ]
     )
     if comparison.is_scored_once:
-        yield f"{change}: no score changes by that, so the pictures were scored once."
+        yield from wrapped(f"{change}: no score changes by that, so the pictures were scored once.")
     elif comparison.is_same_run:
-        yield f"Both ran on {before.way}: {change} gains nothing here, and what differs in speed is chance."
-    yield _scores_in_words(comparison)
-    yield _captions_in_words(comparison)
+        yield from wrapped(f"Both ran on {before.way}: {change} gains nothing here; what differs in speed is chance.")
+    yield from wrapped(_scores_in_words(comparison))
+    yield from wrapped(_captions_in_words(comparison))
     yield from _changed_tags(comparison)
 
 
