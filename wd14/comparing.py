@@ -25,7 +25,7 @@ from wd14.model.scoring import AnyTagger, Scorer
 from wd14.model.tagger import Tagger
 from wd14.parameter_groups import GROUPS, NOT_FOR_COMPARE, READING
 from wd14.scale.link import RunLink, Standing, Tick
-from wd14.scale.sampling import Sample, take_sample, thin
+from wd14.scale.sampling import SHARDS, Sample, take_sample, thin
 from wd14.scored_rows import session_of
 from wd14.stop import StopToken
 from wd14.text import count, share
@@ -37,8 +37,6 @@ from wd14.types import DecodedRow, InputRow, Log, Progress
 DEFAULT_CHANGE = "precision=fast"
 #: Pictures of a sample where nobody says, and at most: of each the scores are held in memory, 40 kB.
 PICTURES, MOST_PICTURES = 50, 2000
-#: Rows of the stretches that the sample is taken from: few, so that it is even.
-_STRETCH = 20
 #: Parameters that shape scores, or how fast they come; where only others change, the pictures are scored once.
 _SCORING = frozenset({*GROUPS["How it runs"], "generation_model", "custom_model", "exif_orientation"})
 #: Changed tags that are listed.
@@ -274,7 +272,7 @@ class _Comparing:
                 self._source,
                 self._configs[0],
                 wanted=pictures,
-                shard_rows=_STRETCH,
+                shard_rows=-(-pictures // SHARDS),  # as many as are read of each: so it is even
                 keep_files=True,
                 log=self._link.say,
                 tick=tick,

@@ -23,7 +23,7 @@ from wd14.types import InputRow, Log
 
 #: Pictures of a sample where nobody says, and the shards that they are taken from.
 PICTURES = 200
-_SHARDS = 50
+SHARDS = 50
 #: Bytes of encoded pictures that a sample may hold.
 _BYTES = 256 << 20
 #: Bytes of an archive that are looked at for each picture that is wanted.
@@ -143,14 +143,14 @@ def _planned(source: str) -> _Shards | None:
         return None
     if manifest.kind == "stored":
         raise ConfigError(f"{source} makes captions from stored scores: no picture is read and no model runs for it")
-    chosen = [read_pieces(output, manifest, shard) for shard in thin(range(manifest.shards), _SHARDS)]
+    chosen = [read_pieces(output, manifest, shard) for shard in thin(range(manifest.shards), SHARDS)]
     sample = Sample(manifest.source_name, manifest.shards, manifest.rows, manifest.size)
     return _Shards(sample, Place(manifest.source), manifest.kind, manifest.columns, chosen)
 
 
 def _listed(source: str, config: CaptionConfig, shard_rows: int, log: Log, stop: StopToken) -> _Shards:
     listing: Listing = list_source(source, config, log=log)
-    even = EvenSample[tuple[Piece, ...]](2 * _SHARDS)
+    even = EvenSample[tuple[Piece, ...]](2 * SHARDS)
     shards = rows = 0
     is_counted = True
     for pieces in listing.shards(config, shard_rows):
@@ -161,7 +161,7 @@ def _listed(source: str, config: CaptionConfig, shard_rows: int, log: Log, stop:
         rows += sum(piece.rows or 0 for piece in pieces)
     size = sum(found.size for found in listing.files())
     sample = Sample(listing.name, shards, rows if is_counted else None, size)
-    return _Shards(sample, listing.place, listing.kind, listing.columns, thin(even.items, _SHARDS))
+    return _Shards(sample, listing.place, listing.kind, listing.columns, thin(even.items, SHARDS))
 
 
 def thin(items: Sequence[T], most: int) -> list[T]:
