@@ -62,7 +62,8 @@ def open_onnxruntime(files: ModelFiles, candidate: Candidate, opening: Opening) 
     options = _session_options(opening.threads)
     limit_memory(ort, options, files=sum(file.size for file in files.hashes), pinned=files.pinned)
     with cancelled_by(opening.stop_watch, lambda: _cancel_opening(options)):
-        session, device = devices.open_session(ort, files.model_path, candidate.device, options, opening.log, opening.stop)
+        wanted, log, stop = candidate.device, opening.log, opening.stop
+        session, device = devices.open_session(ort, files.model_path, wanted, options, log, stop)
     return OnnxruntimeSession(session, device, "exact", opening.stop_watch)
 
 
