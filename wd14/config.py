@@ -255,8 +255,8 @@ class CaptionConfig(BaseModel):
         "Resize Profile",
         "kohya = resize exactly as kohya's scripts do; reference = as the model's author does.",
     )
-    device: Literal["auto", "cpu", "cuda", "rocm", "migraphx", "coreml", "openvino", "directml"] = _field(
-        "auto", "Device", "What the model runs on. auto = the fastest device that works."
+    device: Literal["auto", "cpu", "openvino", "openvino-gpu", "cuda", "rocm", "migraphx", "coreml", "directml"] = (
+        _field("auto", "Device", "What the model runs on. auto = the fastest device that works.")
     )
     cache: bool = _field(True, "Keep Scores", "Store scores, so that another run with other thresholds needs no model.")
     cache_folder: str = _field("", "Score Folder", "Where scores are stored. Empty = the user's cache folder.")

@@ -106,7 +106,7 @@ class Tagger:
         """How many pictures to give to `run` at once when the user does not say."""
         if self.fixed_batch is not None:
             return self.fixed_batch
-        return _CPU_BATCH if self.device == "cpu" else _GPU_BATCH
+        return _CPU_BATCH if self.device in ("cpu", "openvino") else _GPU_BATCH
 
     @property
     def identity(self) -> str:

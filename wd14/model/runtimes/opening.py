@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from wd14.model.files.find import ModelFiles
+from wd14.model.runtimes.devices import DEVICES
 from wd14.model.runtimes.onnxruntime_session import open_onnxruntime
+from wd14.model.runtimes.openvino_session import open_openvino
 from wd14.model.runtimes.session import Opening, Precision, Session
 
 
@@ -25,5 +27,7 @@ def open_session(
         ModelContractError: the model cannot be read.
         JobStoppedError: a stop was asked for.
     """
-    del precision, pictures
+    del pictures
+    if device in DEVICES and DEVICES[device].provider is None:
+        return open_openvino(files, device, precision, opening)
     return open_onnxruntime(files, device, opening)
