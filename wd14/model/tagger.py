@@ -38,6 +38,8 @@ class Tagger:
         self.device = session.device  #: what it really runs on: "cpu", "cuda", …
         self.precision: Precision = session.precision  #: what it really computes in
         self.fixed_batch = interface.fixed_batch  #: pictures that go through at once; None = any number
+        self.lines: tuple[str, ...] = ()  #: what it runs on and why, for a person
+        self._best_batch: int | None = None  # as a trial found
         self._session = session
         self._interface = interface
         self._takes_pixels = interface.input_type == PIXELS
@@ -82,7 +84,23 @@ class Tagger:
             raise ModelContractError(f"{files.id} is no tagger: it adds no tag, and there is no session to open")
         stop_watch = None if stop is None else StopWatch(stop)
         opening = Opening(intra_op_threads, runs_at_once, log=log, stop=stop, stop_watch=stop_watch)
-        session = open_session(files, device, precision, opening, pictures=pictures)
+        opened = open_session(files, device, precision, opening, pictures=pictures)
+        tagger = cls.of_session(files, opened.session, log=log)
+        tagger.lines, tagger._best_batch = opened.lines, opened.batch
+        return tagger
+
+    @classmethod
+    def of_session(cls, files: ModelFiles, session: Session, *, log: Log | None = None) -> Tagger:
+        """A tagger of an open session.
+
+        Args:
+            files: of the model.
+            session: of these files.
+            log: is told when the device has less memory than was hoped for.
+
+        Raises:
+            ModelError: the files were changed meanwhile, or are no tagger's.
+        """
         for file in files.hashes:  # the scores are stored under these hashes
             file.check()
         interface = read_interface(
@@ -111,7 +129,7 @@ class Tagger:
         """How many pictures to give to `run` at once when the user does not say."""
         if self.fixed_batch is not None:
             return self.fixed_batch
-        return _CPU_BATCH if self.device == "cpu" else _GPU_BATCH
+        return self._best_batch or (_CPU_BATCH if self.device in ("cpu", "openvino") else _GPU_BATCH)
 
     @property
     def identity(self) -> str:

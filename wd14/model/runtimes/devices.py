@@ -31,7 +31,7 @@ class Device:
     """A device that can be asked for."""
 
     name: str
-    provider: str
+    provider: str | None  #: of onnxruntime; None = OpenVINO runs it
     install: str  #: what makes it available
     options: tuple[Mapping[str, str], ...] = ({},)  #: of the provider; the first that works counts
 
@@ -61,13 +61,8 @@ DEVICES: Mapping[str, Device] = {
             "install onnxruntime-migraphx and ROCm from AMD's repository (repo.radeon.com)",
         ),
         Device("coreml", "CoreMLExecutionProvider", "pip install onnxruntime, on a Mac"),
-        Device(
-            "openvino",
-            "OpenVINOExecutionProvider",
-            "pip uninstall onnxruntime, then pip install onnxruntime-openvino",
-            # In 32 bits, else the captions are others. "AUTO" was seen to compute nothing itself (1.24).
-            ({"device_type": "GPU", "precision": "FP32"}, {"device_type": "CPU", "precision": "FP32"}),
-        ),
+        Device("openvino", None, "pip install openvino"),
+        Device("openvino-gpu", None, "pip install openvino (and the driver of the Intel GPU)"),
         Device(
             "directml",
             "DmlExecutionProvider",
@@ -76,16 +71,16 @@ DEVICES: Mapping[str, Device] = {
     )
 }
 
-#: What `auto` tries, fastest first. CoreML is left out: it comes with every Mac's onnxruntime, computes in 16 bits and
-#: splits these graphs into pieces; OpenVINO is in: who installs that build wants it.
-AUTO_ORDER = ("cuda", "rocm", "migraphx", "directml", "openvino", "cpu")
+#: What `auto` tries of onnxruntime's, fastest first. CoreML is left out: it comes with every Mac's onnxruntime,
+#: computes in 16 bits and splits these graphs into pieces.
+AUTO_ORDER = ("cuda", "rocm", "migraphx", "directml", "cpu")
 
 
 def choose(wanted: str, available: Sequence[str]) -> list[Device]:
-    """The devices to try, in order, for what was asked.
+    """The devices of onnxruntime to try, in order, for what was asked.
 
     Args:
-        wanted: "auto" or a key of `DEVICES`.
+        wanted: "auto" or a key of `DEVICES` that has a provider.
         available: onnxruntime's `get_available_providers()`.
 
     Raises:
@@ -97,7 +92,7 @@ def choose(wanted: str, available: Sequence[str]) -> list[Device]:
     device = DEVICES.get(wanted)
     if device is None:
         raise ConfigError(f"Device is {wanted!r}; allowed: auto, {', '.join(DEVICES)}")
-    if device.provider not in available:
+    if device.provider is None or device.provider not in available:
         raise DeviceError(
             f"device {wanted} was asked for, but the installed onnxruntime has no {device.provider}"
             f" (it has: {', '.join(available)}). To get it: {device.install}. Or set the device to auto"
