@@ -14,6 +14,7 @@ from wd14.model.runtimes import devices
 from wd14.model.runtimes.memory_limit import limit_memory
 from wd14.model.runtimes.session import Opening, Precision, run_error
 from wd14.model.runtimes.stop_watch import StopWatch, cancelled_by
+from wd14.model.trial.candidates import Candidate
 
 #: Level of onnxruntime's logger. Errors come as exceptions too, and are told once, by us, with no names from a model's
 #: graph that could do something to a terminal; warnings about unused weights fill a screen.
@@ -43,12 +44,12 @@ class OnnxruntimeSession:
             return result
 
 
-def open_onnxruntime(files: ModelFiles, wanted: str, opening: Opening) -> OnnxruntimeSession:
+def open_onnxruntime(files: ModelFiles, candidate: Candidate, opening: Opening) -> OnnxruntimeSession:
     """Opens a model on a device.
 
     Args:
         files: of the model.
-        wanted: "auto" or a key of `devices.DEVICES`.
+        candidate: the device, and how the graph is written for it. "auto" is the first GPU that works, else the CPU.
         opening: threads, log, stop.
 
     Raises:
@@ -61,7 +62,8 @@ def open_onnxruntime(files: ModelFiles, wanted: str, opening: Opening) -> Onnxru
     options = _session_options(opening.threads)
     limit_memory(ort, options, files=sum(file.size for file in files.hashes), pinned=files.pinned)
     with cancelled_by(opening.stop_watch, lambda: _cancel_opening(options)):
-        session, device = devices.open_session(ort, files.model_path, wanted, options, opening.log, opening.stop)
+        wanted, log, stop = candidate.device, opening.log, opening.stop
+        session, device = devices.open_session(ort, files.model_path, wanted, options, log, stop)
     return OnnxruntimeSession(session, device, "exact", opening.stop_watch)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wd14.model.files.find import ModelFiles
 from wd14.model.runtimes.onnxruntime_session import open_onnxruntime
 from wd14.model.runtimes.session import Opening, Precision, Session
+from wd14.model.trial.candidates import Candidate
 
 
 def open_session(
@@ -26,4 +27,4 @@ def open_session(
         JobStoppedError: a stop was asked for.
     """
     del precision, pictures
-    return open_onnxruntime(files, device, opening)
+    return open_onnxruntime(files, Candidate(device), opening)
