@@ -24,7 +24,7 @@ _IN_HALF: Final = frozenset(
 _IN_HALF_MICROSOFT: Final = frozenset("Gelu FastGelu BiasGelu QuickGelu FusedMatMul".split())
 #: What stays in float32.
 _IN_FLOAT: Final = frozenset(
-    "Cast Ceil ConstantOfShape Exp Floor GlobalAveragePool InstanceNormalization Log LpNormalization Pow Range"
+    "Cast Ceil ConstantOfShape Exp Floor GlobalAveragePool InstanceNormalization Log LpNormalization Mod Pow Range"
     " Reciprocal ReduceL1 ReduceL2 ReduceMean ReduceProd ReduceSum ReduceSumSquare Resize Softplus Sqrt".split()
 )
 #: What takes after what it reads.
