@@ -7,6 +7,7 @@ from wd14.model.runtimes.devices import DEVICES
 from wd14.model.runtimes.onnxruntime_session import open_onnxruntime
 from wd14.model.runtimes.openvino_session import open_openvino
 from wd14.model.runtimes.session import Opening, Precision, Session
+from wd14.model.trial.candidates import Candidate
 
 
 def open_session(
@@ -30,4 +31,4 @@ def open_session(
     del pictures
     if device in DEVICES and DEVICES[device].provider is None:
         return open_openvino(files, device, precision, opening)
-    return open_onnxruntime(files, device, opening)
+    return open_onnxruntime(files, Candidate(device), opening)

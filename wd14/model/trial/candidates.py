@@ -11,7 +11,7 @@ from wd14.model.runtimes.session import Precision
 class Candidate:
     """One way to run a model."""
 
-    device: str  #: a key of `devices.DEVICES`
+    device: str  #: a key of `devices.DEVICES`; "auto" = the first GPU of onnxruntime that works, else its CPU
     precision: Precision = "exact"
     fused: bool = False  #: LayerNorm and GELU as one operator each (`graph.fusion`)
     batch: int | None = None  #: pictures at once; None = what suits the device

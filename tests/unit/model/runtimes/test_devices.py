@@ -9,7 +9,7 @@ import pytest
 
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError, DeviceError, ModelContractError
-from wd14.model.runtimes.devices import DEVICES, choose, idle_gpu, open_session
+from wd14.model.runtimes.devices import DEVICES, Source, choose, idle_gpu, open_session
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -36,6 +36,7 @@ class FakeOrt:
         self.working = working
         self.error = error
         self.opened: list[list[Any]] = []
+        self.models: list[str | bytes] = []
         self.preloads = 0
         self.severity = 2
 
@@ -49,8 +50,9 @@ class FakeOrt:
     def set_default_logger_severity(self, level: int) -> None:
         self.severity = level
 
-    def InferenceSession(self, path: str, *, sess_options: Any, providers: list[Any]) -> Session:
+    def InferenceSession(self, model: str | bytes, *, sess_options: Any, providers: list[Any]) -> Session:
         self.opened.append(providers)
+        self.models.append(model)
         names = [provider if isinstance(provider, str) else provider[0] for provider in providers]
         if self.error is not None and names[0] != CPU:
             raise self.error
@@ -58,7 +60,8 @@ class FakeOrt:
 
 
 def opened(ort: FakeOrt, wanted: str, log: list[str] | None = None) -> tuple[Any, str]:
-    return open_session(ort, MODEL, wanted, None, None if log is None else log.append, None)
+    result = open_session(ort, Source(MODEL), wanted, None, None if log is None else log.append, None)
+    return result.session, result.device
 
 
 def test_the_parameter_offers_exactly_the_devices_there_are() -> None:
