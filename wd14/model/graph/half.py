@@ -136,9 +136,7 @@ class _Halving:
             return _FLOAT
         a_square = node.operator == "Mul" and len(set(node.inputs)) == 1
         a_result = not set(node.outputs).isdisjoint(self._graph.outputs)
-        follows_float = any(
-            self._made_in.get(name) == _FLOAT for name in node.inputs if self._elements[name] == _FLOAT
-        )
+        follows_float = any(self._made_in.get(name) == _FLOAT for name in node.inputs if self._elements[name] == _FLOAT)
         return _FLOAT if a_square or a_result or follows_float else _HALF
 
     def _in_size(self, name: str, size: int) -> str:
