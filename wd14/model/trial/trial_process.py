@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 
 from wd14.model.runtimes.opening import open_candidate
-from wd14.model.runtimes.session import Opening, first_line
+from wd14.model.runtimes.session import ON_PROCESSOR, Opening, first_line
 from wd14.model.tagger import Tagger
 from wd14.model.trial.pictures import trial_pictures
 from wd14.model.trial.request import Answer, Request
@@ -76,8 +76,7 @@ def _tried(request: Request) -> Answer:
     measured = _Measured(tagger, pictures, candidate.batch or tagger.preferred_batch)
     share = ProcessorShare(runs * (request.threads or 1))
     speed = measured.speed(runs)
-    on_processor = tagger.device in ("cpu", "openvino")
-    return Answer(measured.scores(), speed / share.so_far() if on_processor else speed)
+    return Answer(measured.scores(), speed / share.so_far() if tagger.device in ON_PROCESSOR else speed)
 
 
 class _Measured:
