@@ -7,13 +7,13 @@ import io
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wd14.errors import ConfigError, DeviceError, ModelContractError
-from wd14.model.runtimes.session import first_line
+from wd14.model.runtimes.session import Precision, first_line
 from wd14.stop import StopToken
 from wd14.types import Log
 
@@ -121,10 +121,36 @@ def idle_gpu(available: Sequence[str]) -> str | None:
     return f"an NVIDIA GPU is there, but the installed onnxruntime cannot use it: {DEVICES['cuda'].install}"
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a session is opened from."""
+
+    path: Path  #: of the model
+    rewritten: Callable[[Device], tuple[bytes, Precision] | None] = lambda _: None  #: the model as a device wants it,
+    #: and what it then computes in; None = as its file has it
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A session of onnxruntime."""
+
+    session: Any
+    device: str
+    precision: Precision
+
+
 def open_session(
-    ort: Any, path: Path, wanted: str, options: Any, log: Log | None, stop: StopToken | None
-) -> tuple[Any, str]:
-    """A session on the first device that works, and that device's name.
+    ort: Any, source: Source, wanted: str, options: Any, log: Log | None, stop: StopToken | None
+) -> OpenedSession:
+    """A session on the first device that works. A rewritten model that does not open there is opened from its file.
+
+    Args:
+        ort: onnxruntime.
+        source: the model.
+        wanted: "auto" or a key of `DEVICES`.
+        options: of the session.
+        log: is told what it runs on when that is not what was hoped for.
+        stop: ends the opening.
 
     Raises:
         DeviceError: the device that was asked for does not work.
@@ -137,20 +163,21 @@ def open_session(
     for device in candidates:
         said = _preload(ort) if device.name == "cuda" else ""
         try:
-            session = _session_on(ort, path, device, options)
+            session, precision = _session_on(ort, source, device, options, stop)
             running = session.get_providers()[0]
         except Exception as error:  # onnxruntime's exceptions have no other common class
             if stop is not None:
                 stop.check()
             if device.provider == CPU or type(error).__name__ in _MODEL_FAULTS:
-                raise ModelContractError(f"{path}: onnxruntime cannot read it: {first_line(error)}") from error
+                raise ModelContractError(f"{source.path}: onnxruntime cannot read it: {first_line(error)}") from error
             problems.append(f"{device.name}: {first_line(error)}")
             continue
         if running != device.provider:
             problems.append(f"{device.name}: onnxruntime could not start it{said}")
-        if running == device.provider or (running == CPU and candidates[-2:] == [device, DEVICES["cpu"]]):
+        usable = running == CPU and precision == "exact" and candidates[-2:] == [device, DEVICES["cpu"]]
+        if running == device.provider or usable:
             _warn(log, wanted, name_of(running), problems, available)
-            return session, name_of(running)
+            return OpenedSession(session, name_of(running), precision)
     raise DeviceError(
         f"device {wanted} was asked for and does not work ({'; '.join(problems)})."
         f" To get it: {DEVICES[wanted].install if wanted in DEVICES else 'install onnxruntime'}."
@@ -158,21 +185,32 @@ def open_session(
     )
 
 
-def _session_on(ort: Any, path: Path, device: Device, options: Any) -> Any:
+def _session_on(
+    ort: Any, source: Source, device: Device, options: Any, stop: StopToken | None
+) -> tuple[Any, Precision]:
     """A session on the device, or on the CPU: onnxruntime falls back without a word."""
-    if device.provider == CPU:
-        return ort.InferenceSession(str(path), sess_options=options, providers=[CPU])
     # A provider that cannot start fills stderr, past every session's own settings; we say it in one line ourselves.
     ort.set_default_logger_severity(_FATAL)
     try:
-        for choice in device.options:
-            providers = [(device.provider, dict(choice)), CPU]
-            session = ort.InferenceSession(str(path), sess_options=options, providers=providers)
-            if session.get_providers()[0] == device.provider:
-                break
-        return session
+        rewritten = source.rewritten(device)
+        if rewritten is not None:
+            with contextlib.suppress(Exception):  # what is wrong with the model itself, its file shows as well
+                return _with_options(ort, rewritten[0], device, options), rewritten[1]
+            if stop is not None:
+                stop.check()
+        return _with_options(ort, str(source.path), device, options), "exact"
     finally:
         ort.set_default_logger_severity(_WARNING)
+
+
+def _with_options(ort: Any, model: str | bytes, device: Device, options: Any) -> Any:
+    """A session with the first of the device's options that works; the CPU has but one."""
+    for choice in device.options:
+        providers = [CPU] if device.provider == CPU else [(device.provider, dict(choice)), CPU]
+        session = ort.InferenceSession(model, sess_options=options, providers=providers)
+        if session.get_providers()[0] == device.provider:
+            break
+    return session
 
 
 def _preload(ort: Any) -> str:

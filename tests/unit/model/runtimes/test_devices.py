@@ -9,7 +9,8 @@ import pytest
 
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError, DeviceError, ModelContractError
-from wd14.model.runtimes.devices import DEVICES, choose, idle_gpu, open_session
+from wd14.model.runtimes.devices import DEVICES, Source, choose, idle_gpu, open_session
+from wd14.model.runtimes.session import Precision
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -36,6 +37,7 @@ class FakeOrt:
         self.working = working
         self.error = error
         self.opened: list[list[Any]] = []
+        self.models: list[str | bytes] = []
         self.preloads = 0
         self.severity = 2
 
@@ -49,8 +51,9 @@ class FakeOrt:
     def set_default_logger_severity(self, level: int) -> None:
         self.severity = level
 
-    def InferenceSession(self, path: str, *, sess_options: Any, providers: list[Any]) -> Session:
+    def InferenceSession(self, model: str | bytes, *, sess_options: Any, providers: list[Any]) -> Session:
         self.opened.append(providers)
+        self.models.append(model)
         names = [provider if isinstance(provider, str) else provider[0] for provider in providers]
         if self.error is not None and names[0] != CPU:
             raise self.error
@@ -58,7 +61,8 @@ class FakeOrt:
 
 
 def opened(ort: FakeOrt, wanted: str, log: list[str] | None = None) -> tuple[Any, str]:
-    return open_session(ort, MODEL, wanted, None, None if log is None else log.append, None)
+    result = open_session(ort, Source(MODEL), wanted, None, None if log is None else log.append, None)
+    return result.session, result.device
 
 
 def test_the_parameter_offers_exactly_the_devices_there_are() -> None:
@@ -155,6 +159,32 @@ def test_an_explicit_device_that_does_not_work_is_an_error(error: Exception | No
     assert "\n" not in message
 
 
+def test_a_rewritten_model_that_does_not_open_is_opened_from_its_file() -> None:
+    class Picky(FakeOrt):
+        def InferenceSession(self, model: str | bytes, *, sess_options: Any, providers: list[Any]) -> Session:
+            session = super().InferenceSession(model, sess_options=sess_options, providers=providers)
+            if isinstance(model, bytes):
+                raise RuntimeError("no such operator")
+            return session
+
+    ort = Picky([CPU], [CPU])
+    result = open_session(ort, Source(MODEL, lambda _: (b"rewritten", "fast")), "cpu", None, None, None)
+    assert ort.models == [b"rewritten", "model.onnx"]
+    assert result.precision == "exact"
+
+
+@pytest.mark.parametrize(("precision", "models"), [("exact", [b"for cuda"]), ("fast", [b"for cuda", b"for cpu"])])
+def test_a_graph_in_16_bits_does_not_stay_where_the_gpu_does_not_start(
+    precision: Precision, models: list[bytes]
+) -> None:
+    ort = FakeOrt([CUDA, CPU], [CPU])
+    source = Source(
+        MODEL, lambda device: (f"for {device.name}".encode(), "exact" if device.name == "cpu" else precision)
+    )
+    result = open_session(ort, source, "auto", None, None, None)
+    assert (result.device, result.precision, ort.models) == ("cpu", "exact", models)
+
+
 def test_a_bad_model_is_not_blamed_on_the_device() -> None:
     with pytest.raises(ModelContractError, match=r"model\.onnx: onnxruntime cannot read it: node 5"):
         opened(FakeOrt([CUDA, CPU], [CUDA, CPU], InvalidGraph("node 5")), "cuda")
@@ -175,9 +205,9 @@ def test_a_gpu_that_this_onnxruntime_cannot_use_is_mentioned(monkeypatch: pytest
 
 def test_openvino_takes_its_gpu_and_else_its_cpu_both_in_32_bits() -> None:
     class OpenVinoWithoutGpu(FakeOrt):
-        def InferenceSession(self, path: str, *, sess_options: Any, providers: list[Any]) -> Session:
+        def InferenceSession(self, model: str | bytes, *, sess_options: Any, providers: list[Any]) -> Session:
             self.working = [CPU, "OpenVINOExecutionProvider"] if providers[0][1]["device_type"] == "CPU" else [CPU]
-            return super().InferenceSession(path, sess_options=sess_options, providers=providers)
+            return super().InferenceSession(model, sess_options=sess_options, providers=providers)
 
     ort = OpenVinoWithoutGpu(["OpenVINOExecutionProvider", CPU], [])
     assert opened(ort, "openvino")[1] == "openvino"
