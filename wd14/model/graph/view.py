@@ -36,7 +36,7 @@ class GraphView:
         self.graph = graph
         self.producers: dict[str, Node] = {}
         self.readers: defaultdict[str, list[int]] = defaultdict(list)  #: places of nodes in `graph.nodes`
-        self.ranks: dict[str, int | None] = {}  #: of what nodes make
+        self.ranks: dict[str, int | None] = {**graph.input_ranks()}  #: of these, and of what nodes make
         self.constant = cache(self._constant)
         for place, node in enumerate(graph.nodes):
             for name in dict.fromkeys(node.inputs):
@@ -79,6 +79,10 @@ class GraphView:
             parts = [self.sizes(part, depth + 1) for part in node.inputs]
             return None if None in parts else tuple(size for part in parts if part is not None for size in part)
         inner = self.sizes(node.inputs[0], depth + 1) if node.inputs else None
+        if inner is not None and node.operator == "Max" and len(node.inputs) == 2:
+            other = self.sizes(node.inputs[1], depth + 1)
+            same = other is not None and len(other) == len(inner)
+            return tuple(a if a == b else None for a, b in zip(inner, other or (), strict=True)) if same else None
         return None if inner is None else self._of_sizes(node, inner)
 
     def _of_sizes(self, node: Node, sizes: tuple[Size, ...]) -> tuple[Size, ...] | None:
@@ -131,6 +135,10 @@ class GraphView:
             sizes = self.sizes(node.inputs[1])
             length = None if sizes is None else len(sizes)
             return length if node.operator == "Reshape" or None in (length, first) else max(length or 0, first or 0)
+        if node.operator == "Einsum":
+            equation = node.attributes.get("equation")
+            _, _, result = equation.replace(b" ", b"").partition(b"->") if isinstance(equation, bytes) else (b"",) * 3
+            return len(result) if result.isalpha() else None
         if node.operator == "Gather":
             return None if None in ranks else sum(rank for rank in ranks if rank is not None) - 1
         return self._rank_of_other(node, first)
