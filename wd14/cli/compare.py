@@ -100,7 +100,7 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
     yield from table(
         [
             ["", "as given", f"with {change}"],
-            ["model", before.model, after.model],
+            ["model", *(_name(side.model) for side in (before, after))],
             ["runs on", before.way, after.way],
             ["pictures/s", *rates],
         ]
@@ -108,7 +108,7 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
     if comparison.is_scored_once:
         yield from wrapped(f"{change}: no score changes by that, so the pictures were scored once.")
     elif comparison.is_same_run:
-        yield from wrapped(f"Both ran on {before.way}: {change} gains nothing here; what differs in speed is chance.")
+        yield f"Both ran in the same way ({before.way}): what differs in speed is chance."
     yield from wrapped(_scores_in_words(comparison))
     yield from wrapped(_captions_in_words(comparison))
     yield from _changed_tags(comparison)
@@ -172,6 +172,11 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         ]
         padded = [cell.ljust(width) for cell, width in zip(shown, widths, strict=True)]
         yield "  ".join(["", *padded, last]).rstrip()
+
+
+def _name(model: str) -> str:
+    """A model without its owner or folder."""
+    return model.rstrip("/").rpartition("/")[2]
 
 
 def _number(value: float) -> str:
