@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wd14.errors import ModelContractError, ModelNotFoundError
-from wd14.model.graph.declared import DeclaredValue, read_declared
+from wd14.model.graph.declared import DeclaredValue, declare, read_declared
 from wd14.model.graph.nodes import Node, RawAttribute, read_node, write_node
 from wd14.model.graph.schema import Graph, Model, OpsetImport
 from wd14.model.graph.weights import Weight, read_weight, weight_of
@@ -148,15 +148,19 @@ class EditableGraph:
         both = (*self._declared[0], *self._declared[1])
         return {value.name: value.element for value in both if value.element is not None}
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, *, apart: Mapping[str, Weight] | None = None) -> bytes:
         """The model as it is now.
 
         Weights of 1 KiB and more are external data at their place below `folder`: whoever opens these bytes says which
         folder that is. Declared types of what lies between nodes are left out: runtimes infer them.
 
+        Args:
+            apart: weights that become inputs instead; whoever opens these bytes has them.
+
         Raises:
             ModelContractError: more would have to be copied than any tagger has.
         """
+        apart = apart or {}
         copied = sum(end - start for start, end in self._graph_rest + self._model_rest)
         copied += sum(weight.copied for weight in self._weights.values())
         if copied > _MOST_COPIED:
@@ -168,8 +172,10 @@ class EditableGraph:
             *(
                 bytes_field(Graph.WEIGHT, weight.to_message(name, self.folder, self._reader))
                 for name, weight in self._weights.items()
+                if name not in apart
             ),
-            *(bytes_field(Graph.INPUT, value.to_message()) for value in inputs),
+            *(bytes_field(Graph.INPUT, value.to_message()) for value in inputs if value.name not in apart),
+            *(bytes_field(Graph.INPUT, declare(name, it.element, it.shape)) for name, it in apart.items()),
             *(bytes_field(Graph.OUTPUT, value.to_message()) for value in outputs),
         ]
         opsets = (
@@ -183,6 +189,18 @@ class EditableGraph:
                 bytes_field(Model.GRAPH, b"".join(graph)),
             )
         )
+
+    def large_weights(self) -> Mapping[str, Weight]:
+        """The weights of 1 KiB and more in a file, each usable where it lies (`mapped_weights.MappedWeights`).
+
+        Raises:
+            ModelContractError: one is not: it does not fill its place, or numpy does not have its type.
+        """
+        large = {name: weight for name, weight in self._weights.items() if weight.is_large}
+        odd = next((name for name, weight in large.items() if not weight.fills_its_place), None)
+        if odd is not None:
+            raise ModelContractError(f"{self._reader.path}: the weight {odd!r} cannot be used where it lies")
+        return large
 
     def _read_model(self, folder: Path) -> None:
         reader = self._reader

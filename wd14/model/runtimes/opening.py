@@ -30,5 +30,5 @@ def open_session(
     """
     del pictures
     if device in DEVICES and DEVICES[device].provider is None:
-        return open_openvino(files, device, precision, opening)
+        return open_openvino(files, Candidate(device, precision), opening)
     return open_onnxruntime(files, Candidate(device), opening)
