@@ -15,8 +15,7 @@ from wd14.model.graph.schema import DOUBLE, FLOAT, FLOAT16, NUMPY_TYPES, STRING,
 from wd14.model.graph.wire import Span, WireReader, bytes_field, integer_field, text_field
 from wd14.regular_files import open_file
 
-#: Weights of so many bytes stay in their file; smaller ones are copied into the edited model. Those that runtimes look
-#: at while they open a graph (shapes, axes) are far smaller, and are not looked for in other files by all of them.
+#: Weights of so many bytes may stay in their file; smaller ones are copied into the edited model.
 STAYS_FROM = 1024
 
 _EXTERNAL = 1  # of TensorProto.DataLocation
@@ -42,11 +41,11 @@ class Weight:
     content: bytes | None = None  #: little-endian
     message: Span | None = None  #: TensorProto in the model's file, of which only ONNX knows how to read it
 
-    def to_message(self, name: str, folder: Path, reader: WireReader) -> bytes:
-        """The TensorProto, with places relative to a folder."""
+    def to_message(self, name: str, reader: WireReader, folder: Path | None) -> bytes:
+        """The TensorProto; its bytes stay in their file if a folder is given, which the file is then named from."""
         if self.message is not None:
             return _named(name, self.message, reader)
-        if self.place is None or not self.is_large:
+        if self.place is None or folder is None or not self.is_large:
             content = self.content if self.place is None else read_place(self.place, reader)
             return raw_message(name, self.element, self.shape, content or b"")
         written = _head(name, self.element, self.shape)
