@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from wd14.errors import ModelContractError, ModelNotFoundError
 from wd14.model.graph.declared import DeclaredValue, read_declared
 from wd14.model.graph.nodes import Node, RawAttribute, read_node, write_node
-from wd14.model.graph.schema import Graph, Model, OpsetImport
+from wd14.model.graph.schema import FLOAT16, Graph, Model, OpsetImport
 from wd14.model.graph.weights import Weight, read_weight, weight_of
 from wd14.model.graph.wire import BYTES, VARINT, Span, WireReader, bytes_field, integer_field, signed, text_field
 from wd14.regular_files import open_file
@@ -238,12 +238,12 @@ class EditableGraph:
             inputs[:] = [value for value in inputs if value.name not in self._weights]
 
     def _packed_weights(self) -> set[str]:
-        """Names of the weights that are only multiplied with."""
+        """Names of the weights that are only multiplied with, as they are or in float16."""
         packed, others = set[str](), set(self.outputs)
         for node in self.nodes:
-            multiplies = node.operator in _PACKING and node.domain == ""
-            packed.update(node.inputs[1:2] if multiplies else ())
-            others.update(node.inputs[:1] + node.inputs[2:] if multiplies else node.inputs)
+            at = _packed_input(node)
+            packed.update(node.inputs[at : at + 1])
+            others.update(name for number, name in enumerate(node.inputs) if number != at)
         return packed - others
 
     def _all_names(self) -> set[str]:
@@ -255,3 +255,13 @@ class EditableGraph:
         for node in self.nodes:
             self._names.update((node.name, *node.inputs, *node.outputs))
         return self._names
+
+
+def _packed_input(node: Node) -> int:
+    """The number of the input that runtimes read for the last time while they open a model; a large one = there is
+    none.
+    """
+    if node.domain == "" and node.operator in _PACKING:
+        return 1
+    to_half = node.operator == "Cast" and node.attributes.get("to") == FLOAT16
+    return 0 if to_half else len(node.inputs)
