@@ -124,7 +124,10 @@ class EditableGraph:
         self._weights[name] = weight_of(np.asarray(value))
 
     def free_name(self, like: str) -> str:
-        """A name that nothing in the graph has yet. It is taken from now on."""
+        """A name that nothing in the graph has yet. It is taken from now on.
+
+        The first call collects all names; whoever names something without asking here does so before that.
+        """
         names = self._all_names()
         name, number = like, 0
         while name in names:
@@ -247,13 +250,12 @@ class EditableGraph:
         return packed - others
 
     def _all_names(self) -> set[str]:
-        """Every name of a value or of a node."""
+        """Every name of a value or of a node. Collected once: later names come from `free_name`."""
         if self._names is None:
             declared = (value.name for values in self._declared for value in values)
-            self._names = {*declared}
-        self._names.update(self._weights)
-        for node in self.nodes:
-            self._names.update((node.name, *node.inputs, *node.outputs))
+            self._names = {*declared, *self._weights}
+            for node in self.nodes:
+                self._names.update((node.name, *node.inputs, *node.outputs))
         return self._names
 
 
