@@ -187,7 +187,6 @@ class CaptionConfig(BaseModel):
         "Append to Captions",
         "Keep the caption that a picture has (in a caption column or a .txt beside it) and add the tags that it lacks.",
     )
-
     edits: str = _field(
         "",
         "Edits",
@@ -255,8 +254,11 @@ class CaptionConfig(BaseModel):
         "Resize Profile",
         "kohya = resize exactly as kohya's scripts do; reference = as the model's author does.",
     )
-    device: Literal["auto", "cpu", "cuda", "rocm", "migraphx", "coreml", "openvino", "directml"] = _field(
-        "auto", "Device", "What the model runs on. auto = the fastest device that works."
+    device: Literal["auto", "cpu", "openvino", "openvino-gpu", "cuda", "rocm", "migraphx", "coreml", "directml"] = (
+        _field("auto", "Device", "What the model runs on. auto = the fastest device that works.")
+    )
+    precision: Literal["exact", "fast"] = _field(
+        "exact", "Precision", "exact = in 32 bits; fast = in 16 bits where that is quicker: scores differ a little."
     )
     cache: bool = _field(True, "Keep Scores", "Store scores, so that another run with other thresholds needs no model.")
     cache_folder: str = _field("", "Score Folder", "Where scores are stored. Empty = the user's cache folder.")

@@ -13,7 +13,7 @@ from wd14.types import UNUSED, Labels, Summary, Written
 #: Parameters that the line about the model has.
 _SAID_WITH_THE_MODEL = frozenset(
     {
-        *("generation_model", "custom_model", "device"),
+        *("generation_model", "custom_model", "device", "precision"),
         *("thresh", "general_threshold", "character_threshold", "category_thresholds", "threshold_mode"),
     }
 )

@@ -25,7 +25,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("caption_files", "in_place"),
     ),
     "How it runs": (
-        *("device", "batch_size", "max_data_loader_n_workers", "image_size", "profile", "cache", "cache_folder"),
+        *("device", "precision", "batch_size", "max_data_loader_n_workers", "image_size", "profile"),
+        *("cache", "cache_folder"),
     ),
 }
 

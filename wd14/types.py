@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from wd14.errors import RowError, ScoringError
 
 FloatArray = NDArray[np.float32]
+PixelArray = NDArray[np.uint8]
 IndexArray = NDArray[np.intp]
 
 #: Danbooru's category numbers, as `selected_tags.csv` writes them.
@@ -98,7 +99,7 @@ class DecodedRow:
     input: InputRow
     digest: bytes = b""  #: sha256 of the encoded picture
     size: int = 0  #: bytes of the encoded picture
-    array: FloatArray | None = None  #: the model's input, until the picture is scored
+    pixels: PixelArray | None = None  #: what the model is to see, until the picture is scored
     staged: Any = None  #: the picture's place in the output that is being built
     result: ScoringResult = field(default_factory=ScoringResult)
     facts: PictureFacts | None = None  #: where the picture was decoded, or the stored ones were asked for

@@ -158,8 +158,8 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
 #: in_place and trainer: they are in test_end_to_end.py and test_trainers.py.
 OWN_TEST = {
     *("image_field", "split", "keep_columns", "batch_size", "max_data_loader_n_workers", "output_dataset_name"),
-    *("quality", "implications", "follow_symlinks", "on_error", "in_place", "device", "cache", "cache_folder"),
-    *("trainer", "purpose", "plan", "edits"),
+    *("quality", "implications", "follow_symlinks", "on_error", "in_place", "device", "precision"),
+    *("trainer", "purpose", "plan", "edits", "cache", "cache_folder"),
 }
 
 

@@ -51,6 +51,7 @@ CASES: dict[str, Values] = {
         "on_error": "skip",
         "flatten_transparency": False,
         "device": "cpu",
+        "precision": "fast",
         "max_data_loader_n_workers": 3,
         "edits": "edits.json",
     },

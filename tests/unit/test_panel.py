@@ -87,7 +87,9 @@ def test_types_of_the_panel() -> None:
         *("trigger_words", "undesired_tags", "fold_tags", "keep_tags", "always_first_tags", "tag_replacement")
     ]
     assert widgets["AutoCompleteWidget"] == ["generation_model", "caption_style", "device"]
-    assert widgets["radio"] == ["purpose", "threshold_mode", "tag_order", "rating", "quality", "on_error", "profile"]
+    assert widgets["radio"] == [
+        *("purpose", "threshold_mode", "tag_order", "rating", "quality", "on_error", "precision", "profile")
+    ]
 
 
 @pytest.mark.parametrize("key", SHOWN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wd14.types import FloatArray, Labels
+from wd14.types import FloatArray, Labels, PixelArray
 
 
 class NoTagger:
@@ -14,7 +14,7 @@ class NoTagger:
     preferred_batch = 64
     labels = Labels((), ())
 
-    def run(self, batch: FloatArray) -> FloatArray:
+    def run(self, batch: PixelArray | FloatArray) -> FloatArray:
         """Scores of no tag, (n, 0) float32.
 
         Args:

@@ -21,7 +21,7 @@ from wd14.scored_rows import session_of
 from wd14.stop import StopToken
 from wd14.text import count, duration
 from wd14.threads import BackgroundCall, Exhausted
-from wd14.types import DecodedRow, FloatArray, InputRow, Log
+from wd14.types import DecodedRow, InputRow, Log, PixelArray
 
 #: Pictures, ready for the model, that its measurement goes round; 150 MB.
 _READY = 64
@@ -174,10 +174,10 @@ class _Clock:
 
 def _time_decoding(
     sample: Sample, config: CaptionConfig, model: ModelFiles, stop: StopToken
-) -> tuple[Range, list[FloatArray]]:
+) -> tuple[Range, list[PixelArray]]:
     """Pictures a second of decoding alone, and some that are ready for the model."""
     clock = _Clock()
-    arrays: list[FloatArray] = []
+    arrays: list[PixelArray] = []
     began = time.perf_counter()
     decoder = Decoder(
         sample.pictures,
@@ -191,17 +191,17 @@ def _time_decoding(
     with decoder as rows:
         for row in rows:
             stop.check()
-            if row.array is None:
+            if row.pixels is None:
                 sample.damaged += 1
             elif len(arrays) < _READY:
-                arrays.append(row.array)
+                arrays.append(row.pixels)
     seconds = time.perf_counter() - began
     return Range.about(len(sample.pictures) / seconds, _error_of_mean(clock.seconds or [0.0])), arrays
 
 
 def _time_model(
     row: InputRow,
-    arrays: Sequence[FloatArray],
+    arrays: Sequence[PixelArray],
     session: BackgroundCall[AnyTagger],
     config: CaptionConfig,
     stop: StopToken,
@@ -218,7 +218,7 @@ def _time_model(
         for number, array in enumerate(cycle(arrays)):
             if ended.is_set():
                 return
-            yield DecodedRow(row, digest=number.to_bytes(32, "big"), array=array)  # equal ones would go through once
+            yield DecodedRow(row, digest=number.to_bytes(32, "big"), pixels=array)  # equal ones would go through once
 
     times = [(time.perf_counter(), 0)]
     with Scorer(rows(), session, batch_size=config.batch_size, keep_low_scores=False) as scorer:

@@ -25,7 +25,7 @@ FILES = ("implications", "plan", "edits")
 
 #: Parameters that shape scores, or say which rows there are and what is kept of them.
 SCORING = (
-    *("profile", "image_size", "exif_orientation", "batch_size", "max_megapixels"),
+    *("precision", "profile", "image_size", "exif_orientation", "batch_size", "max_megapixels"),
     *("image_field", "split", "follow_symlinks", "keep_columns", "append_tags"),
     *("caption_extension", "flatten_transparency"),
 )

@@ -1,102 +1,267 @@
 """A graph in memory that can be written in another way; its weights stay in the file that they lie in.
 
-Weights that lie in the model's own file become external data at their place in that file: the edited model is some
-hundred kB, and onnxruntime maps the weights instead of copying them.
+The weights of multiplications become external data at their place in the model's own file: the edited model is one to
+three MB, and onnxruntime maps them while it packs them, instead of reading the whole file first.
 """
 
 from __future__ import annotations
 
+import mmap
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from wd14.errors import ModelContractError, ModelNotFoundError
+from wd14.model.graph.declared import DeclaredValue, read_declared
+from wd14.model.graph.nodes import Node, RawAttribute, read_node, write_node
+from wd14.model.graph.schema import FLOAT16, Graph, Model, OpsetImport
+from wd14.model.graph.weights import Weight, read_weight, weight_of
+from wd14.model.graph.wire import BYTES, VARINT, Span, WireReader, bytes_field, integer_field, signed, text_field
+from wd14.regular_files import open_file
 
-@dataclass(slots=True)
-class Node:
-    """A node of the graph."""
+__all__ = ["EditableGraph", "Node", "RawAttribute"]
 
-    operator: str
-    inputs: list[str]  #: "" where an optional one is left out
-    outputs: list[str]
-    domain: str = ""
-    name: str = ""
-    attributes: dict[str, Any] = field(default_factory=dict)  #: int, float, bytes, tuples of these, NDArray (a small
-    #: tensor); others are kept as the bytes that they were read as (`RawAttribute`)
+#: Before this version of the format every weight was listed among the inputs; since, one that is may be given anew
+#: with each run, so that runtimes cannot prepare it.
+_IR_WITH_CONSTANT_WEIGHTS = 4
 
+#: Operators whose second input runtimes pack into a form of their own while they open a model. Such weights are not
+#: touched after that: a file that is cut off later cannot end the process, and it does not matter at which byte of the
+#: file a weight begins.
+_PACKING = ("MatMul", "Gemm", "Conv")
 
-@dataclass(frozen=True, slots=True)
-class RawAttribute:
-    """An attribute that is written as it was read."""
-
-    message: bytes
+#: Bytes of what is copied as it was read; taggers have some hundred kB.
+_MOST_COPIED = 64 << 20
 
 
 class EditableGraph:
     """The main graph of a model. Made by `read`; `to_bytes` is the model with what was changed.
 
+    Constant nodes are weights here. The file stays mapped as long as this object lives.
+
     Attributes:
         nodes: in an order in which each comes after what it reads.
         inputs: names of what the graph takes, without weights.
         outputs: names of what it gives.
+        folder: that the files with weights are named from in `to_bytes`.
     """
 
     nodes: list[Node]
     inputs: list[str]
     outputs: list[str]
+    folder: Path
+
+    def __init__(self, reader: WireReader, folder: Path) -> None:
+        """Reads the mapped file; see `read`."""
+        self._reader = reader
+        self._weights: dict[str, Weight] = {}
+        self._declared: tuple[list[DeclaredValue], list[DeclaredValue]] = ([], [])  # inputs, outputs
+        self._graph_rest: list[Span] = []  # other fields of the graph and of the model, as they were read
+        self._model_rest: list[Span] = []
+        self._opsets: dict[str, int] = {}
+        self._names: set[str] | None = None  # all in the graph, once they were asked for
+        self.nodes, self.inputs, self.outputs = [], [], []
+        self._read_model(folder)
+        files = {weight.place.file.parent for weight in self._weights.values() if weight.place is not None}
+        self.folder = Path(os.path.commonpath(files | {reader.path.parent}))
 
     @classmethod
     def read(cls, path: Path) -> EditableGraph:
-        """Reads a model's graph, without its weights.
+        """Reads a model's graph, without its weights; some 30 ms for a tagger.
 
         Raises:
-            ModelContractError: no ONNX model, or damaged.
+            ModelNotFoundError: there is no such file.
+            ModelContractError: no ONNX model, damaged, or one that cannot be edited: graphs within graphs.
         """
-        raise NotImplementedError
+        try:
+            real = path.resolve()
+            with open_file(real) as file:
+                if not os.fstat(file.fileno()).st_size:
+                    raise ModelContractError(f"{path} is empty; download the model again")
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except FileNotFoundError as error:
+            raise ModelNotFoundError(f"there is no model file {path}") from error
+        except OSError as error:
+            raise ModelContractError(f"{path} cannot be read: {error.strerror or error}") from error
+        return cls(WireReader(real, data), path.parent.resolve())
 
     @property
     def opset(self) -> int:
         """Version of the standard operators."""
-        raise NotImplementedError
+        return self._opsets.get("", self._opsets.get("ai.onnx", 1))
 
     def weight_shape(self, name: str) -> tuple[int, ...] | None:
         """The shape of a weight or of a constant node's value; None = no such weight."""
-        raise NotImplementedError
+        weight = self._weights.get(name)
+        return None if weight is None else weight.shape
 
     def weight_type(self, name: str) -> int | None:
         """TensorProto.DataType of a weight or of a constant node's value (1 = float32, 10 = float16)."""
-        raise NotImplementedError
+        weight = self._weights.get(name)
+        return None if weight is None else weight.element
 
     def value(self, name: str, *, most: int = 65_536) -> NDArray[Any] | None:
-        """The value of a weight or a constant of at most so many elements; None = none, or larger."""
-        raise NotImplementedError
+        """The value of a weight or a constant of at most so many elements; None = none, or larger.
+
+        Read from the file each time.
+        """
+        weight = self._weights.get(name)
+        if weight is None or not 0 <= weight.elements <= most:
+            return None
+        return weight.value(self._reader)
 
     def add_weight(self, name: str, value: NDArray[Any]) -> None:
-        """Adds a small weight, kept in the edited model itself."""
-        raise NotImplementedError
+        """Adds a small weight, kept in the edited model itself; or replaces one.
+
+        Raises:
+            ValueError: ONNX has no such type of numbers.
+        """
+        self._weights[name] = weight_of(np.asarray(value))
 
     def free_name(self, like: str) -> str:
-        """A name that nothing in the graph has yet."""
-        raise NotImplementedError
+        """A name that nothing in the graph has yet. It is taken from now on."""
+        names = self._all_names()
+        name, number = like, 0
+        while name in names:
+            number += 1
+            name = f"{like}_{number}"
+        names.add(name)
+        return name
 
     def use_domain(self, domain: str, version: int) -> None:
-        """Lets nodes use the operators of a domain, such as `com.microsoft`, 1."""
-        raise NotImplementedError
+        """Lets nodes use the operators of a domain, such as `com.microsoft`, 1. One that is in use stays."""
+        self._opsets.setdefault(domain, version)
 
     def set_type(self, name: str, element: int) -> None:
-        """Changes the element type that an input or output of the graph is declared with."""
-        raise NotImplementedError
+        """Changes the element type that an input or output of the graph is declared with.
+
+        Raises:
+            ValueError: there is no such input or output.
+        """
+        if name not in self.element_types():
+            raise ValueError(f"the graph has no input or output {name!r} that is a tensor")
+        for values in self._declared:
+            values[:] = [replace(value, element=element) if value.name == name else value for value in values]
 
     def element_types(self) -> Mapping[str, int]:
-        """TensorProto.DataType of the inputs and outputs of the graph."""
-        raise NotImplementedError
+        """TensorProto.DataType of the inputs and outputs of the graph that are tensors."""
+        both = (*self._declared[0], *self._declared[1])
+        return {value.name: value.element for value in both if value.element is not None}
 
     def to_bytes(self) -> bytes:
         """The model as it is now.
 
-        Weights of 1 KiB and more refer to the model's file by its name: whoever opens these bytes says in which folder
-        that lies. Declared types of what lies between nodes are left out: runtimes infer them.
+        Weights of 1 KiB and more that are only multiplied with are external data in a file below `folder`: whoever
+        opens these bytes says which folder that is. Declared types of what lies between nodes are left out: runtimes
+        infer them. Costs some 10 ms, and a copy of the other weights.
+
+        Raises:
+            ModelContractError: more would have to be copied than any tagger has.
         """
-        raise NotImplementedError
+        copied = sum(end - start for start, end in self._graph_rest + self._model_rest)
+        copied += sum(weight.copied for weight in self._weights.values())
+        if copied > _MOST_COPIED:
+            raise ModelContractError(f"{self._reader.path}: {copied:,} bytes of it are no weights that can stay in it")
+        inputs, outputs = self._declared
+        packed = self._packed_weights()
+        graph = [bytes_field(Graph.NODE, write_node(node)) for node in self.nodes]
+        graph += map(self._reader.content, self._graph_rest)
+        for name, weight in self._weights.items():
+            message = weight.to_message(name, self._reader, self.folder if name in packed else None)
+            graph.append(bytes_field(Graph.WEIGHT, message))
+        graph += (bytes_field(Graph.INPUT, value.to_message()) for value in inputs)
+        graph += (bytes_field(Graph.OUTPUT, value.to_message()) for value in outputs)
+        opsets = (
+            (text_field(OpsetImport.DOMAIN, domain) if domain else b"") + integer_field(OpsetImport.VERSION, version)
+            for domain, version in self._opsets.items()
+        )
+        return b"".join(
+            (
+                *map(self._reader.content, self._model_rest),
+                *(bytes_field(Model.OPSET_IMPORT, opset) for opset in opsets),
+                bytes_field(Model.GRAPH, b"".join(graph)),
+            )
+        )
+
+    def _read_model(self, folder: Path) -> None:
+        reader = self._reader
+        graph: Span | None = None
+        version = begin = 0
+        for number, wire, value, start, end in reader.fields((0, len(reader.data))):
+            if number == Model.IR_VERSION and wire == VARINT:
+                version = value
+            if number == Model.GRAPH and wire == BYTES:
+                if graph is not None:
+                    raise reader.no_model(start)  # protobuf would merge them
+                graph = start, end
+            elif number == Model.OPSET_IMPORT and wire == BYTES:
+                numbers, parts = reader.read((start, end))
+                domain = reader.text(parts[OpsetImport.DOMAIN][-1]) if parts[OpsetImport.DOMAIN] else ""
+                self._opsets[domain] = signed(numbers.get(OpsetImport.VERSION, 0))
+            else:
+                self._model_rest.append((begin, end))
+            begin = end
+        if graph is None:
+            raise ModelContractError(f"{reader.path} is not an ONNX model: it holds no graph")
+        self._read_graph(graph, folder, weights_are_constant=version >= _IR_WITH_CONSTANT_WEIGHTS)
+
+    def _read_graph(self, span: Span, folder: Path, *, weights_are_constant: bool) -> None:
+        reader = self._reader
+        inputs, outputs = self._declared
+        begin = span[0]
+        for number, _, _, start, end in reader.fields(span):
+            part = start, end
+            if number == Graph.NODE:
+                node, constant = read_node(reader, part, folder)
+                if constant is None:
+                    self.nodes.append(node)
+                else:
+                    self._weights[node.outputs[0]] = constant
+            elif number == Graph.WEIGHT:
+                name, weight = read_weight(reader, part, folder)
+                self._weights[name] = weight
+            elif number in (Graph.INPUT, Graph.OUTPUT):
+                (inputs if number == Graph.INPUT else outputs).append(read_declared(reader, part))
+            elif number == Graph.SPARSE_WEIGHT:
+                raise reader.too_much("sparse weights")
+            elif number not in (Graph.VALUE_INFO, Graph.DOC):
+                self._graph_rest.append((begin, end))
+            begin = end
+        self.inputs = [value.name for value in inputs if value.name not in self._weights]
+        self.outputs = [value.name for value in outputs]
+        if weights_are_constant:
+            inputs[:] = [value for value in inputs if value.name not in self._weights]
+
+    def _packed_weights(self) -> set[str]:
+        """Names of the weights that are only multiplied with, as they are or in float16."""
+        packed, others = set[str](), set(self.outputs)
+        for node in self.nodes:
+            at = _packed_input(node)
+            packed.update(node.inputs[at : at + 1])
+            others.update(name for number, name in enumerate(node.inputs) if number != at)
+        return packed - others
+
+    def _all_names(self) -> set[str]:
+        """Every name of a value or of a node."""
+        if self._names is None:
+            declared = (value.name for values in self._declared for value in values)
+            self._names = {*declared}
+        self._names.update(self._weights)
+        for node in self.nodes:
+            self._names.update((node.name, *node.inputs, *node.outputs))
+        return self._names
+
+
+def _packed_input(node: Node) -> int:
+    """The number of the input that runtimes read for the last time while they open a model; a large one = there is
+    none.
+    """
+    if node.domain == "" and node.operator in _PACKING:
+        return 1
+    to_half = node.operator == "Cast" and node.attributes.get("to") == FLOAT16
+    return 0 if to_half else len(node.inputs)

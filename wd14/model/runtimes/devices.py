@@ -7,13 +7,13 @@ import io
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wd14.errors import ConfigError, DeviceError, ModelContractError
-from wd14.model.runtimes.session import first_line
+from wd14.model.runtimes.session import Precision, first_line
 from wd14.stop import StopToken
 from wd14.types import Log
 
@@ -31,9 +31,11 @@ class Device:
     """A device that can be asked for."""
 
     name: str
-    provider: str
+    provider: str | None  #: of onnxruntime; None = OpenVINO runs it
     install: str  #: what makes it available
-    options: tuple[Mapping[str, str], ...] = ({},)  #: of the provider; the first that works counts
+    gpu: bool = False  #: has memory of its own: graphs take pixels as bytes there, and may compute in float16
+    options: Mapping[str, str] = field(default_factory=dict)  #: of the provider, to compute in float32
+    fast: Mapping[str, str] | None = None  #: of the provider, to compute in 16 bits; None = graphs in float16 do
 
 
 DEVICES: Mapping[str, Device] = {
@@ -44,48 +46,60 @@ DEVICES: Mapping[str, Device] = {
             "cuda",
             "CUDAExecutionProvider",
             "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]' (and a current NVIDIA driver)",
-            (
-                {
-                    # Exhaustive search runs every algorithm anew for each batch size, the short last one included.
-                    "cudnn_conv_algo_search": "HEURISTIC",
-                    "arena_extend_strategy": "kSameAsRequested",
-                    # TF32 has 10 bits of mantissa: captions would differ from the CPU's near a threshold.
-                    "use_tf32": "0",
-                },
-            ),
+            gpu=True,
+            options={
+                # Exhaustive search runs every algorithm anew for each batch size, the short last one included.
+                "cudnn_conv_algo_search": "HEURISTIC",
+                "arena_extend_strategy": "kSameAsRequested",
+                # TF32 has 10 bits of mantissa: captions would differ from the CPU's near a threshold.
+                "use_tf32": "0",
+            },
         ),
-        Device("rocm", "ROCMExecutionProvider", "install onnxruntime-rocm from AMD's repository (repo.radeon.com)"),
+        Device(
+            "rocm",
+            "ROCMExecutionProvider",
+            "install onnxruntime-rocm from AMD's repository (repo.radeon.com)",
+            gpu=True,
+        ),
         Device(
             "migraphx",
             "MIGraphXExecutionProvider",
             "install onnxruntime-migraphx and ROCm from AMD's repository (repo.radeon.com)",
+            gpu=True,
         ),
-        Device("coreml", "CoreMLExecutionProvider", "pip install onnxruntime, on a Mac"),
         Device(
-            "openvino",
-            "OpenVINOExecutionProvider",
-            "pip uninstall onnxruntime, then pip install onnxruntime-openvino",
-            # In 32 bits, else the captions are others. "AUTO" was seen to compute nothing itself (1.24).
-            ({"device_type": "GPU", "precision": "FP32"}, {"device_type": "CPU", "precision": "FP32"}),
+            "coreml",
+            "CoreMLExecutionProvider",
+            "pip install onnxruntime, on a Mac",
+            # The older format, and the Neural Engine in any, compute in 16 bits.
+            options={
+                "ModelFormat": "MLProgram",
+                "MLComputeUnits": "CPUAndGPU",
+                "AllowLowPrecisionAccumulationOnGPU": "0",
+            },
+            fast={"ModelFormat": "MLProgram", "MLComputeUnits": "ALL", "AllowLowPrecisionAccumulationOnGPU": "1"},
         ),
+        Device("openvino", None, "pip install openvino"),
+        Device("openvino-gpu", None, "pip install openvino (and the driver of the Intel GPU)"),
         Device(
             "directml",
             "DmlExecutionProvider",
             "pip uninstall onnxruntime, then pip install onnxruntime-directml, on Windows",
+            gpu=True,
         ),
     )
 }
 
-#: What `auto` tries, fastest first. CoreML is left out: it comes with every Mac's onnxruntime, computes in 16 bits and
-#: splits these graphs into pieces; OpenVINO is in: who installs that build wants it.
-AUTO_ORDER = ("cuda", "rocm", "migraphx", "directml", "openvino", "cpu")
+#: What `auto` tries of onnxruntime's, fastest first. CoreML is left out: it comes with every Mac's onnxruntime, splits
+#: these graphs into pieces, and was seen to take from a third of the CPU's time to eight times of it.
+AUTO_ORDER = ("cuda", "rocm", "migraphx", "directml", "cpu")
 
 
 def choose(wanted: str, available: Sequence[str]) -> list[Device]:
-    """The devices to try, in order, for what was asked.
+    """The devices of onnxruntime to try, in order, for what was asked.
 
     Args:
-        wanted: "auto" or a key of `DEVICES`.
+        wanted: "auto" or a key of `DEVICES` that has a provider.
         available: onnxruntime's `get_available_providers()`.
 
     Raises:
@@ -97,7 +111,7 @@ def choose(wanted: str, available: Sequence[str]) -> list[Device]:
     device = DEVICES.get(wanted)
     if device is None:
         raise ConfigError(f"Device is {wanted!r}; allowed: auto, {', '.join(DEVICES)}")
-    if device.provider not in available:
+    if device.provider is None or device.provider not in available:
         raise DeviceError(
             f"device {wanted} was asked for, but the installed onnxruntime has no {device.provider}"
             f" (it has: {', '.join(available)}). To get it: {device.install}. Or set the device to auto"
@@ -121,10 +135,37 @@ def idle_gpu(available: Sequence[str]) -> str | None:
     return f"an NVIDIA GPU is there, but the installed onnxruntime cannot use it: {DEVICES['cuda'].install}"
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a session is opened from."""
+
+    path: Path  #: of the model
+    rewritten: Callable[[Device], tuple[bytes, Precision] | None] = lambda _: None  #: the model as a device wants it,
+    #: and what it then computes in; None = as its file has it
+    precision: Precision = "exact"  #: what was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A session of onnxruntime."""
+
+    session: Any
+    device: str
+    precision: Precision
+
+
 def open_session(
-    ort: Any, path: Path, wanted: str, options: Any, log: Log | None, stop: StopToken | None
-) -> tuple[Any, str]:
-    """A session on the first device that works, and that device's name.
+    ort: Any, source: Source, wanted: str, options: Any, log: Log | None, stop: StopToken | None
+) -> OpenedSession:
+    """A session on the first device that works. A rewritten model that does not open there is opened from its file.
+
+    Args:
+        ort: onnxruntime.
+        source: the model.
+        wanted: "auto" or a key of `DEVICES`.
+        options: of the session.
+        log: is told what it runs on when that is not what was hoped for.
+        stop: ends the opening.
 
     Raises:
         DeviceError: the device that was asked for does not work.
@@ -137,20 +178,21 @@ def open_session(
     for device in candidates:
         said = _preload(ort) if device.name == "cuda" else ""
         try:
-            session = _session_on(ort, path, device, options)
+            session, precision = _session_on(ort, source, device, options, stop)
             running = session.get_providers()[0]
         except Exception as error:  # onnxruntime's exceptions have no other common class
             if stop is not None:
                 stop.check()
             if device.provider == CPU or type(error).__name__ in _MODEL_FAULTS:
-                raise ModelContractError(f"{path}: onnxruntime cannot read it: {first_line(error)}") from error
+                raise ModelContractError(f"{source.path}: onnxruntime cannot read it: {first_line(error)}") from error
             problems.append(f"{device.name}: {first_line(error)}")
             continue
         if running != device.provider:
             problems.append(f"{device.name}: onnxruntime could not start it{said}")
-        if running == device.provider or (running == CPU and candidates[-2:] == [device, DEVICES["cpu"]]):
+        usable = running == CPU and precision == "exact" and candidates[-2:] == [device, DEVICES["cpu"]]
+        if running == device.provider or usable:
             _warn(log, wanted, name_of(running), problems, available)
-            return session, name_of(running)
+            return OpenedSession(session, name_of(running), precision)
     raise DeviceError(
         f"device {wanted} was asked for and does not work ({'; '.join(problems)})."
         f" To get it: {DEVICES[wanted].install if wanted in DEVICES else 'install onnxruntime'}."
@@ -158,21 +200,30 @@ def open_session(
     )
 
 
-def _session_on(ort: Any, path: Path, device: Device, options: Any) -> Any:
+def _session_on(
+    ort: Any, source: Source, device: Device, options: Any, stop: StopToken | None
+) -> tuple[Any, Precision]:
     """A session on the device, or on the CPU: onnxruntime falls back without a word."""
-    if device.provider == CPU:
-        return ort.InferenceSession(str(path), sess_options=options, providers=[CPU])
     # A provider that cannot start fills stderr, past every session's own settings; we say it in one line ourselves.
     ort.set_default_logger_severity(_FATAL)
     try:
-        for choice in device.options:
-            providers = [(device.provider, dict(choice)), CPU]
-            session = ort.InferenceSession(str(path), sess_options=options, providers=providers)
-            if session.get_providers()[0] == device.provider:
-                break
-        return session
+        rewritten = source.rewritten(device)
+        if rewritten is not None:
+            with contextlib.suppress(Exception):  # what is wrong with the model itself, its file shows as well
+                return _on_device(ort, rewritten[0], device, options, device.options), rewritten[1]
+            if stop is not None:
+                stop.check()
+        if source.precision == "fast" and device.fast is not None:
+            return _on_device(ort, str(source.path), device, options, device.fast), "fast"
+        return _on_device(ort, str(source.path), device, options, device.options), "exact"
     finally:
         ort.set_default_logger_severity(_WARNING)
+
+
+def _on_device(ort: Any, model: str | bytes, device: Device, options: Any, of_provider: Mapping[str, str]) -> Any:
+    providers = [CPU] if device.provider == CPU else [(device.provider, dict(of_provider)), CPU]
+    # Without onnxruntime's own falling back: it prints lines, and later runs would be on another device than we say.
+    return ort.InferenceSession(model, sess_options=options, providers=providers, enable_fallback=0)
 
 
 def _preload(ort: Any) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError, DeviceError, ModelContractError
-from wd14.model.runtimes.devices import DEVICES, choose, idle_gpu, open_session
+from wd14.model.runtimes.devices import DEVICES, Source, choose, idle_gpu, open_session
+from wd14.model.runtimes.session import Precision
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -36,6 +37,7 @@ class FakeOrt:
         self.working = working
         self.error = error
         self.opened: list[list[Any]] = []
+        self.models: list[str | bytes] = []
         self.preloads = 0
         self.severity = 2
 
@@ -49,8 +51,12 @@ class FakeOrt:
     def set_default_logger_severity(self, level: int) -> None:
         self.severity = level
 
-    def InferenceSession(self, path: str, *, sess_options: Any, providers: list[Any]) -> Session:
+    def InferenceSession(
+        self, model: str | bytes, *, sess_options: Any, providers: list[Any], enable_fallback: int
+    ) -> Session:
+        assert not enable_fallback, "a device that is not the one we say"
         self.opened.append(providers)
+        self.models.append(model)
         names = [provider if isinstance(provider, str) else provider[0] for provider in providers]
         if self.error is not None and names[0] != CPU:
             raise self.error
@@ -58,7 +64,8 @@ class FakeOrt:
 
 
 def opened(ort: FakeOrt, wanted: str, log: list[str] | None = None) -> tuple[Any, str]:
-    return open_session(ort, MODEL, wanted, None, None if log is None else log.append, None)
+    result = open_session(ort, Source(MODEL), wanted, None, None if log is None else log.append, None)
+    return result.session, result.device
 
 
 def test_the_parameter_offers_exactly_the_devices_there_are() -> None:
@@ -75,14 +82,14 @@ def test_the_parameter_offers_exactly_the_devices_there_are() -> None:
         (["CoreMLExecutionProvider", CPU], ["cpu"]),
         (["MIGraphXExecutionProvider", "ROCMExecutionProvider", CPU], ["rocm", "migraphx", "cpu"]),
         (["DmlExecutionProvider", CPU], ["directml", "cpu"]),
-        (["OpenVINOExecutionProvider", CPU], ["openvino", "cpu"]),
+        (["OpenVINOExecutionProvider", CPU], ["cpu"]),
     ],
 )
 def test_auto_tries_the_fastest_first(available: list[str], order: list[str]) -> None:
     assert [device.name for device in choose("auto", available)] == order
 
 
-@pytest.mark.parametrize("name", [name for name in DEVICES if name != "cpu"])
+@pytest.mark.parametrize("name", [name for name in DEVICES if name != "cpu" and DEVICES[name].provider])
 def test_a_device_that_was_not_built_in_says_what_to_install(name: str) -> None:
     with pytest.raises(DeviceError) as caught:
         choose(name, [CPU])
@@ -173,15 +180,29 @@ def test_a_gpu_that_this_onnxruntime_cannot_use_is_mentioned(monkeypatch: pytest
     assert idle_gpu(["DmlExecutionProvider", CPU]) is None
 
 
-def test_openvino_takes_its_gpu_and_else_its_cpu_both_in_32_bits() -> None:
-    class OpenVinoWithoutGpu(FakeOrt):
-        def InferenceSession(self, path: str, *, sess_options: Any, providers: list[Any]) -> Session:
-            self.working = [CPU, "OpenVINOExecutionProvider"] if providers[0][1]["device_type"] == "CPU" else [CPU]
-            return super().InferenceSession(path, sess_options=sess_options, providers=providers)
+COREML = "CoreMLExecutionProvider"
 
-    ort = OpenVinoWithoutGpu(["OpenVINOExecutionProvider", CPU], [])
-    assert opened(ort, "openvino")[1] == "openvino"
-    assert [(tried[0][1]["device_type"], tried[0][1]["precision"]) for tried in ort.opened] == [
-        ("GPU", "FP32"),
-        ("CPU", "FP32"),
-    ]
+
+@pytest.mark.parametrize(("precision", "units", "accumulation"), [("exact", "CPUAndGPU", "0"), ("fast", "ALL", "1")])
+def test_coreml_computes_in_16_bits_only_where_that_was_asked_for(
+    precision: Precision, units: str, accumulation: str
+) -> None:
+    """Its Neural Engine has no others."""
+    ort = FakeOrt([COREML, CPU], [COREML, CPU])
+    result = open_session(ort, Source(MODEL, precision=precision), "coreml", None, None, None)
+    assert result.precision == precision
+    name, options = ort.opened[0][0]
+    assert name == COREML
+    assert options == {
+        "ModelFormat": "MLProgram",
+        "MLComputeUnits": units,
+        "AllowLowPrecisionAccumulationOnGPU": accumulation,
+    }
+
+
+def test_a_file_in_place_of_a_graph_in_float16_is_exact() -> None:
+    """A graph that cannot be written in float16, on a device that computes in it no other way."""
+    ort = FakeOrt([CUDA, CPU], [CUDA, CPU])
+    result = open_session(ort, Source(MODEL, precision="fast"), "cuda", None, None, None)
+    assert (result.device, result.precision) == ("cuda", "exact")
+    assert ort.opened[0][0][1]["use_tf32"] == "0"

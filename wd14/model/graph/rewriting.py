@@ -1,0 +1,56 @@
+"""A model as a candidate wants it: the same graph, written in another way, in memory."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from wd14.errors import ModelError
+from wd14.model.files.find import ModelFiles
+from wd14.model.graph.editing import EditableGraph
+from wd14.model.graph.fusion import fuse
+from wd14.model.graph.half import to_half
+from wd14.model.graph.pixels import take_pixels
+from wd14.model.runtimes.session import Precision
+from wd14.model.trial.candidates import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class RewrittenModel:
+    """A model that refers to its weights where they lie."""
+
+    content: bytes
+    folder: Path  #: that its weights are named from
+    precision: Precision  #: what it computes in
+
+
+def rewritten(files: ModelFiles, candidate: Candidate, *, gpu: bool) -> RewrittenModel:
+    """Writes a model's graph as a candidate wants it. Some 30 ms for a tagger; what has to be computed in 16 bits
+    beforehand costs more.
+
+    Args:
+        files: of the model.
+        candidate: what the graph is for.
+        gpu: whether that has memory of its own: the graph then takes pixels as bytes, and computes in float16 for a
+            fast one.
+
+    Raises:
+        ModelError: no such file, no ONNX model, damaged, or one that cannot be edited.
+    """
+    graph = EditableGraph.read(files.model_path)
+    if candidate.fused:
+        fuse(graph)
+    half = gpu and candidate.precision == "fast" and to_half(graph)
+    if gpu and len(graph.inputs) == 1:
+        with contextlib.suppress(ValueError):  # it takes no float32: it goes on taking what it does
+            take_pixels(graph, graph.inputs[0], files.spec)
+    return RewrittenModel(graph.to_bytes(), graph.folder, "fast" if half else "exact")
+
+
+def fusible(files: ModelFiles) -> bool:
+    """Whether fusing finds anything in a model; some 30 ms. A model that cannot be edited has nothing."""
+    try:
+        return fuse(EditableGraph.read(files.model_path)) > 0
+    except ModelError:
+        return False
