@@ -156,6 +156,10 @@ class EditableGraph:
         both = (*self._declared[0], *self._declared[1])
         return {value.name: value.element for value in both if value.element is not None}
 
+    def input_ranks(self) -> Mapping[str, int]:
+        """How many axes the inputs of the graph have, where it is declared."""
+        return {value.name: value.rank for value in self._declared[0] if value.rank is not None}
+
     def to_bytes(self, *, apart: Mapping[str, Weight] | None = None) -> bytes:
         """The model as it is now.
 
