@@ -17,6 +17,7 @@ from typing import Any
 
 from wd14.caption.captioner import Captioner
 from wd14.config import NO_MODEL, CaptionConfig
+from wd14.config_words import shown
 from wd14.decoding import Decoder
 from wd14.differences import PERCENTILE, ChangedTag, Differences, RunTags, ScoreDifferences
 from wd14.errors import AllRowsFailedError, ConfigError, RowError
@@ -190,11 +191,11 @@ def parse_changes(changes: Sequence[str]) -> dict[str, str]:
         name, sign, value = change.partition("=")
         key = name.strip().lstrip("-").replace("-", "_")
         if not sign or not key:
-            raise ConfigError(f"--with is {change!r}; expected PARAMETER=VALUE, such as {DEFAULT_CHANGE}")
+            raise ConfigError(f"--with is {shown(change)}; expected PARAMETER=VALUE, such as {DEFAULT_CHANGE}")
         fields = CaptionConfig.model_fields
         if key not in fields:
             close = difflib.get_close_matches(key, fields, n=1)
-            raise ConfigError(f"there is no parameter {key!r}{f'; did you mean {close[0]}?' if close else ''}")
+            raise ConfigError(f"there is no parameter {shown(key)}{f'; did you mean {close[0]}?' if close else ''}")
         if why := NOT_FOR_COMPARE.get(key) or ("it says which pictures there are" if key in READING else ""):
             raise ConfigError(f"{fields[key].title} ({key}) cannot be compared: {why}")
         adds_up = key in found and isinstance(fields[key].default, tuple)
