@@ -172,11 +172,10 @@ def _parsed(values: Mapping[str, Any]) -> Remembered:
 
 def _processor() -> str:
     """The processor's name."""
-    with contextlib.suppress(OSError):
-        with open_file(Path("/proc/cpuinfo")) as file:
-            for line in file.read(1 << 16).decode("utf-8", "replace").splitlines():
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
+    with contextlib.suppress(OSError), open_file(Path("/proc/cpuinfo")) as file:
+        for line in file.read(1 << 16).decode("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 
