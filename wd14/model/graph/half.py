@@ -74,7 +74,7 @@ def _elements(graph: EditableGraph) -> dict[str, int] | None:
         made = _element_of_result(node, elements)
         if made is None or (len(node.outputs) > 1 and node.operator != "Split"):
             return None
-        elements.update(dict.fromkeys(node.outputs, made))
+        elements.update(dict.fromkeys(filter(None, node.outputs), made))
     return None if any(element in _OTHER_FLOATS for element in elements.values()) else elements
 
 

@@ -112,7 +112,7 @@ def _rewritten(files: ModelFiles, candidate: Candidate, device: Device, options:
         return None
     try:
         model = rewritten(files, candidate, gpu=device.gpu)
-        options.add_session_config_entry(_WEIGHTS_FOLDER, str(model.folder))
+        options.add_session_config_entry(_WEIGHTS_FOLDER, os.fsencode(model.folder))
     except Exception:  # noqa: BLE001 - a graph may be as odd as it likes: its file is what it was
         return None
     return model.content, model.precision

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from wd14.model.files.find import ModelFiles
+from wd14.model.graph.rewriting import fusible
 from wd14.model.runtimes.devices import AUTO_ORDER, DEVICES
 from wd14.model.runtimes.onnxruntime_session import available_providers
 from wd14.model.runtimes.openvino_session import fast_on
@@ -59,7 +60,7 @@ def choose(files: ModelFiles, device: str, precision: Precision, opening: Openin
     """
     groups = groups_for(files, device, precision, available_providers())
     found: Sequence[Verdict] | None = None
-    if sum(map(len, groups)) > 1:
+    if _count(groups) > 1:
         asked = Asked(files.identity, device, precision)
         found = recall(asked)
         if found is None and is_due(files, pictures):
@@ -142,6 +143,10 @@ def _is_exact(verdict: Verdict, device: str) -> bool:
     return candidate.precision == "exact" and small
 
 
+def _count(groups: Groups) -> int:
+    return sum(map(len, groups))
+
+
 def _speed(verdict: Verdict) -> float:
     return verdict.images_per_second or 0.0
 
@@ -163,7 +168,11 @@ def _may_have(device: str) -> bool:
 
 
 def _measured(files: ModelFiles, asked: Asked, groups: Groups, opening: Opening) -> Sequence[Verdict] | None:
-    """What a trial finds, of this process or of another one that is quicker; None = none can be made."""
+    """What a trial finds, of this process or of another one that is quicker; None = none can be made, or need be."""
+    if not fusible(files):
+        groups = [[each for each in group if each != Candidate(each.device, fused=True)] for group in groups]
+        if _count(groups) <= 1:
+            return None
     with measuring(opening.stop) as may_measure:
         if not may_measure:
             return None

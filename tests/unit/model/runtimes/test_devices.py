@@ -162,6 +162,32 @@ def test_an_explicit_device_that_does_not_work_is_an_error(error: Exception | No
     assert "\n" not in message
 
 
+def test_a_rewritten_model_that_does_not_open_is_opened_from_its_file() -> None:
+    class Picky(FakeOrt):
+        def InferenceSession(self, model: str | bytes, **options: Any) -> Session:
+            session = super().InferenceSession(model, **options)
+            if isinstance(model, bytes):
+                raise RuntimeError("no such operator")
+            return session
+
+    ort = Picky([CPU], [CPU])
+    result = open_session(ort, Source(MODEL, lambda _: (b"rewritten", "fast")), "cpu", None, None, None)
+    assert ort.models == [b"rewritten", "model.onnx"]
+    assert result.precision == "exact"
+
+
+@pytest.mark.parametrize(("precision", "models"), [("exact", [b"for cuda"]), ("fast", [b"for cuda", b"for cpu"])])
+def test_a_graph_in_16_bits_does_not_stay_where_the_gpu_does_not_start(
+    precision: Precision, models: list[bytes]
+) -> None:
+    ort = FakeOrt([CUDA, CPU], [CPU])
+    source = Source(
+        MODEL, lambda device: (f"for {device.name}".encode(), "exact" if device.name == "cpu" else precision)
+    )
+    result = open_session(ort, source, "auto", None, None, None)
+    assert (result.device, result.precision, ort.models) == ("cpu", "exact", models)
+
+
 def test_a_bad_model_is_not_blamed_on_the_device() -> None:
     with pytest.raises(ModelContractError, match=r"model\.onnx: onnxruntime cannot read it: node 5"):
         opened(FakeOrt([CUDA, CPU], [CUDA, CPU], InvalidGraph("node 5")), "cuda")
