@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -126,10 +126,13 @@ def prepare(model: Path, precision: str) -> str:
     """Lets the package find out what runs the model fastest, once, as in a first run. Returns what that is."""
     child = run_ours(model, "open", str(model), precision)
     found = last_json(child.output)
-    runs_on = f"on {found['device']}, {found['precision']}"
-    lines = [line for line in child.output.splitlines()[:-1] if line.strip()]
-    print(f"  {precision}: {runs_on}; found out and opened in {child.seconds:.1f} s", *lines, sep="\n    ", flush=True)
-    return runs_on
+    print(f"  {precision}: found out what is fastest, and opened it, in {child.seconds:.1f} s", flush=True)
+    return place(found, precision)
+
+
+def place(found: Mapping[str, str], asked: str) -> str:
+    """What the package runs on, in words, from what `benchmarks.ours` printed."""
+    return f"on {found['device']}" + ("" if found["precision"] == asked else f", {found['precision']}")
 
 
 def run_ours(model: Path, *command: str) -> Child:
