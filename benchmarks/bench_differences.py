@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import alone, models, pictures
-from benchmarks.bench_model import ALONE, EXACT, FAST, ONNXRUNTIME, Options, place, prepare, run_alone, run_ours
+from benchmarks.bench_model import ALONE, EXACT, FAST, ONNXRUNTIME, Options, place, run_alone, run_ours
 from benchmarks.measure import Table, last_json
 
 THRESHOLD = 0.35
@@ -49,7 +49,6 @@ def _scores(model: Path, inputs: Path, options: Options) -> dict[str, Scores]:
         run_alone(runtime, model, inputs, options.compared, str(file))
         found[words] = np.load(file)
     for words, precision in ((EXACT, "exact"), (FAST, "fast")):
-        prepare(model, precision)  # a first run may measure, and end with other threads than later ones
         runs_on = last_json(run_ours(model, "open", str(model), precision, str(inputs), str(file)).output)
         found[f"{words} ({place(runs_on, precision)})"] = np.load(file)
     return found

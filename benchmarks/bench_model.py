@@ -176,7 +176,15 @@ def _ours(model: Path, photos: Path, precision: str, options: Options) -> Measur
     output = fresh(options.work / "out")
     parameters = {"generation_model": model, "precision": precision, "cache": False, "caption_files": True}
     child = run_ours(model, "caption", str(photos), "--output", str(output), *parameter_options(parameters))
+    for line in child.output.splitlines():
+        if line.startswith("The model runs on"):
+            _say_once(f"  {precision}: {line}")
     return Measured(child, written_at(output, [".txt"]))
+
+
+@cache
+def _say_once(line: str) -> None:
+    print(line, flush=True)
 
 
 def _kohya(model: Path, photos: Path, scripts: Path, options: Options) -> Measured:
