@@ -16,8 +16,8 @@ SwinV2-B: Liu et al., "Swin Transformer V2" (2022): depths 2, 2, 18, 2, widths 1
 other one shifted by 7; attention by cosine, norms after the branches, the bias of relative positions as a constant.
 As from Keras.
 The operators of `convnext-b` are those of a ConvNeXt-B that was really exported (TensorFlow 2.15, tf2onnx 1.17), and
-take the same time. Sizes agree with the published files: 388 MB (wd-v1-4-convnext-tagger-v2), about 455 MB (wd-v1-4-swinv2-tagger-v2), and
-for 10,861 tags 378 MB (wd-vit-tagger-v3).
+take the same time. Sizes agree with the published files: 388 MB (wd-v1-4-convnext-tagger-v2), about 455 MB
+(wd-v1-4-swinv2-tagger-v2), and for 10,861 tags 378 MB (wd-vit-tagger-v3).
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ model.onnx. COMMAND is one of `wd14-captioner`, or `open`:
     open MODEL PRECISION [INPUTS.npy SCORES.npy]
 
 opens the tagger by itself as a job does. The number of pictures is not known, so this measures what is fastest where
-that is not remembered. With INPUTS.npy (n, side, side, 3) the scores of these pictures are written to SCORES.npy.
-Prints what the tagger says, and one line of JSON: what it runs on, and in which precision.
+that is not remembered. With INPUTS.npy (n, side, side, 3), of whole numbers, the scores of these pictures are written
+to SCORES.npy. Prints what the tagger says, and one line of JSON: what it runs on, and in which precision.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _open(model: str, precision: str, *files: str) -> None:
         log=print,
     )
     if files:
-        pictures = np.load(files[0])
+        pictures = np.load(files[0]).astype(np.uint8)
         with ThreadPoolExecutor(runs_at_once()) as threads:
             scores = threads.map(lambda index: tagger.run(pictures[index : index + 1]), range(len(pictures)))
             np.save(files[1], np.concatenate(list(scores)))
