@@ -122,6 +122,16 @@ def test_runs_in_several_threads_do_not_mix(tmp_path: Path) -> None:
         np.testing.assert_allclose(scores, expected(batch.mean(axis=(1, 2)), weights), atol=1e-5)
 
 
+def test_a_result_stays_what_it_was(tmp_path: Path) -> None:
+    wd14_folder(tmp_path, size=SIZE)
+    session = opened(tmp_path)._session
+    feeds = [{session.inputs[0].name: pictures(1, seed=seed) * 255} for seed in range(2)]
+    first = session.run(feeds[0], session.outputs[0].name)
+    before = first.copy()
+    session.run(feeds[1], session.outputs[0].name)
+    np.testing.assert_array_equal(first, before)
+
+
 @pytest.mark.skipif(not fast_on("openvino"), reason="this processor has no bfloat16")
 def test_fast_is_near(tmp_path: Path) -> None:
     wd14_folder(tmp_path, size=SIZE)
