@@ -132,6 +132,13 @@ class Tagger:
         return self._best_batch or (_CPU_BATCH if self.device in ON_PROCESSOR else _GPU_BATCH)
 
     @property
+    def most_at_once(self) -> int | None:
+        """How many pictures go through at once at most: a fixed batch, or what memory turned out to hold; None = any
+        number so far.
+        """
+        return self._limit
+
+    @property
     def identity(self) -> str:
         """Names weights and labels."""
         return self.files.identity

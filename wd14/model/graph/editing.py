@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from wd14.errors import ModelContractError, ModelNotFoundError
 from wd14.model.graph.declared import DeclaredValue, declare, read_declared
 from wd14.model.graph.nodes import Node, RawAttribute, read_node, write_node
-from wd14.model.graph.schema import Graph, Model, OpsetImport
+from wd14.model.graph.schema import FLOAT16, Graph, Model, OpsetImport
 from wd14.model.graph.weights import Weight, read_weight, weight_of
 from wd14.model.graph.wire import BYTES, VARINT, Span, WireReader, bytes_field, integer_field, signed, text_field
 from wd14.regular_files import open_file
@@ -124,7 +124,10 @@ class EditableGraph:
         self._weights[name] = weight_of(np.asarray(value))
 
     def free_name(self, like: str) -> str:
-        """A name that nothing in the graph has yet. It is taken from now on."""
+        """A name that nothing in the graph has yet. It is taken from now on.
+
+        The first call collects all names; whoever names something without asking here does so before that.
+        """
         names = self._all_names()
         name, number = like, 0
         while name in names:
@@ -152,6 +155,10 @@ class EditableGraph:
         """TensorProto.DataType of the inputs and outputs of the graph that are tensors."""
         both = (*self._declared[0], *self._declared[1])
         return {value.name: value.element for value in both if value.element is not None}
+
+    def input_ranks(self) -> Mapping[str, int]:
+        """How many axes the inputs of the graph have, where it is declared."""
+        return {value.name: value.rank for value in self._declared[0] if value.rank is not None}
 
     def to_bytes(self, *, apart: Mapping[str, Weight] | None = None) -> bytes:
         """The model as it is now.
@@ -257,20 +264,29 @@ class EditableGraph:
             inputs[:] = [value for value in inputs if value.name not in self._weights]
 
     def _packed_weights(self) -> set[str]:
-        """Names of the weights that are only multiplied with."""
+        """Names of the weights that are only multiplied with, as they are or in float16."""
         packed, others = set[str](), set(self.outputs)
         for node in self.nodes:
-            multiplies = node.operator in _PACKING and node.domain == ""
-            packed.update(node.inputs[1:2] if multiplies else ())
-            others.update(node.inputs[:1] + node.inputs[2:] if multiplies else node.inputs)
+            at = _packed_input(node)
+            packed.update(node.inputs[at : at + 1])
+            others.update(name for number, name in enumerate(node.inputs) if number != at)
         return packed - others
 
     def _all_names(self) -> set[str]:
-        """Every name of a value or of a node."""
+        """Every name of a value or of a node. Collected once: later names come from `free_name`."""
         if self._names is None:
             declared = (value.name for values in self._declared for value in values)
-            self._names = {*declared}
-        self._names.update(self._weights)
-        for node in self.nodes:
-            self._names.update((node.name, *node.inputs, *node.outputs))
+            self._names = {*declared, *self._weights}
+            for node in self.nodes:
+                self._names.update((node.name, *node.inputs, *node.outputs))
         return self._names
+
+
+def _packed_input(node: Node) -> int:
+    """The number of the input that runtimes read for the last time while they open a model; a large one = there is
+    none.
+    """
+    if node.domain == "" and node.operator in _PACKING:
+        return 1
+    to_half = node.operator == "Cast" and node.attributes.get("to") == FLOAT16
+    return 0 if to_half else len(node.inputs)

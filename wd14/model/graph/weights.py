@@ -99,7 +99,7 @@ def raw_message(name: str, element: int, shape: tuple[int, ...], content: bytes)
 
 def _head(name: str, element: int, shape: tuple[int, ...]) -> bytes:
     sides = b"".join(integer_field(Tensor.DIMS, side) for side in shape)
-    return sides + integer_field(Tensor.TYPE, element) + text_field(Tensor.NAME, name)
+    return sides + integer_field(Tensor.TYPE, element) + (text_field(Tensor.NAME, name) if name else b"")
 
 
 def read_place(place: Place, reader: WireReader) -> bytes:
