@@ -10,14 +10,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from wd14.errors import DeviceError, JobStoppedError, ModelContractError
+from wd14.errors import DeviceError, JobStoppedError, ModelContractError, ModelError
 from wd14.model.files.find import ModelFiles
 from wd14.model.graph.facts import Dimension, TensorFacts
 from wd14.model.graph.mapped_weights import MappedWeights
 from wd14.model.graph.rewriting import with_weights_apart
 from wd14.model.runtimes.devices import DEVICES
 from wd14.model.runtimes.memory_limit import BYTES, TIMES_FILES
-from wd14.model.runtimes.openvino_limits import check_graph
+from wd14.model.runtimes.openvino_limits import INSTEAD, check_graph
 from wd14.model.runtimes.session import Opening, Precision, run_error
 from wd14.model.runtimes.stop_watch import StopWatch, cancelled_by
 from wd14.model.trial.candidates import Candidate
@@ -111,9 +111,11 @@ def open_openvino(files: ModelFiles, candidate: Candidate, opening: Opening) -> 
         _check(opening)
         _take_one_picture(model, files.spec)
         if not files.pinned:
-            check_graph(model, BYTES // opening.runs_at_once + TIMES_FILES * sum(file.size for file in files.hashes))
+            check_graph(
+                files, model, BYTES // opening.runs_at_once + TIMES_FILES * sum(file.size for file in files.hashes)
+            )
         compiled = core.compile_model(model, target, options)
-    except JobStoppedError:
+    except (JobStoppedError, ModelError):
         raise
     except Exception as error:  # its exceptions have no other common class
         raise ModelContractError(f"{files.model_path}: OpenVINO cannot run it: {reason(error)}") from error
@@ -166,7 +168,8 @@ def _read(core: Any, files: ModelFiles, *, fused: bool) -> tuple[Any, MappedWeig
     """The model, and its weights where they could be left in their file.
 
     OpenVINO's reader of ONNX files copies every weight. So it reads the graph with weights as inputs, and then gets
-    constants in their place that lie in the file: 0.4 GB and a third of the time less for 100 million weights.
+    constants in their place that lie in the file: 0.4 GB and a third of the time less for 100 million weights. It also
+    computes what nobody needs, of any size; so of a graph that nobody vouches for it gets only what is needed.
     """
     try:
         content, weights = with_weights_apart(files, fused=fused)
@@ -180,8 +183,14 @@ def _read(core: Any, files: ModelFiles, *, fused: bool) -> tuple[Any, MappedWeig
                     reader.replace_source_output(value)
                 model.remove_parameter(parameter)
         model.validate_nodes_and_infer_types()
-    except Exception:  # noqa: BLE001 - a graph may be as odd as it likes: its file is what it was
-        return core.read_model(str(files.model_path)), None
+    except Exception as error:  # a graph may be as odd as it likes: its file is what it was
+        if files.pinned:
+            return core.read_model(str(files.model_path)), None
+        if isinstance(error, ModelError):
+            raise ModelContractError(
+                f"{error}. Such a model runs on OpenVINO only if it is a known one{INSTEAD}"
+            ) from error
+        raise
     return model, weights
 
 
