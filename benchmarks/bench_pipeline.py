@@ -28,7 +28,7 @@ from benchmarks.measure import (
 )
 from wd14 import CaptionConfig, caption_dataset
 from wd14.images.opening import PictureFile
-from wd14.model.preprocess import prepare
+from wd14.model.preprocess import pixels
 from wd14.types import InputSpec
 
 MAX_PIXELS = 250_000_000
@@ -63,7 +63,7 @@ def overhead(options: Options, table: Table) -> None:
 
     def open_and_prepare(path: Path) -> None:
         image = PictureFile(path.read_bytes(), max_pixels=MAX_PIXELS).rgb(upright=True)
-        prepare(image, spec, profile="kohya", image_size=0)
+        pixels(image, spec, profile="kohya", image_size=0)
 
     def alone() -> None:
         with ThreadPoolExecutor(cores()) as threads:

@@ -254,8 +254,8 @@ class CaptionConfig(BaseModel):
         "Resize Profile",
         "kohya = resize exactly as kohya's scripts do; reference = as the model's author does.",
     )
-    device: Literal["auto", "cpu", "cuda", "rocm", "migraphx", "coreml", "openvino", "directml"] = _field(
-        "auto", "Device", "What the model runs on. auto = the fastest device that works."
+    device: Literal["auto", "cpu", "openvino", "openvino-gpu", "cuda", "rocm", "migraphx", "coreml", "directml"] = (
+        _field("auto", "Device", "What the model runs on. auto = the fastest device that works.")
     )
     precision: Literal["exact", "fast"] = _field(
         "exact", "Precision", "exact = in 32 bits; fast = in 16 bits where that is quicker: scores differ a little."

@@ -20,7 +20,7 @@ from wd14.images.opening import MOST_FRAMES, PictureFile
 from wd14.images.reading import encoded_size, read_picture
 from wd14.images.thumbnail import SIDE as THUMBNAIL_SIDE
 from wd14.images.thumbnail import thumbnail_of
-from wd14.model.preprocess import prepare
+from wd14.model.preprocess import pixels
 from wd14.threads import Budget, OrderedMap, available_cores
 from wd14.types import DecodedRow, FloatArray, InputRow, InputSpec, PictureToSave
 
@@ -35,10 +35,11 @@ _BYTES_AT_ONCE = 256 << 20
 #: Files of fewer bytes do not count: all threads together hold few of them (benchmarks: rerun).
 _SMALL_FILE = 4 << 20
 #: Groups that are decoded ahead of the model, beside four for each thread: so far that a huge picture, for which the
-#: others must wait, keeps no thread from working. A picture that is ready holds 2.4 MB.
+#: others must wait, keeps no thread from working. A picture that is ready holds 0.6 MB.
 _AHEAD = 8
-#: Decoding threads by default, at most: 16 of them keep a fast GPU busy (about 550 mixed pictures a second).
-_MOST_WORKERS = 16
+#: Decoding threads by default, at most. On a GPU machine decoding is the limit (16 cores: about 550 mixed pictures a
+#: second), so every core gets one.
+_MOST_WORKERS = 64
 
 
 class PictureLimits:
@@ -178,7 +179,7 @@ class Decoder:
         except MemoryError:
             decoded.result.error = ImageTooLargeError("there is not enough memory to open it")
         if decoded.result.error is not None:
-            decoded.array = None
+            decoded.pixels = None
         if row.data is not None:
             decoded.input = replace(row, data=None)  # they have a place now; what waits must not hold them too
         return decoded
@@ -224,7 +225,7 @@ class Decoder:
             with self._limits.opening(picture):
                 if not decoded.from_scores:
                     image = picture.rgb(upright=config.exif_orientation)
-                    decoded.array = prepare(image, self._spec, profile=config.profile, image_size=config.image_size)
+                    decoded.pixels = pixels(image, self._spec, profile=config.profile, image_size=config.image_size)
                     if self._with_facts:
                         decoded.facts = facts_of(image)
                     if self._thumbnails is not None and self._thumbnails.wants(decoded.input.index):

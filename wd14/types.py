@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from wd14.errors import RowError, ScoringError
 
 FloatArray = NDArray[np.float32]
+PixelArray = NDArray[np.uint8]
 IndexArray = NDArray[np.intp]
 
 #: Danbooru's category numbers, as `selected_tags.csv` writes them.
@@ -98,7 +99,7 @@ class DecodedRow:
     input: InputRow
     digest: bytes = b""  #: sha256 of the encoded picture
     size: int = 0  #: bytes of the encoded picture
-    array: FloatArray | None = None  #: the model's input, until the picture is scored
+    pixels: PixelArray | None = None  #: what the model is to see, until the picture is scored
     staged: Any = None  #: the picture's place in the output that is being built
     result: ScoringResult = field(default_factory=ScoringResult)
     facts: PictureFacts | None = None  #: where the picture was decoded, or the stored ones were asked for
@@ -291,6 +292,7 @@ class Summary:
     output: str | None  #: where the result is: a folder or a dataset id; None when nothing was written
     failures: tuple[tuple[str, str], ...] = ()  #: the first few: (source, reason)
     device: str | None = None  #: what the model ran on; None when it was not needed
+    precision: str | None = None  #: what it ran in: "exact" or "fast"
     rejected: int = 0  #: pictures that are left out by a person's edits
     without_tags: int = 0  #: captions in which the model put no tag
     too_long: int = 0  #: captions with more tokens than they may have, though all that may be left out is

@@ -12,7 +12,7 @@ import pytest
 from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
 from wd14.images.opening import PictureFile
-from wd14.model.preprocess import prepare
+from wd14.model.preprocess import pixels
 from wd14.model.tagger import Tagger
 from wd14.types import FloatArray
 
@@ -30,9 +30,9 @@ def scores(model: str, picture: str, orientation: bool) -> FloatArray:
     data = (HERE / "pictures" / picture).read_bytes()
     rgb = PictureFile(data, max_pixels=10_000_000).rgb(upright=orientation)
     loaded = tagger(model)
-    batch = prepare(rgb, loaded.spec, profile="kohya", image_size=0)[None]
-    values: FloatArray = loaded.run(batch)[0]
-    return values
+    batch = pixels(rgb, loaded.spec, profile="kohya", image_size=0)[None]
+    found: FloatArray = loaded.run(batch)[0]
+    return found
 
 
 def config_of(values: dict[str, Any]) -> CaptionConfig:
@@ -71,7 +71,7 @@ def test_a_value_one_off_shows() -> None:
     """The models are sensitive enough for their captions to stand for pixels."""
     loaded = tagger("csv")
     picture = PictureFile((HERE / "pictures" / "size_448x448.png").read_bytes(), max_pixels=1_000_000)
-    values = prepare(picture.rgb(upright=False), loaded.spec, profile="kohya", image_size=0)
-    moved = values + (values < 255)
-    kept = [loaded.run(array[None])[0] >= 0.8 for array in (values, moved)]
+    seen = pixels(picture.rgb(upright=False), loaded.spec, profile="kohya", image_size=0)
+    moved = seen + (seen < 255)
+    kept = [loaded.run(array[None])[0] >= 0.8 for array in (seen, moved)]
     assert (kept[0] != kept[1]).mean() > 0.2

@@ -20,7 +20,7 @@ from wd14.model.files import registry
 from wd14.model.files.find import find_model
 from wd14.model.files.hashes import sha256_of
 from wd14.model.files.registry import FileDescription, ModelDescription
-from wd14.model.preprocess import prepare
+from wd14.model.preprocess import pixels
 from wd14.model.tagger import Tagger
 from wd14.types import InputSpec
 
@@ -132,7 +132,7 @@ def test_pictures_are_padded_or_stretched_as_their_model_wants_it(tmp_path: Path
     stretched, padded = pixai(tmp_path / "a"), cl_tagger(tmp_path / "b")
     for model, mean in ((stretched, -1.0), (padded, 0.0)):
         tagger = Tagger.load(model.folder, device="cpu")
-        scores = tagger.run(prepare(picture, tagger.spec, profile="kohya", image_size=0)[np.newaxis])
+        scores = tagger.run(pixels(picture, tagger.spec, profile="kohya", image_size=0)[np.newaxis])
         np.testing.assert_allclose(scores, expected(np.full((1, 3), mean, np.float32), model.weights), atol=1e-3)
 
 

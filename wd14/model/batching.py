@@ -27,9 +27,9 @@ def batches(rows: Iterable[DecodedRow], batch_size: Callable[[], int]) -> Iterat
     recent: OrderedDict[bytes, ScoringResult] = OrderedDict()
     for row in rows:
         group.append(row)
-        if row.array is not None and (known := recent.get(row.digest)) is not None:
-            row.result, row.array, row.from_scores = known, None, True
-        if row.array is not None:
+        if row.pixels is not None and (known := recent.get(row.digest)) is not None:
+            row.result, row.pixels, row.from_scores = known, None, True
+        if row.pixels is not None:
             for_model += 1
             recent[row.digest] = row.result
             if len(recent) > _REMEMBERED:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from wd14.types import FloatArray, Labels
+from wd14.model.runtimes.session import Precision
+from wd14.types import FloatArray, Labels, PixelArray
 
 
 class NoTagger:
     """Stands where a `Tagger` does, and opens no session."""
 
     device = None  #: it runs on nothing
+    precision: Precision | None = None
     preferred_batch = 64
     labels = Labels((), ())
 
-    def run(self, batch: FloatArray) -> FloatArray:
+    def run(self, batch: PixelArray | FloatArray) -> FloatArray:
         """Scores of no tag, (n, 0) float32.
 
         Args:

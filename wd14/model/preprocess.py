@@ -1,5 +1,8 @@
 """Turns a picture into the array that a model reads, pixel for pixel as its users expect.
 
+In two steps: `pixels` are bytes, which take a quarter of the memory while they wait; `values` are the numbers that the
+model computes with, made when its turn has come, or inside the graph (`graph.pixels`).
+
 Two profiles, which both pad to a square with white first: `kohya` is what kohya-ss/sd-scripts does (area averaging
 down, Lanczos up), `reference` what the models' author does (Pillow's bicubic filter both ways).
 """
@@ -7,19 +10,18 @@ down, Lanczos up), `reference` what the models' author does (Pillow's bicubic fi
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from wd14.model.area_resize import shrink_by_area
 from wd14.model.padded_square import PaddedSquare
-from wd14.types import FloatArray, InputSpec
+from wd14.types import FloatArray, InputSpec, PixelArray
 
 #: Part of every stored score's key: raise it with any change that moves a pixel.
 PREPROCESS_VERSION = 1
 
 
-def prepare(image: Image.Image, spec: InputSpec, *, profile: str, image_size: int) -> FloatArray:
-    """The model's input for one picture: float32, C-contiguous, (size, size, 3), or (3, size, size) for NCHW models.
+def pixels(image: Image.Image, spec: InputSpec, *, profile: str, image_size: int) -> PixelArray:
+    """The pixels that a model sees of a picture, 0..255, in its layout and its order of channels.
 
     Args:
         image: RGB, 8 bits a channel.
@@ -30,21 +32,29 @@ def prepare(image: Image.Image, spec: InputSpec, *, profile: str, image_size: in
 
     Raises:
         ValueError: another profile, or the image is not RGB.
+
+    Returns:
+        (size, size, 3), or (3, size, size) for NCHW models; C-contiguous.
     """
     if image.mode != "RGB":
         raise ValueError(f"an RGB image is needed, this one is {image.mode}")
     if profile not in ("kohya", "reference"):
         raise ValueError(f"profile is {profile!r}; allowed: kohya or reference")
-    pixels = _square(_shrink_shorter_side(image, image_size), spec, profile)
+    square = _square(_shrink_shorter_side(image, image_size), spec, profile)
     if spec.channels == "BGR":
-        pixels = pixels[:, :, ::-1]
+        square = square[:, :, ::-1]
     if spec.layout == "NCHW":
-        pixels = pixels.transpose(2, 0, 1)
-    values = pixels.astype(np.float32, order="C")
+        square = square.transpose(2, 0, 1)
+    return np.ascontiguousarray(square)
+
+
+def values(pixels: PixelArray, spec: InputSpec) -> FloatArray:
+    """The numbers that a model computes with, for pixels of any shape: float32 of the same shape."""
+    numbers = pixels.astype(np.float32)
     if spec.value_range == "-1..1":
-        values /= np.float32(127.5)
-        values -= np.float32(1)
-    return values
+        numbers /= np.float32(127.5)
+        numbers -= np.float32(1)
+    return numbers
 
 
 def _shrink_shorter_side(image: Image.Image, image_size: int) -> Image.Image:
@@ -56,7 +66,7 @@ def _shrink_shorter_side(image: Image.Image, image_size: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def _square(image: Image.Image, spec: InputSpec, profile: str) -> NDArray[np.uint8]:
+def _square(image: Image.Image, spec: InputSpec, profile: str) -> PixelArray:
     """(size, size, 3), RGB."""
     size = spec.size
     if spec.fit == "squash":

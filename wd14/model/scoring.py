@@ -15,12 +15,12 @@ from wd14.model.no_tagger import NoTagger
 from wd14.model.score_store.row_format import floor, rating_mask
 from wd14.model.tagger import Tagger
 from wd14.threads import BackgroundCall, OrderedMap, available_cores
-from wd14.types import DecodedRow, FloatArray
+from wd14.types import DecodedRow, PixelArray
 
 AnyTagger = Tagger | NoTagger
 
 #: Bytes of pictures that wait in batches, ready for the model: 400 of 448 pixels a side, or one batch of more.
-_BYTES_AT_ONCE = 1 << 30
+_BYTES_AT_ONCE = 256 << 20
 
 
 def runs_at_once() -> int:
@@ -92,7 +92,7 @@ class Scorer:
 
     def _score(self, rows: list[DecodedRow]) -> list[DecodedRow]:
         """Scores those of a group that need it. In one of the threads."""
-        for_model = [row for row in rows if row.array is not None]
+        for_model = [row for row in rows if row.pixels is not None]
         if for_model:
             tagger = self._tagger.result()
             with self._running_now:
@@ -109,12 +109,12 @@ class Scorer:
                 return
             reason = error if isinstance(error, ScoringError) else ScoringError("not enough memory for this picture")
             rows[0].result.error = reason.without_frames()
-            rows[0].array = None
+            rows[0].pixels = None
             return
         if self._ratings is None:
             self._ratings = rating_mask(tagger.labels)
         for row, values in zip(rows, scores, strict=True):
-            row.array = None
+            row.pixels = None
             try:
                 stored = floor(values, self._ratings)
                 row.result.scores = values if self._keep_low_scores else stored
@@ -123,15 +123,15 @@ class Scorer:
 
 
 def _bytes_for_model(rows: list[DecodedRow]) -> int:
-    return sum(row.array.nbytes for row in rows if row.array is not None)
+    return sum(row.pixels.nbytes for row in rows if row.pixels is not None)
 
 
-def _as_batch(rows: list[DecodedRow]) -> FloatArray:
-    """The rows' inputs as a batch, (n, …) float32; each is in memory once."""
-    arrays = [row.array for row in rows if row.array is not None]
+def _as_batch(rows: list[DecodedRow]) -> PixelArray:
+    """The rows' pixels as a batch, (n, …); each is in memory once."""
+    arrays = [row.pixels for row in rows if row.pixels is not None]
     if len(arrays) == 1:
         return arrays[0][np.newaxis]
-    batch: FloatArray = np.stack(arrays)
+    batch: PixelArray = np.stack(arrays)
     for row, view in zip(rows, batch, strict=True):
-        row.array = view
+        row.pixels = view
     return batch

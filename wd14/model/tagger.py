@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wd14.errors import ModelContractError, ScoringError
 from wd14.model.activation import probabilities
 from wd14.model.files.find import ModelFiles, find_model
-from wd14.model.files.interface import Interface, check_spec, read_interface
+from wd14.model.files.interface import FLOAT_TYPES, PIXELS, Interface, check_spec, read_interface
 from wd14.model.files.registry import DEFAULT
+from wd14.model.preprocess import values
 from wd14.model.runtimes.opening import open_session
-from wd14.model.runtimes.session import Opening, Precision, Session
+from wd14.model.runtimes.session import ON_PROCESSOR, Opening, Precision, Session
 from wd14.model.runtimes.stop_watch import StopWatch
 from wd14.stop import StopToken
-from wd14.types import UNUSED, FloatArray, InputSpec, Labels, Log
+from wd14.types import UNUSED, FloatArray, InputSpec, Labels, Log, PixelArray
 
 #: On a CPU, batches gain nothing (measured), and one picture at a time keeps memory low and progress smooth.
 _CPU_BATCH = 1
@@ -35,8 +38,11 @@ class Tagger:
         self.device = session.device  #: what it really runs on: "cpu", "cuda", …
         self.precision: Precision = session.precision  #: what it really computes in
         self.fixed_batch = interface.fixed_batch  #: pictures that go through at once; None = any number
+        self.lines: tuple[str, ...] = ()  #: what it runs on and why, for a person
+        self._best_batch: int | None = None  # as a trial found
         self._session = session
         self._interface = interface
+        self._takes_pixels = interface.input_type == PIXELS
         self._log = log
         self._limit = interface.fixed_batch  # most pictures at once; None = as many as come
         self._lock = threading.Lock()  # of `_limit`
@@ -78,7 +84,23 @@ class Tagger:
             raise ModelContractError(f"{files.id} is no tagger: it adds no tag, and there is no session to open")
         stop_watch = None if stop is None else StopWatch(stop)
         opening = Opening(intra_op_threads, runs_at_once, log=log, stop=stop, stop_watch=stop_watch)
-        session = open_session(files, device, precision, opening, pictures=pictures)
+        opened = open_session(files, device, precision, opening, pictures=pictures)
+        tagger = cls.of_session(files, opened.session, log=log)
+        tagger.lines, tagger._best_batch = opened.lines, opened.batch
+        return tagger
+
+    @classmethod
+    def of_session(cls, files: ModelFiles, session: Session, *, log: Log | None = None) -> Tagger:
+        """A tagger of an open session.
+
+        Args:
+            files: of the model.
+            session: of these files.
+            log: is told when the device has less memory than was hoped for.
+
+        Raises:
+            ModelError: the files were changed meanwhile, or are no tagger's.
+        """
         for file in files.hashes:  # the scores are stored under these hashes
             file.check()
         interface = read_interface(
@@ -87,6 +109,7 @@ class Tagger:
             files.labels,
             model=str(files.model_path),
             output_name=files.output_name,
+            input_types=(*FLOAT_TYPES, PIXELS),
         )
         check_spec(interface, files.spec, str(files.model_path))
         return cls(files, session, interface, log)
@@ -106,28 +129,37 @@ class Tagger:
         """How many pictures to give to `run` at once when the user does not say."""
         if self.fixed_batch is not None:
             return self.fixed_batch
-        return _CPU_BATCH if self.device == "cpu" else _GPU_BATCH
+        return self._best_batch or (_CPU_BATCH if self.device in ON_PROCESSOR else _GPU_BATCH)
+
+    @property
+    def most_at_once(self) -> int | None:
+        """How many pictures go through at once at most: a fixed batch, or what memory turned out to hold; None = any
+        number so far.
+        """
+        return self._limit
 
     @property
     def identity(self) -> str:
         """Names weights and labels."""
         return self.files.identity
 
-    def run(self, batch: FloatArray) -> FloatArray:
+    def run(self, batch: PixelArray | FloatArray) -> FloatArray:
         """Scores pictures.
 
         A fixed batch dimension is filled up and cut again; a batch that is too large for the device's memory goes
         through in halves, and so do later ones.
 
         Args:
-            batch: (n, size, size, 3) or (n, 3, size, size) float32 as `spec` says; n >= 0.
+            batch: (n, size, size, 3) or (n, 3, size, size) as `spec` says; n >= 0. Pixels, uint8, as
+                `preprocess.pixels` makes them; or, where the model does not run on a GPU, float32 as
+                `preprocess.values` does.
 
         Returns:
             (n, T) float32 probabilities, T = len(labels). A row may hold NaN where the model computed none: the
             caller decides about rows.
 
         Raises:
-            ValueError: the batch has another shape.
+            ValueError: the batch has another shape, or another type.
             ScoringError: the model failed on these pictures.
             ModelContractError: what comes out is not one probability for each label.
             JobStoppedError: a stop was asked for.
@@ -136,6 +168,9 @@ class Tagger:
         expected = (size, size, 3) if spec.layout == "NHWC" else (3, size, size)
         if batch.shape[1:] != expected:
             raise ValueError(f"expected a batch of shape (n, {', '.join(map(str, expected))}), got {batch.shape}")
+        allowed = ("uint8",) if self._takes_pixels else ("uint8", "float32")
+        if batch.dtype not in allowed:
+            raise ValueError(f"expected a batch of {' or '.join(allowed)}, got {batch.dtype}")
         scores = np.empty((len(batch), len(self.labels)), dtype=np.float32)
         start = 0
         while start < len(batch):
@@ -148,16 +183,13 @@ class Tagger:
                 start += count
         return scores
 
-    def _run_at_once(self, batch: FloatArray) -> FloatArray:
+    def _run_at_once(self, batch: PixelArray | FloatArray) -> FloatArray:
         """One run of the session. Raises MemoryError where the device has not enough of it."""
         count = len(batch)
         if self.fixed_batch is not None and count < self.fixed_batch:
             missing = np.zeros((self.fixed_batch - count, *batch.shape[1:]), dtype=batch.dtype)
             batch = np.concatenate([batch, missing])
-        feed = batch.astype(np.float16) if self._interface.input_type == "tensor(float16)" else batch
-        result = self._session.run(
-            {self._interface.input_name: np.ascontiguousarray(feed)}, self._interface.output_name
-        )
+        result = self._session.run({self._interface.input_name: self._feed(batch)}, self._interface.output_name)
         if result.ndim != 2 or result.shape != (len(batch), len(self.labels)):
             raise ModelContractError(
                 f"{self.files.model_path}: expected {len(batch)} x {len(self.labels)} scores, one for each label,"
@@ -168,6 +200,14 @@ class Tagger:
         if self._unused is not None:
             scores[:, self._unused] = 0
         return scores
+
+    def _feed(self, batch: NDArray[Any]) -> NDArray[Any]:
+        """The batch as the graph takes it, C-contiguous."""
+        if not self._takes_pixels and batch.dtype == np.uint8:
+            batch = values(batch, self.spec)
+        if self._interface.input_type == "tensor(float16)":
+            batch = batch.astype(np.float16)
+        return np.ascontiguousarray(batch)
 
     def _halve(self, count: int, error: MemoryError) -> None:
         """Makes do with half of a batch that was too large.

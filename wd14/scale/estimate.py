@@ -15,13 +15,14 @@ import numpy as np
 from wd14.config import CaptionConfig
 from wd14.decoding import Decoder, PictureLimits
 from wd14.model.files.find import ModelFiles, find_model
+from wd14.model.runtimes.session import ON_PROCESSOR
 from wd14.model.scoring import AnyTagger, Scorer
 from wd14.scale.sampling import PICTURES, Sample, Tick, take_sample
-from wd14.scored_rows import session_of
+from wd14.scored_rows import Ran, session_of
 from wd14.stop import StopToken
 from wd14.text import count, duration
 from wd14.threads import BackgroundCall, Exhausted
-from wd14.types import DecodedRow, FloatArray, InputRow, Log
+from wd14.types import DecodedRow, InputRow, Log, PixelArray
 
 #: Pictures, ready for the model, that its measurement goes round; 150 MB.
 _READY = 64
@@ -65,11 +66,15 @@ class Estimate:
         """Pictures a second of a worker like this machine. On a CPU decoding and the model share its cores."""
         decoding, model = self.decoding, self.model
         pairs = zip((decoding.low, decoding.value, decoding.high), (model.low, model.value, model.high), strict=True)
-        if self.device == "cpu":
+        if self._on_processor:
             low, value, high = (1 / (1 / d + 1 / m) for d, m in pairs)
         else:
             low, value, high = (min(d, m) for d, m in pairs)
         return Range(low / (1 + _ALWAYS), value, high * (1 + _ALWAYS))
+
+    @property
+    def _on_processor(self) -> bool:
+        return self.device.partition(",")[0] in ON_PROCESSOR
 
     @property
     def hours(self) -> Range:
@@ -81,7 +86,7 @@ class Estimate:
     def limit(self) -> str:
         """What a worker waits for most, and what helps: a sentence."""
         decoding, model = self.decoding.value, self.model.value
-        if self.device == "cpu":
+        if self._on_processor:
             part = (1 / model) / (1 / decoding + 1 / model)
             if part > 0.5:
                 return f"The model takes {part:.0%} of the cores' time: a GPU helps most."
@@ -131,7 +136,7 @@ def estimate(
         rows=_rows_of(sample),
         decoding=decoding,
         model=rate,
-        device=tagger.device or "cpu",
+        device=str(Ran(tagger.device or "cpu", tagger.precision)),
         threads=_threads(config),
         workers=workers,
         price=price,
@@ -174,10 +179,10 @@ class _Clock:
 
 def _time_decoding(
     sample: Sample, config: CaptionConfig, model: ModelFiles, stop: StopToken
-) -> tuple[Range, list[FloatArray]]:
+) -> tuple[Range, list[PixelArray]]:
     """Pictures a second of decoding alone, and some that are ready for the model."""
     clock = _Clock()
-    arrays: list[FloatArray] = []
+    arrays: list[PixelArray] = []
     began = time.perf_counter()
     decoder = Decoder(
         sample.pictures,
@@ -191,17 +196,17 @@ def _time_decoding(
     with decoder as rows:
         for row in rows:
             stop.check()
-            if row.array is None:
+            if row.pixels is None:
                 sample.damaged += 1
             elif len(arrays) < _READY:
-                arrays.append(row.array)
+                arrays.append(row.pixels)
     seconds = time.perf_counter() - began
     return Range.about(len(sample.pictures) / seconds, _error_of_mean(clock.seconds or [0.0])), arrays
 
 
 def _time_model(
     row: InputRow,
-    arrays: Sequence[FloatArray],
+    arrays: Sequence[PixelArray],
     session: BackgroundCall[AnyTagger],
     config: CaptionConfig,
     stop: StopToken,
@@ -218,7 +223,7 @@ def _time_model(
         for number, array in enumerate(cycle(arrays)):
             if ended.is_set():
                 return
-            yield DecodedRow(row, digest=number.to_bytes(32, "big"), array=array)  # equal ones would go through once
+            yield DecodedRow(row, digest=number.to_bytes(32, "big"), pixels=array)  # equal ones would go through once
 
     times = [(time.perf_counter(), 0)]
     with Scorer(rows(), session, batch_size=config.batch_size, keep_low_scores=False) as scorer:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from wd14.model import area_resize, padded_square
 from wd14.model.padded_square import PaddedSquare
-from wd14.model.preprocess import prepare
+from wd14.model.preprocess import pixels, values
 from wd14.types import FloatArray, InputSpec
 
 KOHYA = InputSpec()
@@ -30,6 +30,10 @@ def padded(image: Image.Image) -> Image.Image:
     square = Image.new("RGB", (side, side), "white")
     square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
     return square
+
+
+def prepare(image: Image.Image, spec: InputSpec, *, profile: str, image_size: int) -> FloatArray:
+    return values(pixels(image, spec, profile=profile, image_size=image_size), spec)
 
 
 def kohya(image: Image.Image, spec: InputSpec = KOHYA, image_size: int = 0) -> FloatArray:
@@ -231,11 +235,11 @@ class TestExtremes:
         code = f"""
 import resource
 from PIL import Image
-from wd14.model.preprocess import prepare
+from wd14.model.preprocess import pixels
 from wd14.types import InputSpec
 image = Image.new("RGB", {size})
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-prepare(image, InputSpec(), profile="{profile}", image_size=0)
+pixels(image, InputSpec(), profile="{profile}", image_size=0)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -23,6 +23,7 @@ from wd14.errors import (
     ModelContractError,
     ScoringError,
 )
+from wd14.model.preprocess import values
 from wd14.stop import StopToken
 from wd14.types import FloatArray
 
@@ -357,3 +358,16 @@ def test_telemetry_of_onnxruntime_is_off_unless_the_user_chose(tmp_path: Path, c
     assert done.stdout.strip() == used
     if chosen is None:
         assert list((tmp_path / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize("element", [TensorProto.FLOAT, TensorProto.FLOAT16])
+def test_pixels_are_scored_as_their_values(tmp_path: Path, element: int) -> None:
+    weights = random_weights(4)
+    save_model(tmp_path / "model.onnx", weights, layout="NCHW", element=element, size=SIZE)
+    write_csv(tmp_path / "selected_tags.csv", [0] * 4)
+    tagger = Tagger.load(tmp_path)
+    assert tagger.spec.value_range == "-1..1"
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 3, SIZE, SIZE), dtype=np.uint8)
+    np.testing.assert_array_equal(tagger.run(pixels), tagger.run(values(pixels, tagger.spec)))
+    with pytest.raises(ValueError, match="expected a batch of uint8 or float32, got float64"):
+        tagger.run(pixels / 255)  # type: ignore[arg-type]

@@ -16,6 +16,8 @@ from wd14.types import InputSpec, Labels
 
 #: What the pictures may be given as; float16 is converted to and from.
 FLOAT_TYPES = ("tensor(float)", "tensor(float16)")
+#: What a session may take beside them: its graph was made to (`graph.pixels`). No file of a tagger has it.
+PIXELS = "tensor(uint8)"
 
 _DEFAULT_SIZE = InputSpec().size
 _LARGEST_SIZE = 4096
@@ -46,6 +48,7 @@ def read_interface(
     *,
     model: str,
     output_name: str | None = None,
+    input_types: Sequence[str] = FLOAT_TYPES,
 ) -> Interface:
     """The interface of a tagger with these labels.
 
@@ -55,6 +58,7 @@ def read_interface(
         labels: what the outputs stand for.
         model: how messages name it.
         output_name: the output to take, where it is known.
+        input_types: what the input may be.
 
     Raises:
         ModelContractError: not one picture in and one score for each label out; the message has both numbers.
@@ -62,7 +66,7 @@ def read_interface(
     if len(inputs) != 1:
         names = ", ".join(fact.name for fact in inputs) or "none"
         raise ModelContractError(f"{model}: expected a model with one input, found {len(inputs)} ({names})")
-    layout, size = _picture(inputs[0], model)
+    layout, size = _picture(inputs[0], model, input_types)
     output = _output(outputs, labels, model, output_name)
     fixed_batch = _fixed(inputs[0].shape[0]) if inputs[0].shape else None
     side = size or _DEFAULT_SIZE
@@ -131,10 +135,10 @@ def check_external(path: Path, facts: GraphFacts) -> None:
             raise ModelContractError(f"{path} reads weights in {location!r} over and over; such models are not opened")
 
 
-def _picture(fact: TensorFacts, model: str) -> tuple[Literal["NHWC", "NCHW"], int | None]:
-    if fact.type not in FLOAT_TYPES:
+def _picture(fact: TensorFacts, model: str, types: Sequence[str]) -> tuple[Literal["NHWC", "NCHW"], int | None]:
+    if fact.type not in types:
         raise ModelContractError(
-            f"{model}: expected an input of type {' or '.join(FLOAT_TYPES)}, {fact.name!r} is {fact.type}"
+            f"{model}: expected an input of type {' or '.join(types)}, {fact.name!r} is {fact.type}"
         )
     shape = fact.shape
     if shape is None or len(shape) != 4:

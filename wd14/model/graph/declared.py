@@ -28,6 +28,12 @@ class DeclaredValue:
         return text_field(Value.NAME, self.name) + bytes_field(Value.TYPE, kind)
 
 
+def declare(name: str, element: int, shape: tuple[int, ...]) -> bytes:
+    """The ValueInfoProto of an input of this shape."""
+    sides = (bytes_field(Value.SIDE, integer_field(Value.SIDE_VALUE, side)) for side in shape)
+    return DeclaredValue(name, element, b"".join(sides), b"").to_message()
+
+
 def read_declared(reader: WireReader, span: Span) -> DeclaredValue:
     """An input or output, from its ValueInfoProto."""
     _, value = reader.read(span)

@@ -45,7 +45,7 @@ class Weight:
         """The TensorProto; its bytes stay in their file if a folder is given, which the file is then named from."""
         if self.message is not None:
             return _named(name, self.message, reader)
-        if self.place is None or folder is None or self.place.length < STAYS_FROM:
+        if self.place is None or folder is None or not self.is_large:
             content = self.content if self.place is None else read_place(self.place, reader)
             return raw_message(name, self.element, self.shape, content or b"")
         written = _head(name, self.element, self.shape)
@@ -67,6 +67,19 @@ class Weight:
         if content is None or len(content) != np.dtype(kind).itemsize * self.elements:
             return None
         return np.frombuffer(content, kind).reshape(self.shape)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it lies in a file and stays there."""
+        return self.place is not None and self.place.length >= STAYS_FROM
+
+    @property
+    def fills_its_place(self) -> bool:
+        """Whether it can be used where it lies: as many numbers as fit there, in a type that numpy has."""
+        kind = NUMPY_TYPES.get(self.element)
+        if kind is None or self.place is None:
+            return False
+        return self.place.length == np.dtype(kind).itemsize * self.elements
 
     @property
     def copied(self) -> int:

@@ -1,24 +1,41 @@
-"""Opens a model with the runtime that suits what was asked for."""
+"""Opens a model in the way that suits best."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from wd14.errors import ModelError
 from wd14.model.files.find import ModelFiles
-from wd14.model.runtimes.onnxruntime_session import open_onnxruntime
-from wd14.model.runtimes.session import Opening, Precision, Session
+from wd14.model.runtimes.devices import DEVICES, idle_gpu
+from wd14.model.runtimes.onnxruntime_session import available_providers, open_onnxruntime
+from wd14.model.runtimes.openvino_session import open_openvino
+from wd14.model.runtimes.session import Opening, Precision, Session, first_line
 from wd14.model.trial.candidates import Candidate
+from wd14.model.trial.choosing import Choice, choose
+from wd14.model.trial.trial import check_runs
+from wd14.model.trial.words import lines
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open model."""
+
+    session: Session
+    batch: int | None  #: pictures at once that suit it; None = not known
+    lines: tuple[str, ...]  #: what it runs on and why, for a person
 
 
 def open_session(
     files: ModelFiles, device: str, precision: Precision, opening: Opening, *, pictures: int | None
-) -> Session:
-    """Opens a model.
+) -> Opened:
+    """Opens a model with what suits best: by an earlier trial, or by one that is made now and takes some seconds.
 
     Args:
         files: of the model.
         device: "auto" or a key of `devices.DEVICES`.
         precision: what was asked for.
         opening: threads, log, stop.
-        pictures: how many are to be scored; None = not known.
+        pictures: how many are to be scored; None = not known. For few of them nothing is measured.
 
     Raises:
         ConfigError: no such device.
@@ -26,5 +43,34 @@ def open_session(
         ModelContractError: the model cannot be read.
         JobStoppedError: a stop was asked for.
     """
-    del precision, pictures
-    return open_onnxruntime(files, Candidate(device), opening)
+    choice = choose(files, device, precision, opening, pictures=pictures)
+    if device.startswith("openvino") and not files.pinned and not choice.verdicts:
+        check_runs(files, opening)
+    *others, last = choice.candidates
+    for candidate in others:
+        try:
+            return _opened(open_candidate(files, candidate, opening), candidate, choice, device, precision, opening)
+        except (ModelError, MemoryError) as error:
+            if opening.log is not None:
+                opening.log(f"Warning: {candidate} does not work: {first_line(error)}")
+    return _opened(open_candidate(files, last, opening), last, choice, device, precision, opening)
+
+
+def open_candidate(files: ModelFiles, candidate: Candidate, opening: Opening) -> Session:
+    """Opens a model with the runtime that has the candidate's device; raises as `open_session`."""
+    device = DEVICES.get(candidate.device)
+    if device is not None and device.provider is None:
+        return open_openvino(files, candidate, opening)
+    return open_onnxruntime(files, candidate, opening)
+
+
+def _opened(
+    session: Session, candidate: Candidate, choice: Choice, device: str, precision: Precision, opening: Opening
+) -> Opened:
+    if device == "auto" and candidate.device != "auto" and opening.log is not None:
+        problems = "; ".join(f"{each.candidate}: {each.problem}" for each in choice.broken)
+        if problems:
+            opening.log(f"Warning: running on {session.device}, since what is faster does not work ({problems})")
+        elif hint := idle_gpu(available_providers()):
+            opening.log(f"Warning: running on {session.device}: {hint}")
+    return Opened(session, candidate.batch, tuple(lines(session, choice, precision)))

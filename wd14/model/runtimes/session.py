@@ -17,6 +17,9 @@ from wd14.types import Log
 Precision = Literal["exact", "fast"]
 """exact = float32, with kohya's captions; fast = 16 bits where the hardware has them."""
 
+#: Devices that are the processor itself: the model shares its cores with the decoding of pictures.
+ON_PROCESSOR = frozenset({"cpu", "openvino"})
+
 #: What the backends say when memory runs out, in lower case.
 _OUT_OF_MEMORY = (
     "out of memory",

@@ -16,6 +16,19 @@ class Candidate:
     fused: bool = False  #: LayerNorm and GELU as one operator each (`graph.fusion`)
     batch: int | None = None  #: pictures at once; None = what suits the device
 
+    @property
+    def uses_openvino(self) -> bool:
+        """Whether OpenVINO runs it, and not onnxruntime."""
+        return self.device.startswith("openvino")
+
+    def __str__(self) -> str:
+        how = ", fast" if self.precision == "fast" else ", fused" if self.fused else ""
+        return self.device + how
+
+
+#: The unchanged graph on the CPU, run by onnxruntime: what others are compared with.
+REFERENCE = Candidate("cpu")
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -23,5 +36,5 @@ class Verdict:
 
     candidate: Candidate
     images_per_second: float | None = None  #: None = it does not work
-    difference: float | None = None  #: largest difference of a score to onnxruntime's on the unchanged graph
+    difference: float | None = None  #: largest difference of a score to the reference's
     problem: str = ""  #: why it does not work, in a line

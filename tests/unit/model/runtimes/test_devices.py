@@ -51,7 +51,10 @@ class FakeOrt:
     def set_default_logger_severity(self, level: int) -> None:
         self.severity = level
 
-    def InferenceSession(self, model: str | bytes, *, sess_options: Any, providers: list[Any]) -> Session:
+    def InferenceSession(
+        self, model: str | bytes, *, sess_options: Any, providers: list[Any], enable_fallback: int
+    ) -> Session:
+        assert not enable_fallback, "a device that is not the one we say"
         self.opened.append(providers)
         self.models.append(model)
         names = [provider if isinstance(provider, str) else provider[0] for provider in providers]
@@ -79,14 +82,14 @@ def test_the_parameter_offers_exactly_the_devices_there_are() -> None:
         (["CoreMLExecutionProvider", CPU], ["cpu"]),
         (["MIGraphXExecutionProvider", "ROCMExecutionProvider", CPU], ["rocm", "migraphx", "cpu"]),
         (["DmlExecutionProvider", CPU], ["directml", "cpu"]),
-        (["OpenVINOExecutionProvider", CPU], ["openvino", "cpu"]),
+        (["OpenVINOExecutionProvider", CPU], ["cpu"]),
     ],
 )
 def test_auto_tries_the_fastest_first(available: list[str], order: list[str]) -> None:
     assert [device.name for device in choose("auto", available)] == order
 
 
-@pytest.mark.parametrize("name", [name for name in DEVICES if name != "cpu"])
+@pytest.mark.parametrize("name", [name for name in DEVICES if name != "cpu" and DEVICES[name].provider])
 def test_a_device_that_was_not_built_in_says_what_to_install(name: str) -> None:
     with pytest.raises(DeviceError) as caught:
         choose(name, [CPU])
@@ -161,8 +164,8 @@ def test_an_explicit_device_that_does_not_work_is_an_error(error: Exception | No
 
 def test_a_rewritten_model_that_does_not_open_is_opened_from_its_file() -> None:
     class Picky(FakeOrt):
-        def InferenceSession(self, model: str | bytes, *, sess_options: Any, providers: list[Any]) -> Session:
-            session = super().InferenceSession(model, sess_options=sess_options, providers=providers)
+        def InferenceSession(self, model: str | bytes, **options: Any) -> Session:
+            session = super().InferenceSession(model, **options)
             if isinstance(model, bytes):
                 raise RuntimeError("no such operator")
             return session
@@ -203,15 +206,29 @@ def test_a_gpu_that_this_onnxruntime_cannot_use_is_mentioned(monkeypatch: pytest
     assert idle_gpu(["DmlExecutionProvider", CPU]) is None
 
 
-def test_openvino_takes_its_gpu_and_else_its_cpu_both_in_32_bits() -> None:
-    class OpenVinoWithoutGpu(FakeOrt):
-        def InferenceSession(self, model: str | bytes, *, sess_options: Any, providers: list[Any]) -> Session:
-            self.working = [CPU, "OpenVINOExecutionProvider"] if providers[0][1]["device_type"] == "CPU" else [CPU]
-            return super().InferenceSession(model, sess_options=sess_options, providers=providers)
+COREML = "CoreMLExecutionProvider"
 
-    ort = OpenVinoWithoutGpu(["OpenVINOExecutionProvider", CPU], [])
-    assert opened(ort, "openvino")[1] == "openvino"
-    assert [(tried[0][1]["device_type"], tried[0][1]["precision"]) for tried in ort.opened] == [
-        ("GPU", "FP32"),
-        ("CPU", "FP32"),
-    ]
+
+@pytest.mark.parametrize(("precision", "units", "accumulation"), [("exact", "CPUAndGPU", "0"), ("fast", "ALL", "1")])
+def test_coreml_computes_in_16_bits_only_where_that_was_asked_for(
+    precision: Precision, units: str, accumulation: str
+) -> None:
+    """Its Neural Engine has no others."""
+    ort = FakeOrt([COREML, CPU], [COREML, CPU])
+    result = open_session(ort, Source(MODEL, precision=precision), "coreml", None, None, None)
+    assert result.precision == precision
+    name, options = ort.opened[0][0]
+    assert name == COREML
+    assert options == {
+        "ModelFormat": "MLProgram",
+        "MLComputeUnits": units,
+        "AllowLowPrecisionAccumulationOnGPU": accumulation,
+    }
+
+
+def test_a_file_in_place_of_a_graph_in_float16_is_exact() -> None:
+    """A graph that cannot be written in float16, on a device that computes in it no other way."""
+    ort = FakeOrt([CUDA, CPU], [CUDA, CPU])
+    result = open_session(ort, Source(MODEL, precision="fast"), "cuda", None, None, None)
+    assert (result.device, result.precision) == ("cuda", "exact")
+    assert ort.opened[0][0][1]["use_tf32"] == "0"

@@ -1,0 +1,200 @@
+"""Which candidates to open a model with, in order: by what a trial found, or by what is known without one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from wd14.model.files.find import ModelFiles
+from wd14.model.graph.rewriting import fusible
+from wd14.model.runtimes.devices import AUTO_ORDER, DEVICES
+from wd14.model.runtimes.onnxruntime_session import available_providers
+from wd14.model.runtimes.openvino_session import fast_on
+from wd14.model.runtimes.session import Opening, Precision
+from wd14.model.trial.candidates import REFERENCE, Candidate, Verdict
+from wd14.model.trial.trial import measure
+from wd14.model.trial.verdicts import Asked, measuring, recall, remember
+
+#: A trial is worth its time from so many pictures, and for models of so many bytes.
+FEWEST_PICTURES = 100
+SMALLEST_MODEL = 32 << 20
+
+#: Largest difference of a score with which a candidate counts as exact.
+LARGEST_DIFFERENCE = 1e-5
+#: The same of one in 16 bits; above it something is broken.
+_LARGEST_FAST_DIFFERENCE = 0.1
+#: How many times as fast as the unchanged graph an exact candidate must be, and one in 16 bits as the best exact one.
+_GAIN, _GAIN_OF_FAST = 1.03, 1.1
+
+_OPENVINO = ("openvino", "openvino-gpu")
+
+Groups = Sequence[Sequence[Candidate]]
+"""What can be compared: of a group everything; a later group matters where nothing of the earlier ones works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to open a model with."""
+
+    candidates: tuple[Candidate, ...]  #: to be tried in this order; the last one's error counts
+    verdicts: tuple[Verdict, ...] = ()  #: what a trial found: first the first candidate's, then others that work
+    why_exact: str = ""  #: where `fast` was asked for and exact was chosen: why
+    broken: tuple[Verdict, ...] = ()  #: GPUs that did not work
+
+
+def choose(files: ModelFiles, device: str, precision: Precision, opening: Opening, *, pictures: int | None) -> Choice:
+    """What to open a model with. Where a trial is due it takes some seconds, once for a model and a machine.
+
+    Args:
+        files: of the model.
+        device: "auto" or a key of `devices.DEVICES`.
+        precision: what was asked for.
+        opening: as the session will be opened.
+        pictures: how many are to be scored; None = not known.
+
+    Raises:
+        JobStoppedError: a stop was asked for.
+    """
+    groups = groups_for(files, device, precision, available_providers())
+    found: Sequence[Verdict] | None = None
+    if _count(groups) > 1:
+        asked = Asked(files.identity, device, precision)
+        found = recall(asked)
+        if found is None and is_due(files, pictures):
+            found = _measured(files, asked, groups, opening)
+    return chosen(found, groups, device, precision) if found else _unmeasured(files, device, precision, groups)
+
+
+def is_due(files: ModelFiles, pictures: int | None) -> bool:
+    """Whether a trial is worth its time."""
+    large = sum(file.size for file in files.hashes) >= SMALLEST_MODEL
+    return large and (pictures is None or pictures >= FEWEST_PICTURES)
+
+
+def groups_for(files: ModelFiles, device: str, precision: Precision, providers: Collection[str]) -> Groups:
+    """What can be compared for what was asked; the unchanged graph comes first in each group.
+
+    Args:
+        files: of the model.
+        device: "auto" or a key of `devices.DEVICES`.
+        precision: what was asked for.
+        providers: of the installed onnxruntime.
+    """
+    fast = precision == "fast"
+    # OpenVINO has no limits for the memory of a graph that nobody vouches for: it must be asked for.
+    openvino = [name for name in _OPENVINO if files.pinned and _may_have(name)]
+    if device == "auto":
+        gpus = [name for name in AUTO_ORDER if name != "cpu" and DEVICES[name].provider in providers]
+        others = [way for name in openvino for way in _ways(name, fast=fast)]
+        return [*(_ways(name, fast=fast) for name in gpus), [*_ways("cpu", fast=fast), *others]]
+    bits = [Candidate("openvino", "fast")] if fast and device == "cpu" and "openvino" in openvino else []
+    return [[*_ways(device, fast=fast), *bits]]
+
+
+def chosen(found: Sequence[Verdict], groups: Groups, device: str, precision: Precision) -> Choice:
+    """What to open a model with, by what a trial found.
+
+    Args:
+        found: the verdicts; those on what can no longer be compared are passed over.
+        groups: what can be compared.
+        device: what was asked for.
+        precision: what was asked for.
+    """
+    verdicts = {replace(each.candidate, batch=None): each for each in found}
+    plain = Candidate(device)
+    broken: list[Verdict] = []
+    for group in groups:
+        there = [verdicts[each] for each in group if each in verdicts]
+        working = [each for each in there if each.images_per_second]
+        exact = [each for each in working if _is_exact(each, device)]
+        if exact:
+            break
+        broken += there[:1]
+    else:
+        return Choice((plain,))
+    best = max(exact, key=_speed)
+    if exact[0].candidate == Candidate(exact[0].candidate.device) and _speed(best) < _GAIN * _speed(exact[0]):
+        best = exact[0]
+    first, why = best, ""
+    if precision == "fast":
+        fast = [each for each in working if each.candidate.precision == "fast"]
+        fast = [each for each in fast if each.difference is not None and each.difference <= _LARGEST_FAST_DIFFERENCE]
+        first = max(fast, key=_speed, default=best)
+        if _speed(first) < _GAIN_OF_FAST * _speed(best):
+            why = "16 bits gain nothing here" if fast else "nothing here computes in 16 bits"
+            first = best
+    # What "auto" falls back to is "auto" itself: it says what it thinks of a GPU that does not work.
+    order = [plain if each.candidate == REFERENCE and device == "auto" else each.candidate for each in (first, best)]
+    others = sorted((each for each in working if each is not first), key=_speed, reverse=True)
+    return Choice(tuple(dict.fromkeys([*order, plain])), (first, *others), why, tuple(broken))
+
+
+def _is_exact(verdict: Verdict, device: str) -> bool:
+    """Whether a candidate that works counts as exact; what was asked for does in any case, and so do GPUs."""
+    candidate = verdict.candidate
+    if replace(candidate, batch=None) == Candidate(candidate.device) and (
+        candidate.device == device or candidate.device not in _OPENVINO
+    ):
+        return True
+    small = verdict.difference is not None and verdict.difference <= LARGEST_DIFFERENCE
+    return candidate.precision == "exact" and small
+
+
+def _count(groups: Groups) -> int:
+    return sum(map(len, groups))
+
+
+def _speed(verdict: Verdict) -> float:
+    return verdict.images_per_second or 0.0
+
+
+def _ways(device: str, *, fast: bool) -> list[Candidate]:
+    """The ways to run a model on a device; the unchanged graph first."""
+    plain = Candidate(device)
+    if device in _OPENVINO or device == "coreml":
+        return [plain, Candidate(device, "fast")] if fast else [plain]
+    ways = [plain, Candidate(device, fused=True)]
+    return [*ways, Candidate(device, "fast", fused=True)] if fast and device != "cpu" else ways
+
+
+def _may_have(device: str) -> bool:
+    """Whether OpenVINO may have a device here; it is not loaded to find out."""
+    if find_spec("openvino") is None:
+        return False
+    return device == "openvino" or sys.platform == "win32" or Path("/dev/dri").exists()
+
+
+def _measured(files: ModelFiles, asked: Asked, groups: Groups, opening: Opening) -> Sequence[Verdict] | None:
+    """What a trial finds, of this process or of another one that is quicker; None = none can be made, or need be."""
+    if not fusible(files):
+        groups = [[each for each in group if each != Candidate(each.device, fused=True)] for group in groups]
+        if _count(groups) <= 1:
+            return None
+    with measuring(opening.stop) as may_measure:
+        if not may_measure:
+            return None
+        found: Sequence[Verdict] | None = recall(asked)
+        if found is None:
+            if opening.log is not None:
+                opening.log("Measuring what runs this model fastest on this machine, once: some seconds for each way.")
+            found = measure(files, groups, opening)
+            if found:
+                remember(asked, files.id, found)
+        return found
+
+
+def _unmeasured(files: ModelFiles, device: str, precision: Precision, groups: Groups) -> Choice:
+    """What to open a model with where nothing was measured: the unchanged graph, or 16 bits by what the device has."""
+    plain = Candidate(device)
+    if precision == "exact":
+        return Choice((plain,))
+    fast = [replace(each, fused=False) for group in groups for each in group if each.precision == "fast"]
+    fast = [each for each in fast if each.device not in _OPENVINO or fast_on(each.device)]
+    if fast:
+        return Choice((*fast, plain))
+    if not files.pinned and device in ("auto", "cpu") and _may_have("openvino"):
+        return Choice((plain,), why_exact="for a model that nobody vouches for, OpenVINO must be asked for by name")
+    return Choice((plain,), why_exact="nothing here computes in 16 bits")

@@ -1,0 +1,76 @@
+"""What a trial's process is asked, and what it answers, as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from wd14.model.files.find import ModelFiles
+from wd14.model.files.hashes import FileHash
+from wd14.model.files.labels import hashed_labels
+from wd14.model.trial.candidates import Candidate
+from wd14.types import InputSpec, Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One candidate, to be tried with a model."""
+
+    files: ModelFiles  #: its labels are read again by the process
+    candidate: Candidate
+    threads: int | None  #: of one run on the CPU
+    runs_at_once: int
+    cores: int  #: that the process may use
+    with_speed: bool = True  #: False = the scores of two pictures are all that is wanted
+
+    def to_json(self) -> bytes:
+        """A line."""
+        files = replace(self.files, labels=Labels((), ()), thresholds={})
+        return json.dumps(asdict(replace(self, files=files)), default=str).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, line: bytes) -> Request:
+        """From what `to_json` gave.
+
+        Raises:
+            LabelsError: the model's labels cannot be read.
+        """
+        values: dict[str, Any] = json.loads(line)
+        files = values["files"]
+        labels_path = Path(files["labels_path"])
+        files |= {
+            "model_path": Path(files["model_path"]),
+            "labels_path": labels_path,
+            "labels": hashed_labels(labels_path)[0],
+            "spec": InputSpec(**files["spec"]),
+            "hashes": tuple(FileHash(**each | {"path": Path(each["path"])}) for each in files["hashes"]),
+        }
+        return cls(**values | {"files": ModelFiles(**files), "candidate": Candidate(**values["candidate"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a trial's process found."""
+
+    scores: list[list[float]]  #: of the two pictures, a row each
+    images_per_second: float | None = None
+    batch: int | None = None  #: pictures at once that suit the device best, where that was found out
+    problem: str = ""  #: why the candidate does not work; then there are no scores
+
+    def to_json(self) -> bytes:
+        """A line."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, line: bytes) -> Answer:
+        """From what `to_json` gave.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            return cls(**json.loads(line))
+        except (TypeError, RecursionError) as error:
+            raise ValueError(str(error)) from error

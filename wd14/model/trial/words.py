@@ -1,0 +1,48 @@
+"""What an open model runs on, and why, for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wd14.model.runtimes.session import Precision, Session
+from wd14.model.trial.candidates import Verdict
+from wd14.model.trial.choosing import Choice
+
+#: Other speeds that a line has.
+_MOST_OTHERS = 3
+
+
+def lines(session: Session, choice: Choice, asked: Precision) -> Iterator[str]:
+    """One line on what the model runs on, and more where 16 bits were asked for.
+
+    Args:
+        session: the open model.
+        choice: what it was opened by.
+        asked: the precision that was asked for.
+    """
+    measured = ""
+    if choice.verdicts and _is_of(choice.verdicts[0], session):
+        first, *others = choice.verdicts
+        beside = ", ".join(f"{each.candidate} {_number(each)}" for each in others[:_MOST_OTHERS])
+        measured = f": {_number(first)} pictures/s{beside and '; ' + beside} (measured)"
+        differ = first.difference
+    else:
+        differ = None
+    if session.precision == "fast":
+        far = "a little" if differ is None else f"by up to {differ:.2g}"
+        bits = "bfloat16" if session.device == "openvino" else "16 bits"
+        yield f"The model runs on {session.device} in {bits}{measured}."
+        yield f"Its scores differ {far} from exact ones, and are stored apart from them."
+        return
+    yield f"The model runs on {session.device}{measured}."
+    if asked == "fast":
+        yield f"Precision fast was asked for, and the model runs exact: {choice.why_exact or 'it could not be had'}."
+
+
+def _is_of(verdict: Verdict, session: Session) -> bool:
+    return (verdict.candidate.device, verdict.candidate.precision) == (session.device, session.precision)
+
+
+def _number(verdict: Verdict) -> str:
+    speed = verdict.images_per_second or 0.0
+    return f"{speed:,.{0 if speed >= 100 else 1 if speed >= 10 else 2}f}"
