@@ -107,9 +107,9 @@ def _recognized(derived: Derivation, name: str) -> _Found | None:
             return _Found(name, derived, operator)
     scale, minus = terms.pop(monomial(x=1, s=-1), None), terms.pop(monomial(m=1, s=-1), None)
     bias = terms.pop(ONE, None)
-    if terms or scale is None or minus is None or not np.array_equal(scale, -minus) or scale.shape != (derived.width,):
+    if terms or scale is None or minus is None or not np.array_equal(scale, -minus) or derived.width is None:
         return None
-    return _Found(name, derived, "LayerNormalization", scale, bias)
+    return _Found(name, derived, "LayerNormalization", np.broadcast_to(scale, derived.width), bias)
 
 
 def _inside(derived: Derivation, name: str) -> frozenset[int] | None:

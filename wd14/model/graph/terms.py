@@ -89,10 +89,9 @@ class Derivation:
         if array.size == 1:
             return Term(Polynomial.constant(float(array.ravel()[0])), ())
         [*long] = (axis for axis, size in enumerate(array.shape) if size != 1)
-        if len(long) != 1 or self.channel is None or not self._has_width(array.size):
+        if len(long) != 1 or self.channel is None:
             return None
-        place = long[0] - array.ndim
-        if other.axes[place] not in (None, self.channel):
+        if other.axes[long[0] - array.ndim] not in (None, self.channel) or not self._has_width(array.size):
             return None
         axes = tuple(self.channel if axis == long[0] else None for axis in range(array.ndim))
         return Term(Polynomial.constant(array.ravel().astype(np.float64)), axes)
