@@ -20,6 +20,8 @@ ROWS, SPLIT_AGAIN = -1, -2
 
 #: Numbers are float32 in the graph: so near must one be to what it stands for, relatively.
 NEAR = 1e-6
+_MOST_CHANNELS = 65_536
+
 VARIANCE = {monomial(q=1): 1.0, monomial(m=2): -1.0}
 
 
@@ -97,7 +99,9 @@ class Derivation:
         return Term(Polynomial.constant(array.ravel().astype(np.float64)), axes)
 
     def _has_width(self, width: int) -> bool:
-        """Notes the number of channels; False = it was another one."""
+        """Notes the number of channels; False = it was another one, or is none that a tagger has."""
+        if not 1 < width <= _MOST_CHANNELS:
+            return False
         if self.width is None:
             self.width = width
         return self.width == width
@@ -105,13 +109,13 @@ class Derivation:
     def is_width(self, size: Size) -> bool:
         """Whether a size is the number of channels."""
         if isinstance(size, int):
-            return size > 1 and self._has_width(size)
+            return self._has_width(size)
         return size is not None and self.channel is not None and size == self.view.size(self.x, self.channel)
 
     def counted(self, value: Polynomial, divisor: float) -> Polynomial | None:
         """A sum over the channels divided by their number: the mean; None = it is another number."""
-        width = round(divisor)
-        if width < 1 or abs(divisor / width - 1) > NEAR or not self._has_width(width):
+        width = round(divisor) if 1 < divisor <= _MOST_CHANNELS else 0
+        if not self._has_width(width) or abs(divisor / width - 1) > NEAR:
             return None
         return value.times(Polynomial({monomial(n=-1): np.asarray(1.0)}))
 
