@@ -31,6 +31,7 @@ class Child:
 
     started: float  #: seconds since 1970
     seconds: float
+    cpu_seconds: float  #: of all cores, descendants that it waited for included
     peak_bytes: int  #: highest sum of the proportional set sizes of the process and its descendants, sampled
     output: str
 
@@ -39,7 +40,7 @@ def run_child(command: Sequence[str], *, env: Mapping[str, str] | None = None, c
     """Runs a command and watches its memory; ends the benchmark when the command fails."""
     variables = {**os.environ, **(env or {})}
     variables.pop("PYTHONDONTWRITEBYTECODE", None)  # users do not compile the program anew at every start
-    started = time.time()
+    started, before = time.time(), os.times()
     process = subprocess.Popen(
         command, env=variables, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -61,7 +62,9 @@ def run_child(command: Sequence[str], *, env: Mapping[str, str] | None = None, c
     watcher.join()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{output[-3000:]}")
-    return Child(started, time.time() - started, peak, output)
+    seconds, after = time.time() - started, os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return Child(started, seconds, cpu, peak, output)
 
 
 def _proportional(pid: int) -> int:
