@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks import alone, models, pictures
-from benchmarks.measure import Child, Rounds, Table, cores, fresh, last_json, pace, run_caption, run_child, written_at
+from benchmarks.measure import (
+    Child,
+    Rounds,
+    Table,
+    cores,
+    fresh,
+    last_json,
+    pace,
+    parameter_options,
+    run_child,
+    written_at,
+)
 from wd14.model.scoring import runs_at_once
 
 EXACT, FAST, KOHYA = "this package, exact", "this package, fast", "kohya"
@@ -30,6 +42,7 @@ HEAD = (
     "... over onnxruntime alone",
     "{count} pictures, start to end, s",
     "... kohya's time over it",
+    "CPU time, s",
     "start to first result, s",
     "peak memory, GB",
 )
@@ -65,6 +78,7 @@ class Row:
     gain: Rounds = field(default_factory=Rounds)  #: over onnxruntime alone, in the same round
     seconds: Rounds = field(default_factory=Rounds)
     ahead: Rounds = field(default_factory=Rounds)  #: kohya's seconds over these, in the same round
+    cpu: Rounds = field(default_factory=Rounds)
     first: Rounds = field(default_factory=Rounds)
     memory: Rounds = field(default_factory=Rounds)
 
@@ -73,13 +87,14 @@ class Row:
         child, times = self.measure()
         self.rate.add(pace(times))
         self.seconds.add(child.seconds)
+        self.cpu.add(child.cpu_seconds)
         self.first.add(times[0] - child.started)
         self.memory.add(child.peak_bytes / 1e9)
 
     def cells(self) -> list[str]:
         """What the table says of it."""
-        digits = {"ahead": 2, "seconds": 1}
-        names = ("rate", "gain", "seconds", "ahead", "first", "memory")
+        digits = {"seconds": 1, "cpu": 1}
+        names = ("rate", "gain", "seconds", "ahead", "cpu", "first", "memory")
         rounds = {name: getattr(self, name) for name in names}
         return [values.text(digits.get(name, 2)) if values.values else "" for name, values in rounds.items()]
 
@@ -91,7 +106,7 @@ def bench(name: str, options: Options, table: Table) -> None:
     print(f"\n{words}", flush=True)
     photos = options.work / f"photos-{options.count}"
     pictures.make(photos, options.count)
-    runs_on = {precision: prepare(model, precision) for precision in ("exact", "fast")}
+    runs_on = {precision: prepare(model, precision, table) for precision in ("exact", "fast")}
     rows = _rows(model, photos, options)
     for number in range(options.rounds):
         for row in list(rows.values())[:: -1 if number % 2 else 1]:
@@ -110,13 +125,29 @@ def bench(name: str, options: Options, table: Table) -> None:
     table.add(f"{words}: exact over the better of both runtimes alone in float32", better.text())
 
 
-def prepare(model: Path, precision: str) -> str:
+def prepare(model: Path, precision: str, table: Table) -> str:
     """Lets the package find out what runs the model fastest, once, as in a first run. Returns what that is."""
-    child = run_child([sys.executable, "-m", "benchmarks.ours", str(model), precision])
-    found = last_json(child.output)
-    runs_on = f"on {found['device']}, {found['precision']}"
-    print(f"  {precision}: {runs_on}; found out and opened in {child.seconds:.1f} s", flush=True)
-    return runs_on
+    child = run_ours(model, "open", str(model), precision)
+    what = f"{model.name}: finding out once what is fastest, {precision}, and opening it, s"
+    table.add(what, f"{child.seconds:.1f}")
+    return place(last_json(child.output), precision)
+
+
+def place(found: Mapping[str, str], asked: str) -> str:
+    """What the package runs on, in words, from what `benchmarks.ours` printed."""
+    return f"on {found['device']}" + ("" if found["precision"] == asked else f", {found['precision']}")
+
+
+def run_ours(model: Path, *command: str) -> Child:
+    """The package with a model that counts as known; see `benchmarks.ours`."""
+    return run_child([sys.executable, "-m", "benchmarks.ours", sha256_of(model / "model.onnx"), *command])
+
+
+@cache
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _rows(model: Path, photos: Path, options: Options) -> dict[str, Row]:
@@ -146,8 +177,17 @@ def run_alone(runtime: str, model: Path, inputs: Path, count: int, *scores: str)
 def _ours(model: Path, photos: Path, precision: str, options: Options) -> Measured:
     """A whole job, which keeps no scores."""
     output = fresh(options.work / "out")
-    child = run_caption(photos, output, generation_model=model, precision=precision, cache=False, caption_files=True)
+    parameters = {"generation_model": model, "precision": precision, "cache": False, "caption_files": True}
+    child = run_ours(model, "caption", str(photos), "--output", str(output), *parameter_options(parameters))
+    for line in child.output.splitlines():
+        if line.startswith("The model runs on"):
+            _say_once(f"  {precision}: {line}")
     return Measured(child, written_at(output, [".txt"]))
+
+
+@cache
+def _say_once(line: str) -> None:
+    print(line, flush=True)
 
 
 def _kohya(model: Path, photos: Path, scripts: Path, options: Options) -> Measured:

@@ -31,6 +31,7 @@ class Child:
 
     started: float  #: seconds since 1970
     seconds: float
+    cpu_seconds: float  #: of all cores, descendants that it waited for included
     peak_bytes: int  #: highest sum of the proportional set sizes of the process and its descendants, sampled
     output: str
 
@@ -39,7 +40,7 @@ def run_child(command: Sequence[str], *, env: Mapping[str, str] | None = None, c
     """Runs a command and watches its memory; ends the benchmark when the command fails."""
     variables = {**os.environ, **(env or {})}
     variables.pop("PYTHONDONTWRITEBYTECODE", None)  # users do not compile the program anew at every start
-    started = time.time()
+    started, before = time.time(), os.times()
     process = subprocess.Popen(
         command, env=variables, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -61,7 +62,9 @@ def run_child(command: Sequence[str], *, env: Mapping[str, str] | None = None, c
     watcher.join()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{output[-3000:]}")
-    return Child(started, time.time() - started, peak, output)
+    seconds, after = time.time() - started, os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return Child(started, seconds, cpu, peak, output)
 
 
 def _proportional(pid: int) -> int:
@@ -86,16 +89,30 @@ def tree_memory(pid: int, size: Callable[[int], int] = _proportional) -> int:
     return own + sum(tree_memory(int(child), size) for child in children)
 
 
-def run_caption(source: Path, output: Path, *, checkout: Path = ROOT, **parameters: object) -> Child:
-    """Runs `wd14-captioner caption` of a checkout of the package, as a shell would."""
-    options = []
+def parameter_options(parameters: Mapping[str, object]) -> list[str]:
+    """Parameters as options of the command line."""
+    words = []
     for key, value in parameters.items():
         name = key.replace("_", "-")
         if isinstance(value, bool):
-            options.append(f"--{name}" if value else f"--no-{name}")
+            words.append(f"--{name}" if value else f"--no-{name}")
         else:
-            options += [f"--{name}", str(value)]
-    command = [sys.executable, "-m", "wd14.cli", "caption", str(source), "--output", str(output), *options]
+            words += [f"--{name}", str(value)]
+    return words
+
+
+def run_caption(source: Path, output: Path, *, checkout: Path = ROOT, **parameters: object) -> Child:
+    """Runs `wd14-captioner caption` of a checkout of the package, as a shell would."""
+    command = [
+        sys.executable,
+        "-m",
+        "wd14.cli",
+        "caption",
+        str(source),
+        "--output",
+        str(output),
+        *parameter_options(parameters),
+    ]
     # `python -m` looks in the working directory first, and what it starts in PYTHONPATH.
     return run_child(command, env={"PYTHONPATH": str(checkout)}, cwd=checkout)
 
