@@ -1,37 +1,38 @@
-"""Published architectures: the whole job beside onnxruntime alone, and beside kohya's tagger."""
+"""Published architectures: the whole job, exact and fast, beside the runtimes alone and kohya's tagger."""
 
 from __future__ import annotations
 
-import importlib
-import json
 import os
-import queue
 import sys
-import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import models, pictures
-from benchmarks.measure import (
-    WARM,
-    Child,
-    Rounds,
-    Table,
-    cores,
-    fresh,
-    last_json,
-    run_caption,
-    run_child,
-    steady_rate,
-    written_at,
+from benchmarks import alone, models, pictures
+from benchmarks.measure import Child, Rounds, Table, cores, fresh, last_json, pace, run_caption, run_child, written_at
+from wd14.model.scoring import runs_at_once
+
+EXACT, FAST, KOHYA = "this package, exact", "this package, fast", "kohya"
+#: Runtimes by the words for them; the first two compute in float32.
+ALONE = {
+    "onnxruntime alone": "onnxruntime",
+    "OpenVINO alone, float32": "openvino",
+    "OpenVINO alone, bfloat16": "openvino-bfloat16",
+}
+ONNXRUNTIME, OPENVINO = list(ALONE)[:2]
+HEAD = (
+    "",
+    "images/s, steady",
+    "... over onnxruntime alone",
+    "{count} pictures, start to end, s",
+    "... kohya's time over it",
+    "start to first result, s",
+    "peak memory, GB",
 )
-from wd14 import CaptionConfig, caption_dataset
-from wd14.model.scoring import threads_of_a_run
 
 
 @dataclass(frozen=True)
@@ -41,158 +42,116 @@ class Options:
     work: Path
     models: Path
     rounds: int
-    steady: int  #: pictures of a steady run, besides the first WARM
+    count: int  #: pictures of a run
+    steady: int  #: pictures of a steady run of `compare`, besides the first WARM
+    compared: int  #: pictures of `differences`
     kohya: Path | None
     kohya_python: str
 
 
+class Measured(NamedTuple):
+    """A run of a process."""
+
+    child: Child
+    times: list[float]  #: when each of its pictures was done, in seconds since 1970
+
+
+@dataclass
+class Row:
+    """A line of an architecture's table."""
+
+    measure: Callable[[], Measured]
+    rate: Rounds = field(default_factory=Rounds)
+    gain: Rounds = field(default_factory=Rounds)  #: over onnxruntime alone, in the same round
+    seconds: Rounds = field(default_factory=Rounds)
+    ahead: Rounds = field(default_factory=Rounds)  #: kohya's seconds over these, in the same round
+    first: Rounds = field(default_factory=Rounds)
+    memory: Rounds = field(default_factory=Rounds)
+
+    def add(self) -> None:
+        """One measurement."""
+        child, times = self.measure()
+        self.rate.add(pace(times))
+        self.seconds.add(child.seconds)
+        self.first.add(times[0] - child.started)
+        self.memory.add(child.peak_bytes / 1e9)
+
+    def cells(self) -> list[str]:
+        """What the table says of it."""
+        digits = {"ahead": 2, "seconds": 1}
+        names = ("rate", "gain", "seconds", "ahead", "first", "memory")
+        rounds = {name: getattr(self, name) for name in names}
+        return [values.text(digits.get(name, 2)) if values.values else "" for name, values in rounds.items()]
+
+
 def bench(name: str, options: Options, table: Table) -> None:
-    """Everything about one architecture."""
+    """Everything about one architecture: rounds of all rows, each a process of its own, forwards and backwards."""
     model = models.make(name, options.models)
-    photos = options.work / "photos"
-    pictures.make(photos, options.steady + WARM)
-    few = options.work / "photos-24"
-    pictures.make(few, 24)
-    print(f"\n{name}")
-    _steady(name, model, photos, options, table)
-    _start(name, model, few, options, table)
+    words = models.ARCHITECTURES[name].words
+    print(f"\n{words}", flush=True)
+    photos = options.work / f"photos-{options.count}"
+    pictures.make(photos, options.count)
+    runs_on = {precision: prepare(model, precision) for precision in ("exact", "fast")}
+    rows = _rows(model, photos, options)
+    for number in range(options.rounds):
+        for row in list(rows.values())[:: -1 if number % 2 else 1]:
+            row.add()
+        for row in rows.values():
+            row.gain.add(row.rate.last / rows[ONNXRUNTIME].rate.last)
+            if KOHYA in rows:
+                row.ahead.add(rows[KOHYA].seconds.last / row.seconds.last)
+        print(f"  round {number + 1} of {options.rounds}", flush=True)
+    better = Rounds()
+    for exact, *others in zip(*(rows[key].rate.values for key in (EXACT, ONNXRUNTIME, OPENVINO)), strict=True):
+        better.add(exact / max(others))
+    heads = [words, *(head.format(count=options.count) for head in HEAD[1:])]
+    named = {EXACT: f"{EXACT} ({runs_on['exact']})", FAST: f"{FAST} ({runs_on['fast']})"}
+    table.add_grid(heads, [[named.get(key, key), *row.cells()] for key, row in rows.items()])
+    table.add(f"{words}: exact over the better of both runtimes alone in float32", better.text())
 
 
-# ── Steady state ────────────────────────────────────────────────────────────────────────────────────────────────────
+def prepare(model: Path, precision: str) -> str:
+    """Lets the package find out what runs the model fastest, once, as in a first run. Returns what that is."""
+    child = run_child([sys.executable, "-m", "benchmarks.ours", str(model), precision])
+    found = last_json(child.output)
+    runs_on = f"on {found['device']}, {found['precision']}"
+    print(f"  {precision}: {runs_on}; found out and opened in {child.seconds:.1f} s", flush=True)
+    return runs_on
 
 
-def _steady(name: str, model: Path, photos: Path, options: Options, table: Table) -> None:
-    """Rounds of: onnxruntime alone in each setting, then the whole job, in this process."""
-    count = cores()
-    whole = _session(model, count)
-    single = _session(model, 1)
-    arrays = np.random.default_rng(0).uniform(0, 255, (8, models.SIDE, models.SIDE, 3)).astype(np.float32)
-    settings: dict[str, Callable[[int], float]] = {
-        f"batch 1, {count} threads": lambda n: _one_by_one(whole, arrays, n),
-        f"batch 8, {count} threads": lambda n: _batches(whole, arrays, n),
-        f"{count} runs at once of 1 thread": lambda n: _at_once(single, arrays, n, count),
+def _rows(model: Path, photos: Path, options: Options) -> dict[str, Row]:
+    inputs = options.work / "inputs.npy"
+    np.save(inputs, np.random.default_rng(0).uniform(0, 255, (8, models.SIDE, models.SIDE, 3)).astype(np.float32))
+    runtimes = dict(ALONE)
+    if not alone.has_bfloat16():
+        del runtimes["OpenVINO alone, bfloat16"]
+    rows = {
+        words: Row(partial(run_alone, runtime, model, inputs, options.count)) for words, runtime in runtimes.items()
     }
-    alone = {setting: Rounds() for setting in settings}
-    ours, kohyas, ratios = Rounds(), Rounds(), Rounds()
-    for session in (whole, single):
-        _one_by_one(session, arrays, 2)
-    for _ in range(options.rounds):
-        for setting, measure in settings.items():
-            alone[setting].add(measure(max(8, options.steady // 2)))
-        ours.add(steady_rate(_job(model, photos, options)))
-        ratios.add(ours.last / max(rate.last for rate in alone.values()))
-        if options.kohya is not None:
-            kohyas.add(steady_rate(_kohya(model, photos, options)[1]))
-    for setting, rate in alone.items():
-        table.add(f"{name}: onnxruntime alone, {setting}, images/s", rate.text())
-    table.add(f"{name}: the whole job, steady, images/s", ours.text())
-    table.add(f"{name}: ... over the best setting of each round", ratios.text(3))
+    rows[EXACT] = Row(partial(_ours, model, photos, "exact", options))
+    rows[FAST] = Row(partial(_ours, model, photos, "fast", options))
     if options.kohya is not None:
-        table.add(f"{name}: kohya, steady, images/s", kohyas.text())
+        rows[KOHYA] = Row(partial(_kohya, model, photos, options.kohya.resolve(), options))
+    return rows
 
 
-def _session(model: Path, threads: int) -> Any:
-    onnxruntime: Any = importlib.import_module("onnxruntime")  # some of its releases have types, some have not
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(model / "model.onnx"), options, providers=["CPUExecutionProvider"])
+def run_alone(runtime: str, model: Path, inputs: Path, count: int, *scores: str) -> Measured:
+    """A runtime with as many runs at once as in a job; see `benchmarks.alone`."""
+    numbers = map(str, (count, runs_at_once(), cores()))
+    command = [sys.executable, "-m", "benchmarks.alone", runtime, str(model / "model.onnx"), str(inputs), *numbers]
+    child = run_child([*command, *scores])
+    return Measured(child, last_json(child.output))
 
 
-def _one_by_one(session: Any, arrays: Any, count: int) -> float:
-    start = time.perf_counter()
-    for index in range(count):
-        session.run(None, {"input": arrays[index % 8 : index % 8 + 1]})
-    return count / (time.perf_counter() - start)
-
-
-def _batches(session: Any, arrays: Any, count: int) -> float:
-    start = time.perf_counter()
-    for _ in range(count // 8):
-        session.run(None, {"input": arrays})
-    return count // 8 * 8 / (time.perf_counter() - start)
-
-
-def _at_once(session: Any, arrays: Any, count: int, runners: int) -> float:
-    """Counts only while all runners are busy."""
-    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
-    ends: list[float] = []
-    for index in range(count):
-        todo.put(index)
-
-    def work() -> None:
-        while True:
-            try:
-                index = todo.get_nowait()
-            except queue.Empty:
-                return
-            session.run(None, {"input": arrays[index % 8 : index % 8 + 1]})
-            ends.append(time.perf_counter())
-
-    threads = [threading.Thread(target=work) for _ in range(runners)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    ends.sort()
-    return (count - runners) / (ends[-1] - ends[runners - 1])
-
-
-def _job(model: Path, photos: Path, options: Options) -> list[float]:
-    """When each caption of a job in this process was written."""
+def _ours(model: Path, photos: Path, precision: str, options: Options) -> Measured:
+    """A whole job, which keeps no scores."""
     output = fresh(options.work / "out")
-    config = CaptionConfig(generation_model=str(model), cache=False, caption_files=True)
-    caption_dataset(photos, config, output=output)
-    return written_at(output, [".txt"])
+    child = run_caption(photos, output, generation_model=model, precision=precision, cache=False, caption_files=True)
+    return Measured(child, written_at(output, [".txt"]))
 
 
-# ── Start, end to end, memory ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def _start(name: str, model: Path, few: Path, options: Options, table: Table) -> None:
-    """Rounds of whole processes: ours, onnxruntime with one picture, kohya's."""
-    first, rate, memory, own, faster = (Rounds() for _ in range(5))
-    kohya_first, kohya_rate, kohya_memory = (Rounds() for _ in range(3))
-    bare = {
-        "session creation": Rounds(),
-        "first run, threads as in the job": Rounds(),
-        "first run, all threads": Rounds(),
-    }
-    command = [sys.executable, "-m", "benchmarks.bench_model", str(model / "model.onnx")]
-    run_child(command)  # warms the disk
-    for _ in range(options.rounds):
-        for what, seconds in last_json(run_child(command).output).items():
-            bare[what].add(seconds)
-        output = fresh(options.work / "out")
-        child = run_caption(few, output, generation_model=model, cache=False, caption_files=True)
-        times = written_at(output, [".txt"])
-        first.add(times[0] - child.started)
-        own.add(first.last - bare["session creation"].last - bare["first run, threads as in the job"].last)
-        rate.add(len(times) / child.seconds)
-        memory.add(child.peak_bytes / 1e9)
-        if options.kohya is not None:
-            child, times = _kohya(model, few, options)
-            kohya_first.add(times[0] - child.started)
-            kohya_rate.add(len(times) / child.seconds)
-            kohya_memory.add(child.peak_bytes / 1e9)
-            faster.add(rate.last / kohya_rate.last)
-    table.add(f"{name}: process start to first caption, s", first.text())
-    for what, seconds_ in bare.items():
-        table.add(f"{name}: onnxruntime alone, {what}, s", seconds_.text())
-    table.add(f"{name}: first caption, without onnxruntime's session creation and run, s", own.text())
-    table.add(f"{name}: 24 pictures end to end, images/s", rate.text())
-    table.add(f"{name}: peak memory, GB", memory.text())
-    if options.kohya is not None:
-        table.add(f"{name}: kohya, process start to first caption, s", kohya_first.text())
-        table.add(f"{name}: kohya, 24 pictures end to end, images/s", kohya_rate.text())
-        table.add(f"{name}: kohya, peak memory of its processes, GB", kohya_memory.text())
-        table.add(f"{name}: this package over kohya, end to end", faster.text())
-
-
-def _kohya(model: Path, photos: Path, options: Options) -> tuple[Child, list[float]]:
-    """kohya's tagger as the original plugin ran it, and when each caption was written."""
-    if options.kohya is None:
-        raise ValueError("Options.kohya is not set")
+def _kohya(model: Path, photos: Path, scripts: Path, options: Options) -> Measured:
+    """kohya's tagger as the original plugin ran it."""
     folder = fresh(options.work / "kohya")
     folder.mkdir()
     for photo in photos.iterdir():
@@ -203,32 +162,10 @@ def _kohya(model: Path, photos: Path, options: Options) -> tuple[Child, list[flo
     arguments = "--onnx --repo_id bench/model --batch_size 1 --max_data_loader_n_workers 1 --caption_extension .txt"
     # At commit 48d368fa it fails on the first character tag (`character_tags` is unbound in `run_batch`): none here.
     arguments += " --character_threshold 2"
-    script = options.kohya.resolve() / "finetune/tag_images_by_wd14_tagger.py"
+    script = scripts / "finetune/tag_images_by_wd14_tagger.py"
     child = run_child(
         [options.kohya_python, str(script), str(folder), "--model_dir", str(where), *arguments.split()],
-        env={"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(options.kohya.resolve())},
-        cwd=options.kohya,
+        env={"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(scripts)},
+        cwd=scripts,
     )
-    return child, written_at(folder, [".txt"])
-
-
-def bare_minimum(path: str) -> None:
-    """What no tagger can do without: prints the seconds of session creation and of the first run."""
-    seconds = {}
-    picture = np.zeros((1, models.SIDE, models.SIDE, 3), dtype=np.float32)
-    for words, threads in (
-        ("first run, threads as in the job", threads_of_a_run()),
-        ("first run, all threads", cores()),
-    ):
-        start = time.perf_counter()
-        session = _session(Path(path).parent, threads)
-        ready = time.perf_counter()
-        session.run(None, {"input": picture})
-        seconds[words] = time.perf_counter() - ready
-        seconds.setdefault("session creation", ready - start)
-        del session
-    print(json.dumps(seconds))
-
-
-if __name__ == "__main__":
-    bare_minimum(sys.argv[1])
+    return Measured(child, written_at(folder, [".txt"]))

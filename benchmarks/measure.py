@@ -17,6 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).parents[1]
 #: Rows before a steady rate is taken: every thread has had some.
 WARM = 8
@@ -41,13 +43,16 @@ def run_child(command: Sequence[str], *, env: Mapping[str, str] | None = None, c
     process = subprocess.Popen(
         command, env=variables, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    peak = 0
+    peak = resident = 0
     done = threading.Event()
 
     def watch() -> None:
-        nonlocal peak
+        nonlocal peak, resident
         while not done.wait(0.05):
-            peak = max(peak, tree_memory(process.pid))
+            # The proportional size of 1 GB costs 12 ms of the process's time, so it is asked only after growth.
+            now = tree_memory(process.pid, _resident)
+            if now > 1.01 * resident:
+                resident, peak = now, max(peak, tree_memory(process.pid))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -59,15 +64,26 @@ def run_child(command: Sequence[str], *, env: Mapping[str, str] | None = None, c
     return Child(started, time.time() - started, peak, output)
 
 
-def tree_memory(pid: int) -> int:
-    """Proportional set size of a process and its descendants, in bytes; 0 where there is no /proc."""
+def _proportional(pid: int) -> int:
+    """Proportional set size of a process, in bytes."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def _resident(pid: int) -> int:
+    """Resident set size of a process, in bytes: what it shares with others counts in full."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def tree_memory(pid: int, size: Callable[[int], int] = _proportional) -> int:
+    """Memory of a process and its descendants, in bytes; 0 where there is no /proc."""
     try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        own = size(pid)
+        tasks = Path(f"/proc/{pid}/task").glob("*/children")  # any thread may have started one
+        children = [child for task in tasks for child in task.read_text().split()]
     except OSError:
         return 0
-    own = next((int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")), 0)
-    return own + sum(tree_memory(int(child)) for child in children)
+    return own + sum(tree_memory(int(child), size) for child in children)
 
 
 def run_caption(source: Path, output: Path, *, checkout: Path = ROOT, **parameters: object) -> Child:
@@ -100,6 +116,15 @@ def steady_rate(times: Sequence[float]) -> float:
     return (len(times) - WARM) / (times[-1] - times[WARM - 1])
 
 
+def pace(times: Sequence[float]) -> float:
+    """Pictures a second of a short run, from the slope of a line through all times but the first few.
+
+    Two runs at once end in pairs or in turns, so the first and the last time alone would tell 24 pictures worse.
+    """
+    settled = times[len(times) // 6 :]
+    return float(1 / np.polyfit(range(len(settled)), np.subtract(settled, settled[0]), 1)[0])
+
+
 def timed(work: Callable[[], object]) -> float:
     """Seconds that a call takes."""
     start = time.perf_counter()
@@ -130,19 +155,27 @@ class Rounds:
 
 @dataclass
 class Table:
-    """What was measured, in the order of measuring."""
+    """What was measured, in the order of measuring: rows of one number, and tables of their own."""
 
     rows: list[tuple[str, str]] = field(default_factory=list)
+    grids: list[str] = field(default_factory=list)
 
     def add(self, what: str, measured: str) -> None:
         """Adds a row and prints it at once: a benchmark takes its time."""
         self.rows.append((what, measured))
         print(f"  {what}: {measured}", flush=True)
 
+    def add_grid(self, head: Sequence[str], body: Sequence[Sequence[str]]) -> None:
+        """Adds a table of its own and prints it at once."""
+        lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *body)]
+        self.grids.append("\n".join(lines))
+        print(f"\n{self.grids[-1]}", flush=True)
+
     def markdown(self) -> str:
-        """The table."""
+        """All of it."""
         lines = ["| measurement | median (lowest-highest) |", "|---|---|"]
-        return "\n".join(lines + [f"| {what} | {measured} |" for what, measured in self.rows])
+        lines += [f"| {what} | {measured} |" for what, measured in self.rows]
+        return "\n\n".join([*self.grids, *(["\n".join(lines)] if self.rows else [])])
 
 
 def machine() -> str:
@@ -156,7 +189,7 @@ def machine() -> str:
                 break
         total = int(Path("/proc/meminfo").read_text().split()[1]) / 2**20
         memory = f", {total:.0f} GB"
-    versions = {name: _version(name) for name in ("onnxruntime", "numpy", "pillow", "datasets")}
+    versions = {name: _version(name) for name in ("onnxruntime", "openvino", "numpy", "pillow", "datasets")}
     words = ", ".join(f"{name} {number}" for name, number in versions.items())
     return f"{model}, {cores()} cores{memory}; {platform.system()}; Python {platform.python_version()}, {words}"
 

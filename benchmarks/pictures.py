@@ -33,6 +33,21 @@ def photographs() -> list[Pixels]:
     return [np.ascontiguousarray(picture[:, :, :3], dtype=np.uint8) for picture in pictures]
 
 
+def model_inputs(count: int, side: int) -> NDArray[np.float32]:
+    """Squares of photographs as a model takes them, (count, side, side, 3), BGR, 0..255: whole ones, then parts."""
+    photos = photographs()
+    random = np.random.default_rng(0)
+    squares = []
+    for index in range(count):
+        photo = photos[index % len(photos)]
+        shorter = min(photo.shape[:2])
+        length = shorter if index < len(photos) else round(shorter * float(random.uniform(0.4, 0.9)))
+        top, left = (int(random.integers(0, size - length + 1)) for size in photo.shape[:2])
+        square = Image.fromarray(photo[top : top + length, left : left + length])
+        squares.append(np.asarray(square.resize((side, side), Image.Resampling.BICUBIC))[:, :, ::-1])
+    return np.stack(squares).astype(np.float32)
+
+
 def mosaic(photo: Pixels, height: int, width: int, random: np.random.Generator) -> Pixels:
     """A random crop of the photograph continued by its mirror images, with noise, (height, width, 3)."""
     scale = float(random.uniform(1.0, 2.0))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import time
 from pathlib import Path
 
 from benchmarks import (
+    bench_differences,
+    bench_gpu,
     bench_model,
     bench_pipeline,
     bench_review,
@@ -38,12 +41,15 @@ def main() -> None:
     rounds = 1 if quick else arguments.rounds
     work = arguments.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
+    os.environ["WD14_CACHE"] = str(work / "cache")  # what runs a model fastest is found out here once; not the user's
     built = (arguments.models or work / "models").resolve()
     large = bench_model.Options(
         work=work,
         models=built,
         rounds=rounds,
+        count=12 if quick else 24,
         steady=8 if quick else 24,
+        compared=4 if quick else 36,
         kohya=arguments.kohya,
         kohya_python=arguments.kohya_python,
     )
@@ -63,11 +69,15 @@ def main() -> None:
     started = time.time()
     heading = f"{time.strftime('%Y-%m-%d')}, commit {_commit()}{', --quick' if quick else ''}\n{machine()}"
     print(heading)
-    for name in arguments.what or [*ARCHITECTURES, *PIPELINE]:
+    for name in arguments.what or [*ARCHITECTURES, "differences", *PIPELINE]:
         if name in ARCHITECTURES:
             bench_model.bench(name, large, table)
+        elif name == "differences":
+            bench_differences.differences(large, table)
         elif name in PIPELINE:
             PIPELINE[name](small, table)
+        elif name == "gpu":
+            bench_gpu.gpu(small, arguments.device, table)
         else:
             compare.compare(arguments.before.resolve(), large, small, table)
     print(f"\n{heading}; {rounds} rounds, {(time.time() - started) / 60:.0f} minutes\n\n{table.markdown()}")
@@ -75,9 +85,11 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    names = [*ARCHITECTURES, *PIPELINE, "compare"]
-    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"of {', '.join(names)} (default: all but compare)")
+    names = [*ARCHITECTURES, "differences", *PIPELINE, "gpu", "compare"]
+    what = f"of {', '.join(names)} (default: all but gpu and compare)"
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=what)
     parser.add_argument("--before", type=Path, help="for compare: another checkout, the folder that holds its wd14/")
+    parser.add_argument("--device", default="cuda", help="for gpu: the device (default: %(default)s)")
     parser.add_argument("--work", type=Path, default=ROOT / ".bench", help="folder for pictures, models and outputs")
     parser.add_argument("--models", type=Path, help="folder of the built models (default: in the work folder)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default: %(default)s)")

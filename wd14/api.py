@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -154,7 +154,8 @@ def _tag_all(pictures: Iterable[Picture], model: str | Path | Tagger, config: Ca
     rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
     results: list[Tags] = []
     session = None if tagger is None else BackgroundCall[AnyTagger](lambda: tagger, "wd14-session")
-    with ScoredRows(rows, files, config, stop=stop, log=logger.info, session=session) as scored:
+    total = len(pictures) if isinstance(pictures, Sized) else None
+    with ScoredRows(rows, files, config, stop=stop, log=logger.info, session=session, pictures=total) as scored:
         while True:
             try:
                 results += [_tags(row, captioner, files.labels) for row in scored.take(timeout=1.0)]

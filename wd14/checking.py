@@ -23,10 +23,10 @@ from wd14.errors import ModelError
 from wd14.looking import LookedRow, Looking
 from wd14.model.files.clip_vocabulary import clip_vocabulary_is_here
 from wd14.model.files.find import ModelFiles, find_here
-from wd14.model.score_store.store import ScoreStore, ScoreView
+from wd14.model.score_store.model_scores import ModelScores
+from wd14.model.score_store.store import ScoreStore
 from wd14.progress import ProgressMeter
 from wd14.regular_files import mode_of
-from wd14.scored_rows import preprocessing_of
 from wd14.similar_search import SimilarSearch
 from wd14.stop import StopToken
 from wd14.threads import BackgroundCall
@@ -123,7 +123,7 @@ class Known:
     source: Source
     model: ModelFiles | Labels | None  #: as far as it is here
     store: ScoreStore
-    scores: ScoreView | None  #: the model's
+    scores: ModelScores | None  #: the model's
     tokens: TokenCounter | None  #: where tokens are counted
 
 
@@ -240,11 +240,10 @@ class DatasetCheck:
 
     def _labels_and_scores(
         self, model: ModelFiles | Labels | None, store: ScoreStore
-    ) -> tuple[Labels | None, ScoreView | None]:
+    ) -> tuple[Labels | None, ModelScores | None]:
         if not isinstance(model, ModelFiles):
             return model, None
-        view = store.view(model.identity, preprocessing_of(self._config), model.labels, name=model.id)
-        return model.labels, view
+        return model.labels, ModelScores(store, model, self._config)
 
     def _token_counter(self, expected: Expected) -> TokenCounter | None:
         """What counts tokens. The vocabulary is fetched only for a limit that somebody asked for."""

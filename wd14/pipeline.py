@@ -33,7 +33,7 @@ from wd14.job_edits import JobEdits
 from wd14.messages import closing_lines, command_in_words, opening_lines, thresholds_in_words
 from wd14.model.files.find import ModelFiles, find_model
 from wd14.output_place import open_sink
-from wd14.scored_rows import ScoredRows
+from wd14.scored_rows import Ran, ScoredRows
 from wd14.stop import StopToken
 from wd14.text import count
 from wd14.threads import BackgroundCall
@@ -159,7 +159,7 @@ class _Job:
                     link.say("Dry run: no dataset is written.")
                     if edits.all is not None:
                         link.say("Above, pictures that the edits reject are left out, and other edits are not made.")
-                    return self._summary(model, None)
+                    return self._summary(model, Ran())
             summary, output = self._caption(source, model, counting)
         link.say_all(closing_lines(summary))
         link.say_all(edits.closing_lines())
@@ -172,7 +172,7 @@ class _Job:
     def _study(self, study: StudyPass, source: Source, counting: BackgroundCall[TokenCounter | None]) -> Studied:
         """Goes over the dataset once, and says what the plan is."""
         self._link.begin_pass(self._tally, total=source.total, phase="Study", span=_STUDY_SPAN)
-        more: dict[str, Any] = {"spare": study.spare}
+        more: dict[str, Any] = {"spare": study.spare, "pictures": source.total}
         if self._config.review and not self._config.in_place and not self._dry_run:
             from wd14.review_pass import thumbnails_ahead
 
@@ -180,8 +180,8 @@ class _Job:
         with ScoredRows(source, study.model, study.config, stop=self._stop, log=self._link.say, **more) as rows:
             self._take_all(rows, self._study_row(study))
             self._tally.check_any()
-            tokens, device = self._link.wait_for(counting), rows.device
-            concluding = BackgroundCall(lambda: study.conclude(source.name, device, tokens), "wd14-plan")
+            tokens, ran = self._link.wait_for(counting), rows.ran
+            concluding = BackgroundCall(lambda: study.conclude(source.name, ran, tokens), "wd14-plan")
             studied = self._link.wait_for(concluding)
         self._link.say_all(studied.lines())
         total, self._tally = self._tally.done, Tally()
@@ -217,7 +217,9 @@ class _Job:
             self._sink = sink
             stack.callback(sink.abandon)
             review = self._review = self._review_pass(sink, source)
-            more: dict[str, Any] = {} if studied is None else {"with_facts": True, "spare": studied.spare}
+            more: dict[str, Any] = {"pictures": source.total}
+            if studied is not None:
+                more |= {"with_facts": True, "spare": studied.spare}
             if review is not None and review.thumbnails is not None:
                 more |= {"with_facts": True, "thumbnails": review.thumbnails}
             scored = ScoredRows(source, model, config, stop=self._stop, log=link.say, stage=sink.stage, **more)
@@ -235,7 +237,7 @@ class _Job:
                 review.begin(model, config, curation, tokens)
             self._take_all(rows, self._finisher(captioner, sink))
             self._tally.check_any()
-            summary = self._summary(model, rows.device)
+            summary = self._summary(model, rows.ran)
             notes = {} if studied is None else self._notes(studied)
             if self._edits.all is not None:
                 notes["edits"] = self._edits.all.text
@@ -285,14 +287,14 @@ class _Job:
             self._link.say(line)
         return notes
 
-    def _summary(self, model: ModelFiles, device: str | None) -> Summary:
+    def _summary(self, model: ModelFiles, ran: Ran) -> Summary:
         config = self._config
-        if device is None and self._studied is not None:
-            device = self._studied.device
+        if ran.device is None and self._studied is not None:
+            ran = self._studied.ran
         return self._tally.summary(
             seconds=self._seconds(),
             output=None,
-            device=device,
+            **ran._asdict(),
             model=config.model,
             thresholds=thresholds_in_words(config, model.labels, model.thresholds),
             caption_column=config.caption_column,

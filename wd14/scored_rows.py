@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from wd14.caption.thresholds import lowest_threshold
 from wd14.config import CaptionConfig
 from wd14.decoding import Decoder
 from wd14.model.files.find import ModelFiles
 from wd14.model.no_tagger import NoTagger
-from wd14.model.preprocess import PREPROCESS_VERSION
-from wd14.model.score_store.store import ScoreStore, ScoreView, usable_for
-from wd14.model.scoring import AnyTagger, Scorer, threads_of_a_run
+from wd14.model.runtimes.session import Precision
+from wd14.model.score_store.model_scores import ModelScores
+from wd14.model.score_store.store import ScoreStore, usable_for
+from wd14.model.scoring import AnyTagger, Scorer, runs_at_once, threads_of_a_run
 from wd14.model.tagger import Tagger
 from wd14.stop import StopToken
 from wd14.threads import BackgroundCall
@@ -27,6 +28,17 @@ from wd14.types import DecodedRow, FloatArray, InputRow, Log, PictureToSave
 
 #: Seconds that giving up the opening of a session may take.
 _OPENING_ENDS = 1.5
+
+
+class Ran(NamedTuple):
+    """What a model ran on, and how; both None where it was not needed."""
+
+    device: str | None = None
+    precision: Precision | None = None
+
+    def __str__(self) -> str:
+        """`cpu`, `openvino, fast`."""
+        return f"{self.device}{', fast' if self.precision == 'fast' else ''}"
 
 
 class ScoredRows:
@@ -43,6 +55,7 @@ class ScoredRows:
         spare: takes the scores and facts that the score store cannot keep, and is asked for what that one lacks.
         with_facts: whether rows come with their pictures' facts: those that are stored, where they were not decoded.
         thumbnails: takes the pictures' thumbnails, those that are stored too; None = none are made.
+        pictures: how many rows there are; None = not known.
     """
 
     def __init__(
@@ -58,23 +71,22 @@ class ScoredRows:
         spare: ScoreStore | None = None,
         with_facts: bool = False,
         thumbnails: ThumbnailFolder | None = None,
+        pictures: int | None = None,
     ) -> None:
-        self._model = model
         self._with_facts = with_facts
-        self._config = config
         self._stop = StopToken(stop)
         with ExitStack() as stack:
             self._store = ScoreStore.open(config.cache_path, log=log) if config.cache else ScoreStore.off()
             stack.callback(self._store.close)
             self._spare = spare or ScoreStore.off()
             stack.callback(self._spare.flush)
-            self._stored, self._spared = map(self._view, (self._store, self._spare))
+            self._stored, self._spared = (ModelScores(each, model, config) for each in (self._store, self._spare))
             if thumbnails is not None:
                 thumbnails.find_in(self._store, self._spare)
             if spare is not None:
                 self._store.flush(even_nothing=True)  # where it keeps nothing, the spare one has all from the start
             stored_will_do = usable_for(lowest_threshold(model.labels, config, model.thresholds))
-            self._tagger = session or session_of(model, config, log=log, stop=self._stop)
+            self._tagger = session or session_of(model, config, log=log, stop=self._stop, pictures=pictures)
             if session is None:  # a process that ends while one of its threads opens a session is aborted
                 stack.callback(self._tagger.wait, _OPENING_ENDS)
             decoder = Decoder(
@@ -105,12 +117,14 @@ class ScoredRows:
             Exception: whatever ended the rows, or the opening of the model.
         """
         rows = self._scorer.take(timeout)
-        store, view = (self._store, self._stored) if self._store.keeps else (self._spare, self._spared)
+        store, kept = (self._store, self._stored) if self._store.keeps else (self._spare, self._spared)
         if store.keeps:  # packing scores takes longer than writing a caption
             store.put_facts((row.digest, row.facts) for row in rows if row.facts is not None)
             store.put_thumbnails((row.digest, row.thumbnail) for row in rows if row.thumbnail is not None)
             fresh = ((row.digest, row.result.scores) for row in rows if not row.from_scores)
-            view.put((digest, scores) for digest, scores in fresh if scores is not None)
+            kept.put(
+                ((digest, scores) for digest, scores in fresh if scores is not None), self.ran.precision or "exact"
+            )
         if self._with_facts:
             wanted = [row.digest for row in rows if row.facts is None and row.digest]
             stored = self._spare.facts_of_many(wanted) | self._store.facts_of_many(wanted)
@@ -119,10 +133,10 @@ class ScoredRows:
         return rows
 
     @property
-    def device(self) -> str | None:
-        """What the model ran on, or None when it was not needed."""
+    def ran(self) -> Ran:
+        """What the model ran on, and how."""
         tagger = self._tagger.peek()
-        return None if tagger is None else tagger.device
+        return Ran() if tagger is None else Ran(tagger.device, tagger.precision)
 
     def __enter__(self) -> Self:
         return self
@@ -130,37 +144,39 @@ class ScoredRows:
     def __exit__(self, *_: object) -> None:
         self._on_exit.close()
 
-    def _view(self, store: ScoreStore) -> ScoreView:
-        model = self._model
-        return store.view(model.identity, preprocessing_of(self._config), model.labels, name=model.id)
-
     def _find(self, pictures: Sequence[bytes]) -> Mapping[bytes, FloatArray]:
         found = self._stored.get_many(pictures)
         return found | self._spared.get_many([picture for picture in pictures if picture not in found])
 
 
-def session_of(model: ModelFiles, config: CaptionConfig, *, log: Log, stop: StopToken) -> BackgroundCall[AnyTagger]:
+def session_of(
+    model: ModelFiles, config: CaptionConfig, *, log: Log, stop: StopToken, pictures: int | None = None
+) -> BackgroundCall[AnyTagger]:
     """The session of a model: opened in a thread when it is first needed, and once.
 
     Args:
         model: the files of the tagger.
-        config: says on which device.
-        log: is told what it runs on.
+        config: says on which device, and how exactly.
+        log: is told what it runs on, and why.
         stop: ends its opening, and every run of it.
+        pictures: how many are to be scored; None = not known.
     """
 
     def opened() -> AnyTagger:
         if not len(model.labels):
             return NoTagger()
-        threads = threads_of_a_run()
-        tagger = Tagger.load(model, device=config.device, intra_op_threads=threads, log=log, stop=stop)
-        log(f"The model runs on {tagger.device}.")
+        tagger = Tagger.load(
+            model,
+            device=config.device,
+            precision=config.precision,
+            intra_op_threads=threads_of_a_run(),
+            runs_at_once=runs_at_once(),
+            pictures=pictures,
+            log=log,
+            stop=stop,
+        )
+        for line in tagger.lines:
+            log(line)
         return tagger
 
     return BackgroundCall(opened, "wd14-session")
-
-
-def preprocessing_of(config: CaptionConfig) -> str:
-    """All that shapes the model's input beside the picture and the model: part of a stored score's key."""
-    upright = "upright" if config.exif_orientation else "as stored"
-    return f"v{PREPROCESS_VERSION} {config.profile} image_size={config.image_size} {upright}"

@@ -24,6 +24,7 @@ from wd14.model.files.find import ModelFiles
 from wd14.model.score_store.store import ScoreStore
 from wd14.result_check import ResultCheck
 from wd14.run_folder import temporary_folder
+from wd14.scored_rows import Ran
 from wd14.types import Curation, DecodedRow, Labels, TokenCounter
 
 
@@ -33,12 +34,12 @@ class Studied:
 
     Attributes:
         config: the parameters, with the score store in which the second pass finds the scores.
-        device: what the model ran on; None when every score was stored.
+        ran: what the model ran on.
         spare: the scores that the score store did not take.
     """
 
     config: CaptionConfig
-    device: str | None
+    ran: Ran
     spare: ScoreStore
     _made: DatasetPlan
     _scored_now: bytearray
@@ -135,12 +136,12 @@ class StudyPass:
             self._scored_now.extend(bytes(max(0, missing)))
             self._scored_now[row.input.index] = 1
 
-    def conclude(self, dataset: str, device: str | None, tokens: TokenCounter | None = None) -> Studied:
+    def conclude(self, dataset: str, ran: Ran, tokens: TokenCounter | None = None) -> Studied:
         """The plan of the dataset.
 
         Args:
             dataset: its name.
-            device: what the model ran on.
+            ran: what the model ran on.
             tokens: counts the tokens of the captions that are shown, as of those that will be written.
 
         Raises:
@@ -150,7 +151,7 @@ class StudyPass:
         made = plan_dataset(self._study, self.model, self.config, dataset=dataset, given=self._given, tokens=tokens)
         if self._save_as is not None:
             _save(made.plan, self._save_as)
-        return Studied(self.config, device, self.spare, made, self._scored_now, self._save_as)
+        return Studied(self.config, ran, self.spare, made, self._scored_now, self._save_as)
 
 
 def _given_plan(path: Path, source: str | Path) -> Plan:

@@ -292,6 +292,7 @@ class Summary:
     output: str | None  #: where the result is: a folder or a dataset id; None when nothing was written
     failures: tuple[tuple[str, str], ...] = ()  #: the first few: (source, reason)
     device: str | None = None  #: what the model ran on; None when it was not needed
+    precision: str | None = None  #: what it ran in: "exact" or "fast"
     rejected: int = 0  #: pictures that are left out by a person's edits
     without_tags: int = 0  #: captions in which the model put no tag
     too_long: int = 0  #: captions with more tokens than they may have, though all that may be left out is

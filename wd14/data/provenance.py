@@ -16,7 +16,7 @@ from wd14.types import Summary
 #: Begins `made_by`, by which a result is recognised.
 MADE_BY = "wd14-captioner"
 #: Packages whose version can change a result.
-_PACKAGES = ("onnxruntime", "numpy", "pillow", "datasets", "huggingface_hub")
+_PACKAGES = ("onnxruntime", "openvino", "numpy", "pillow", "datasets", "huggingface_hub")
 
 
 def provenance(
@@ -37,7 +37,7 @@ def provenance(
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": source,
         "command": command,
-        "model": dict(model) | {"device": summary.device},
+        "model": dict(model) | {"device": summary.device, "precision": summary.precision},
         "parameters": config.model_dump(mode="json"),
         "given": sorted(config.model_fields_set),
         "counts": summary.counts(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from wd14.model.runtimes.session import Precision
 from wd14.types import FloatArray, Labels, PixelArray
 
 
@@ -11,6 +12,7 @@ class NoTagger:
     """Stands where a `Tagger` does, and opens no session."""
 
     device = None  #: it runs on nothing
+    precision: Precision | None = None
     preferred_batch = 64
     labels = Labels((), ())
 

@@ -16,7 +16,7 @@ from wd14.model.files.interface import FLOAT_TYPES, PIXELS, Interface, check_spe
 from wd14.model.files.registry import DEFAULT
 from wd14.model.preprocess import values
 from wd14.model.runtimes.opening import open_session
-from wd14.model.runtimes.session import Opening, Precision, Session
+from wd14.model.runtimes.session import ON_PROCESSOR, Opening, Precision, Session
 from wd14.model.runtimes.stop_watch import StopWatch
 from wd14.stop import StopToken
 from wd14.types import UNUSED, FloatArray, InputSpec, Labels, Log, PixelArray
@@ -129,7 +129,14 @@ class Tagger:
         """How many pictures to give to `run` at once when the user does not say."""
         if self.fixed_batch is not None:
             return self.fixed_batch
-        return self._best_batch or (_CPU_BATCH if self.device in ("cpu", "openvino") else _GPU_BATCH)
+        return self._best_batch or (_CPU_BATCH if self.device in ON_PROCESSOR else _GPU_BATCH)
+
+    @property
+    def most_at_once(self) -> int | None:
+        """How many pictures go through at once at most: a fixed batch, or what memory turned out to hold; None = any
+        number so far.
+        """
+        return self._limit
 
     @property
     def identity(self) -> str:

@@ -15,9 +15,10 @@ import numpy as np
 from wd14.config import CaptionConfig
 from wd14.decoding import Decoder, PictureLimits
 from wd14.model.files.find import ModelFiles, find_model
+from wd14.model.runtimes.session import ON_PROCESSOR
 from wd14.model.scoring import AnyTagger, Scorer
 from wd14.scale.sampling import PICTURES, Sample, Tick, take_sample
-from wd14.scored_rows import session_of
+from wd14.scored_rows import Ran, session_of
 from wd14.stop import StopToken
 from wd14.text import count, duration
 from wd14.threads import BackgroundCall, Exhausted
@@ -65,11 +66,15 @@ class Estimate:
         """Pictures a second of a worker like this machine. On a CPU decoding and the model share its cores."""
         decoding, model = self.decoding, self.model
         pairs = zip((decoding.low, decoding.value, decoding.high), (model.low, model.value, model.high), strict=True)
-        if self.device == "cpu":
+        if self._on_processor:
             low, value, high = (1 / (1 / d + 1 / m) for d, m in pairs)
         else:
             low, value, high = (min(d, m) for d, m in pairs)
         return Range(low / (1 + _ALWAYS), value, high * (1 + _ALWAYS))
+
+    @property
+    def _on_processor(self) -> bool:
+        return self.device.partition(",")[0] in ON_PROCESSOR
 
     @property
     def hours(self) -> Range:
@@ -81,7 +86,7 @@ class Estimate:
     def limit(self) -> str:
         """What a worker waits for most, and what helps: a sentence."""
         decoding, model = self.decoding.value, self.model.value
-        if self.device == "cpu":
+        if self._on_processor:
             part = (1 / model) / (1 / decoding + 1 / model)
             if part > 0.5:
                 return f"The model takes {part:.0%} of the cores' time: a GPU helps most."
@@ -131,7 +136,7 @@ def estimate(
         rows=_rows_of(sample),
         decoding=decoding,
         model=rate,
-        device=tagger.device or "cpu",
+        device=str(Ran(tagger.device or "cpu", tagger.precision)),
         threads=_threads(config),
         workers=workers,
         price=price,

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wd14.errors import ModelContractError, ModelNotFoundError
-from wd14.model.graph.declared import DeclaredValue, read_declared
+from wd14.model.graph.declared import DeclaredValue, declare, read_declared
 from wd14.model.graph.nodes import Node, RawAttribute, read_node, write_node
-from wd14.model.graph.schema import Graph, Model, OpsetImport
+from wd14.model.graph.schema import FLOAT16, Graph, Model, OpsetImport
 from wd14.model.graph.weights import Weight, read_weight, weight_of
 from wd14.model.graph.wire import BYTES, VARINT, Span, WireReader, bytes_field, integer_field, signed, text_field
 from wd14.regular_files import open_file
@@ -30,9 +30,9 @@ __all__ = ["EditableGraph", "Node", "RawAttribute"]
 #: with each run, so that runtimes cannot prepare it.
 _IR_WITH_CONSTANT_WEIGHTS = 4
 
-#: Operators whose second input runtimes pack into a form of their own while they open a model. Such weights are not
-#: touched after that: a file that is cut off later cannot end the process, and it does not matter at which byte of the
-#: file a weight begins.
+#: Operators whose second input runtimes pack into a form of their own while they open a model (onnxruntime not all of
+#: `Conv` on processors other than x86). Such weights are not touched after that: a file that is cut off later cannot
+#: end the process, and it does not matter at which byte of the file a weight begins.
 _PACKING = ("MatMul", "Gemm", "Conv")
 
 #: Bytes of what is copied as it was read; taggers have some hundred kB.
@@ -124,7 +124,10 @@ class EditableGraph:
         self._weights[name] = weight_of(np.asarray(value))
 
     def free_name(self, like: str) -> str:
-        """A name that nothing in the graph has yet. It is taken from now on."""
+        """A name that nothing in the graph has yet. It is taken from now on.
+
+        The first call collects all names; whoever names something without asking here does so before that.
+        """
         names = self._all_names()
         name, number = like, 0
         while name in names:
@@ -153,16 +156,24 @@ class EditableGraph:
         both = (*self._declared[0], *self._declared[1])
         return {value.name: value.element for value in both if value.element is not None}
 
-    def to_bytes(self) -> bytes:
+    def input_ranks(self) -> Mapping[str, int]:
+        """How many axes the inputs of the graph have, where it is declared."""
+        return {value.name: value.rank for value in self._declared[0] if value.rank is not None}
+
+    def to_bytes(self, *, apart: Mapping[str, Weight] | None = None) -> bytes:
         """The model as it is now.
 
         Weights of 1 KiB and more that are only multiplied with are external data in a file below `folder`: whoever
         opens these bytes says which folder that is. Declared types of what lies between nodes are left out: runtimes
         infer them. Costs some 10 ms, and a copy of the other weights.
 
+        Args:
+            apart: weights that become inputs instead; whoever opens these bytes has them.
+
         Raises:
             ModelContractError: more would have to be copied than any tagger has.
         """
+        apart = apart or {}
         copied = sum(end - start for start, end in self._graph_rest + self._model_rest)
         copied += sum(weight.copied for weight in self._weights.values())
         if copied > _MOST_COPIED:
@@ -172,9 +183,12 @@ class EditableGraph:
         graph = [bytes_field(Graph.NODE, write_node(node)) for node in self.nodes]
         graph += map(self._reader.content, self._graph_rest)
         for name, weight in self._weights.items():
+            if name in apart:
+                graph.append(bytes_field(Graph.INPUT, declare(name, weight.element, weight.shape)))
+                continue
             message = weight.to_message(name, self._reader, self.folder if name in packed else None)
             graph.append(bytes_field(Graph.WEIGHT, message))
-        graph += (bytes_field(Graph.INPUT, value.to_message()) for value in inputs)
+        graph += (bytes_field(Graph.INPUT, value.to_message()) for value in inputs if value.name not in apart)
         graph += (bytes_field(Graph.OUTPUT, value.to_message()) for value in outputs)
         opsets = (
             (text_field(OpsetImport.DOMAIN, domain) if domain else b"") + integer_field(OpsetImport.VERSION, version)
@@ -187,6 +201,27 @@ class EditableGraph:
                 bytes_field(Model.GRAPH, b"".join(graph)),
             )
         )
+
+    def drop_unused(self) -> None:
+        """Leaves out nodes whose results nobody needs, as runtimes do when they have read a graph."""
+        needed, kept = set(self.outputs), list[Node]()
+        for node in reversed(self.nodes):
+            if not needed.isdisjoint(node.outputs):
+                needed.update(filter(None, node.inputs))
+                kept.append(node)
+        self.nodes = kept[::-1]
+
+    def large_weights(self) -> Mapping[str, Weight]:
+        """The weights of 1 KiB and more in a file, each usable where it lies (`mapped_weights.MappedWeights`).
+
+        Raises:
+            ModelContractError: one is not: it does not fill its place, or numpy does not have its type.
+        """
+        large = {name: weight for name, weight in self._weights.items() if weight.is_large}
+        odd = next((name for name, weight in large.items() if not weight.fills_its_place), None)
+        if odd is not None:
+            raise ModelContractError(f"{self._reader.path}: the weight {odd!r} cannot be used where it lies")
+        return large
 
     def _read_model(self, folder: Path) -> None:
         reader = self._reader
@@ -224,7 +259,8 @@ class EditableGraph:
                     self._weights[node.outputs[0]] = constant
             elif number == Graph.WEIGHT:
                 name, weight = read_weight(reader, part, folder)
-                self._weights[name] = weight
+                if name:  # an input of that name is one that is left out
+                    self._weights[name] = weight
             elif number in (Graph.INPUT, Graph.OUTPUT):
                 (inputs if number == Graph.INPUT else outputs).append(read_declared(reader, part))
             elif number == Graph.SPARSE_WEIGHT:
@@ -238,20 +274,29 @@ class EditableGraph:
             inputs[:] = [value for value in inputs if value.name not in self._weights]
 
     def _packed_weights(self) -> set[str]:
-        """Names of the weights that are only multiplied with."""
+        """Names of the weights that are only multiplied with, as they are or in float16."""
         packed, others = set[str](), set(self.outputs)
         for node in self.nodes:
-            multiplies = node.operator in _PACKING and node.domain == ""
-            packed.update(node.inputs[1:2] if multiplies else ())
-            others.update(node.inputs[:1] + node.inputs[2:] if multiplies else node.inputs)
+            at = _packed_input(node)
+            packed.update(node.inputs[at : at + 1])
+            others.update(name for number, name in enumerate(node.inputs) if number != at)
         return packed - others
 
     def _all_names(self) -> set[str]:
-        """Every name of a value or of a node."""
+        """Every name of a value or of a node. Collected once: later names come from `free_name`."""
         if self._names is None:
             declared = (value.name for values in self._declared for value in values)
-            self._names = {*declared}
-        self._names.update(self._weights)
-        for node in self.nodes:
-            self._names.update((node.name, *node.inputs, *node.outputs))
+            self._names = {*declared, *self._weights}
+            for node in self.nodes:
+                self._names.update((node.name, *node.inputs, *node.outputs))
         return self._names
+
+
+def _packed_input(node: Node) -> int:
+    """The number of the input that runtimes read for the last time while they open a model; a large one = there is
+    none.
+    """
+    if node.domain == "" and node.operator in _PACKING:
+        return 1
+    to_half = node.operator == "Cast" and node.attributes.get("to") == FLOAT16
+    return 0 if to_half else len(node.inputs)

@@ -7,8 +7,6 @@ computes in float32 where something that it reads does, so that a LayerNorm in p
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
 from wd14.model.graph.editing import EditableGraph, Node
@@ -17,31 +15,33 @@ from wd14.model.graph.editing import EditableGraph, Node
 _FLOAT, _INT64, _BOOL, _HALF = 1, 7, 9, 10
 _OTHER_FLOATS = (_HALF, 11, 16)  # float16, double, bfloat16
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 #: What computes in float16. Runtimes sum up in float32 there.
-_IN_HALF: Final = frozenset(
-    "Conv ConvTranspose MatMul Gemm Einsum Softmax LayerNormalization AveragePool MaxPool".split()
-)
-_IN_HALF_MICROSOFT: Final = frozenset("Gelu FastGelu BiasGelu QuickGelu FusedMatMul".split())
+_IN_HALF = _names("AveragePool Conv ConvTranspose Einsum Gemm LayerNormalization MatMul MaxPool Softmax")
+_IN_HALF_MICROSOFT = _names("BiasGelu FastGelu FusedMatMul Gelu QuickGelu")
 #: What stays in float32.
-_IN_FLOAT: Final = frozenset(
-    "Cast Ceil ConstantOfShape Exp Floor GlobalAveragePool InstanceNormalization Log LpNormalization Mod Pow Range"
-    " Reciprocal ReduceL1 ReduceL2 ReduceMean ReduceProd ReduceSum ReduceSumSquare Resize Softplus Sqrt".split()
+_IN_FLOAT = _names(
+    """
+    Cast Ceil ConstantOfShape Exp Floor GlobalAveragePool InstanceNormalization Log LpNormalization Mod Pow Range
+    Reciprocal ReduceL1 ReduceL2 ReduceMean ReduceProd ReduceSum ReduceSumSquare Resize Softplus Sqrt
+    """
 )
 #: What takes after what it reads.
-_FOLLOWS: Final = frozenset(
-    "Abs Add BatchNormalization Clip Concat DepthToSpace Div Dropout Elu Erf Expand Flatten Gather Gelu HardSigmoid HardSwish Identity"
-    " LeakyRelu Max Min Mul Neg Pad PRelu ReduceMax ReduceMin Relu Reshape Sigmoid Slice SpaceToDepth Split Squeeze"
-    " Sub Tanh Tile Transpose Unsqueeze Where".split()
+_FOLLOWS = _names(
+    """
+    Abs Add BatchNormalization Clip Concat DepthToSpace Div Dropout Elu Erf Expand Flatten Gather Gelu HardSigmoid
+    HardSwish Identity LeakyRelu Max Min Mul Neg PRelu Pad ReduceMax ReduceMin Relu Reshape Sigmoid Slice SpaceToDepth
+    Split Squeeze Sub Tanh Tile Transpose Unsqueeze Where
+    """
 )
-#: What gives whole numbers or truth values: the type of its result.
-_NO_FLOATS: Final = {
-    "Shape": _INT64,
-    "Size": _INT64,
-    "ArgMax": _INT64,
-    "ArgMin": _INT64,
-    "NonZero": _INT64,
-    **dict.fromkeys("And Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Xor".split(), _BOOL),
-}
+#: What gives whole numbers, and what gives truth values.
+_WHOLE_NUMBERS = _names("ArgMax ArgMin NonZero Shape Size")
+_TRUTH_VALUES = _names("And Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Xor")
+
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -74,7 +74,7 @@ def _elements(graph: EditableGraph) -> dict[str, int] | None:
         made = _element_of_result(node, elements)
         if made is None or (len(node.outputs) > 1 and node.operator != "Split"):
             return None
-        elements.update(dict.fromkeys(node.outputs, made))
+        elements.update(dict.fromkeys(filter(None, node.outputs), made))
     return None if any(element in _OTHER_FLOATS for element in elements.values()) else elements
 
 
@@ -83,8 +83,8 @@ def _element_of_result(node: Node, elements: dict[str, int]) -> int | None:
     if node.domain not in ("", "ai.onnx"):
         known = node.domain == "com.microsoft" and node.operator in _IN_HALF_MICROSOFT
         return elements[node.inputs[0]] if known and node.inputs else None
-    if node.operator in _NO_FLOATS:
-        return _NO_FLOATS[node.operator]
+    if node.operator in _WHOLE_NUMBERS or node.operator in _TRUTH_VALUES:
+        return _INT64 if node.operator in _WHOLE_NUMBERS else _BOOL
     if node.operator == "Cast":
         to = node.attributes.get("to")
         return to if isinstance(to, int) else None
@@ -92,8 +92,17 @@ def _element_of_result(node: Node, elements: dict[str, int]) -> int | None:
         value = node.attributes.get("value", np.zeros(1, np.float32))
         return _FLOAT if isinstance(value, np.ndarray) and value.dtype == np.float32 else _INT64
     read = node.inputs[1:] if node.operator == "Where" else node.inputs
-    known = node.operator in _IN_HALF or node.operator in _IN_FLOAT or node.operator in _FOLLOWS
+    known = node.operator in _IN_HALF | _IN_FLOAT | _FOLLOWS
     return elements[read[0]] if known and read else None
+
+
+def _results(graph: EditableGraph) -> set[str]:
+    """The outputs of the graph, and what becomes one in a last step: float16 would give scores 10 bits."""
+    results = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        if node.operator in ("Identity", "Sigmoid") and not results.isdisjoint(node.outputs):
+            results.update(node.inputs)
+    return results
 
 
 class _Halving:
@@ -102,8 +111,9 @@ class _Halving:
     def __init__(self, graph: EditableGraph, elements: dict[str, int]) -> None:
         self._graph = graph
         self._elements = elements
+        self._results = _results(graph)
         self._nodes: list[Node] = []
-        self._made_in = {name: _FLOAT for name in graph.inputs}  # of what is no weight
+        self._made_in = dict.fromkeys(graph.inputs, _FLOAT)  # of what is no weight
         self._names: dict[tuple[str, int], str] = {}  # of a value in a size, where that is not its own name
 
     def rewrite(self) -> None:
@@ -132,13 +142,11 @@ class _Halving:
         """What a node computes in: float16 or float32."""
         if node.operator in _IN_HALF or node.domain == "com.microsoft":
             return _HALF
-        if node.operator in _IN_FLOAT or node.operator in _NO_FLOATS:
+        if node.operator in _IN_FLOAT | _WHOLE_NUMBERS | _TRUTH_VALUES:
             return _FLOAT
         a_square = node.operator == "Mul" and len(set(node.inputs)) == 1
-        a_result = not set(node.outputs).isdisjoint(self._graph.outputs)
-        follows_float = any(
-            self._made_in.get(name) == _FLOAT for name in node.inputs if self._elements[name] == _FLOAT
-        )
+        a_result = not self._results.isdisjoint(node.outputs)
+        follows_float = any(self._made_in.get(name) == _FLOAT for name in node.inputs if self._elements[name] == _FLOAT)
         return _FLOAT if a_square or a_result or follows_float else _HALF
 
     def _in_size(self, name: str, size: int) -> str:

@@ -43,7 +43,8 @@ class WireReader:
             self._fields += 1
             if self._fields > MOST_FIELDS:
                 raise self.too_much(f"over {MOST_FIELDS:,} parts")
-            key, at = self.varint(at, end)
+            key = data[at]
+            key, at = (key, at + 1) if key < 0x80 else self.varint(at, end)
             value, wire = 0, key & 7
             start = at
             if wire == VARINT:

@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,9 @@ class Device:
     name: str
     provider: str | None  #: of onnxruntime; None = OpenVINO runs it
     install: str  #: what makes it available
-    options: tuple[Mapping[str, str], ...] = ({},)  #: of the provider; the first that works counts
+    gpu: bool = False  #: has memory of its own: graphs take pixels as bytes there, and may compute in float16
+    options: Mapping[str, str] = field(default_factory=dict)  #: of the provider, to compute in float32
+    fast: Mapping[str, str] | None = None  #: of the provider, to compute in 16 bits; None = graphs in float16 do
 
 
 DEVICES: Mapping[str, Device] = {
@@ -44,35 +46,52 @@ DEVICES: Mapping[str, Device] = {
             "cuda",
             "CUDAExecutionProvider",
             "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]' (and a current NVIDIA driver)",
-            (
-                {
-                    # Exhaustive search runs every algorithm anew for each batch size, the short last one included.
-                    "cudnn_conv_algo_search": "HEURISTIC",
-                    "arena_extend_strategy": "kSameAsRequested",
-                    # TF32 has 10 bits of mantissa: captions would differ from the CPU's near a threshold.
-                    "use_tf32": "0",
-                },
-            ),
+            gpu=True,
+            options={
+                # Exhaustive search runs every algorithm anew for each batch size, the short last one included.
+                "cudnn_conv_algo_search": "HEURISTIC",
+                "arena_extend_strategy": "kSameAsRequested",
+                # TF32 has 10 bits of mantissa: captions would differ from the CPU's near a threshold.
+                "use_tf32": "0",
+            },
         ),
-        Device("rocm", "ROCMExecutionProvider", "install onnxruntime-rocm from AMD's repository (repo.radeon.com)"),
+        Device(
+            "rocm",
+            "ROCMExecutionProvider",
+            "install onnxruntime-rocm from AMD's repository (repo.radeon.com)",
+            gpu=True,
+        ),
         Device(
             "migraphx",
             "MIGraphXExecutionProvider",
             "install onnxruntime-migraphx and ROCm from AMD's repository (repo.radeon.com)",
+            gpu=True,
         ),
-        Device("coreml", "CoreMLExecutionProvider", "pip install onnxruntime, on a Mac"),
+        Device(
+            "coreml",
+            "CoreMLExecutionProvider",
+            "pip install onnxruntime, on a Mac",
+            # The older format, and the Neural Engine in any, compute in 16 bits.
+            options={
+                "ModelFormat": "MLProgram",
+                "MLComputeUnits": "CPUAndGPU",
+                "AllowLowPrecisionAccumulationOnGPU": "0",
+            },
+            fast={"ModelFormat": "MLProgram", "MLComputeUnits": "ALL", "AllowLowPrecisionAccumulationOnGPU": "1"},
+        ),
         Device("openvino", None, "pip install openvino"),
         Device("openvino-gpu", None, "pip install openvino (and the driver of the Intel GPU)"),
         Device(
             "directml",
             "DmlExecutionProvider",
             "pip uninstall onnxruntime, then pip install onnxruntime-directml, on Windows",
+            gpu=True,
         ),
     )
 }
 
-#: What `auto` tries of onnxruntime's, fastest first. CoreML is left out: it comes with every Mac's onnxruntime,
-#: computes in 16 bits and splits these graphs into pieces.
+#: What `auto` tries of onnxruntime's, fastest first. CoreML is left out: it comes with every Mac's onnxruntime, splits
+#: these graphs into pieces, and was seen to take from a third of the CPU's time to eight times of it.
 AUTO_ORDER = ("cuda", "rocm", "migraphx", "directml", "cpu")
 
 
@@ -123,6 +142,7 @@ class Source:
     path: Path  #: of the model
     rewritten: Callable[[Device], tuple[bytes, Precision] | None] = lambda _: None  #: the model as a device wants it,
     #: and what it then computes in; None = as its file has it
+    precision: Precision = "exact"  #: what was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,22 +210,20 @@ def _session_on(
         rewritten = source.rewritten(device)
         if rewritten is not None:
             with contextlib.suppress(Exception):  # what is wrong with the model itself, its file shows as well
-                return _with_options(ort, rewritten[0], device, options), rewritten[1]
+                return _on_device(ort, rewritten[0], device, options, device.options), rewritten[1]
             if stop is not None:
                 stop.check()
-        return _with_options(ort, str(source.path), device, options), "exact"
+        if source.precision == "fast" and device.fast is not None:
+            return _on_device(ort, str(source.path), device, options, device.fast), "fast"
+        return _on_device(ort, str(source.path), device, options, device.options), "exact"
     finally:
         ort.set_default_logger_severity(_WARNING)
 
 
-def _with_options(ort: Any, model: str | bytes, device: Device, options: Any) -> Any:
-    """A session with the first of the device's options that works; the CPU has but one."""
-    for choice in device.options:
-        providers = [CPU] if device.provider == CPU else [(device.provider, dict(choice)), CPU]
-        session = ort.InferenceSession(model, sess_options=options, providers=providers)
-        if session.get_providers()[0] == device.provider:
-            break
-    return session
+def _on_device(ort: Any, model: str | bytes, device: Device, options: Any, of_provider: Mapping[str, str]) -> Any:
+    providers = [CPU] if device.provider == CPU else [(device.provider, dict(of_provider)), CPU]
+    # Without onnxruntime's own falling back: it prints lines, and later runs would be on another device than we say.
+    return ort.InferenceSession(model, sess_options=options, providers=providers, enable_fallback=0)
 
 
 def _preload(ort: Any) -> str:

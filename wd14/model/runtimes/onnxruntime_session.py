@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +27,12 @@ _FATAL = 4
 #: Says from which folder the weights of a model come that is opened from bytes.
 _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 
-_GPUS = ("cuda", "rocm", "migraphx", "directml")
+#: Devices whose memory onnxruntime's Python can write to, by the name it has there: batches are brought there before
+#: their run begins, while another computes.
+_DEVICE_MEMORY = {"cuda": "cuda"}
+#: Devices that do one run at a time.
+_ONE_RUN = ("directml",)
+
 #: Write the model down again for another runtime: whether they find weights in other files is not known everywhere.
 #: They get the file itself unless 16 bits are asked for, which only a rewritten graph has.
 _WRITING_MODELS_DOWN = ("coreml", "migraphx")
@@ -41,17 +48,33 @@ class OnnxruntimeSession:
         self.outputs = tuple(map(_facts, session.get_outputs()))
         self._session = session
         self._stop_watch = stop_watch
+        self._turn = threading.Lock() if device in _ONE_RUN else contextlib.nullcontext()
 
     def run(self, feeds: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
         """See `session.Session`."""
         options = _onnxruntime().RunOptions()
         options.log_severity_level = _FATAL
-        with cancelled_by(self._stop_watch, lambda: setattr(options, "terminate", True)):
+        memory = _DEVICE_MEMORY.get(self.device)
+        with self._turn, cancelled_by(self._stop_watch, lambda: setattr(options, "terminate", True)):
             try:
-                result: NDArray[Any] = self._session.run([output], dict(feeds), options)[0]
+                result: NDArray[Any]
+                if memory is None:
+                    result = self._session.run([output], dict(feeds), options)[0]
+                else:
+                    result = self._run_bound(feeds, output, options, memory)
             except Exception as error:  # onnxruntime's exceptions have no other common class
                 raise run_error(error, self._stop_watch) from error
             return result
+
+    def _run_bound(self, feeds: Mapping[str, NDArray[Any]], output: str, options: Any, memory: str) -> NDArray[Any]:
+        """A run whose input is in the device's memory already; its output comes back."""
+        binding = self._session.io_binding()
+        for name, array in feeds.items():
+            binding.bind_ortvalue_input(name, _onnxruntime().OrtValue.ortvalue_from_numpy(array, memory, 0))
+        binding.bind_output(output, "cpu")
+        self._session.run_with_iobinding(binding, options)
+        result: NDArray[Any] = binding.copy_outputs_to_cpu()[0]
+        return result
 
 
 def open_onnxruntime(files: ModelFiles, candidate: Candidate, opening: Opening) -> OnnxruntimeSession:
@@ -71,7 +94,9 @@ def open_onnxruntime(files: ModelFiles, candidate: Candidate, opening: Opening) 
     ort = _onnxruntime()
     options = _session_options(opening.threads)
     limit_memory(ort, options, files=sum(file.size for file in files.hashes), pinned=files.pinned)
-    source = devices.Source(files.model_path, lambda device: _rewritten(files, candidate, device, options))
+    source = devices.Source(
+        files.model_path, lambda device: _rewritten(files, candidate, device, options), candidate.precision
+    )
     with cancelled_by(opening.stop_watch, lambda: _cancel_opening(options)):
         opened = devices.open_session(ort, source, candidate.device, options, opening.log, opening.stop)
     return OnnxruntimeSession(opened.session, opened.device, opened.precision, opening.stop_watch)
@@ -83,11 +108,11 @@ def _rewritten(files: ModelFiles, candidate: Candidate, device: Device, options:
     Even a plain candidate gains: the session maps the weights instead of reading them, which takes two thirds of the
     time and of the memory.
     """
-    if device.name in _WRITING_MODELS_DOWN and (candidate.precision == "exact" or device.name not in _GPUS):
+    if device.name in _WRITING_MODELS_DOWN and (candidate.precision == "exact" or not device.gpu):
         return None
     try:
-        model = rewritten(files, candidate, gpu=device.name in _GPUS)
-        options.add_session_config_entry(_WEIGHTS_FOLDER, str(model.folder))
+        model = rewritten(files, candidate, gpu=device.gpu)
+        options.add_session_config_entry(_WEIGHTS_FOLDER, os.fsencode(model.folder))
     except Exception:  # noqa: BLE001 - a graph may be as odd as it likes: its file is what it was
         return None
     return model.content, model.precision

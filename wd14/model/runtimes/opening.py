@@ -60,7 +60,7 @@ def open_candidate(files: ModelFiles, candidate: Candidate, opening: Opening) ->
     """Opens a model with the runtime that has the candidate's device; raises as `open_session`."""
     device = DEVICES.get(candidate.device)
     if device is not None and device.provider is None:
-        return open_openvino(files, candidate.device, candidate.precision, opening)
+        return open_openvino(files, candidate, opening)
     return open_onnxruntime(files, candidate, opening)
 
 

@@ -58,6 +58,13 @@ class Remembered:
     name: str  #: the model as the user wrote it
     verdicts: tuple[Verdict, ...]
 
+    def __str__(self) -> str:
+        """The model, what was asked, and the speeds, best first: `owner/model (auto, exact): cpu 2.79 pictures/s`."""
+        working = sorted((each for each in self.verdicts if each.speed), key=lambda each: -each.speed)
+        broken = "".join(f"; {each.candidate}: {each.problem}" for each in self.verdicts if not each.speed)
+        speeds = ", ".join(map(str, working))
+        return f"{self.name} ({self.asked.device}, {self.asked.precision}): {speeds} pictures/s{broken}"
+
 
 def machine() -> str:
     """The machine and what runs models on it, in words: `Intel(R) Xeon(R) …, 2 cores, onnxruntime 1.32.0`."""
@@ -172,11 +179,10 @@ def _parsed(values: Mapping[str, Any]) -> Remembered:
 
 def _processor() -> str:
     """The processor's name."""
-    with contextlib.suppress(OSError):
-        with open_file(Path("/proc/cpuinfo")) as file:
-            for line in file.read(1 << 16).decode("utf-8", "replace").splitlines():
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
+    with contextlib.suppress(OSError), open_file(Path("/proc/cpuinfo")) as file:
+        for line in file.read(1 << 16).decode("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 

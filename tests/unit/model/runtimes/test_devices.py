@@ -10,6 +10,7 @@ import pytest
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError, DeviceError, ModelContractError
 from wd14.model.runtimes.devices import DEVICES, Source, choose, idle_gpu, open_session
+from wd14.model.runtimes.session import Precision
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -50,7 +51,10 @@ class FakeOrt:
     def set_default_logger_severity(self, level: int) -> None:
         self.severity = level
 
-    def InferenceSession(self, model: str | bytes, *, sess_options: Any, providers: list[Any]) -> Session:
+    def InferenceSession(
+        self, model: str | bytes, *, sess_options: Any, providers: list[Any], enable_fallback: int
+    ) -> Session:
+        assert not enable_fallback, "a device that is not the one we say"
         self.opened.append(providers)
         self.models.append(model)
         names = [provider if isinstance(provider, str) else provider[0] for provider in providers]
@@ -158,6 +162,32 @@ def test_an_explicit_device_that_does_not_work_is_an_error(error: Exception | No
     assert "\n" not in message
 
 
+def test_a_rewritten_model_that_does_not_open_is_opened_from_its_file() -> None:
+    class Picky(FakeOrt):
+        def InferenceSession(self, model: str | bytes, **options: Any) -> Session:
+            session = super().InferenceSession(model, **options)
+            if isinstance(model, bytes):
+                raise RuntimeError("no such operator")
+            return session
+
+    ort = Picky([CPU], [CPU])
+    result = open_session(ort, Source(MODEL, lambda _: (b"rewritten", "fast")), "cpu", None, None, None)
+    assert ort.models == [b"rewritten", "model.onnx"]
+    assert result.precision == "exact"
+
+
+@pytest.mark.parametrize(("precision", "models"), [("exact", [b"for cuda"]), ("fast", [b"for cuda", b"for cpu"])])
+def test_a_graph_in_16_bits_does_not_stay_where_the_gpu_does_not_start(
+    precision: Precision, models: list[bytes]
+) -> None:
+    ort = FakeOrt([CUDA, CPU], [CPU])
+    source = Source(
+        MODEL, lambda device: (f"for {device.name}".encode(), "exact" if device.name == "cpu" else precision)
+    )
+    result = open_session(ort, source, "auto", None, None, None)
+    assert (result.device, result.precision, ort.models) == ("cpu", "exact", models)
+
+
 def test_a_bad_model_is_not_blamed_on_the_device() -> None:
     with pytest.raises(ModelContractError, match=r"model\.onnx: onnxruntime cannot read it: node 5"):
         opened(FakeOrt([CUDA, CPU], [CUDA, CPU], InvalidGraph("node 5")), "cuda")
@@ -174,3 +204,31 @@ def test_a_gpu_that_this_onnxruntime_cannot_use_is_mentioned(monkeypatch: pytest
     opened(FakeOrt([CPU], [CPU]), "cpu", log)
     assert len(log) == 1, "who asks for the CPU is not told about the GPU"
     assert idle_gpu(["DmlExecutionProvider", CPU]) is None
+
+
+COREML = "CoreMLExecutionProvider"
+
+
+@pytest.mark.parametrize(("precision", "units", "accumulation"), [("exact", "CPUAndGPU", "0"), ("fast", "ALL", "1")])
+def test_coreml_computes_in_16_bits_only_where_that_was_asked_for(
+    precision: Precision, units: str, accumulation: str
+) -> None:
+    """Its Neural Engine has no others."""
+    ort = FakeOrt([COREML, CPU], [COREML, CPU])
+    result = open_session(ort, Source(MODEL, precision=precision), "coreml", None, None, None)
+    assert result.precision == precision
+    name, options = ort.opened[0][0]
+    assert name == COREML
+    assert options == {
+        "ModelFormat": "MLProgram",
+        "MLComputeUnits": units,
+        "AllowLowPrecisionAccumulationOnGPU": accumulation,
+    }
+
+
+def test_a_file_in_place_of_a_graph_in_float16_is_exact() -> None:
+    """A graph that cannot be written in float16, on a device that computes in it no other way."""
+    ort = FakeOrt([CUDA, CPU], [CUDA, CPU])
+    result = open_session(ort, Source(MODEL, precision="fast"), "cuda", None, None, None)
+    assert (result.device, result.precision) == ("cuda", "exact")
+    assert ort.opened[0][0][1]["use_tf32"] == "0"

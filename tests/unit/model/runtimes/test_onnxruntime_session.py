@@ -1,0 +1,97 @@
+"""How a real model is opened: from its graph, written anew, and its weights where they lie."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, helper
+
+from tests.support.onnx_models import wd14_folder
+from wd14.errors import ModelContractError
+from wd14.model.files.find import find_model
+from wd14.model.runtimes.onnxruntime_session import open_onnxruntime
+from wd14.model.runtimes.session import Opening, Session
+from wd14.model.trial.candidates import Candidate
+
+PICTURES = np.random.default_rng(1).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+
+
+def opened(folder: Path) -> Session:
+    return open_onnxruntime(find_model(folder), Candidate("cpu"), Opening(threads=1))
+
+
+def scores(session: Session) -> bytes:
+    return session.run({session.inputs[0].name: PICTURES}, session.outputs[0].name).tobytes()
+
+
+def from_the_file(folder: Path) -> bytes:
+    session = ort.InferenceSession((folder / "model.onnx").read_bytes(), providers=["CPUExecutionProvider"])
+    scores: np.ndarray[Any, Any] = session.run(None, {session.get_inputs()[0].name: PICTURES})[0]
+    return scores.tobytes()
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> list[str | bytes]:
+    """What sessions are made from."""
+    given: list[str | bytes] = []
+    real = ort.InferenceSession
+
+    def session(model: str | bytes, **options: Any) -> Any:
+        given.append(model)
+        return real(model, **options)
+
+    monkeypatch.setattr(ort, "InferenceSession", session)
+    return given
+
+
+@pytest.mark.parametrize("name", ["model", "a b/ünï/文", b"not utf-8 \xff"])
+def test_wherever_a_model_lies_it_gives_the_same_scores(tmp_path: Path, name: str | bytes) -> None:
+    folder = tmp_path / os.fsdecode(name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    wd14_folder(tmp_path / "made", size=32, tags=500)
+    (tmp_path / "made").rename(folder)
+    assert scores(opened(folder)) == from_the_file(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="says what is mapped")
+def test_nothing_of_the_file_is_needed_once_the_model_is_open(tmp_path: Path, models: list[str | bytes]) -> None:
+    wd14_folder(tmp_path / "model", size=32, tags=2000)
+    before = from_the_file(tmp_path / "model")
+    session = opened(tmp_path / "model")
+    assert isinstance(models[-1], bytes)
+    assert len(models[-1]) < 10_000, "the weights of 24 kB stay in the file"
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+    os.truncate(tmp_path / "model" / "model.onnx", 0)
+    assert scores(session) == before
+
+
+def test_a_graph_that_cannot_be_edited_opens_from_its_file(tmp_path: Path, models: list[str | bytes]) -> None:
+    wd14_folder(tmp_path / "model", size=32)
+    path = tmp_path / "model" / "model.onnx"
+    model = onnx.load(path)
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, None)
+    inner = helper.make_graph([helper.make_node("Identity", ["bias"], ["x"])], "inner", [], [value])
+    model.graph.initializer.append(helper.make_tensor("true", TensorProto.BOOL, [], [True]))
+    model.graph.node.insert(0, helper.make_node("If", ["true"], ["chosen"], then_branch=inner, else_branch=inner))
+    next(node for node in model.graph.node if node.op_type == "Add").input[1] = "chosen"
+    onnx.save(model, path)
+    expected = from_the_file(tmp_path / "model")
+    assert scores(opened(tmp_path / "model")) == expected
+    assert models[-1] == str(path)
+
+
+def test_what_no_form_of_a_model_can_do_is_said_once(tmp_path: Path) -> None:
+    wd14_folder(tmp_path / "model", size=32)
+    path = tmp_path / "model" / "model.onnx"
+    model = onnx.load(path)
+    model.graph.node[0].op_type = "Unheard"
+    onnx.save(model, path)
+    with pytest.raises(ModelContractError, match=r"model\.onnx: onnxruntime cannot read it: .*Unheard"):
+        opened(tmp_path / "model")
