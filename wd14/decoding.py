@@ -171,7 +171,10 @@ class Decoder:
         return decoded
 
     def _decode(self, rows: Sequence[DecodedRow]) -> None:
-        """All are read before the store is asked, once: each question is a handful of waits for other threads."""
+        """Decodes some rows. All are read, up to 4 MB, before the store is asked for all of them.
+
+        Each question to the store is a handful of waits for other threads (benchmarks: rerun).
+        """
         pictures = []
         for row in rows:
             with _failing(row):
