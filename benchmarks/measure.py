@@ -118,8 +118,9 @@ def run_caption(source: Path, output: Path, *, checkout: Path = ROOT, **paramete
 
 
 def written_at(folder: Path, suffixes: Sequence[str] = PICTURES) -> list[float]:
-    """When the files with these suffixes in a folder were written, in order, in seconds since 1970."""
-    return sorted(path.stat().st_mtime for path in folder.rglob("*") if path.suffix in suffixes)
+    """When the dataset's files with these suffixes were written, in order, in seconds since 1970; not thumbnails."""
+    files = (path for path in folder.rglob("*") if path.suffix in suffixes and ".wd14" not in path.parts)
+    return sorted(path.stat().st_mtime for path in files)
 
 
 def fresh(path: Path) -> Path:
