@@ -62,6 +62,7 @@ def with_weights_apart(files: ModelFiles, *, fused: bool) -> tuple[bytes, Mapped
     graph = EditableGraph.read(files.model_path)
     if fused:
         fuse(graph)
+    graph.drop_unused()  # OpenVINO computes with them while it reads a graph
     weights = graph.large_weights()
     return graph.to_bytes(apart=weights), MappedWeights(weights)
 
