@@ -197,8 +197,9 @@ class EditableGraph:
         return b"".join(
             (
                 *map(self._reader.content, self._model_rest),
-                *(bytes_field(Model.OPSET_IMPORT, opset) for opset in opsets),
                 bytes_field(Model.GRAPH, b"".join(graph)),
+                # At the end: OpenVINO takes a file for no ONNX model if a field comes twice among the first ones.
+                *(bytes_field(Model.OPSET_IMPORT, opset) for opset in opsets),
             )
         )
 
