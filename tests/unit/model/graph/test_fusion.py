@@ -108,7 +108,11 @@ def test_each_of_several_is_replaced(tmp_path: Path) -> None:
 def test_one_scale_for_all_channels(tmp_path: Path) -> None:
     """tf2onnx leaves a scale of 1 and a bias of 0 out."""
     made = Pieces()
-    turned = made.node("Transpose", made.node("Conv", "x", np.ones((8, CHANNELS, 1, 1))), perm=[0, 2, 3, 1])
+    turned = made.node(
+        "Transpose",
+        made.node("Conv", "x", np.arange(8 * CHANNELS).reshape(8, CHANNELS, 1, 1) % 5 - 2.0),
+        perm=[0, 2, 3, 1],
+    )
     normal = pieces.batch_norm(made, made.reshape(turned, 1, 24, 8, 1), made.constant(8.0), np.ones(24), np.zeros(24))
     path = made.save(tmp_path / "m.onnx", [2, CHANNELS, 3, 4], [made.reshape(normal, 2, 3, 4, 8)])
     assert fused(path, IMAGES)[0] == ["Conv", "Transpose", "LayerNormalization", "Reshape"]
@@ -177,11 +181,22 @@ def _two_epsilons(p: Pieces) -> str:
     return p.node("Add", p.node("Mul", products, SCALE), BIAS)
 
 
-def _groups(p: Pieces) -> str:
+def _groups(p: Pieces, scale: Any = SCALE, bias: Any = BIAS) -> str:
     """Group normalization, by batch norm."""
     rows = p.reshape("x", 1, 20, CHANNELS // 2, 1)
     normal = pieces.batch_norm(p, rows, p.constant(CHANNELS / 2), np.ones(20), np.zeros(20))
-    return p.node("Add", p.node("Mul", p.reshape(normal, 2, 5, CHANNELS), SCALE), BIAS)
+    return p.node("Add", p.node("Mul", p.reshape(normal, 2, 5, CHANNELS), scale), bias)
+
+
+def _groups_that_stay_apart(p: Pieces, x: str) -> str:
+    rows = p.reshape(x, 1, 20, CHANNELS // 2, 1)
+    normal = pieces.batch_norm(p, rows, p.constant(CHANNELS / 2), np.ones(20), np.zeros(20))
+    return p.reshape(normal, 4, 5, CHANNELS // 2)
+
+
+def _groups_of_known_width(p: Pieces) -> str:
+    """Behind something that says how many channels there are."""
+    return p.node("Mul", _groups_that_stay_apart(p, p.reshape("x", 2, 5, CHANNELS)), SCALE[:3])
 
 
 def _wrong_count(p: Pieces, scale: Any = SCALE) -> str:
@@ -192,7 +207,7 @@ def _wrong_count(p: Pieces, scale: Any = SCALE) -> str:
 
 def _rows_that_are_scaled(p: Pieces) -> str:
     rows = p.reshape("x", 1, 10, CHANNELS, 1)
-    normal = pieces.batch_norm(p, rows, p.constant(CHANNELS), np.arange(10), np.zeros(10))
+    normal = pieces.batch_norm(p, rows, p.constant(CHANNELS), np.arange(1, 11), np.zeros(10))
     return p.node("Add", p.node("Mul", p.reshape(normal, 2, 5, CHANNELS), SCALE), BIAS)
 
 
@@ -220,6 +235,9 @@ NEAR_MISSES: dict[str, Callable[[Pieces], str]] = {
     "one scale, no bias: how many channels there are is not known": lambda p: _normal(p, "x", scale=2.0, bias=0.0),
     "scale that adds an axis": lambda p: _normal(p, "x", scale=SCALE.reshape(1, 1, 1, CHANNELS)),
     "groups": _groups,
+    "groups, and no scale": lambda p: _groups(p, scale=1.0, bias=0.0),
+    "groups that stay apart": lambda p: _groups_that_stay_apart(p, "x"),
+    "groups of a known width": _groups_of_known_width,
     "wrong count": _wrong_count,
     "wrong count, and no scale": lambda p: _wrong_count(p, scale=1.0),
     "rows that are scaled": _rows_that_are_scaled,
@@ -248,6 +266,19 @@ def test_means_without_their_axis_are_another_thing_even_where_the_sides_are_equ
     path = made.save(tmp_path / "m.onnx", [CHANNELS, CHANNELS], [out])
     graph = EditableGraph.read(path)
     assert fuse(graph) == 0
+
+
+@pytest.mark.parametrize("what", ["scale", "bias"])
+def test_what_lies_along_another_axis_is_no_part_of_it_even_where_the_sides_are_equal(
+    tmp_path: Path, what: str
+) -> None:
+    made = Pieces()
+    out = _normal(made, "x", **{what: SCALE.reshape(CHANNELS, 1)})
+    path = made.save(tmp_path / "m.onnx", [1, CHANNELS, CHANNELS], [out])
+    graph = EditableGraph.read(path)
+    fuse(graph)  # the part before it may be replaced
+    x = np.random.default_rng(6).normal(1, 2, (1, CHANNELS, CHANNELS)).astype(np.float32)
+    np.testing.assert_allclose(scores(graph.to_bytes(), x), scores(path, x), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("element", [TensorProto.FLOAT16, TensorProto.DOUBLE])
