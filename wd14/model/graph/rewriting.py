@@ -9,7 +9,6 @@ from pathlib import Path
 from wd14.errors import ModelError
 from wd14.model.files.find import ModelFiles
 from wd14.model.graph.editing import EditableGraph
-from wd14.model.graph.fusion import fuse
 from wd14.model.graph.half import to_half
 from wd14.model.graph.mapped_weights import MappedWeights
 from wd14.model.graph.pixels import take_pixels
@@ -41,7 +40,7 @@ def rewritten(files: ModelFiles, candidate: Candidate, *, gpu: bool) -> Rewritte
     """
     graph = EditableGraph.read(files.model_path)
     if candidate.fused:
-        fuse(graph)
+        _fuse(graph)
     half = gpu and candidate.precision == "fast" and to_half(graph)
     if gpu and len(graph.inputs) == 1:
         with contextlib.suppress(ValueError):  # it takes no float32: it goes on taking what it does
@@ -61,7 +60,7 @@ def with_weights_apart(files: ModelFiles, *, fused: bool) -> tuple[bytes, Mapped
     """
     graph = EditableGraph.read(files.model_path)
     if fused:
-        fuse(graph)
+        _fuse(graph)
     graph.drop_unused()  # OpenVINO computes with them while it reads a graph
     weights = graph.large_weights()
     return graph.to_bytes(apart=weights), MappedWeights(weights)
@@ -70,6 +69,13 @@ def with_weights_apart(files: ModelFiles, *, fused: bool) -> tuple[bytes, Mapped
 def fusible(files: ModelFiles) -> bool:
     """Whether fusing finds anything in a model; some 30 ms. A model that cannot be edited has nothing."""
     try:
-        return fuse(EditableGraph.read(files.model_path)) > 0
+        return _fuse(EditableGraph.read(files.model_path)) > 0
     except ModelError:
         return False
+
+
+def _fuse(graph: EditableGraph) -> int:
+    """`fusion.fuse`, imported late: it is the longest import of an opening, and mostly nothing is to be fused."""
+    from wd14.model.graph.fusion import fuse
+
+    return fuse(graph)
