@@ -73,9 +73,7 @@ class ScoredRows:
         thumbnails: ThumbnailFolder | None = None,
         pictures: int | None = None,
     ) -> None:
-        self._model = model
         self._with_facts = with_facts
-        self._config = config
         self._stop = StopToken(stop)
         with ExitStack() as stack:
             self._store = ScoreStore.open(config.cache_path, log=log) if config.cache else ScoreStore.off()

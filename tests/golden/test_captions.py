@@ -21,15 +21,15 @@ CASES: list[dict[str, Any]] = json.loads((HERE / "captions.json").read_text(enco
 
 
 @functools.cache
-def tagger(model: str) -> Tagger:
-    return Tagger.load(HERE / "models" / model, device="cpu", intra_op_threads=1)
+def tagger(model: str, device: str = "cpu") -> Tagger:
+    return Tagger.load(HERE / "models" / model, device=device, intra_op_threads=1)
 
 
 @functools.cache
-def scores(model: str, picture: str, orientation: bool) -> FloatArray:
+def scores(model: str, picture: str, orientation: bool, device: str = "cpu") -> FloatArray:
     data = (HERE / "pictures" / picture).read_bytes()
     rgb = PictureFile(data, max_pixels=10_000_000).rgb(upright=orientation)
-    loaded = tagger(model)
+    loaded = tagger(model, device)
     batch = pixels(rgb, loaded.spec, profile="kohya", image_size=0)[None]
     found: FloatArray = loaded.run(batch)[0]
     return found
@@ -43,13 +43,16 @@ def config_of(values: dict[str, Any]) -> CaptionConfig:
     return config
 
 
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_captions_equal(case: dict[str, Any]) -> None:
+def test_captions_equal(case: dict[str, Any], device: str) -> None:
     config = config_of(case["config"])
-    captioner = Captioner(tagger(case["model"]).labels, config)
+    captioner = Captioner(tagger(case["model"], device).labels, config)
     assert case["captions"]
     for picture, expected in case["captions"].items():
-        found = captioner(scores(case["model"], picture, config.exif_orientation), case["existing"].get(picture))
+        found = captioner(
+            scores(case["model"], picture, config.exif_orientation, device), case["existing"].get(picture)
+        )
         assert found.text == expected, picture
 
 

@@ -240,6 +240,8 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     "place_files": {"os.open": "writes, and brings what it wrote to the disk"},
     "scale.recaptioning": dict.fromkeys(("place.open", "here.open", "archive.open"), "see `places`"),
     "scale.shard_file": {"place.open": "see `places`", "pq.ParquetFile": "reads what `places` opened"},
+    "model.trial.verdicts": {"os.open": "a lock of ours, without waiting"},
+    "model.trial.trial_process": {"os.open": "the null device"},
     "process": {"open": "the null device", "os.open": "the null device"},
     "hosts.lab.host": {"self._datasets.open": "a dataset, not a file"},
     "scored_rows": {"ScoreStore.open": "the score store"},

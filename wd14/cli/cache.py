@@ -24,7 +24,7 @@ _STALE_AFTER = 60.0
 def add_command(commands: Any) -> None:
     """Adds `cache` to the program's commands."""
     parser = commands.add_parser("cache", help="show or clear the stored scores, and what killed runs left")
-    parser.add_argument("--clear", action="store_true", help="forget all stored scores, facts and thumbnails")
+    parser.add_argument("--clear", action="store_true", help="forget all stored scores, facts, thumbnails and speeds")
     parser.add_argument("--clean", action="store_true", help="remove what killed runs left, and damaged score stores")
     parser.add_argument("--cache-folder", default="", metavar="DIR", help="where the scores are kept")
     parser.set_defaults(run=run)
@@ -33,12 +33,14 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Shows the stored scores and what was left, or removes them."""
     from wd14.model.score_store.store import ScoreStore
+    from wd14.model.trial.verdicts import forget_all, remembered
     from wd14.run_folder import noted_leftovers
 
     config = CaptionConfig(cache_folder=args.cache_folder)
     with ScoreStore.open(config.cache_path, log=say) as store:
         if args.clear:
             say(f"Forgot the scores of {count(store.clear(), 'picture')}.")
+            say(f"Forgot what {count(forget_all(), 'trial')} found of models' speeds.")
         if args.clean:
             _clean(store)
         if args.clear or args.clean:
@@ -55,6 +57,9 @@ def run(args: argparse.Namespace) -> int:
             say(f"  {stats.thumbnails:>9,}  pictures' thumbnails for the review page")
         for path in stats.set_aside:
             say(f"  damaged, set aside; --clean removes it: {path}")
+    for trial in remembered():
+        say(f"Speeds of {trial}")
+        say(f"  measured on {trial.machine}")
     for left in noted_leftovers():
         say(f"Left by a killed run, {_megabytes(left.bytes)}; the next run or --clean removes it: {left.folder}")
     return 0 if is_heard() else 1
@@ -83,11 +88,12 @@ def _clean(store: ScoreStore) -> None:
 
 
 def _temporary_files() -> list[Path]:
-    """Notes of models' hashes that were being written by runs that are dead."""
+    """Notes of models' hashes and speeds that were being written by runs that are dead."""
     from wd14.cache_folders import cache_folder
 
     found = []
-    for path in (cache_folder() / "hashes").glob("*.tmp"):
+    folder = cache_folder()
+    for path in (*(folder / "hashes").glob("*.tmp"), *folder.glob("runtimes.*.tmp")):
         with contextlib.suppress(OSError):
             if time.time() - path.lstat().st_mtime > _STALE_AFTER:
                 found.append(path)

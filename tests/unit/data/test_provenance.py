@@ -12,7 +12,7 @@ from wd14.data import provenance as module
 from wd14.data.provenance import provenance
 from wd14.types import Summary
 
-SUMMARY = Summary(total=9, captioned=4, from_scores=2, failed=1, seconds=1.23456, output="x", device="CPU", rejected=2)
+SUMMARY = Summary(9, 4, 2, 1, 1.23456, "x", device="cpu", precision="fast", rejected=2)
 
 
 def test_everything_that_it_takes_to_make_the_dataset_again() -> None:
@@ -21,7 +21,7 @@ def test_everything_that_it_takes_to_make_the_dataset_again() -> None:
     )
     assert made["made_by"] == f"wd14-captioner {wd14.__version__}"
     assert made["source"] == "photos"
-    assert made["model"] == {"id": "a/b", "identity": "123", "device": "CPU"}
+    assert made["model"] == {"id": "a/b", "identity": "123", "device": "cpu", "precision": "fast"}
     assert made["command"] == "a b"
     assert made["parameters"]["thresh"] == 0.4
     assert made["given"] == ["thresh"]

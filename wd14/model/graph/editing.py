@@ -202,6 +202,15 @@ class EditableGraph:
             )
         )
 
+    def drop_unused(self) -> None:
+        """Leaves out nodes whose results nobody needs, as runtimes do when they have read a graph."""
+        needed, kept = set(self.outputs), list[Node]()
+        for node in reversed(self.nodes):
+            if not needed.isdisjoint(node.outputs):
+                needed.update(filter(None, node.inputs))
+                kept.append(node)
+        self.nodes = kept[::-1]
+
     def large_weights(self) -> Mapping[str, Weight]:
         """The weights of 1 KiB and more in a file, each usable where it lies (`mapped_weights.MappedWeights`).
 

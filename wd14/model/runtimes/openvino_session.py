@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
 
-from wd14.errors import DeviceError, JobStoppedError, ModelContractError
+from wd14.errors import DeviceError, JobStoppedError, ModelContractError, ModelError
 from wd14.model.files.find import ModelFiles
 from wd14.model.graph.facts import Dimension, TensorFacts
 from wd14.model.graph.mapped_weights import MappedWeights
 from wd14.model.graph.rewriting import with_weights_apart
 from wd14.model.runtimes.devices import DEVICES
+from wd14.model.runtimes.memory_limit import BYTES, TIMES_FILES
+from wd14.model.runtimes.openvino_limits import INSTEAD, check_graph
 from wd14.model.runtimes.session import Opening, Precision, run_error
 from wd14.model.runtimes.stop_watch import StopWatch, cancelled_by
 from wd14.model.trial.candidates import Candidate
+from wd14.text import printable
 from wd14.threads import available_cores
 from wd14.types import InputSpec
 
@@ -28,6 +32,12 @@ _TARGETS = {"openvino": _CPU, "openvino-gpu": _GPU}
 
 #: OpenVINO's names of types in onnxruntime's words; of the others only the name is shown.
 _TYPES = {"f32": "float", "f16": "float16", "f64": "double", "bf16": "bfloat16", "u8": "uint8", "boolean": "bool"}
+
+#: Lines of its exceptions that say nothing to a user.
+_NO_REASON = re.compile(
+    r"Exception from|Check '|FrontEnd API failed|Model wasn't|Summary:|While validating|Shape inference"
+    r"|.* with a message:"
+)
 
 
 class OpenvinoSession:
@@ -59,7 +69,7 @@ class OpenvinoSession:
                 request.wait()
                 result: NDArray[Any] = request.get_tensor(self._ports[output]).data.copy()
             except Exception as error:  # its exceptions are RuntimeErrors, and MemoryError
-                raise run_error(error, self._stop_watch) from error
+                raise run_error(error, self._stop_watch, reason) from error
         return result
 
     @contextlib.contextmanager
@@ -87,7 +97,8 @@ def open_openvino(files: ModelFiles, candidate: Candidate, opening: Opening) -> 
 
     Raises:
         DeviceError: OpenVINO is not installed, or does not have the device.
-        ModelContractError: OpenVINO cannot read the model, or not run it.
+        ModelContractError: OpenVINO cannot read the model, or not run it; or nobody vouches for it and it may take any
+            time or memory (`openvino_limits`).
         JobStoppedError: a stop was asked for; it ends the opening between two of its steps.
     """
     core = _core(candidate.device)
@@ -99,11 +110,15 @@ def open_openvino(files: ModelFiles, candidate: Candidate, opening: Opening) -> 
         model, weights = _read(core, files, fused=candidate.fused)
         _check(opening)
         _take_one_picture(model, files.spec)
+        if not files.pinned:
+            check_graph(
+                files, model, BYTES // opening.runs_at_once + TIMES_FILES * sum(file.size for file in files.hashes)
+            )
         compiled = core.compile_model(model, target, options)
-    except JobStoppedError:
+    except (JobStoppedError, ModelError):
         raise
     except Exception as error:  # its exceptions have no other common class
-        raise ModelContractError(f"{files.model_path}: OpenVINO cannot open it: {reason(error)}") from error
+        raise ModelContractError(f"{files.model_path}: OpenVINO cannot run it: {reason(error)}") from error
     _check(opening)
     if weights is not None:
         weights.release()  # the device has its own by now
@@ -143,17 +158,18 @@ def _core(device: str) -> Any:
 
 
 def reason(error: BaseException) -> str:
-    """What an exception of OpenVINO says, without the places in its sources that it begins with."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    lines = [line for line in lines if line and not line.startswith(("Exception from src", "Check '"))]
-    return lines[0][:500] if lines else type(error).__name__
+    """What an exception of OpenVINO says, in a line: it comes after the places in its sources where it was raised."""
+    lines = (line.strip().removeprefix("-- ") for line in str(error).splitlines())
+    said = next((line for line in lines if line and not _NO_REASON.match(line)), type(error).__name__)
+    return printable(said[:500])
 
 
 def _read(core: Any, files: ModelFiles, *, fused: bool) -> tuple[Any, MappedWeights | None]:
     """The model, and its weights where they could be left in their file.
 
     OpenVINO's reader of ONNX files copies every weight. So it reads the graph with weights as inputs, and then gets
-    constants in their place that lie in the file: 0.4 GB and a third of the time less for 100 million weights.
+    constants in their place that lie in the file: 0.4 GB and a third of the time less for 100 million weights. It also
+    computes what nobody needs, of any size; so of a graph that nobody vouches for it gets only what is needed.
     """
     try:
         content, weights = with_weights_apart(files, fused=fused)
@@ -167,8 +183,14 @@ def _read(core: Any, files: ModelFiles, *, fused: bool) -> tuple[Any, MappedWeig
                     reader.replace_source_output(value)
                 model.remove_parameter(parameter)
         model.validate_nodes_and_infer_types()
-    except Exception:  # noqa: BLE001 - a graph may be as odd as it likes: its file is what it was
-        return core.read_model(str(files.model_path)), None
+    except Exception as error:  # a graph may be as odd as it likes: its file is what it was
+        if files.pinned:
+            return core.read_model(str(files.model_path)), None
+        if isinstance(error, ModelError):
+            raise ModelContractError(
+                f"{error}. Such a model runs on OpenVINO only if it is a known one{INSTEAD}"
+            ) from error
+        raise
     return model, weights
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -30,6 +30,8 @@ _OUT_OF_MEMORY = (
     "available memory of",  # the arena: "Available memory of X is smaller than requested bytes of Y"
     "not enough memory",
     "e_outofmemory",
+    "cl_out_of_",  # OpenCL, which OpenVINO has on GPUs: of resources, of the host's memory
+    "cl_mem_object_allocation_failure",
     "8007000e",  # the same, as DirectML writes it
 )
 
@@ -67,8 +69,16 @@ class Opening:
     stop_watch: StopWatch | None = None  #: passes `stop` on
 
 
-def run_error(error: Exception, stop_watch: StopWatch | None) -> Exception:
-    """What a failed run is to raise, for what the runtime raised.
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's text; runtimes add C++ stack traces."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:500] if lines else type(error).__name__
+
+
+def run_error(
+    error: Exception, stop_watch: StopWatch | None, reason: Callable[[Exception], str] = first_line
+) -> Exception:
+    """What a failed run is to raise, for what the runtime raised; `reason` finds in it what to say.
 
     Raises:
         JobStoppedError: it failed because a stop was asked for.
@@ -79,10 +89,4 @@ def run_error(error: Exception, stop_watch: StopWatch | None) -> Exception:
         stop_watch.check()
     if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
         return MemoryError(str(error))
-    return ScoringError(f"the model failed: {first_line(error)}")
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an exception's text; runtimes add C++ stack traces."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:500] if lines else type(error).__name__
+    return ScoringError(f"the model failed: {reason(error)}")

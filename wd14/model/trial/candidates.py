@@ -38,3 +38,16 @@ class Verdict:
     images_per_second: float | None = None  #: None = it does not work
     difference: float | None = None  #: largest difference of a score to the reference's
     problem: str = ""  #: why it does not work, in a line
+
+    @property
+    def speed(self) -> float:
+        """Pictures a second; 0 = it does not work."""
+        return self.images_per_second or 0.0
+
+    @property
+    def speed_in_words(self) -> str:
+        """`2.79`, `31.4`, `312`."""
+        return f"{self.speed:,.{0 if self.speed >= 100 else 1 if self.speed >= 10 else 2}f}"
+
+    def __str__(self) -> str:
+        return f"{self.candidate} {self.speed_in_words}"

@@ -25,7 +25,7 @@ SMALLEST_MODEL = 32 << 20
 #: Largest difference of a score with which a candidate counts as exact.
 LARGEST_DIFFERENCE = 1e-5
 #: The same of one in 16 bits; above it something is broken.
-_LARGEST_FAST_DIFFERENCE = 0.1
+_LARGEST_FAST_DIFFERENCE = 0.05
 #: How many times as fast as the unchanged graph an exact candidate must be, and one in 16 bits as the best exact one.
 _GAIN, _GAIN_OF_FAST = 1.03, 1.1
 
@@ -58,9 +58,10 @@ def choose(files: ModelFiles, device: str, precision: Precision, opening: Openin
     Raises:
         JobStoppedError: a stop was asked for.
     """
-    groups = groups_for(files, device, precision, available_providers())
+    providers = available_providers()
+    groups = groups_for(files, device, precision, providers)
     found: Sequence[Verdict] | None = None
-    if _count(groups) > 1:
+    if _count(groups) > 1 and _may_be_there(device, providers):
         asked = Asked(files.identity, device, precision)
         found = recall(asked)
         if found is None and is_due(files, pictures):
@@ -108,47 +109,56 @@ def chosen(found: Sequence[Verdict], groups: Groups, device: str, precision: Pre
     broken: list[Verdict] = []
     for group in groups:
         there = [verdicts[each] for each in group if each in verdicts]
-        working = [each for each in there if each.images_per_second]
-        exact = [each for each in working if _is_exact(each, device)]
+        working = [each for each in there if each.speed]
+        unchanged = {each.candidate.device: each for each in working if _is_unchanged(each.candidate)}
+        exact = [each for each in working if _is_exact(each, device, unchanged.get(each.candidate.device))]
         if exact:
             break
         broken += there[:1]
     else:
         return Choice((plain,))
-    best = max(exact, key=_speed)
-    if exact[0].candidate == Candidate(exact[0].candidate.device) and _speed(best) < _GAIN * _speed(exact[0]):
+    best = max(exact, key=lambda each: each.speed)
+    if _is_unchanged(exact[0].candidate) and best.speed < _GAIN * exact[0].speed:
         best = exact[0]
     first, why = best, ""
     if precision == "fast":
         fast = [each for each in working if each.candidate.precision == "fast"]
         fast = [each for each in fast if each.difference is not None and each.difference <= _LARGEST_FAST_DIFFERENCE]
-        first = max(fast, key=_speed, default=best)
-        if _speed(first) < _GAIN_OF_FAST * _speed(best):
+        first = max(fast, key=lambda each: each.speed, default=best)
+        if first.speed < _GAIN_OF_FAST * best.speed:
             why = "16 bits gain nothing here" if fast else "nothing here computes in 16 bits"
             first = best
     # What "auto" falls back to is "auto" itself: it says what it thinks of a GPU that does not work.
     order = [plain if each.candidate == REFERENCE and device == "auto" else each.candidate for each in (first, best)]
-    others = sorted((each for each in working if each is not first), key=_speed, reverse=True)
+    others = sorted((each for each in working if each is not first), key=lambda each: each.speed, reverse=True)
     return Choice(tuple(dict.fromkeys([*order, plain])), (first, *others), why, tuple(broken))
 
 
-def _is_exact(verdict: Verdict, device: str) -> bool:
-    """Whether a candidate that works counts as exact; what was asked for does in any case, and so do GPUs."""
+def _is_exact(verdict: Verdict, device: str, unchanged: Verdict | None) -> bool:
+    """Whether a candidate that works counts as exact; what was asked for does in any case, and so do GPUs.
+
+    Args:
+        verdict: on the candidate.
+        device: what was asked for.
+        unchanged: the verdict on the unchanged graph on the same device. A GPU adds up in another order, and so has a
+            difference of its own.
+    """
     candidate = verdict.candidate
-    if replace(candidate, batch=None) == Candidate(candidate.device) and (
-        candidate.device == device or candidate.device not in _OPENVINO
-    ):
+    if candidate.precision != "exact" or verdict.difference is None:
+        return False
+    if _is_unchanged(candidate) and (candidate.device == device or candidate.device not in _OPENVINO):
         return True
-    small = verdict.difference is not None and verdict.difference <= LARGEST_DIFFERENCE
-    return candidate.precision == "exact" and small
+    own = unchanged.difference if unchanged is not None and DEVICES[candidate.device].gpu else None
+    return verdict.difference <= max(LARGEST_DIFFERENCE, 2 * (own or 0.0))
+
+
+def _is_unchanged(candidate: Candidate) -> bool:
+    """Whether a device gets the graph as it is."""
+    return replace(candidate, batch=None) == Candidate(candidate.device)
 
 
 def _count(groups: Groups) -> int:
     return sum(map(len, groups))
-
-
-def _speed(verdict: Verdict) -> float:
-    return verdict.images_per_second or 0.0
 
 
 def _ways(device: str, *, fast: bool) -> list[Candidate]:
@@ -158,6 +168,13 @@ def _ways(device: str, *, fast: bool) -> list[Candidate]:
         return [plain, Candidate(device, "fast")] if fast else [plain]
     ways = [plain, Candidate(device, fused=True)]
     return [*ways, Candidate(device, "fast", fused=True)] if fast and device != "cpu" else ways
+
+
+def _may_be_there(device: str, providers: Collection[str]) -> bool:
+    """Whether a device that was asked for may be there; where it is not, the opening says what to do."""
+    if device in _OPENVINO:
+        return _may_have(device)
+    return device == "auto" or (device in DEVICES and DEVICES[device].provider in providers)
 
 
 def _may_have(device: str) -> bool:

@@ -23,7 +23,7 @@ class Request:
     threads: int | None  #: of one run on the CPU
     runs_at_once: int
     cores: int  #: that the process may use
-    with_speed: bool = True  #: False = the scores of two pictures are all that is wanted
+    seconds: float  #: to measure for, at least; 0 = the scores of two pictures are all that is wanted
 
     def to_json(self) -> bytes:
         """A line."""
@@ -58,6 +58,7 @@ class Answer:
     images_per_second: float | None = None
     batch: int | None = None  #: pictures at once that suit the device best, where that was found out
     problem: str = ""  #: why the candidate does not work; then there are no scores
+    took_too_long: bool = False  #: which some GPUs do while they compile a model for the first time
 
     def to_json(self) -> bytes:
         """A line."""

@@ -20,9 +20,11 @@ from wd14.model.trial.request import Answer, Request
 from wd14.stop import StopToken
 from wd14.threads import BackgroundCall, available_cores
 
+#: Seconds that a candidate is measured for, at least.
+SECONDS = 1.5
 #: Seconds after which a candidate counts as one that does not work.
 LIMIT = 60.0
-#: Two candidates are measured a second time, in turns, where one has at least this part of the other's speed.
+#: The best two are measured a second time, in turns, where one has at least this part of the other's speed.
 _CLOSE = 0.9
 #: Starts the process, which finds the packages where this one does.
 _START = "import sys; sys.path[:] = sys.argv[1:]; from wd14.model.trial.trial_process import main; main()"
@@ -62,7 +64,7 @@ def check_runs(files: ModelFiles, opening: Opening) -> None:
         ModelContractError: it does not run.
         JobStoppedError: a stop was asked for.
     """
-    answer = _ask(_request(files, REFERENCE, opening, with_speed=False), opening.stop)
+    answer = _ask(_request(files, REFERENCE, opening, seconds=0), opening.stop)
     if answer.problem:
         raise ModelContractError(
             f"{files.model_path}: expected a model that onnxruntime can run, since OpenVINO has no limits for memory;"
@@ -78,6 +80,7 @@ class _Trial:
         self._files = files
         self._opening = opening
         self._reference = np.empty((0, 0), np.float32)
+        self._slow: set[Candidate] = set()  # took too long
 
     def has_reference(self) -> bool:
         """Tries the reference; False = it cannot be run."""
@@ -87,31 +90,31 @@ class _Trial:
         return not answer.problem
 
     def try_all(self, group: Sequence[Candidate]) -> bool:
-        """Tries a group, and what is close a second time; returns whether one of it works."""
+        """Tries a group, and what is close a second time; returns whether one of it works, or may work."""
         broken: set[str] = set()
         for candidate in group:
             if candidate not in self.verdicts and candidate.device not in broken:
                 self._try(candidate)
             verdict = self.verdicts.get(candidate)
-            if candidate == Candidate(candidate.device) and verdict and verdict.images_per_second is None:
+            if candidate == Candidate(candidate.device) and verdict and not verdict.speed:
                 broken.add(candidate.device)
-        speeds = {each: self._speed(each) for each in group if self._speed(each)}
-        for precision in ("exact", "fast"):
-            best = sorted((each for each in speeds if each.precision == precision), key=lambda each: -speeds[each])[:2]
-            if len(best) == 2 and speeds[best[1]] >= _CLOSE * speeds[best[0]]:
-                for candidate in best:
-                    self._try(candidate)
-        return bool(speeds)
+        working = sorted((each for each in group if self._speed(each)), key=self._speed, reverse=True)
+        if len(working) > 1 and self._speed(working[1]) >= _CLOSE * self._speed(working[0]):
+            for candidate in working[:2]:
+                self._try(candidate)
+        return bool(working or self._slow & set(group))
 
     def _speed(self, candidate: Candidate) -> float:
         verdict = self.verdicts.get(candidate)
-        return 0.0 if verdict is None else verdict.images_per_second or 0.0
+        return 0.0 if verdict is None else verdict.speed
 
     def _try(self, candidate: Candidate) -> None:
         self._note(candidate, _ask(_request(self._files, candidate, self._opening), self._opening.stop))
 
     def _note(self, candidate: Candidate, answer: Answer) -> None:
         """Notes what was found; of two speeds the better one, since a busy machine only makes them smaller."""
+        if answer.took_too_long:
+            self._slow.add(candidate)
         if answer.problem:
             self.verdicts[candidate] = Verdict(candidate, problem=answer.problem)
             return
@@ -124,8 +127,9 @@ class _Trial:
         self.verdicts[candidate] = Verdict(replace(candidate, batch=answer.batch), speed, difference)
 
 
-def _request(files: ModelFiles, candidate: Candidate, opening: Opening, *, with_speed: bool = True) -> Request:
-    return Request(files, candidate, opening.threads, opening.runs_at_once, available_cores(), with_speed)
+def _request(files: ModelFiles, candidate: Candidate, opening: Opening, *, seconds: float | None = None) -> Request:
+    most = SECONDS if seconds is None else seconds
+    return Request(files, candidate, opening.threads, opening.runs_at_once, available_cores(), most)
 
 
 def _ask(request: Request, stop: StopToken | None) -> Answer:
@@ -164,7 +168,7 @@ def _conversation(process: subprocess.Popen[bytes], request: Request, stop: Stop
     while not reading.wait(_LOOK):
         stop.check()
         if time.monotonic() > ends:
-            return Answer([], problem=f"it took more than {LIMIT:g} s")
+            return Answer([], problem=f"it took more than {LIMIT:g} s", took_too_long=True)
     try:
         return Answer.from_json(reading.result())
     except ValueError:

@@ -17,17 +17,19 @@ from typing import BinaryIO
 
 import numpy as np
 
+from wd14.model.runtimes.devices import DEVICES
 from wd14.model.runtimes.opening import open_candidate
 from wd14.model.runtimes.session import ON_PROCESSOR, Opening, first_line
 from wd14.model.tagger import Tagger
+from wd14.model.trial.best_batch import best_batch
 from wd14.model.trial.pictures import trial_pictures
 from wd14.model.trial.request import Answer, Request
 from wd14.model.trial.share import ProcessorShare
 from wd14.threads import limit_cores
 from wd14.types import FloatArray, PixelArray
 
-#: A candidate is measured for so many seconds and so many runs at least, but no longer than so many seconds.
-_SECONDS, _RUNS, _MOST_SECONDS = 1.5, 6, 8.0
+#: A candidate is measured for so many runs at least, but no longer than so many seconds.
+_RUNS, _MOST_SECONDS = 6, 8.0
 
 
 def main() -> None:
@@ -71,41 +73,53 @@ def _tried(request: Request) -> Answer:
     if (tagger.device, tagger.precision) != (candidate.device, candidate.precision):
         return Answer([], problem=f"it runs on {tagger.device}, {tagger.precision}")
     pictures = trial_pictures(tagger.spec)
-    if not request.with_speed:
+    if not request.seconds:
         return Answer(tagger.run(pictures).tolist())
-    measured = _Measured(tagger, pictures, candidate.batch or tagger.preferred_batch)
+    measured = _Measured(tagger, pictures, runs, request.seconds)
+    if DEVICES[tagger.device].gpu and tagger.fixed_batch is None:
+        batch, speed = best_batch(measured.speed)
+        return Answer(measured.scores(), speed, batch)
     share = ProcessorShare(runs * (request.threads or 1))
-    speed = measured.speed(runs)
+    speed = measured.speed(tagger.preferred_batch)
     return Answer(measured.scores(), speed / share.so_far() if tagger.device in ON_PROCESSOR else speed)
 
 
 class _Measured:
     """The runs of a tagger that are timed. They score the two pictures in turns."""
 
-    def __init__(self, tagger: Tagger, pictures: PixelArray, batch: int) -> None:
+    def __init__(self, tagger: Tagger, pictures: PixelArray, runs_at_once: int, seconds: float) -> None:
         self._tagger = tagger
-        self._batches = [np.repeat(pictures[index : index + 1], batch, axis=0) for index in range(2)]
+        self._pictures = pictures
+        self._runs_at_once = runs_at_once
+        self._seconds = seconds
         self._scores: dict[int, FloatArray] = {}
-        self._times: list[float] = []
 
-    def speed(self, threads: int) -> float:
-        """Pictures a second of several runs at once, from the median of the runs: a disturbed one does not count."""
+    def speed(self, batch: int) -> float:
+        """Pictures a second of several runs at once, from the median of the runs: a disturbed one does not count.
+
+        Raises:
+            MemoryError: so many pictures at once do not fit into the device's memory.
+        """
+        batches = [np.repeat(self._pictures[index : index + 1], batch, axis=0) for index in range(2)]
         numbers, began = count(), time.perf_counter()
+        times: list[float] = []
 
         def run() -> None:
             while True:
                 start, number = time.perf_counter(), next(numbers)
                 took = start - began
-                if number >= 2 and ((took > _SECONDS and number >= _RUNS) or took > _MOST_SECONDS):
+                if number >= 2 and ((took > self._seconds and number >= _RUNS) or took > _MOST_SECONDS):
                     return
-                scores = self._tagger.run(self._batches[number % 2])
-                self._times.append(time.perf_counter() - start)
+                scores = self._tagger.run(batches[number % 2])
+                times.append(time.perf_counter() - start)
                 self._scores.setdefault(number % 2, scores[:1])
 
-        with ThreadPoolExecutor(threads) as runners:
-            for runner in [runners.submit(run) for _ in range(threads)]:
+        with ThreadPoolExecutor(self._runs_at_once) as runners:
+            for runner in [runners.submit(run) for _ in range(self._runs_at_once)]:
                 runner.result()
-        return threads * len(self._batches[0]) / statistics.median(self._times)
+        if self._tagger.most_at_once is not None and self._tagger.most_at_once < batch:
+            raise MemoryError(f"{batch} pictures at once do not fit")
+        return self._runs_at_once * batch / statistics.median(times)
 
     def scores(self) -> list[list[float]]:
         """The scores of the two pictures."""

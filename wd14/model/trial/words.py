@@ -23,8 +23,8 @@ def lines(session: Session, choice: Choice, asked: Precision) -> Iterator[str]:
     measured = ""
     if choice.verdicts and _is_of(choice.verdicts[0], session):
         first, *others = choice.verdicts
-        beside = ", ".join(f"{each.candidate} {_number(each)}" for each in others[:_MOST_OTHERS])
-        measured = f": {_number(first)} pictures/s{beside and '; ' + beside} (measured)"
+        beside = ", ".join(map(str, others[:_MOST_OTHERS]))
+        measured = f": {first.speed_in_words} pictures/s{beside and '; ' + beside} (measured)"
         differ = first.difference
     else:
         differ = None
@@ -41,8 +41,3 @@ def lines(session: Session, choice: Choice, asked: Precision) -> Iterator[str]:
 
 def _is_of(verdict: Verdict, session: Session) -> bool:
     return (verdict.candidate.device, verdict.candidate.precision) == (session.device, session.precision)
-
-
-def _number(verdict: Verdict) -> str:
-    speed = verdict.images_per_second or 0.0
-    return f"{speed:,.{0 if speed >= 100 else 1 if speed >= 10 else 2}f}"
