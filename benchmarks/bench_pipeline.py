@@ -59,17 +59,6 @@ def overhead(options: Options, table: Table) -> None:
     photos = options.work / f"mixed-{options.mixed}"
     paths = pictures.make(photos, options.mixed)
     model = tiny.make(options.work)
-    spec = InputSpec()
-
-    def open_and_prepare(path: Path) -> None:
-        image = PictureFile(path.read_bytes(), max_pixels=MAX_PIXELS).rgb(upright=True)
-        pixels(image, spec, profile="kohya", image_size=0)
-
-    def alone() -> None:
-        with ThreadPoolExecutor(cores()) as threads:
-            for _ in threads.map(open_and_prepare, paths):
-                pass
-
     outputs = options.work / "overhead"
     fresh(outputs).mkdir()
 
@@ -78,11 +67,11 @@ def overhead(options: Options, table: Table) -> None:
         caption_dataset(photos, CaptionConfig.from_values(values), output=output)
 
     preparing, ours, steady, whole_shares, shares = (Rounds() for _ in range(5))
-    alone()
+    decode(paths)
     for number in range(options.rounds):
         output = outputs / str(number)
         os.sync()
-        preparing.add(len(paths) / timed(alone))
+        preparing.add(len(paths) / timed(partial(decode, paths)))
         ours.add(len(paths) / timed(partial(job, output)))
         steady.add(steady_rate(written_at(output, [".txt"])))
         whole_shares.add(ours.last / preparing.last)
@@ -93,6 +82,18 @@ def overhead(options: Options, table: Table) -> None:
     table.add("tiny: ... of opening and preparing alone", whole_shares.text(3))
     table.add("tiny: the whole job, steady, images/s", steady.text(1))
     table.add("tiny: ... of opening and preparing alone", shares.text(3))
+
+
+def decode(paths: Sequence[Path]) -> None:
+    """Opens pictures and makes a model's input of them, on as many threads as there are cores."""
+
+    def open_and_prepare(path: Path) -> None:
+        image = PictureFile(path.read_bytes(), max_pixels=MAX_PIXELS).rgb(upright=True)
+        pixels(image, InputSpec(), profile="kohya", image_size=0)
+
+    with ThreadPoolExecutor(cores()) as threads:
+        for _ in threads.map(open_and_prepare, paths):
+            pass
 
 
 # ── Again, from stored scores ───────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     bench_differences,
+    bench_gpu,
     bench_model,
     bench_pipeline,
     bench_review,
@@ -18,7 +19,7 @@ from benchmarks import (
     bench_similar,
     compare,
 )
-from benchmarks.measure import ROOT, Table, machine
+from benchmarks.measure import ROOT, Table, fresh, machine
 from benchmarks.models import ARCHITECTURES
 
 PIPELINE = {
@@ -40,7 +41,7 @@ def main() -> None:
     rounds = 1 if quick else arguments.rounds
     work = arguments.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    os.environ["WD14_CACHE"] = str(work / "cache")  # what runs a model fastest is found out here once; not the user's
+    os.environ["WD14_CACHE"] = str(fresh(work / "cache"))  # what runs a model fastest is to be found out by this run
     built = (arguments.models or work / "models").resolve()
     large = bench_model.Options(
         work=work,
@@ -75,6 +76,8 @@ def main() -> None:
             bench_differences.differences(large, table)
         elif name in PIPELINE:
             PIPELINE[name](small, table)
+        elif name == "gpu":
+            bench_gpu.gpu(small, arguments.device, table)
         else:
             compare.compare(arguments.before.resolve(), large, small, table)
     print(f"\n{heading}; {rounds} rounds, {(time.time() - started) / 60:.0f} minutes\n\n{table.markdown()}")
@@ -82,9 +85,11 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    names = [*ARCHITECTURES, "differences", *PIPELINE, "compare"]
-    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"of {', '.join(names)} (default: all but compare)")
+    names = [*ARCHITECTURES, "differences", *PIPELINE, "gpu", "compare"]
+    what = f"of {', '.join(names)} (default: all but gpu and compare)"
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=what)
     parser.add_argument("--before", type=Path, help="for compare: another checkout, the folder that holds its wd14/")
+    parser.add_argument("--device", default="cuda", help="for gpu: the device (default: %(default)s)")
     parser.add_argument("--work", type=Path, default=ROOT / ".bench", help="folder for pictures, models and outputs")
     parser.add_argument("--models", type=Path, help="folder of the built models (default: in the work folder)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default: %(default)s)")

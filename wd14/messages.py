@@ -37,8 +37,9 @@ def opening_lines(
         yield f"Model: {NO_MODEL}, which adds no tag: captions are those that the pictures have."
     else:
         thresholds = thresholds_in_words(config, labels, published)
-        device = f" Device: {config.device}." if runs else ""
-        yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}.{device}"
+        runs_on = f" Device: {config.device}." if runs else ""
+        runs_on += " Precision: fast." if config.precision == "fast" else ""
+        yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}.{runs_on}"
     if changed := list(set_in_words(config)):
         yield f"Set: {'; '.join(changed)}."
 

@@ -332,3 +332,8 @@ def test_stored_scores_are_kept_where_the_user_says_and_only_if_wanted(
 def test_a_device_that_is_not_there_is_an_error(run: Callable[..., dict[str, str]], folder: Path) -> None:
     assert run(folder, exit_code=2, device="directml") == {}
     assert run(folder, device="cpu") == run(folder)
+
+
+def test_what_nothing_computes_in_16_bits_is_exact(run: Callable[..., dict[str, str]], folder: Path) -> None:
+    """As here: OpenVINO is not used by itself for a model that nobody vouches for. More is in test_precision.py."""
+    assert run(folder, precision="fast", device="cpu") == run(folder)

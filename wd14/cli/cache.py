@@ -58,10 +58,8 @@ def run(args: argparse.Namespace) -> int:
         for path in stats.set_aside:
             say(f"  damaged, set aside; --clean removes it: {path}")
     for trial in remembered():
-        working = sorted((each for each in trial.verdicts if each.speed), key=lambda each: -each.speed)
-        speeds = ", ".join(map(str, working))
-        say(f"Measured for {trial.asked.device}, {trial.asked.precision}: {trial.name}: {speeds} pictures/s")
-        say(f"  on {trial.machine}")
+        say(f"Speeds of {trial}")
+        say(f"  measured on {trial.machine}")
     for left in noted_leftovers():
         say(f"Left by a killed run, {_megabytes(left.bytes)}; the next run or --clean removes it: {left.folder}")
     return 0 if is_heard() else 1

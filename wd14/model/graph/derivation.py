@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -23,32 +23,37 @@ _MOST_MONOMIALS = 12
 
 
 def derive(view: GraphView, x: str, rank: int) -> Derivation:
-    """The terms of what is computed from x; some ms."""
+    """The terms of what is computed from x; about 1 ms."""
     at = Derivation(view, x, rank)
-    waiting = list(view.readers[x])
+    waiting = view.readers[x][:_MOST_NODES]  # a heap: what a node reads comes before it in the graph
     seen = set(waiting)
-    heapq.heapify(waiting)  # in the order of the graph: what a node reads comes before it
     for _ in range(_MOST_NODES):
         if not waiting:
             break
         place = heapq.heappop(waiting)
         node = view.graph.nodes[place]
-        step = _STEPS.get(node.operator)
-        if step is None or node.domain not in ("", "ai.onnx") or len(node.outputs) != 1:
-            continue
-        term = step(at, node)
-        if term is None or len(term.value.terms) > _MOST_MONOMIALS:
+        with np.errstate(all="ignore"):  # numbers of a graph may be anything
+            term = _step(at, node)
+        if term is None or len(term.value.terms) > _MOST_MONOMIALS or node.outputs[0] in at.terms:
             continue
         [name] = node.outputs
         at.terms[name], at.made_by[name] = term, place
-        readers = [reader for reader in view.readers[name] if reader not in seen]
+        readers = [reader for reader in view.readers[name][:_MOST_NODES] if reader not in seen]
         seen.update(readers)
         for reader in readers:
             heapq.heappush(waiting, reader)
     return at
 
 
-# Steps: what an operator makes of terms; None = what it gives is no such polynomial.
+def _step(at: Derivation, node: Node) -> Term | None:
+    """What a node gives; None = no such polynomial."""
+    if node.domain not in ("", "ai.onnx") or len(node.outputs) != 1 or not node.inputs:
+        return None
+    of_several = _OF_SEVERAL.get(node.operator)
+    if of_several is not None:
+        return of_several(at, node)
+    of_one, term = _OF_ONE.get(node.operator), at.terms.get(node.inputs[0])
+    return None if of_one is None or term is None else of_one(at, node, term)
 
 
 def _add(at: Derivation, node: Node) -> Term | None:
@@ -92,31 +97,27 @@ def _divide(at: Derivation, node: Node) -> Term | None:
     return None if pair is None or inverse is None else replace(pair[2], value=pair[0].times(inverse))
 
 
-def _negate(at: Derivation, node: Node) -> Term | None:
-    term = at.terms[node.inputs[0]]
+def _negate(_: Derivation, __: Node, term: Term) -> Term | None:
     return replace(term, value=term.value.scaled(-1))
 
 
-def _reciprocal(at: Derivation, node: Node) -> Term | None:
-    term = at.terms[node.inputs[0]]
+def _reciprocal(_: Derivation, __: Node, term: Term) -> Term | None:
     inverse = term.value.inverse()
     return None if inverse is None else replace(term, value=inverse)
 
 
-def _power(at: Derivation, node: Node) -> Term | None:
-    term, power = at.terms.get(node.inputs[0]), at.number(node.inputs[1])
-    if term is None or power is None:
-        return None
+def _power(at: Derivation, node: Node, term: Term) -> Term | None:
+    power = at.number(node.inputs[1]) if len(node.inputs) == 2 else None
     if power in (2, 3):
         square = term.value.times(term.value)
         return replace(term, value=square if power == 2 else square.times(term.value))
     root = at.root(term) if power in (0.5, -0.5) else None
     inverse = None if root is None else root.value.inverse()
-    return root if root is None or power > 0 or inverse is None else replace(root, value=inverse)
+    return root if root is None or power == 0.5 or inverse is None else replace(root, value=inverse)
 
 
-def _root(at: Derivation, node: Node) -> Term | None:
-    return at.root(at.terms[node.inputs[0]])
+def _root(at: Derivation, _: Node, term: Term) -> Term | None:
+    return at.root(term)
 
 
 def _at_least_zero(at: Derivation, node: Node) -> Term | None:
@@ -128,42 +129,32 @@ def _at_least_zero(at: Derivation, node: Node) -> Term | None:
     return found[0] if found[0].value.numbers() == VARIANCE else None
 
 
-def _mean(at: Derivation, node: Node) -> Term | None:
-    term, axes = at.terms.get(node.inputs[0]), at.view.numbers(node, "axes", 1)
-    if term is None or axes is None:
-        return None
-    return at.mean(term, axes, keep=bool(node.attributes.get("keepdims", 1)))
+def _mean(at: Derivation, node: Node, term: Term) -> Term | None:
+    axes = at.view.numbers(node, "axes", 1)
+    return None if axes is None else at.mean(term, axes, keep=node.attributes.get("keepdims", 1) == 1)
 
 
-def _sum(at: Derivation, node: Node) -> Term | None:
-    mean = _mean(at, node)
+def _sum(at: Derivation, node: Node, term: Term) -> Term | None:
+    mean = _mean(at, node, term)
     return None if mean is None else replace(mean, value=mean.value.times(Polynomial.symbol("n")))
 
 
-def _sum_of_squares(at: Derivation, node: Node) -> Term | None:
-    term, axes = at.terms.get(node.inputs[0]), at.view.numbers(node, "axes", 1)
-    if term is None or axes is None:
-        return None
-    squared = replace(term, value=term.value.times(term.value))
-    mean = at.mean(squared, axes, keep=bool(node.attributes.get("keepdims", 1)))
-    return None if mean is None else replace(mean, value=mean.value.times(Polynomial.symbol("n")))
+def _sum_of_squares(at: Derivation, node: Node, term: Term) -> Term | None:
+    return _sum(at, node, replace(term, value=term.value.times(term.value)))
 
 
-def _mean_of_pictures(at: Derivation, node: Node) -> Term | None:
+def _mean_of_pictures(at: Derivation, _: Node, term: Term) -> Term | None:
     """GlobalAveragePool: over all axes but the first two."""
-    term = at.terms[node.inputs[0]]
     return at.mean(term, tuple(range(2, len(term.axes))), keep=True) if len(term.axes) > 2 else None
 
 
-def _erf(at: Derivation, node: Node) -> Term | None:
-    term = at.terms[node.inputs[0]]
+def _erf(_: Derivation, __: Node, term: Term) -> Term | None:
     numbers = term.value.numbers() or {}
     found = numbers.keys() == {monomial(x=1)} and _near(numbers[monomial(x=1)], math.sqrt(0.5))
     return replace(term, value=Polynomial.symbol("e")) if found else None
 
 
-def _tanh(at: Derivation, node: Node) -> Term | None:
-    term = at.terms[node.inputs[0]]
+def _tanh(_: Derivation, __: Node, term: Term) -> Term | None:
     numbers = term.value.numbers() or {}
     found = numbers.keys() == {monomial(x=1), monomial(x=3)}
     found = found and _near(numbers[monomial(x=1)], math.sqrt(2 / math.pi))
@@ -175,18 +166,18 @@ def _near(number: float, wanted: float) -> bool:
     return abs(number / wanted - 1) <= NEAR
 
 
-def _batch_normalization(at: Derivation, node: Node) -> Term | None:
+def _batch_normalization(at: Derivation, node: Node, x: Term) -> Term | None:
     """Of rows by their own mean and variance."""
-    if len(node.inputs) != 5 or node.attributes.get("training_mode", 0):
+    epsilon = node.attributes.get("epsilon", 1e-5)
+    if len(node.inputs) != 5 or node.attributes.get("training_mode", 0) != 0 or not isinstance(epsilon, float):
         return None
-    x, mean, variance = (at.terms.get(node.inputs[place]) for place in (0, 3, 4))
+    mean, variance = (at.terms.get(node.inputs[place]) for place in (3, 4))
     scale, offset = (_everywhere(at, node.inputs[place]) for place in (1, 2))
-    if x is None or mean is None or variance is None or scale is None or offset is None:
+    if mean is None or variance is None or scale is None or offset is None:
         return None
     if len(x.axes) < 2 or x.axes[1] != ROWS or mean.axes != (ROWS,) or variance.axes != (ROWS,):
         return None
-    epsilon = Polynomial.constant(float(node.attributes.get("epsilon", 1e-5)))
-    root = at.root(replace(variance, value=variance.value.plus(epsilon)))
+    root = at.root(replace(variance, value=variance.value.plus(Polynomial.constant(epsilon))))
     inverse = None if root is None else root.value.inverse()
     if inverse is None:
         return None
@@ -197,16 +188,15 @@ def _batch_normalization(at: Derivation, node: Node) -> Term | None:
 def _everywhere(at: Derivation, name: str) -> float | None:
     """The one number that a constant tensor holds everywhere; it may be made by Expand."""
     node = at.view.producers.get(name)
-    array = at.view.constant(node.inputs[0] if node is not None and node.operator == "Expand" else name)
+    array = at.view.constant(node.inputs[0] if node is not None and node.operator == "Expand" and node.inputs else name)
     if array is None or array.dtype != np.float32 or not array.size or (array != array.ravel()[0]).any():
         return None
     return float(array.ravel()[0])
 
 
-def _reshape(at: Derivation, node: Node) -> Term | None:
-    term = at.terms.get(node.inputs[0])
+def _reshape(at: Derivation, node: Node, term: Term) -> Term | None:
     sizes = at.view.sizes(node.inputs[1]) if len(node.inputs) == 2 else None
-    if term is None or not sizes or node.attributes.get("allowzero", 0):
+    if not sizes or node.attributes.get("allowzero", 0) != 0:
         return None
     last = at.rank - 1
     if term.axes == tuple(range(at.rank)) and term.shape is None:  # to rows of channels
@@ -224,58 +214,61 @@ def _reshape(at: Derivation, node: Node) -> Term | None:
     return None if place is None else replace(term, axes=(*labels[:place], None, *labels[place:]))
 
 
-def _expand(at: Derivation, node: Node) -> Term | None:
+def _expand(at: Derivation, node: Node, term: Term) -> Term | None:
     """To the shape that it has already."""
-    term = at.terms.get(node.inputs[0])
-    sizes = at.view.sizes(node.inputs[1])
-    if term is None or sizes is None or len(sizes) != len(term.axes):
+    sizes = at.view.sizes(node.inputs[1]) if len(node.inputs) == 2 else None
+    if sizes is None or len(sizes) != len(term.axes):
         return None
     return term if all(sizes[at] == 1 for at, axis in enumerate(term.axes) if axis is None) else None
 
 
-def _transpose(at: Derivation, node: Node) -> Term | None:
-    term = at.terms[node.inputs[0]]
-    order = node.attributes.get("perm", tuple(reversed(range(len(term.axes)))))
+def _transpose(at: Derivation, node: Node, term: Term) -> Term | None:
+    order = at.view.numbers(node, "perm", 1) or tuple(reversed(range(len(term.axes))))
     if term.shape is not None or sorted(order) != list(range(len(term.axes))):
         return None
     return replace(term, axes=tuple(term.axes[place] for place in order))
 
 
-def _squeeze(at: Derivation, node: Node) -> Term | None:
-    term, axes = at.terms.get(node.inputs[0]), at.view.numbers(node, "axes", 1)
-    if term is None or axes is None or term.shape is not None:
-        return None
-    places = {place % len(term.axes) for place in axes}
-    if any(term.axes[place] is not None for place in places):
+def _squeeze(at: Derivation, node: Node, term: Term) -> Term | None:
+    places = _places(at, node, len(term.axes))
+    if places is None or term.shape is not None or any(term.axes[place] is not None for place in places):
         return None
     return replace(term, axes=tuple(axis for place, axis in enumerate(term.axes) if place not in places))
 
 
-def _unsqueeze(at: Derivation, node: Node) -> Term | None:
-    term, axes = at.terms.get(node.inputs[0]), at.view.numbers(node, "axes", 1)
-    if term is None or axes is None or term.shape is not None:
+def _unsqueeze(at: Derivation, node: Node, term: Term) -> Term | None:
+    rank = len(term.axes) + len(at.view.numbers(node, "axes", 1) or ())
+    places = _places(at, node, rank)
+    if places is None or term.shape is not None:
         return None
-    rank = len(term.axes) + len(axes)
-    places = {place % rank for place in axes}
     rest = iter(term.axes)
     return replace(term, axes=tuple(None if place in places else next(rest) for place in range(rank)))
 
 
-def _same(at: Derivation, node: Node) -> Term | None:
-    return at.terms[node.inputs[0]]
+def _places(at: Derivation, node: Node, rank: int) -> set[int] | None:
+    """Axes as they are counted from the first."""
+    axes = at.view.numbers(node, "axes", 1) or ()
+    places = {axis % rank for axis in axes if -rank <= axis < rank}
+    return places if axes and len(places) == len(axes) else None
 
 
-_STEPS: dict[str, Callable[[Derivation, Node], Term | None]] = {
+def _same(_: Derivation, __: Node, term: Term) -> Term | None:
+    return term
+
+
+_OF_SEVERAL: Mapping[str, Callable[[Derivation, Node], Term | None]] = {
     "Add": _add,
     "Sub": _subtract,
     "Mul": _multiply,
     "Div": _divide,
+    "Max": _at_least_zero,
+    "Relu": _at_least_zero,
+}
+_OF_ONE: Mapping[str, Callable[[Derivation, Node, Term], Term | None]] = {
     "Neg": _negate,
     "Reciprocal": _reciprocal,
     "Pow": _power,
     "Sqrt": _root,
-    "Max": _at_least_zero,
-    "Relu": _at_least_zero,
     "ReduceMean": _mean,
     "ReduceSum": _sum,
     "ReduceSumSquare": _sum_of_squares,

@@ -30,9 +30,9 @@ __all__ = ["EditableGraph", "Node", "RawAttribute"]
 #: with each run, so that runtimes cannot prepare it.
 _IR_WITH_CONSTANT_WEIGHTS = 4
 
-#: Operators whose second input runtimes pack into a form of their own while they open a model. Such weights are not
-#: touched after that: a file that is cut off later cannot end the process, and it does not matter at which byte of the
-#: file a weight begins.
+#: Operators whose second input runtimes pack into a form of their own while they open a model (onnxruntime not all of
+#: `Conv` on processors other than x86). Such weights are not touched after that: a file that is cut off later cannot
+#: end the process, and it does not matter at which byte of the file a weight begins.
 _PACKING = ("MatMul", "Gemm", "Conv")
 
 #: Bytes of what is copied as it was read; taggers have some hundred kB.
@@ -260,7 +260,8 @@ class EditableGraph:
                     self._weights[node.outputs[0]] = constant
             elif number == Graph.WEIGHT:
                 name, weight = read_weight(reader, part, folder)
-                self._weights[name] = weight
+                if name:  # an input of that name is one that is left out
+                    self._weights[name] = weight
             elif number in (Graph.INPUT, Graph.OUTPUT):
                 (inputs if number == Graph.INPUT else outputs).append(read_declared(reader, part))
             elif number == Graph.SPARSE_WEIGHT:

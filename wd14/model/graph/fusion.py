@@ -23,8 +23,13 @@ from wd14.model.graph.view import GraphView
 _MICROSOFT = "com.microsoft"
 _GELUS = {"e": "Gelu", "t": "FastGelu"}  #: by the symbol in it
 
-#: Nodes to go back from erf or tanh to what it is of.
+#: Nodes to go back from erf or tanh to what it is of, and tensors at that distance.
 _FARTHEST = 6
+_MOST_AT_ONCE = 8
+#: Limits on what hostile graphs may cost: tensors that are tried, some hundred in a tagger; their axes.
+_MOST_SOURCES = 2_000
+_MOST_AXES = 8
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,12 @@ def fuse(graph: EditableGraph) -> int:
     view = GraphView(graph)
     found: dict[int, _Found] = {}  # by the place of the last node
     done: set[int] = set()
+    tried = 0
     for place, node in enumerate(graph.nodes):
         if place in done:
             continue
-        for source in _sources(view, node):
+        for source in _sources(view, node)[: _MOST_SOURCES - tried]:
+            tried += 1
             result = _find(view, source)
             if result is not None and not result.inside & done:
                 found[result.x.made_by[result.name]] = result
@@ -74,7 +81,7 @@ def _sources(view: GraphView, node: Node) -> list[str]:
         found.update(dict.fromkeys(nearest))
         makers = [view.producers[name] for name in nearest if name in view.producers]
         nearest = [name for maker in makers if maker.operator in ways for name in maker.inputs]
-        nearest = [name for name in dict.fromkeys(nearest) if view.graph.weight_shape(name) is None]
+        nearest = [name for name in dict.fromkeys(nearest) if view.graph.weight_shape(name) is None][:_MOST_AT_ONCE]
     return list(found)
 
 
@@ -84,7 +91,7 @@ _ELEMENTWISE = ("Add", "Div", "Identity", "Mul", "Neg", "Pow", "Sub", "Transpose
 def _find(view: GraphView, source: str) -> _Found | None:
     """The last tensor that is LayerNorm or GELU of a tensor."""
     rank = view.rank(source)
-    if rank is None or rank < 1:
+    if rank is None or not 1 <= rank <= _MOST_AXES:
         return None
     derived = derive(view, source, rank)
     for name in reversed(derived.terms):
@@ -107,7 +114,12 @@ def _recognized(derived: Derivation, name: str) -> _Found | None:
             return _Found(name, derived, operator)
     scale, minus = terms.pop(monomial(x=1, s=-1), None), terms.pop(monomial(m=1, s=-1), None)
     bias = terms.pop(ONE, None)
-    if terms or scale is None or minus is None or not np.array_equal(scale, -minus) or scale.shape != (derived.width,):
+    if terms or scale is None or minus is None or not np.array_equal(scale, -minus) or derived.width is None:
+        return None
+    if scale.ndim == 0 and derived.width != derived.known_width:  # one that does not fit is found by no runtime
+        return None
+    scale, bias = (None if value is None else np.broadcast_to(value, derived.width) for value in (scale, bias))
+    if any(value is not None and not (abs(value) <= _LARGEST).all() for value in (scale, bias)):
         return None
     return _Found(name, derived, "LayerNormalization", scale, bias)
 
@@ -160,7 +172,7 @@ def _operator(graph: EditableGraph, found: _Found) -> Node:
         return Node(found.operator, [], [], domain=_MICROSOFT)
     weights = [_weight(graph, found, found.scale)]
     if found.bias is not None:
-        weights.append(_weight(graph, found, np.broadcast_to(found.bias, found.scale.shape)))
+        weights.append(_weight(graph, found, found.bias))
     attributes = {"axis": -1, "epsilon": found.x.epsilon}
     return Node(found.operator, weights, [], attributes=attributes)
 

@@ -96,12 +96,22 @@ def _element_of_result(node: Node, elements: dict[str, int]) -> int | None:
     return elements[read[0]] if known and read else None
 
 
+def _results(graph: EditableGraph) -> set[str]:
+    """The outputs of the graph, and what becomes one in a last step: float16 would give scores 10 bits."""
+    results = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        if node.operator in ("Identity", "Sigmoid") and not results.isdisjoint(node.outputs):
+            results.update(node.inputs)
+    return results
+
+
 class _Halving:
     """Rewrites a graph node by node: each value is there in the size it was made in, and in the other once needed."""
 
     def __init__(self, graph: EditableGraph, elements: dict[str, int]) -> None:
         self._graph = graph
         self._elements = elements
+        self._results = _results(graph)
         self._nodes: list[Node] = []
         self._made_in = dict.fromkeys(graph.inputs, _FLOAT)  # of what is no weight
         self._names: dict[tuple[str, int], str] = {}  # of a value in a size, where that is not its own name
@@ -135,7 +145,7 @@ class _Halving:
         if node.operator in _IN_FLOAT | _WHOLE_NUMBERS | _TRUTH_VALUES:
             return _FLOAT
         a_square = node.operator == "Mul" and len(set(node.inputs)) == 1
-        a_result = not set(node.outputs).isdisjoint(self._graph.outputs)
+        a_result = not self._results.isdisjoint(node.outputs)
         follows_float = any(self._made_in.get(name) == _FLOAT for name in node.inputs if self._elements[name] == _FLOAT)
         return _FLOAT if a_square or a_result or follows_float else _HALF
 

@@ -20,6 +20,8 @@ ROWS, SPLIT_AGAIN = -1, -2
 
 #: Numbers are float32 in the graph: so near must one be to what it stands for, relatively.
 NEAR = 1e-6
+_MOST_CHANNELS = 65_536
+
 VARIANCE = {monomial(q=1): 1.0, monomial(m=2): -1.0}
 
 
@@ -89,30 +91,37 @@ class Derivation:
         if array.size == 1:
             return Term(Polynomial.constant(float(array.ravel()[0])), ())
         [*long] = (axis for axis, size in enumerate(array.shape) if size != 1)
-        if len(long) != 1 or self.channel is None or not self._has_width(array.size):
+        if len(long) != 1 or self.channel is None:
             return None
-        place = long[0] - array.ndim
-        if other.axes[place] not in (None, self.channel):
+        if other.axes[long[0] - array.ndim] not in (None, self.channel) or not self._has_width(array.size):
             return None
         axes = tuple(self.channel if axis == long[0] else None for axis in range(array.ndim))
         return Term(Polynomial.constant(array.ravel().astype(np.float64)), axes)
 
     def _has_width(self, width: int) -> bool:
-        """Notes the number of channels; False = it was another one."""
+        """Notes the number of channels; False = it is another one, or none that a tagger has."""
+        if not 1 < width <= _MOST_CHANNELS or self.known_width not in (None, width):
+            return False
         if self.width is None:
             self.width = width
         return self.width == width
 
+    @property
+    def known_width(self) -> int | None:
+        """The number of channels as the nodes before x make it; None = it depends on the input."""
+        size = None if self.channel is None else self.view.size(self.x, self.channel)
+        return size if isinstance(size, int) else None
+
     def is_width(self, size: Size) -> bool:
         """Whether a size is the number of channels."""
         if isinstance(size, int):
-            return size > 1 and self._has_width(size)
+            return self._has_width(size)
         return size is not None and self.channel is not None and size == self.view.size(self.x, self.channel)
 
     def counted(self, value: Polynomial, divisor: float) -> Polynomial | None:
         """A sum over the channels divided by their number: the mean; None = it is another number."""
-        width = round(divisor)
-        if width < 1 or abs(divisor / width - 1) > NEAR or not self._has_width(width):
+        width = round(divisor) if 1 < divisor <= _MOST_CHANNELS else 0
+        if not self._has_width(width) or abs(divisor / width - 1) > NEAR:
             return None
         return value.times(Polynomial({monomial(n=-1): np.asarray(1.0)}))
 

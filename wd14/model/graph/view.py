@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from functools import cache
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from wd14.model.graph.editing import EditableGraph, Node
@@ -16,8 +16,9 @@ Size = int | tuple[str, int] | None
 
 #: Elements of a constant that is looked at: one for each row of the largest taggers' first stage.
 _MOST_ELEMENTS = 1 << 18
-#: Nodes that a shape is followed back through.
+#: Nodes that a shape is followed back through, and numbers in one.
 _DEEPEST_SHAPE = 24
+_MOST_SIZES = 16
 
 # fmt: off
 _LIKE_THE_FIRST = frozenset(
@@ -38,6 +39,7 @@ class GraphView:
         self.readers: defaultdict[str, list[int]] = defaultdict(list)  #: places of nodes in `graph.nodes`
         self.ranks: dict[str, int | None] = {**graph.input_ranks()}  #: of these, and of what nodes make
         self.constant = cache(self._constant)
+        self._sizes: dict[str, tuple[Size, ...] | None] = {}
         for place, node in enumerate(graph.nodes):
             for name in dict.fromkeys(node.inputs):
                 self.readers[name].append(place)
@@ -63,27 +65,35 @@ class GraphView:
 
     def sizes(self, name: str, depth: int = 0) -> tuple[Size, ...] | None:
         """What a shape, computed in the graph, holds; None = not known at all."""
-        if self.graph.weight_shape(name) is not None:
-            array = self.constant(name)
-            whole = array is not None and array.dtype.kind == "i" and array.ndim < 2
-            return tuple(int(number) for number in array.ravel()) if array is not None and whole else None
+        if name not in self._sizes:
+            self._sizes[name] = None  # of what is made from itself
+            found = self._sizes_of(name, depth) if depth <= _DEEPEST_SHAPE else None
+            self._sizes[name] = found if found is not None and len(found) <= _MOST_SIZES else None
+        return self._sizes[name]
+
+    def _sizes_of(self, name: str, depth: int) -> tuple[Size, ...] | None:
+        shape = self.graph.weight_shape(name)
+        if shape is not None:
+            array = self.constant(name) if len(shape) < 2 and math.prod(shape) <= _MOST_SIZES else None
+            known = array is not None and array.dtype.kind == "i"
+            return tuple(int(number) for number in array.ravel()) if array is not None and known else None
         node = self.producers.get(name)
-        if node is None or depth > _DEEPEST_SHAPE or node.domain not in ("", "ai.onnx"):
+        if node is None or not node.inputs or node.domain not in ("", "ai.onnx"):
             return None
         if node.operator == "Shape":
             rank = self.rank(node.inputs[0])
-            if rank is None or {"start", "end"} & node.attributes.keys():
+            if rank is None or rank > _MOST_SIZES or {"start", "end"} & node.attributes.keys():
                 return None
-            return tuple(self.size(node.inputs[0], axis) for axis in range(rank))
+            return tuple(self.size(node.inputs[0], axis, depth + 1) for axis in range(rank))
+        parts = [self.sizes(part, depth + 1) for part in node.inputs[: _MOST_SIZES + 1]]
         if node.operator == "Concat":
-            parts = [self.sizes(part, depth + 1) for part in node.inputs]
             return None if None in parts else tuple(size for part in parts if part is not None for size in part)
-        inner = self.sizes(node.inputs[0], depth + 1) if node.inputs else None
-        if inner is not None and node.operator == "Max" and len(node.inputs) == 2:
-            other = self.sizes(node.inputs[1], depth + 1)
-            same = other is not None and len(other) == len(inner)
-            return tuple(a if a == b else None for a, b in zip(inner, other or (), strict=True)) if same else None
-        return None if inner is None else self._of_sizes(node, inner)
+        if parts[0] is None:
+            return None
+        if node.operator == "Max" and len(parts) == 2:
+            same = parts[1] is not None and len(parts[0]) == len(parts[1])
+            return tuple(a if a == b else None for a, b in zip(parts[0], parts[1] or (), strict=True)) if same else None
+        return self._of_sizes(node, parts[0])
 
     def _of_sizes(self, node: Node, sizes: tuple[Size, ...]) -> tuple[Size, ...] | None:
         if node.operator in ("Cast", "Identity", "Unsqueeze", "Squeeze"):
@@ -91,7 +101,7 @@ class GraphView:
         if node.operator == "ReduceProd":
             factors = [size for size in sizes if size != 1]
             if all(isinstance(size, int) for size in factors):
-                return (int(np.prod([size for size in factors if isinstance(size, int)], dtype=np.int64)),)
+                return (math.prod(size for size in factors if isinstance(size, int)),)
             return (factors[0] if len(factors) == 1 else None,)
         given = [self.constant(name) for name in node.inputs[1:]]
         if any(array is None or array.dtype.kind != "i" for array in given):
@@ -103,13 +113,18 @@ class GraphView:
             return sizes[lists[0][0] : lists[1][0]]
         return None
 
-    def size(self, name: str, axis: int) -> Size:
+    def size(self, name: str, axis: int, depth: int = 0) -> Size:
         """How long a tensor is along an axis: equal sizes that are found to be so compare equal."""
-        node = self.producers.get(name)
-        if node is not None and node.operator == "Transpose" and len(node.attributes.get("perm", ())) > axis:
-            return self.size(node.inputs[0], node.attributes["perm"][axis])
-        if node is not None and node.operator == "Reshape":
-            sizes = self.sizes(node.inputs[1], 1)
+        node = self.producers.get(name) if depth <= _DEEPEST_SHAPE else None
+        if node is not None and node.operator == "Transpose":
+            order = self.numbers(node, "perm", 1)
+            if order is not None and axis < len(order):
+                return self.size(node.inputs[0], order[axis], depth + 1)
+        if node is not None and node.operator == "Conv" and axis == 1 and len(node.inputs) > 1:
+            shape = self.graph.weight_shape(node.inputs[1])
+            return shape[0] if shape else (name, axis)
+        if node is not None and node.operator == "Reshape" and len(node.inputs) == 2:
+            sizes = self.sizes(node.inputs[1], depth + 1)
             found = sizes[axis] if sizes is not None and axis < len(sizes) else None
             if found is not None and found not in (0, -1):
                 return found
@@ -121,30 +136,33 @@ class GraphView:
     def _rank_of_result(self, node: Node) -> int | None:
         ranks = [self.rank(name) for name in node.inputs if name]
         first = ranks[0] if ranks else None
+        known = [rank for rank in ranks if rank is not None]
         if node.operator in _LIKE_THE_FIRST:
             return first
         if node.operator in ("Conv", "ConvTranspose"):
-            return ranks[1]
-        if node.operator in _BROADCAST or (node.operator == "MatMul" and None not in ranks and 1 not in ranks):
-            return None if None in ranks else max(rank for rank in ranks if rank is not None)
+            return ranks[1] if len(ranks) > 1 else None
+        if node.operator in _BROADCAST or (node.operator == "MatMul" and 1 not in ranks):
+            return max(known) if known and len(known) == len(ranks) else None
         if node.operator in ("Gemm", "Flatten"):
             return 2
-        if node.operator == "Transpose":
-            return len(node.attributes["perm"]) if "perm" in node.attributes else first
-        if node.operator in ("Reshape", "Expand"):
+        if node.operator in ("Reshape", "Expand") and len(node.inputs) == 2:
             sizes = self.sizes(node.inputs[1])
-            length = None if sizes is None else len(sizes)
-            return length if node.operator == "Reshape" or None in (length, first) else max(length or 0, first or 0)
+            if sizes is None or node.operator == "Reshape":
+                return None if sizes is None else len(sizes)
+            return None if first is None else max(first, len(sizes))
         if node.operator == "Einsum":
             equation = node.attributes.get("equation")
             _, _, result = equation.replace(b" ", b"").partition(b"->") if isinstance(equation, bytes) else (b"",) * 3
             return len(result) if result.isalpha() else None
         if node.operator == "Gather":
-            return None if None in ranks else sum(rank for rank in ranks if rank is not None) - 1
+            return sum(known) - 1 if len(known) == len(ranks) == 2 else None
         return self._rank_of_other(node, first)
 
     def _rank_of_other(self, node: Node, first: int | None) -> int | None:
-        """Of what takes axes away, or adds some."""
+        """Of what turns axes, takes some away, or adds some."""
+        if node.operator == "Transpose":
+            order = self.numbers(node, "perm", 1)
+            return first if order is None else len(order)
         if first is None:
             return None
         axes = self.numbers(node, "axes", 1)

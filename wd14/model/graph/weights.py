@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from wd14.regular_files import open_file
 STAYS_FROM = 1024
 
 _EXTERNAL = 1  # of TensorProto.DataLocation
-_LONGEST_NUMBER = 19  # digits of an offset
+_LONGEST_NUMBER = 18  # digits of an offset
+_MOST_AXES = 32  # numpy's limit before version 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Weight:
     @property
     def elements(self) -> int:
         """How many there are; -1 where the shape is none."""
-        return math.prod(self.shape) if min(self.shape, default=0) >= 0 else -1
+        return math.prod(self.shape) if len(self.shape) <= _MOST_AXES and min(self.shape, default=0) >= 0 else -1
 
 
 def raw_message(name: str, element: int, shape: tuple[int, ...], content: bytes) -> bytes:
@@ -103,12 +105,15 @@ def _head(name: str, element: int, shape: tuple[int, ...]) -> bytes:
 
 
 def read_place(place: Place, reader: WireReader) -> bytes:
-    """The bytes there."""
+    """The bytes there. Raises ModelContractError where they cannot be read."""
     if place.file == reader.path:
         return reader.content((place.offset, place.offset + place.length))
-    with open_file(place.file) as file:
-        file.seek(place.offset)
-        return file.read(place.length)
+    try:
+        with open_file(place.file) as file:
+            file.seek(place.offset)
+            return file.read(place.length)
+    except OSError as error:
+        raise ModelContractError(f"{place.file} cannot be read: {error.strerror or error}") from error
 
 
 def weight_of(value: NDArray[Any]) -> Weight:
@@ -137,7 +142,7 @@ def read_weight(reader: WireReader, span: Span, folder: Path) -> tuple[str, Weig
         raise reader.too_much("text in it")
     name = reader.text(parts[Tensor.NAME][-1]) if parts[Tensor.NAME] else ""
     shape = reader.integers(span, Tensor.DIMS)
-    if parts[Tensor.EXTERNAL]:
+    if numbers.get(Tensor.LOCATION) == _EXTERNAL:
         return name, Weight(element, shape, place=_external(reader, parts[Tensor.EXTERNAL], folder))
     packed = {FLOAT: Tensor.FLOATS, DOUBLE: Tensor.DOUBLES}.get(element, Tensor.RAW)  # the same bytes as raw ones
     for number in (Tensor.RAW, packed):
@@ -157,11 +162,14 @@ def _external(reader: WireReader, pairs: list[Span], folder: Path) -> Place:
         entries[key] = value
     try:
         file = (folder / entries.get("location", "")).resolve()
-        size = file.stat().st_size
+        status = file.stat()
     except (OSError, ValueError) as error:
         raise ModelContractError(f"{reader.path} keeps weights in a file that is not there") from error
     offset = _number(entries.get("offset", ""))
-    return Place(file, offset, _number(entries.get("length", ""), size - offset))
+    length = _number(entries.get("length", ""), status.st_size - offset)
+    if not (stat.S_ISREG(status.st_mode) and 0 <= length <= status.st_size - offset):
+        raise ModelContractError(f"{reader.path} keeps weights in a file that does not hold them")
+    return Place(file, offset, length)
 
 
 def _number(text: str, absent: int = 0) -> int:

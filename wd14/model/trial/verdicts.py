@@ -58,6 +58,13 @@ class Remembered:
     name: str  #: the model as the user wrote it
     verdicts: tuple[Verdict, ...]
 
+    def __str__(self) -> str:
+        """The model, what was asked, and the speeds, best first: `owner/model (auto, exact): cpu 2.79 pictures/s`."""
+        working = sorted((each for each in self.verdicts if each.speed), key=lambda each: -each.speed)
+        broken = "".join(f"; {each.candidate}: {each.problem}" for each in self.verdicts if not each.speed)
+        speeds = ", ".join(map(str, working))
+        return f"{self.name} ({self.asked.device}, {self.asked.precision}): {speeds} pictures/s{broken}"
+
 
 def machine() -> str:
     """The machine and what runs models on it, in words: `Intel(R) Xeon(R) …, 2 cores, onnxruntime 1.32.0`."""

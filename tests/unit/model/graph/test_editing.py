@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,17 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
-from tests.support.onnx_models import random_weights, save_model
 from wd14.errors import ModelContractError, ModelNotFoundError
 from wd14.model.graph.editing import EditableGraph, Node
 
 RNG = np.random.default_rng(5)
 LARGE = RNG.normal(size=(64, 64)).astype(np.float32)
+OTHER_FILE = {"location": "w.bin"}
 SMALL = RNG.normal(size=64).astype(np.float32)
 
 
@@ -213,17 +213,70 @@ def test_what_is_no_model(tmp_path: Path, content: bytes, message: str) -> None:
         EditableGraph.read(tmp_path / "none.onnx")
 
 
+def odd(
+    name: str, where: Mapping[str, str], *, kind: int = TensorProto.FLOAT, dims: Sequence[int] = (4,)
+) -> onnx.TensorProto:
+    """A weight whose numbers are said to lie in another file."""
+    tensor = TensorProto(name=name, data_type=kind, dims=dims, data_location=TensorProto.EXTERNAL)
+    for key, value in where.items():
+        tensor.external_data.add(key=key, value=value)
+    return tensor
+
+
+def test_weights_that_are_no_numbers_for_numpy_have_no_value(tmp_path: Path) -> None:
+    (tmp_path / "w.bin").write_bytes(bytes(16))
+    weights = (
+        odd("good", OTHER_FILE),
+        odd("no number", {**OTHER_FILE, "offset": "9" * 30, "length": "-1"}),
+        odd("short", {**OTHER_FILE, "offset": "8"}),
+        odd("negative", OTHER_FILE, dims=(-4,)),
+        odd("many axes", OTHER_FILE, dims=[1 << 62] * 10_000),
+        odd("other type", OTHER_FILE, kind=16),
+    )
+    graph = EditableGraph.read(saved(tmp_path / "model.onnx", *weights))
+    assert [name for name in (w.name for w in weights) if graph.value(name) is not None] == ["good", "no number"]
+    graph.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ({"location": "none.bin"}, "not there"),
+        ({"location": "a\0b"}, "not there"),
+        ({"location": "."}, "does not hold them"),
+        ({**OTHER_FILE, "offset": "9" * 18, "length": "16"}, "does not hold them"),
+        ({**OTHER_FILE, "offset": "17"}, "does not hold them"),
+        ({**OTHER_FILE, "offset": "8", "length": "9"}, "does not hold them"),
+    ],
+)
+def test_a_weight_in_a_file_that_is_not_there(tmp_path: Path, where: dict[str, str], message: str) -> None:
+    (tmp_path / "w.bin").write_bytes(bytes(16))
+    with pytest.raises(ModelContractError, match=message):
+        EditableGraph.read(saved(tmp_path / "model.onnx", odd("w", where)))
+
+
+def test_a_weight_is_elsewhere_only_where_it_says_so(tmp_path: Path) -> None:
+    weight = numpy_helper.from_array(SMALL, "small")
+    weight.external_data.add(key="location", value="none.bin")
+    graph = EditableGraph.read(saved(tmp_path / "model.onnx", numpy_helper.from_array(LARGE, "large"), weight))
+    np.testing.assert_array_equal(graph.value("small"), SMALL)
+
+
 @given(st.data())
+@settings(deadline=None)
 def test_a_damaged_file_ends_in_no_other_error(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.mktemp("damaged") / "model.onnx"
-    content = bytearray(save_model(path, random_weights(4)).read_bytes())
+    (path.parent / "w.bin").write_bytes(bytes(16))
+    nodes = (helper.make_node("Own", ["in"], ["x"], ints=[1, 2], floats=[1.0], tensor=listed("t", SMALL[:3])),)
+    weights = (listed("w", np.arange(3)), odd("other", OTHER_FILE), numpy_helper.from_array(SMALL[:3], "small"))
+    content = bytearray(saved(path, *weights, nodes=nodes).read_bytes())
     for _ in range(data.draw(st.integers(1, 5))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(bytes(content))
     try:
         graph = EditableGraph.read(path)
         for node in graph.nodes:
-            for name in node.inputs:
+            for name in (*node.inputs, "w", "other", "small"):
                 graph.value(name)
         graph.to_bytes()
     except ModelContractError:
