@@ -42,7 +42,7 @@ def rewritten(files: ModelFiles, candidate: Candidate, *, gpu: bool) -> Rewritte
 
 
 def with_weights_apart(files: ModelFiles, *, fused: bool) -> tuple[bytes, MappedWeights]:
-    """A model whose large weights are inputs, and these weights by the names of the inputs. Some 30 ms for a tagger.
+    """A model whose packed weights are inputs, and these weights by the names of the inputs. Some 30 ms for a tagger.
 
     Args:
         files: of the model.
@@ -53,7 +53,7 @@ def with_weights_apart(files: ModelFiles, *, fused: bool) -> tuple[bytes, Mapped
     """
     graph = _read(files, fused=fused)
     graph.drop_unused()  # OpenVINO computes with them while it reads a graph
-    weights = graph.large_weights()
+    weights = graph.packed_weights()
     return graph.to_bytes(apart=weights), MappedWeights(weights)
 
 

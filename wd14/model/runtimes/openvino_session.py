@@ -125,7 +125,7 @@ def open_openvino(files: ModelFiles, candidate: Candidate, opening: Opening) -> 
         raise ModelContractError(f"{files.model_path}: OpenVINO cannot run it: {reason(error)}") from error
     _check(opening)
     if weights is not None:
-        weights.release()  # the device has its own by now
+        weights.release()  # the session has packed copies, and needs the file no more
     return OpenvinoSession(compiled, weights, candidate.device, precision, opening.stop_watch)
 
 
