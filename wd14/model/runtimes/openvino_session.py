@@ -139,11 +139,20 @@ def fast_on(device: str) -> bool:
     return capability in capabilities
 
 
+def check_device(device: str) -> None:
+    """Checks that OpenVINO is installed and has a device; it is loaded for that, in 0.2 s.
+
+    Raises:
+        DeviceError: it is not, or has no such device here; the message says what to do.
+    """
+    _core(device)
+
+
 def _core(device: str) -> Any:
     """OpenVINO, with this device.
 
     Raises:
-        DeviceError: it is not installed, or has no such device here; the message says what to do.
+        DeviceError: as `check_device`.
     """
     try:
         core = _openvino().Core()

@@ -61,7 +61,7 @@ def choose(files: ModelFiles, device: str, precision: Precision, opening: Openin
     providers = available_providers()
     groups = groups_for(files, device, precision, providers)
     found: Sequence[Verdict] | None = None
-    if _count(groups) > 1 and _may_be_there(device, providers):
+    if _is_open(files, groups) and _may_be_there(device, providers):
         asked = Asked(files.identity, device, precision)
         found = recall(asked)
         if found is None and is_due(files, pictures):
@@ -157,8 +157,10 @@ def _is_unchanged(candidate: Candidate) -> bool:
     return replace(candidate, batch=None) == Candidate(candidate.device)
 
 
-def _count(groups: Groups) -> int:
-    return sum(map(len, groups))
+def _is_open(files: ModelFiles, groups: Groups) -> bool:
+    """Whether a trial can tell something: which of several is best, or whether OpenVINO may have an unknown graph."""
+    ways = [each for group in groups for each in group]
+    return len(ways) > 1 or (ways[0].uses_openvino and not files.pinned)
 
 
 def _ways(device: str, *, fast: bool) -> list[Candidate]:
@@ -188,7 +190,7 @@ def _measured(files: ModelFiles, asked: Asked, groups: Groups, opening: Opening)
     """What a trial finds, of this process or of another one that is quicker; None = none can be made, or need be."""
     if not fusible(files):
         groups = [[each for each in group if each != Candidate(each.device, fused=True)] for group in groups]
-        if _count(groups) <= 1:
+        if not _is_open(files, groups):
             return None
     with measuring(opening.stop) as may_measure:
         if not may_measure:
@@ -212,6 +214,9 @@ def _unmeasured(files: ModelFiles, device: str, precision: Precision, groups: Gr
     fast = [each for each in fast if each.device not in _OPENVINO or fast_on(each.device)]
     if fast:
         return Choice((*fast, plain))
-    if not files.pinned and device in ("auto", "cpu") and _may_have("openvino"):
-        return Choice((plain,), why_exact="for a model that nobody vouches for, OpenVINO must be asked for by name")
-    return Choice((plain,), why_exact="nothing here computes in 16 bits")
+    why = "nothing here computes in 16 bits"
+    if device in ("auto", "cpu") and not _may_have("openvino"):
+        why += " (with the package openvino, a processor with AVX512-BF16 or AMX does)"
+    elif device in ("auto", "cpu") and not files.pinned:
+        why = "for a model that nobody vouches for, OpenVINO must be asked for by name"
+    return Choice((plain,), why_exact=why)
