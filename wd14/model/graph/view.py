@@ -120,6 +120,9 @@ class GraphView:
             order = self.numbers(node, "perm", 1)
             if order is not None and axis < len(order):
                 return self.size(node.inputs[0], order[axis], depth + 1)
+        if node is not None and node.operator == "Conv" and axis == 1 and len(node.inputs) > 1:
+            shape = self.graph.weight_shape(node.inputs[1])
+            return shape[0] if shape else (name, axis)
         if node is not None and node.operator == "Reshape" and len(node.inputs) == 2:
             sizes = self.sizes(node.inputs[1], depth + 1)
             found = sizes[axis] if sizes is not None and axis < len(sizes) else None

@@ -105,10 +105,12 @@ def test_each_of_several_is_replaced(tmp_path: Path) -> None:
 
 
 def test_one_scale_for_all_channels(tmp_path: Path) -> None:
-    """tf2onnx leaves a scale of 1 out."""
+    """tf2onnx leaves a scale of 1 and a bias of 0 out."""
     made = Pieces()
-    out = _normal(made, "x", scale=1.0)
-    assert fused(made.save(tmp_path / "m.onnx", [2, 5, CHANNELS], [out]), X)[0] == ["LayerNormalization"]
+    turned = made.node("Transpose", made.node("Conv", "x", np.ones((8, CHANNELS, 1, 1))), perm=[0, 2, 3, 1])
+    normal = pieces.batch_norm(made, made.reshape(turned, 1, 24, 8, 1), made.constant(8.0), np.ones(24), np.zeros(24))
+    path = made.save(tmp_path / "m.onnx", [2, CHANNELS, 3, 4], [made.reshape(normal, 2, 3, 4, 8)])
+    assert fused(path, IMAGES)[0] == ["Conv", "Transpose", "LayerNormalization", "Reshape"]
 
 
 def test_what_is_added_by_row_stays_behind_it(tmp_path: Path) -> None:
@@ -181,10 +183,10 @@ def _groups(p: Pieces) -> str:
     return p.node("Add", p.node("Mul", p.reshape(normal, 2, 5, CHANNELS), SCALE), BIAS)
 
 
-def _wrong_count(p: Pieces) -> str:
+def _wrong_count(p: Pieces, scale: Any = SCALE) -> str:
     rows = p.reshape("x", 1, 10, CHANNELS, 1)
     normal = pieces.batch_norm(p, rows, p.constant(CHANNELS - 1), np.ones(10), np.zeros(10))
-    return p.node("Add", p.node("Mul", p.reshape(normal, 2, 5, CHANNELS), SCALE), BIAS)
+    return p.node("Add", p.node("Mul", p.reshape(normal, 2, 5, CHANNELS), scale), BIAS)
 
 
 def _rows_that_are_scaled(p: Pieces) -> str:
@@ -214,10 +216,11 @@ NEAR_MISSES: dict[str, Callable[[Pieces], str]] = {
     "unbiased variance": _unbiased,
     "two epsilons": _two_epsilons,
     "scale by row": lambda p: _normal(p, "x", scale=np.arange(5).reshape(5, 1), bias=0.0),
-    "no scale, no bias: how many channels there are is not known": lambda p: _normal(p, "x", scale=2.0, bias=0.0),
+    "one scale, no bias: how many channels there are is not known": lambda p: _normal(p, "x", scale=2.0, bias=0.0),
     "scale that adds an axis": lambda p: _normal(p, "x", scale=SCALE.reshape(1, 1, 1, CHANNELS)),
     "groups": _groups,
     "wrong count": _wrong_count,
+    "wrong count, and no scale": lambda p: _wrong_count(p, scale=1.0),
     "rows that are scaled": _rows_that_are_scaled,
     "pooled pictures": _pooled_pictures,
     "erf of another scale": lambda p: _gelu(p, "x", inner=0.7),
