@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import alone, models, pictures
-from benchmarks.bench_model import ALONE, EXACT, FAST, ONNXRUNTIME, Options, prepare, run_alone
-from benchmarks.measure import Table, last_json, run_child
+from benchmarks.bench_model import ALONE, EXACT, FAST, ONNXRUNTIME, Options, place, run_alone, run_ours
+from benchmarks.measure import Table, last_json
 
 THRESHOLD = 0.35
 COMPARED = ("convnext-b", "vit-b16", "swinv2-b")
@@ -50,10 +49,8 @@ def _scores(model: Path, inputs: Path, options: Options) -> dict[str, Scores]:
         run_alone(runtime, model, inputs, options.compared, str(file))
         found[words] = np.load(file)
     for words, precision in ((EXACT, "exact"), (FAST, "fast")):
-        prepare(model, precision)  # a first run may measure, and end with other threads than later ones
-        child = run_child([sys.executable, "-m", "benchmarks.ours", str(model), precision, str(inputs), str(file)])
-        runs_on = last_json(child.output)
-        found[f"{words} (on {runs_on['device']}, {runs_on['precision']})"] = np.load(file)
+        runs_on = last_json(run_ours(model, "open", str(model), precision, str(inputs), str(file)).output)
+        found[f"{words} ({place(runs_on, precision)})"] = np.load(file)
     return found
 
 

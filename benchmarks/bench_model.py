@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks import alone, models, pictures
-from benchmarks.measure import Child, Rounds, Table, cores, fresh, last_json, pace, run_caption, run_child, written_at
+from benchmarks.measure import (
+    Child,
+    Rounds,
+    Table,
+    cores,
+    fresh,
+    last_json,
+    pace,
+    parameter_options,
+    run_child,
+    written_at,
+)
 from wd14.model.scoring import runs_at_once
 
 EXACT, FAST, KOHYA = "this package, exact", "this package, fast", "kohya"
@@ -112,11 +124,27 @@ def bench(name: str, options: Options, table: Table) -> None:
 
 def prepare(model: Path, precision: str) -> str:
     """Lets the package find out what runs the model fastest, once, as in a first run. Returns what that is."""
-    child = run_child([sys.executable, "-m", "benchmarks.ours", str(model), precision])
+    child = run_ours(model, "open", str(model), precision)
     found = last_json(child.output)
-    runs_on = f"on {found['device']}, {found['precision']}"
-    print(f"  {precision}: {runs_on}; found out and opened in {child.seconds:.1f} s", flush=True)
-    return runs_on
+    print(f"  {precision}: found out what is fastest, and opened it, in {child.seconds:.1f} s", flush=True)
+    return place(found, precision)
+
+
+def place(found: Mapping[str, str], asked: str) -> str:
+    """What the package runs on, in words, from what `benchmarks.ours` printed."""
+    return f"on {found['device']}" + ("" if found["precision"] == asked else f", {found['precision']}")
+
+
+def run_ours(model: Path, *command: str) -> Child:
+    """The package with a model that counts as known; see `benchmarks.ours`."""
+    return run_child([sys.executable, "-m", "benchmarks.ours", sha256_of(model / "model.onnx"), *command])
+
+
+@cache
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _rows(model: Path, photos: Path, options: Options) -> dict[str, Row]:
@@ -146,8 +174,17 @@ def run_alone(runtime: str, model: Path, inputs: Path, count: int, *scores: str)
 def _ours(model: Path, photos: Path, precision: str, options: Options) -> Measured:
     """A whole job, which keeps no scores."""
     output = fresh(options.work / "out")
-    child = run_caption(photos, output, generation_model=model, precision=precision, cache=False, caption_files=True)
+    parameters = {"generation_model": model, "precision": precision, "cache": False, "caption_files": True}
+    child = run_ours(model, "caption", str(photos), "--output", str(output), *parameter_options(parameters))
+    for line in child.output.splitlines():
+        if line.startswith("The model runs on"):
+            _say_once(f"  {precision}: {line}")
     return Measured(child, written_at(output, [".txt"]))
+
+
+@cache
+def _say_once(line: str) -> None:
+    print(line, flush=True)
 
 
 def _kohya(model: Path, photos: Path, scripts: Path, options: Options) -> Measured:

@@ -86,16 +86,30 @@ def tree_memory(pid: int, size: Callable[[int], int] = _proportional) -> int:
     return own + sum(tree_memory(int(child), size) for child in children)
 
 
-def run_caption(source: Path, output: Path, *, checkout: Path = ROOT, **parameters: object) -> Child:
-    """Runs `wd14-captioner caption` of a checkout of the package, as a shell would."""
-    options = []
+def parameter_options(parameters: Mapping[str, object]) -> list[str]:
+    """Parameters as options of the command line."""
+    words = []
     for key, value in parameters.items():
         name = key.replace("_", "-")
         if isinstance(value, bool):
-            options.append(f"--{name}" if value else f"--no-{name}")
+            words.append(f"--{name}" if value else f"--no-{name}")
         else:
-            options += [f"--{name}", str(value)]
-    command = [sys.executable, "-m", "wd14.cli", "caption", str(source), "--output", str(output), *options]
+            words += [f"--{name}", str(value)]
+    return words
+
+
+def run_caption(source: Path, output: Path, *, checkout: Path = ROOT, **parameters: object) -> Child:
+    """Runs `wd14-captioner caption` of a checkout of the package, as a shell would."""
+    command = [
+        sys.executable,
+        "-m",
+        "wd14.cli",
+        "caption",
+        str(source),
+        "--output",
+        str(output),
+        *parameter_options(parameters),
+    ]
     # `python -m` looks in the working directory first, and what it starts in PYTHONPATH.
     return run_child(command, env={"PYTHONPATH": str(checkout)}, cwd=checkout)
 

@@ -19,7 +19,7 @@ from benchmarks import (
     bench_similar,
     compare,
 )
-from benchmarks.measure import ROOT, Table, machine
+from benchmarks.measure import ROOT, Table, fresh, machine
 from benchmarks.models import ARCHITECTURES
 
 PIPELINE = {
@@ -41,7 +41,7 @@ def main() -> None:
     rounds = 1 if quick else arguments.rounds
     work = arguments.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    os.environ["WD14_CACHE"] = str(work / "cache")  # what runs a model fastest is found out here once; not the user's
+    os.environ["WD14_CACHE"] = str(fresh(work / "cache"))  # what runs a model fastest is to be found out by this run
     built = (arguments.models or work / "models").resolve()
     large = bench_model.Options(
         work=work,

@@ -7,8 +7,8 @@ Either way it brings the picture to where the output is built.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import chain
 from typing import Any, Protocol, Self
@@ -17,7 +17,7 @@ from wd14.config import CaptionConfig
 from wd14.errors import ImageTooLargeError, RowError
 from wd14.images.facts import facts_of
 from wd14.images.opening import MOST_FRAMES, PictureFile
-from wd14.images.reading import encoded_size, read_picture
+from wd14.images.reading import bytes_to_read, read_picture
 from wd14.images.thumbnail import SIDE as THUMBNAIL_SIDE
 from wd14.images.thumbnail import thumbnail_of
 from wd14.model.preprocess import pixels
@@ -59,16 +59,9 @@ class PictureLimits:
         self._pixels = Budget(_PIXELS_AT_ONCE)
         self._bytes = Budget(_BYTES_AT_ONCE)
 
-    def reading(self, row: InputRow) -> AbstractContextManager[None]:
-        """Holds what the bytes of a row's picture take.
-
-        Raises:
-            RowError: the row has no file that can be read.
-        """
-        # The bytes of a row that has no file are in memory already: the queue counts them.
-        if row.data is not None or (size := encoded_size(row)) < _SMALL_FILE:
-            return nullcontext()
-        return self._bytes.taking(size)
+    def reading(self, size: int) -> AbstractContextManager[None]:
+        """Holds what so many bytes take that are read from files."""
+        return nullcontext() if size < _SMALL_FILE else self._bytes.taking(size)
 
     def opening(self, picture: PictureFile) -> AbstractContextManager[None]:
         """Holds what the pixels of a picture take."""
@@ -82,8 +75,8 @@ class Thumbnails(Protocol):
         """Whether the picture of a row, by its position in the source, is to have one."""
         ...
 
-    def stored(self, digest: bytes) -> bytes | None:
-        """The one that is stored for the sha256 of a picture."""
+    def stored(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Those that are stored for the sha256 of pictures."""
         ...
 
     def take(self, row: int, thumbnail: bytes) -> bool:
@@ -98,7 +91,7 @@ class Decoder:
         rows: the source's rows; iterated in a thread of the decoder's, unless the config wants no threads.
         config: the parameters.
         spec: how the model wants its pictures.
-        stored_scores: gives the scores, (T,) float32, that are stored for the sha256 of a picture, or None.
+        stored_scores: gives the scores, (T,) float32, that are stored for the sha256 of pictures.
         stage: brings a picture to where the output is built; what it returns stays with the row. Called by any thread.
         on_model_needed: called when a picture needs the model, from any thread, often.
         with_facts: whether a picture that is decoded comes with its facts, where the config has it upright.
@@ -111,7 +104,7 @@ class Decoder:
         config: CaptionConfig,
         spec: InputSpec,
         *,
-        stored_scores: Callable[[bytes], FloatArray | None],
+        stored_scores: Callable[[Sequence[bytes]], Mapping[bytes, FloatArray]],
         stage: Callable[[InputRow, PictureToSave], Any],
         on_model_needed: Callable[[], None],
         with_facts: bool,
@@ -164,42 +157,51 @@ class Decoder:
             yield group
 
     def _decode_group(self, rows: list[InputRow]) -> list[DecodedRow]:
-        decoded = [self._decode(row) for row in rows]
+        """Rows that are ready for the model, have their scores, or have failed."""
+        decoded = [DecodedRow(row) for row in rows]
+        for part, size in _parts(decoded):
+            with self._limits.reading(size):
+                self._decode(part)
+        for row in decoded:
+            if row.result.error is not None:
+                row.pixels = None
+            if row.input.data is not None:
+                row.input = replace(row.input, data=None)  # they have a place now; what waits must not hold them too
         self._group_size = _GROUP if all(row.from_scores for row in decoded) else 1
         return decoded
 
-    def _decode(self, row: InputRow) -> DecodedRow:
-        """A row that is ready for the model, has its scores, or has failed."""
-        decoded = DecodedRow(row)
-        try:
-            with self._limits.reading(row):
-                self._read_and_stage(decoded)
-        except RowError as error:
-            decoded.result.error = error.without_frames()
-        except MemoryError:
-            decoded.result.error = ImageTooLargeError("there is not enough memory to open it")
-        if decoded.result.error is not None:
-            decoded.pixels = None
-        if row.data is not None:
-            decoded.input = replace(row, data=None)  # they have a place now; what waits must not hold them too
-        return decoded
+    def _decode(self, rows: Sequence[DecodedRow]) -> None:
+        """All are read before the store is asked, once: each question is a handful of waits for other threads."""
+        pictures = []
+        for row in rows:
+            with _failing(row):
+                data = read_picture(row.input)
+                row.digest, row.size = hashlib.sha256(data).digest(), len(data)
+                pictures.append((row, data))
+        thumbnails = self._find_stored([row for row, _ in pictures])
+        for row, data in pictures:
+            with _failing(row):
+                row.staged = self._stage(row.input, self._picture(row, data))
+                self._take_thumbnail(row, data, thumbnails.get(row.digest))
 
-    def _read_and_stage(self, decoded: DecodedRow) -> None:
-        data = read_picture(decoded.input)
-        decoded.digest, decoded.size = hashlib.sha256(data).digest(), len(data)
-        decoded.result.scores = self._stored_scores(decoded.digest)
-        decoded.from_scores = decoded.result.scores is not None
-        picture = self._picture(decoded, data)
-        decoded.staged = self._stage(decoded.input, picture)
-        self._take_thumbnail(decoded, data)
+    def _find_stored(self, rows: Sequence[DecodedRow]) -> Mapping[bytes, bytes]:
+        """Gives rows their stored scores; returns the stored thumbnails of those that have some."""
+        scores = self._stored_scores([row.digest for row in rows])
+        for row in rows:
+            row.result.scores = scores.get(row.digest)
+            row.from_scores = row.result.scores is not None
+        thumbnails = self._thumbnails
+        if thumbnails is None:
+            return {}
+        return thumbnails.stored([row.digest for row in rows if row.from_scores and thumbnails.wants(row.input.index)])
 
-    def _take_thumbnail(self, decoded: DecodedRow, data: bytes) -> None:
+    def _take_thumbnail(self, decoded: DecodedRow, data: bytes, stored: bytes | None) -> None:
         """Hands on the picture's thumbnail: the one made of its pixels, the stored one, or one made for itself."""
         thumbnails, row = self._thumbnails, decoded.input.index
         if thumbnails is None or not thumbnails.wants(row):
             return
         made = decoded.thumbnail
-        found = made or thumbnails.stored(decoded.digest)
+        found = made or stored
         if found is None:
             made = found = self._thumbnail_of_file(data)
         decoded.has_thumbnail = found is not None and thumbnails.take(row, found)
@@ -239,6 +241,32 @@ class Decoder:
         if frames > 1:
             decoded.notes.append(f"first of {frames}{' or more' if frames == MOST_FRAMES else ''} frames")
         return PictureToSave(data, as_png=as_png)
+
+
+def _parts(rows: Iterable[DecodedRow]) -> Iterator[tuple[list[DecodedRow], int]]:
+    """Rows whose pictures are few bytes together, or single ones; with each part the bytes that are read for it."""
+    part: list[DecodedRow] = []
+    size = 0
+    for row in rows:
+        more = bytes_to_read(row.input)
+        if part and size + more >= _SMALL_FILE:
+            yield part, size
+            part, size = [], 0
+        part.append(row)
+        size += more
+    if part:
+        yield part, size
+
+
+@contextmanager
+def _failing(row: DecodedRow) -> Iterator[None]:
+    """Lets a row fail where its picture cannot be opened."""
+    try:
+        yield
+    except RowError as error:
+        row.result.error = error.without_frames()
+    except MemoryError:
+        row.result.error = ImageTooLargeError("there is not enough memory to open it")
 
 
 def _bytes_in_memory(rows: Sequence[InputRow] | Sequence[DecodedRow]) -> int:

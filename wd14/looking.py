@@ -23,7 +23,7 @@ from wd14.decoding import PictureLimits
 from wd14.errors import ImageTooLargeError, RowError
 from wd14.images.facts import facts_of
 from wd14.images.opening import PictureFile
-from wd14.images.reading import read_picture
+from wd14.images.reading import bytes_to_read, read_picture
 from wd14.images.thumbnail import SIDE, thumbnail_of
 from wd14.model.score_store.model_scores import ModelScores
 from wd14.model.score_store.store import ScoreStore
@@ -104,7 +104,7 @@ class Looking:
         name, folder = _place(row, path)
         looked = LookedRow(replace(row, data=None), CheckedRow(name, self._caption(row), folder), path)
         try:
-            with self._limits.reading(row):
+            with self._limits.reading(bytes_to_read(row)):
                 self._look_at_picture(looked, read_picture(row))
         except RowError as error:
             looked.checked = replace(looked.checked, error=str(error))

@@ -48,7 +48,7 @@ def open_file(path: str | Path) -> BinaryIO:
         NotRegularFileError: it is something else.
         OSError: it cannot be opened.
     """
-    handle = _open(path)
+    handle, _ = _open(path)
     try:
         return os.fdopen(handle, "rb")
     except BaseException:
@@ -69,9 +69,8 @@ def read_file(path: str | Path, largest: int) -> bytes:
         GrowingFileError: it became longer meanwhile.
         OSError: it cannot be read.
     """
-    handle = _open(path)
+    handle, size = _open(path)
     try:
-        size = os.fstat(handle).st_size
         if size > largest:
             raise FileTooLargeError(f"the file has {size:,} bytes; the limit is {largest:,}")
         # One byte more than the file has, to see whether it grows.
@@ -85,13 +84,14 @@ def read_file(path: str | Path, largest: int) -> bytes:
     return data
 
 
-def _open(path: str | Path) -> int:
+def _open(path: str | Path) -> tuple[int, int]:
+    """A handle to read from, and the file's size in bytes."""
     handle = os.open(path, _WITHOUT_WAITING)
-    mode = os.fstat(handle).st_mode
-    if stat.S_ISREG(mode):
-        return handle
+    state = os.fstat(handle)
+    if stat.S_ISREG(state.st_mode):
+        return handle, state.st_size
     os.close(handle)
-    raise NotRegularFileError(f"it is {kind_of(mode)}, not a file")
+    raise NotRegularFileError(f"it is {kind_of(state.st_mode)}, not a file")
 
 
 def mode_of(path: Path) -> int:

@@ -7,7 +7,7 @@ Every queue is bounded, so memory does not depend on the dataset's size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple, Self
 
@@ -93,7 +93,7 @@ class ScoredRows:
                 rows,
                 config,
                 model.spec,
-                stored_scores=self._find if stored_will_do else lambda _: None,
+                stored_scores=self._find if stored_will_do else lambda _: {},
                 stage=stage,
                 on_model_needed=self._tagger.start,
                 with_facts=config.cache or with_facts,
@@ -144,9 +144,9 @@ class ScoredRows:
     def __exit__(self, *_: object) -> None:
         self._on_exit.close()
 
-    def _find(self, picture: bytes) -> FloatArray | None:
-        found = self._stored.get(picture)
-        return self._spared.get(picture) if found is None else found
+    def _find(self, pictures: Sequence[bytes]) -> Mapping[bytes, FloatArray]:
+        found = self._stored.get_many(pictures)
+        return found | self._spared.get_many([picture for picture in pictures if picture not in found])
 
 
 def session_of(

@@ -21,7 +21,7 @@ from wd14.curation.duplicates import MOST_FOR_CROPS, find_duplicates
 from wd14.decoding import PictureLimits
 from wd14.errors import RowError
 from wd14.images.opening import PictureFile
-from wd14.images.reading import read_picture
+from wd14.images.reading import bytes_to_read, read_picture
 from wd14.stop import StopToken
 from wd14.threads import Exhausted, OrderedMap
 from wd14.types import FloatArray, InputRow, Log, PictureFacts
@@ -130,7 +130,7 @@ def _squares(rows: Mapping[int, InputRow], limits: PictureLimits, tick: Callable
     def opened(item: tuple[int, InputRow]) -> tuple[int, _Square | None]:
         number, row = item
         try:
-            with limits.reading(row):
+            with limits.reading(bytes_to_read(row)):
                 picture = PictureFile(read_picture(row), max_pixels=limits.max_pixels)
                 with limits.opening(picture):
                     return number, _square(picture.rgb(upright=True))

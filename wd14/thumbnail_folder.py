@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from wd14.data.partial_folder import write_new_file
 from wd14.model.score_store.store import ScoreStore
 
 
@@ -20,6 +22,7 @@ class ThumbnailFolder:
 
     def __init__(self, folder: Path | None, most: int) -> None:
         self._folder = folder
+        self._prefix = "" if folder is None else os.path.join(folder, "")  # noqa: PTH118 - as text, for every row
         self._most = most
         self._stores: Sequence[ScoreStore] = ()
         if folder is not None:
@@ -34,16 +37,19 @@ class ThumbnailFolder:
         """Whether the picture of a row, by its position in the source, is to have one."""
         return row < self._most
 
-    def stored(self, digest: bytes) -> bytes | None:
-        """The one that is stored for the sha256 of a picture."""
-        return next((found for store in self._stores if (found := store.thumbnail(digest)) is not None), None)
+    def stored(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Those that are stored for the sha256 of pictures."""
+        found: dict[bytes, bytes] = {}
+        for store in self._stores:
+            found |= store.thumbnails_of_many([digest for digest in digests if digest not in found])
+        return found
 
     def take(self, row: int, thumbnail: bytes) -> bool:
         """Writes the one of a row; returns whether it is there."""
         if self._folder is None:
             return True
         try:
-            (self._folder / f"{row}.webp").write_bytes(thumbnail)
+            write_new_file(f"{self._prefix}{row}.webp", thumbnail)
         except OSError:
             return False  # a full disk fails the job elsewhere
         return True

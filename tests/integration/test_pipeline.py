@@ -8,6 +8,7 @@ import random
 import shutil
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from wd14.errors import AllRowsFailedError, EmptySourceError, JobStoppedError
 from wd14.hosts.local import LocalHost
 from wd14.images.opening import PictureFile
 from wd14.model.files.find import find_model
-from wd14.model.score_store.store import ScoreStore
+from wd14.model.score_store.store import ScoreStore, ScoreView
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
 from wd14.types import Progress, Summary
@@ -241,6 +242,29 @@ def test_a_picture_that_the_model_cannot_score_fails_alone(
     assert [name for name, _ in captions(summary)] == [f"{n:02d}.png" for n in range(24) if n != 7]
     monkeypatch.undo()
     assert job(folder, model, tmp_path / "b").captioned == 1
+
+
+def test_among_pictures_whose_scores_are_asked_for_together_one_fails_alone(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(60):
+        Image.new("RGB", (20, 20), (number, 255, 0)).save(folder / f"more{number:02d}.png")
+    first = job(folder, model, tmp_path / "a")
+    (folder / "more40.png").write_bytes(b"no picture any more")
+    asked: list[int] = []
+    get_many = ScoreView.get_many
+
+    def watched(self: ScoreView, pictures: Sequence[bytes]) -> Any:
+        asked.append(len(pictures))
+        return get_many(self, pictures)
+
+    monkeypatch.setattr(ScoreView, "get_many", watched)
+    again = job(folder, model, tmp_path / "b", max_data_loader_n_workers=1)
+    assert max(asked) > 1
+    assert (again.from_scores, [name for name, _ in again.failures]) == (83, ["more40.png"])
+    assert captions(again) == [row for row in captions(first) if row[0] != "more40.png"]
+    for name, _ in captions(again):
+        assert (tmp_path / "b" / "train" / name).read_bytes() == (folder / name).read_bytes()
 
 
 def test_a_job_with_nothing_to_show_fails(model: Path, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from wd14.model.files.find import ModelFiles, find_model
 from wd14.model.files.interface import FLOAT_TYPES, PIXELS, Interface, check_spec, read_interface
 from wd14.model.files.registry import DEFAULT
 from wd14.model.preprocess import values
-from wd14.model.runtimes.opening import open_session
 from wd14.model.runtimes.session import ON_PROCESSOR, Opening, Precision, Session
 from wd14.model.runtimes.stop_watch import StopWatch
 from wd14.stop import StopToken
@@ -79,6 +78,9 @@ class Tagger:
             ConfigError: no such device.
             JobStoppedError: a stop was asked for.
         """
+        # Late: a run from stored scores opens no model, and need not import what opens one.
+        from wd14.model.runtimes.opening import open_session
+
         files = model if isinstance(model, ModelFiles) else find_model(model, log=log, stop=stop)
         if not len(files.labels):
             raise ModelContractError(f"{files.id} is no tagger: it adds no tag, and there is no session to open")

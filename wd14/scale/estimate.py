@@ -6,7 +6,7 @@ import math
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, pairwise
 
@@ -22,7 +22,7 @@ from wd14.scored_rows import Ran, session_of
 from wd14.stop import StopToken
 from wd14.text import count, duration
 from wd14.threads import BackgroundCall, Exhausted
-from wd14.types import DecodedRow, InputRow, Log, PixelArray
+from wd14.types import DecodedRow, FloatArray, InputRow, Log, PixelArray
 
 #: Pictures, ready for the model, that its measurement goes round; 150 MB.
 _READY = 64
@@ -170,8 +170,9 @@ class _Clock:
         self.seconds: list[float] = []
         self._began = threading.local()
 
-    def begin(self, _digest: bytes) -> None:
+    def begin(self, _digests: Sequence[bytes]) -> Mapping[bytes, FloatArray]:
         self._began.at = time.thread_time()
+        return {}
 
     def end(self, *_: object) -> None:
         self.seconds.append(time.thread_time() - self._began.at)

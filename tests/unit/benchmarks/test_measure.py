@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 
 from benchmarks import compare
-from benchmarks.measure import ROOT, Rounds, Table, run_caption, run_child, steady_rate, tree_memory, written_at
+from benchmarks.measure import ROOT, Rounds, Table, pace, run_caption, run_child, steady_rate, tree_memory, written_at
 
 
 def test_a_steady_rate_leaves_out_the_start() -> None:
     slow_start = [10.0, 20, 30, 40, 50, 60, 70, 80]
     assert steady_rate([*slow_start, 80.5, 81, 81.5, 82]) == 2.0
+
+
+def test_the_pace_of_a_short_run_is_that_of_all_its_pictures_but_the_first_few() -> None:
+    pairs = [2.0 * (index // 2) for index in range(24)]  # two at once, both done at the same time
+    assert pace(pairs) == pytest.approx(1.0, rel=0.01)
+    assert pace([-100.0, *pairs]) == pytest.approx(1.0, rel=0.01)
 
 
 def test_rounds_and_table() -> None:
@@ -25,6 +31,8 @@ def test_rounds_and_table() -> None:
     table = Table()
     table.add("speed", rounds.text(0))
     assert table.markdown().splitlines()[2:] == ["| speed | 2 (1-3) |"]
+    table.add_grid(["", "speed"], [["ours", "2"]])
+    assert table.markdown().split("\n\n")[0] == "|  | speed |\n| --- | --- |\n| ours | 2 |"
 
 
 def test_files_are_timed_in_the_order_of_writing(tmp_path: Path) -> None:
@@ -44,7 +52,8 @@ def test_a_child_that_fails_ends_the_benchmark_with_its_output() -> None:
 @pytest.mark.skipif(not tree_memory(os.getpid()), reason="needs /proc")
 def test_memory_is_that_of_all_descendants() -> None:
     hold = "held = b'x' * 60_000_000; import time; time.sleep(1.5)"
-    parent = f"import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', {hold!r}]); {hold}; child.wait()"
+    start = f"Thread(target=lambda: run([sys.executable, '-c', {hold!r}])).start()"
+    parent = f"import sys; from subprocess import run; from threading import Thread; {start}; {hold}"
     assert 120e6 < run_child([sys.executable, "-c", parent]).peak_bytes < 300e6
 
 

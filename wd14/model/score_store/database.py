@@ -32,8 +32,8 @@ _READ_ONLY_CODES = (
 )
 
 
-#: Pictures whose facts are asked for at once: SQLite's own limit was 999 for long.
-MOST_ASKED = 500
+#: Pictures that are asked for at once: SQLite's own limit was 999 for long.
+_MOST_ASKED = 500
 #: Thumbnails that are kept, the newest; about 200 MB. A run makes up to 30,000.
 MOST_THUMBNAILS = 40_000
 
@@ -130,22 +130,22 @@ class ScoreDatabase:
                 self._sql.close()
                 self._sql = None
 
-    def read(self, picture: bytes, identity: int) -> bytes | None:
-        """The packed scores of a picture, or None."""
-        with self._connection() as sql:
-            row = sql.execute(
-                "SELECT packed FROM scores WHERE picture = ? AND identity = ?", (picture, identity)
-            ).fetchone()
-        return row[0] if row is not None and isinstance(row[0], bytes) else None
+    def read_scores(self, pictures: Sequence[bytes], identity: int) -> dict[bytes, bytes]:
+        """The packed scores of pictures, where there are some."""
+        return self._read("scores WHERE identity = ? AND", (identity,), pictures)
 
     def read_pictures(self, table: PictureTable, pictures: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The packed facts or thumbnails of up to `MOST_ASKED` pictures, where there are some."""
-        with self._connection() as sql:
-            if table not in self._tables:
-                return {}
-            marks = ", ".join("?" * len(pictures))
-            query = f"SELECT picture, packed FROM {table} WHERE picture IN ({marks})"  # noqa: S608 - one of two names
-            return {picture: packed for picture, packed in sql.execute(query, pictures) if isinstance(packed, bytes)}
+        """The packed facts or thumbnails of pictures, where there are some."""
+        return self._read(f"{table} WHERE", (), pictures) if table in self._tables else {}
+
+    def _read(self, rows: str, values: tuple[int, ...], pictures: Sequence[bytes]) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        for part in (pictures[start : start + _MOST_ASKED] for start in range(0, len(pictures), _MOST_ASKED)):
+            marks = ", ".join("?" * len(part))
+            query = f"SELECT picture, packed FROM {rows} picture IN ({marks})"  # noqa: S608 - the words above
+            with self._connection() as sql:
+                found |= {key: packed for key, packed in sql.execute(query, (*values, *part)) if type(packed) is bytes}
+        return found
 
     def knows(self, identity: Identity) -> bool:
         """Whether rows of an identity were ever written."""

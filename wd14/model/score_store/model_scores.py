@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from wd14.config import CaptionConfig
 from wd14.model.files.find import ModelFiles
@@ -39,7 +39,14 @@ class ModelScores:
         Args:
             picture: sha256 of the encoded picture, 32 bytes.
         """
-        return next((scores for view in self._asked if (scores := view.get(picture)) is not None), None)
+        return self.get_many([picture]).get(picture)
+
+    def get_many(self, pictures: Sequence[bytes]) -> dict[bytes, FloatArray]:
+        """As `get`, by the sha256 of each picture; those without scores are left out."""
+        found: dict[bytes, FloatArray] = {}
+        for view in self._asked:
+            found |= view.get_many([picture for picture in pictures if picture not in found])
+        return found
 
     def put(self, rows: Iterable[tuple[bytes, FloatArray]], precision: Precision) -> None:
         """Keeps scores, see `ScoreView.put`, where those of the precision belong that the model ran in."""

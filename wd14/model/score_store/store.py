@@ -17,7 +17,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self, TypeVar
@@ -25,7 +24,6 @@ from typing import Self, TypeVar
 from wd14.cache_folders import cache_folder
 from wd14.errors import StoreError
 from wd14.model.score_store.database import (
-    MOST_ASKED,
     DamagedStoreError,
     ScoreDatabase,
     set_aside,
@@ -122,11 +120,7 @@ class ScoreStore:
         return ScoreView(self, identity, labels)
 
     def facts(self, picture: bytes) -> PictureFacts | None:
-        """What is kept of a picture, or None. Of many pictures, ask `facts_of_many`.
-
-        Args:
-            picture: sha256 of the encoded picture, 32 bytes.
-        """
+        """What is kept of a picture, or None. Of many pictures, ask `facts_of_many`."""
         return self.facts_of_many([picture]).get(picture)
 
     def facts_of_many(self, pictures: Iterable[bytes]) -> dict[bytes, PictureFacts]:
@@ -134,26 +128,19 @@ class ScoreStore:
 
         Of 100,000 pictures it takes a second, and 60 MB for what it returns.
         """
-        found: dict[bytes, PictureFacts] = {}
-        rest = iter(pictures)
-        while part := tuple(islice(rest, MOST_ASKED)):
-            for picture, packed in self._read_pictures("facts", part).items():
-                if (facts := unpack_facts(packed, picture)) is not None:
-                    found[picture] = facts
-        return found
+        return self._of_pictures("facts", pictures, unpack_facts)
 
     def put_facts(self, rows: Iterable[tuple[bytes, PictureFacts]]) -> None:
         """Keeps facts: (sha256 of the encoded picture, its facts) each. As scores, they reach the file in batches."""
         self._keep({}, "facts", {picture: pack_facts(facts, picture) for picture, facts in rows})
 
     def thumbnail(self, picture: bytes) -> bytes | None:
-        """The thumbnail of a picture, or None; about 20 microseconds.
+        """The thumbnail of a picture, or None. Of many pictures, ask `thumbnails_of_many`."""
+        return self.thumbnails_of_many([picture]).get(picture)
 
-        Args:
-            picture: sha256 of the encoded picture, 32 bytes.
-        """
-        packed = self._read_pictures("thumbnails", (picture,)).get(picture)
-        return None if packed is None else unpack_thumbnail(packed, picture)
+    def thumbnails_of_many(self, pictures: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The thumbnails of pictures, by the sha256 of each; those without one are left out."""
+        return self._of_pictures("thumbnails", pictures, unpack_thumbnail)
 
     def put_thumbnails(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Keeps thumbnails: (sha256 of the encoded picture, the thumbnail) each; one that is huge is not kept."""
@@ -226,16 +213,27 @@ class ScoreStore:
         self.flush()
         return self._file
 
-    def _read(self, picture: bytes, identity: int) -> bytes | None:
-        waiting = self._pending.get((picture, identity))
-        return waiting if waiting is not None else self._ask(lambda file: file.read(picture, identity), None)
-
-    def _read_pictures(self, table: PictureTable, pictures: Sequence[bytes]) -> dict[bytes, bytes]:
-        # First those that wait: they may reach the file meanwhile.
+    def _of_pictures(
+        self, table: PictureTable, pictures: Iterable[bytes], unpacked: Callable[[bytes, bytes], T | None]
+    ) -> dict[bytes, T]:
         pending = self._pending_pictures[table]
-        waiting = {picture: packed for picture in pictures if (packed := pending.get(picture))}
-        nothing: dict[bytes, bytes] = {}
-        return self._ask(lambda file: file.read_pictures(table, pictures), nothing) | waiting
+        return self._of_many(pictures, pending.get, lambda file, rest: file.read_pictures(table, rest), unpacked)
+
+    def _of_many(
+        self,
+        pictures: Iterable[bytes],
+        waiting: Callable[[bytes], bytes | None],
+        read: Callable[[ScoreDatabase, Sequence[bytes]], dict[bytes, bytes]],
+        unpacked: Callable[[bytes, bytes], T | None],
+    ) -> dict[bytes, T]:
+        """What is kept of pictures, by the sha256 of each: what waits for the file, else what it holds."""
+        pictures = list(pictures)
+        # First those that wait: they may reach the file meanwhile.
+        packed = {picture: found for picture in pictures if (found := waiting(picture)) is not None}
+        if rest := [picture for picture in pictures if picture not in packed]:
+            packed |= self._ask(lambda file: read(file, rest), dict[bytes, bytes]())
+        values = ((picture, unpacked(found, picture)) for picture, found in packed.items())
+        return {picture: value for picture, value in values if value is not None}
 
     def _ask(self, question: Callable[[ScoreDatabase], T], nothing: T) -> T:
         file = self._file
@@ -323,13 +321,18 @@ class ScoreView:
         return not self._store._ask(lambda file: file.knows(self._identity), False)
 
     def get(self, picture: bytes) -> FloatArray | None:
-        """Scores of a picture, (T,) float32 as `floor` gives them, or None when the store has none.
+        """Scores of a picture, (T,) float32 as `floor` gives them, or None when the store has none."""
+        return self.get_many([picture]).get(picture)
 
-        Args:
-            picture: sha256 of the encoded picture, 32 bytes.
-        """
-        packed = self._store._read(picture, self._identity.id)
-        return None if packed is None else unpack(packed, picture, self._identity.tags)
+    def get_many(self, pictures: Iterable[bytes]) -> dict[bytes, FloatArray]:
+        """As `get`, by the sha256 of each picture; those without scores are left out."""
+        number, tags, pending = self._identity.id, self._identity.tags, self._store._pending
+        return self._store._of_many(
+            pictures,
+            lambda picture: pending.get((picture, number)),
+            lambda file, rest: file.read_scores(rest, number),
+            lambda packed, picture: unpack(packed, picture, tags),
+        )
 
     def put(self, rows: Iterable[tuple[bytes, FloatArray]]) -> None:
         """Keeps scores: (sha256 of the encoded picture, (T,) float32) each, floored or not.

@@ -20,21 +20,19 @@ def lines(session: Session, choice: Choice, asked: Precision) -> Iterator[str]:
         choice: what it was opened by.
         asked: the precision that was asked for.
     """
-    measured = ""
+    runs_on, measured, difference = session.device, "", None
     if choice.verdicts and _is_of(choice.verdicts[0], session):
         first, *others = choice.verdicts
         beside = ", ".join(map(str, others[:_MOST_OTHERS]))
         measured = f": {first.speed_in_words} pictures/s{beside and '; ' + beside} (measured)"
-        differ = first.difference
-    else:
-        differ = None
+        runs_on, difference = str(first.candidate), first.difference
     if session.precision == "fast":
-        far = "a little" if differ is None else f"by up to {differ:.2g}"
         bits = "bfloat16" if session.device == "openvino" else "16 bits"
+        far = "a little" if difference is None else f"by up to {difference:.2g}"
         yield f"The model runs on {session.device} in {bits}{measured}."
         yield f"Its scores differ {far} from exact ones, and are stored apart from them."
         return
-    yield f"The model runs on {session.device}{measured}."
+    yield f"The model runs on {runs_on}{measured}."
     if asked == "fast":
         yield f"Precision fast was asked for, and the model runs exact: {choice.why_exact or 'it could not be had'}."
 

@@ -61,6 +61,8 @@ def test_scores_come_back_in_another_run_as_floor_gives_them(tmp_path: Path, log
             assert found.dtype == np.float32
             assert found.tobytes() == floor(scores, RATINGS).tobytes()
         assert view.get(sha("never seen")) is None
+        view.put([(sha("waits"), some_scores(1))])
+        assert set(view.get_many([sha("waits"), sha("never seen"), *fresh])) == {sha("waits"), *fresh}
     assert log == []
 
 
