@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.scale_workers import InProcess
 from wd14.cli import main as cli
 from wd14.model.runtimes.openvino_session import fast_on
 from wd14.model.trial.candidates import Candidate, Verdict
 from wd14.model.trial.verdicts import Asked, remember, remembered
+
+bits = pytest.mark.skipif(not fast_on("openvino"), reason="this processor has no bfloat16, or there is no OpenVINO")
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def caption(folder: Path, output: Path, capsys: pytest.CaptureFixture[str], *mor
     return capsys.readouterr().out, {key: made["model"][key] for key in ("device", "precision")}
 
 
-@pytest.mark.skipif(not fast_on("openvino"), reason="this processor has no bfloat16, or there is no OpenVINO")
+@bits
 def test_scores_in_16_bits_are_for_fast_jobs_alone(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,6 +54,20 @@ def test_scores_in_16_bits_are_for_fast_jobs_alone(
     listed = capsys.readouterr().out
     assert "builtin/colours  (v1 kohya image_size=0 upright)" in listed
     assert "builtin/colours  (v1 kohya image_size=0 upright fast)" in listed
+
+
+@bits
+def test_a_run_over_shards_says_what_it_ran_in_and_goes_on_in_the_same_precision(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wd14.scale.local_engine.LocalEngine", InProcess)
+    words = ["scale", str(folder), str(tmp_path / "out"), "--custom-model=builtin/colours"]
+    assert cli.main([*words, "--precision=fast"]) == 0
+    made = json.loads((tmp_path / "out" / "provenance.json").read_text("utf-8"))
+    assert (made["model"]["device"], made["model"]["precision"]) == ("openvino", "fast")
+    capsys.readouterr()
+    assert cli.main(words) == 2
+    assert "precision: fast -> exact" in capsys.readouterr().err
 
 
 def test_a_fast_job_takes_exact_scores_that_are_there(

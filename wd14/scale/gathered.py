@@ -43,6 +43,7 @@ class Gathered:
         summaries: the sha256 of each one's summary.
         seconds: that all shards took, one after the other.
         devices: what the model ran on.
+        precisions: what it ran in; both where workers' machines differ.
         versions: of what the shards were made with: name -> all versions.
     """
 
@@ -57,6 +58,7 @@ class Gathered:
         self.summaries: dict[int, str] = {}
         self.seconds = 0.0
         self.devices: set[str] = set()
+        self.precisions: set[str] = set()
         self.versions: dict[str, set[str]] = {}
 
     def add(self, marker: Marker) -> None:
@@ -76,7 +78,9 @@ class Gathered:
         self._too_long += marker.too_long
         self.seconds += marker.seconds
         if marker.device:
-            self.devices.add(marker.device)
+            device, _, precision = marker.device.partition(", ")
+            self.devices.add(device)
+            self.precisions.add(precision or "exact")
         for package, version in marker.versions.items():
             self.versions.setdefault(package, set()).add(version)
 
@@ -114,6 +118,7 @@ class Gathered:
             seconds=self.seconds,
             failures=tuple(failures),
             device=", ".join(sorted(self.devices)) or None,
+            precision=", ".join(sorted(self.precisions)) or None,
             without_tags=self._without_tags,
             too_long=self._too_long,
             output=output,

@@ -197,31 +197,34 @@ class EditableGraph:
         return b"".join(
             (
                 *map(self._reader.content, self._model_rest),
-                *(bytes_field(Model.OPSET_IMPORT, opset) for opset in opsets),
                 bytes_field(Model.GRAPH, b"".join(graph)),
+                # At the end: OpenVINO takes a file for no ONNX model if a field comes twice among the first ones.
+                *(bytes_field(Model.OPSET_IMPORT, opset) for opset in opsets),
             )
         )
 
     def drop_unused(self) -> None:
-        """Leaves out nodes whose results nobody needs, as runtimes do when they have read a graph."""
+        """Leaves out nodes and weights that nobody needs, as runtimes do when they have read a graph."""
         needed, kept = set(self.outputs), list[Node]()
         for node in reversed(self.nodes):
             if not needed.isdisjoint(node.outputs):
                 needed.update(filter(None, node.inputs))
                 kept.append(node)
         self.nodes = kept[::-1]
+        self._weights = {name: weight for name, weight in self._weights.items() if name in needed}
 
-    def large_weights(self) -> Mapping[str, Weight]:
-        """The weights of 1 KiB and more in a file, each usable where it lies (`mapped_weights.MappedWeights`).
+    def packed_weights(self) -> Mapping[str, Weight]:
+        """The weights that `to_bytes` leaves in their files; once a runtime is open it has packed copies of them.
 
         Raises:
-            ModelContractError: one is not: it does not fill its place, or numpy does not have its type.
+            ModelContractError: one cannot be used where it lies: numpy does not have its type.
         """
-        large = {name: weight for name, weight in self._weights.items() if weight.is_large}
-        odd = next((name for name, weight in large.items() if not weight.fills_its_place), None)
+        packed = self._packed_weights()
+        weights = {name: weight for name, weight in self._weights.items() if name in packed and weight.is_large}
+        odd = next((name for name, weight in weights.items() if not weight.fills_its_place), None)
         if odd is not None:
             raise ModelContractError(f"{self._reader.path}: the weight {odd!r} cannot be used where it lies")
-        return large
+        return weights
 
     def _read_model(self, folder: Path) -> None:
         reader = self._reader

@@ -116,6 +116,8 @@ def _recognized(derived: Derivation, name: str) -> _Found | None:
     bias = terms.pop(ONE, None)
     if terms or scale is None or minus is None or not np.array_equal(scale, -minus) or derived.width is None:
         return None
+    if scale.ndim == 0 and derived.width != derived.known_width:  # one that does not fit is found by no runtime
+        return None
     scale, bias = (None if value is None else np.broadcast_to(value, derived.width) for value in (scale, bias))
     if any(value is not None and not (abs(value) <= _LARGEST).all() for value in (scale, bias)):
         return None

@@ -20,7 +20,7 @@ class MappedWeights:
     """The weights of a graph. Their files stay mapped as long as this object or one of its arrays lives.
 
     Args:
-        weights: by name, each at a place (`EditableGraph.large_weights`).
+        weights: by name, each at a place (`EditableGraph.packed_weights`).
 
     Attributes:
         arrays: by name; not to be written to.

@@ -6,12 +6,10 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from wd14.errors import ModelError
+from wd14.errors import ModelContractError, ModelError
 from wd14.model.files.find import ModelFiles
 from wd14.model.graph.editing import EditableGraph
-from wd14.model.graph.half import to_half
 from wd14.model.graph.mapped_weights import MappedWeights
-from wd14.model.graph.pixels import take_pixels
 from wd14.model.runtimes.session import Precision
 from wd14.model.trial.candidates import Candidate
 
@@ -38,18 +36,13 @@ def rewritten(files: ModelFiles, candidate: Candidate, *, gpu: bool) -> Rewritte
     Raises:
         ModelError: no such file, no ONNX model, damaged, or one that cannot be edited.
     """
-    graph = EditableGraph.read(files.model_path)
-    if candidate.fused:
-        _fuse(graph)
-    half = gpu and candidate.precision == "fast" and to_half(graph)
-    if gpu and len(graph.inputs) == 1:
-        with contextlib.suppress(ValueError):  # it takes no float32: it goes on taking what it does
-            take_pixels(graph, graph.inputs[0], files.spec)
+    graph = _read(files, fused=candidate.fused)
+    half = gpu and _prepare_for_gpu(graph, files, fast=candidate.precision == "fast")
     return RewrittenModel(graph.to_bytes(), graph.folder, "fast" if half else "exact")
 
 
 def with_weights_apart(files: ModelFiles, *, fused: bool) -> tuple[bytes, MappedWeights]:
-    """A model whose large weights are inputs, and these weights by the names of the inputs. Some 30 ms for a tagger.
+    """A model whose packed weights are inputs, and these weights by the names of the inputs. Some 30 ms for a tagger.
 
     Args:
         files: of the model.
@@ -58,24 +51,46 @@ def with_weights_apart(files: ModelFiles, *, fused: bool) -> tuple[bytes, Mapped
     Raises:
         ModelError: as `rewritten`.
     """
-    graph = EditableGraph.read(files.model_path)
-    if fused:
-        _fuse(graph)
+    graph = _read(files, fused=fused)
     graph.drop_unused()  # OpenVINO computes with them while it reads a graph
-    weights = graph.large_weights()
+    weights = graph.packed_weights()
     return graph.to_bytes(apart=weights), MappedWeights(weights)
 
 
 def fusible(files: ModelFiles) -> bool:
-    """Whether fusing finds anything in a model; some 30 ms. A model that cannot be edited has nothing."""
+    """Whether fusing finds anything in a model; some 50 ms. A model that cannot be edited has nothing."""
     try:
         return _fuse(EditableGraph.read(files.model_path)) > 0
     except ModelError:
         return False
 
 
+def _read(files: ModelFiles, *, fused: bool) -> EditableGraph:
+    graph = EditableGraph.read(files.model_path)
+    if fused:
+        _fuse(graph)
+    return graph
+
+
+# What a plain session on a CPU has no use for is imported where it is used.
+
+
 def _fuse(graph: EditableGraph) -> int:
-    """`fusion.fuse`, imported late: it is the longest import of an opening, and mostly nothing is to be fused."""
     from wd14.model.graph.fusion import fuse
 
-    return fuse(graph)
+    try:
+        return fuse(graph)
+    except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        raise ModelContractError(f"the graph has nodes that lack what their operators need: {error}") from error
+
+
+def _prepare_for_gpu(graph: EditableGraph, files: ModelFiles, *, fast: bool) -> bool:
+    """Makes a graph take pixels as bytes, and compute in float16 for a fast one; returns whether it does."""
+    from wd14.model.graph.half import to_half
+    from wd14.model.graph.pixels import take_pixels
+
+    half = fast and to_half(graph)
+    if len(graph.inputs) == 1:
+        with contextlib.suppress(ValueError):  # it takes no float32: it goes on taking what it does
+            take_pixels(graph, graph.inputs[0], files.spec)
+    return half

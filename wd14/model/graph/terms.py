@@ -99,12 +99,18 @@ class Derivation:
         return Term(Polynomial.constant(array.ravel().astype(np.float64)), axes)
 
     def _has_width(self, width: int) -> bool:
-        """Notes the number of channels; False = it was another one, or is none that a tagger has."""
-        if not 1 < width <= _MOST_CHANNELS:
+        """Notes the number of channels; False = it is another one, or none that a tagger has."""
+        if not 1 < width <= _MOST_CHANNELS or self.known_width not in (None, width):
             return False
         if self.width is None:
             self.width = width
         return self.width == width
+
+    @property
+    def known_width(self) -> int | None:
+        """The number of channels as the nodes before x make it; None = it depends on the input."""
+        size = None if self.channel is None else self.view.size(self.x, self.channel)
+        return size if isinstance(size, int) else None
 
     def is_width(self, size: Size) -> bool:
         """Whether a size is the number of channels."""

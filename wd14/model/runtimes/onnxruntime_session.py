@@ -108,6 +108,8 @@ def _rewritten(files: ModelFiles, candidate: Candidate, device: Device, options:
 
     Even a plain candidate gains: the session maps the weights instead of reading them, which takes two thirds of the
     time and of the memory.
+    What is left is packing them: a session from a stored optimised model opens hardly sooner (0.43 s of the processor
+    instead of 0.47 for ConvNeXt-B), and would take as much disk as the model again.
     """
     if device.name in _WRITING_MODELS_DOWN and (candidate.precision == "exact" or not device.gpu):
         return None

@@ -8,7 +8,7 @@ from wd14.errors import ModelError
 from wd14.model.files.find import ModelFiles
 from wd14.model.runtimes.devices import DEVICES, idle_gpu
 from wd14.model.runtimes.onnxruntime_session import available_providers, open_onnxruntime
-from wd14.model.runtimes.openvino_session import open_openvino
+from wd14.model.runtimes.openvino_session import check_device, open_openvino
 from wd14.model.runtimes.session import Opening, Precision, Session, first_line
 from wd14.model.trial.candidates import Candidate
 from wd14.model.trial.choosing import Choice, choose
@@ -45,6 +45,7 @@ def open_session(
     """
     choice = choose(files, device, precision, opening, pictures=pictures)
     if device.startswith("openvino") and not files.pinned and not choice.verdicts:
+        check_device(device)
         check_runs(files, opening)
     *others, last = choice.candidates
     for candidate in others:

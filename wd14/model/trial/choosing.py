@@ -61,7 +61,7 @@ def choose(files: ModelFiles, device: str, precision: Precision, opening: Openin
     providers = available_providers()
     groups = groups_for(files, device, precision, providers)
     found: Sequence[Verdict] | None = None
-    if _count(groups) > 1 and _may_be_there(device, providers):
+    if _is_open(files, groups) and _may_be_there(device, providers):
         asked = Asked(files.identity, device, precision)
         found = recall(asked)
         if found is None and is_due(files, pictures):
@@ -91,8 +91,8 @@ def groups_for(files: ModelFiles, device: str, precision: Precision, providers: 
         gpus = [name for name in AUTO_ORDER if name != "cpu" and DEVICES[name].provider in providers]
         others = [way for name in openvino for way in _ways(name, fast=fast)]
         return [*(_ways(name, fast=fast) for name in gpus), [*_ways("cpu", fast=fast), *others]]
-    bits = [Candidate("openvino", "fast")] if fast and device == "cpu" and "openvino" in openvino else []
-    return [[*_ways(device, fast=fast), *bits]]
+    bits = _ways("openvino", fast=True) if fast and device == "cpu" and "openvino" in openvino else []
+    return [[*_ways(device, fast=fast), *(each for each in bits if each.precision == "fast")]]
 
 
 def chosen(found: Sequence[Verdict], groups: Groups, device: str, precision: Precision) -> Choice:
@@ -157,17 +157,34 @@ def _is_unchanged(candidate: Candidate) -> bool:
     return replace(candidate, batch=None) == Candidate(candidate.device)
 
 
-def _count(groups: Groups) -> int:
-    return sum(map(len, groups))
+def _is_open(files: ModelFiles, groups: Groups) -> bool:
+    """Whether a trial can tell something: which of several is best, or whether OpenVINO may have an unknown graph."""
+    ways = [each for group in groups for each in group]
+    return len(ways) > 1 or (ways[0].uses_openvino and not files.pinned)
 
 
 def _ways(device: str, *, fast: bool) -> list[Candidate]:
     """The ways to run a model on a device; the unchanged graph first."""
-    plain = Candidate(device)
-    if device in _OPENVINO or device == "coreml":
+    plain, fused = Candidate(device), Candidate(device, fused=True)
+    if device == "coreml":  # gets the file as it is
         return [plain, Candidate(device, "fast")] if fast else [plain]
-    ways = [plain, Candidate(device, fused=True)]
-    return [*ways, Candidate(device, "fast", fused=True)] if fast and device != "cpu" else ways
+    if not fast or device == "cpu":
+        return [plain, fused]
+    half = [Candidate(device, "fast", fused=True)]
+    return [plain, fused, *([Candidate(device, "fast")] if device in _OPENVINO else []), *half]
+
+
+def _worth_trying(groups: Groups, *, fusible: bool) -> Groups:
+    """Of two ways that are the same where nothing is fused, one; of OpenVINO's the fused one, which opens sooner."""
+    return [
+        [
+            each
+            for each in group
+            if replace(each, fused=not each.fused) not in group
+            or (not each.fused if not fusible else each.fused or not each.uses_openvino)
+        ]
+        for group in groups
+    ]
 
 
 def _may_be_there(device: str, providers: Collection[str]) -> bool:
@@ -186,10 +203,9 @@ def _may_have(device: str) -> bool:
 
 def _measured(files: ModelFiles, asked: Asked, groups: Groups, opening: Opening) -> Sequence[Verdict] | None:
     """What a trial finds, of this process or of another one that is quicker; None = none can be made, or need be."""
-    if not fusible(files):
-        groups = [[each for each in group if each != Candidate(each.device, fused=True)] for group in groups]
-        if _count(groups) <= 1:
-            return None
+    groups = _worth_trying(groups, fusible=fusible(files))
+    if not _is_open(files, groups):
+        return None
     with measuring(opening.stop) as may_measure:
         if not may_measure:
             return None
@@ -211,7 +227,10 @@ def _unmeasured(files: ModelFiles, device: str, precision: Precision, groups: Gr
     fast = [replace(each, fused=False) for group in groups for each in group if each.precision == "fast"]
     fast = [each for each in fast if each.device not in _OPENVINO or fast_on(each.device)]
     if fast:
-        return Choice((*fast, plain))
-    if not files.pinned and device in ("auto", "cpu") and _may_have("openvino"):
-        return Choice((plain,), why_exact="for a model that nobody vouches for, OpenVINO must be asked for by name")
-    return Choice((plain,), why_exact="nothing here computes in 16 bits")
+        return Choice((*dict.fromkeys(fast), plain))
+    why = "nothing here computes in 16 bits"
+    if device in ("auto", "cpu") and not _may_have("openvino"):
+        why += " (with the package openvino, a processor with AVX512-BF16 or AMX does)"
+    elif device in ("auto", "cpu") and not files.pinned:
+        why = "for a model that nobody vouches for, OpenVINO must be asked for by name"
+    return Choice((plain,), why_exact=why)

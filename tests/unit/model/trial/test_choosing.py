@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.onnx_models import wd14_folder
-from wd14.errors import DeviceError
+from wd14.errors import DeviceError, ModelContractError
 from wd14.model.files.find import ModelFiles, find_model
 from wd14.model.runtimes import opening
 from wd14.model.runtimes.session import Opening, Precision
@@ -147,3 +147,59 @@ def test_what_opens_no_more_is_said_and_the_next_one_taken(files: ModelFiles, mo
     tagger = Tagger.load(known, log=log.append)
     assert (tagger.device, tagger.lines) == ("cpu", ("The model runs on cpu.",))
     assert "Warning: openvino does not work: it is gone" in log
+
+
+def test_openvino_gets_a_graph_that_nobody_vouches_for_only_after_onnxruntime_ran_it(
+    files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a trial, which is remembered, or by itself."""
+
+    def refuse(*_: object) -> None:
+        raise ModelContractError("it takes 60 GB")
+
+    def fail(*_: object) -> None:
+        raise DeviceError("OpenVINO was asked")
+
+    monkeypatch.setattr(opening, "check_runs", refuse)
+    monkeypatch.setattr(opening, "open_openvino", fail)
+    with pytest.raises(ModelContractError, match="it takes 60 GB"):
+        Tagger.load(files, device="openvino")
+    with pytest.raises(DeviceError, match="OpenVINO was asked"):
+        Tagger.load(replace(files, pinned=True), device="openvino")
+    remember(Asked(files.identity, "openvino", "exact"), "name", speeds(cpu=2.0, openvino=2.1))
+    monkeypatch.setattr(choosing, "find_spec", lambda _: True)
+    with pytest.raises(DeviceError, match="OpenVINO was asked"):
+        Tagger.load(files, device="openvino")
+
+
+@pytest.mark.parametrize(
+    ("fusible", "exact", "fast"),
+    [
+        (True, [REFERENCE, FUSED, replace(OPENVINO, fused=True)], [replace(BITS, fused=True)]),
+        (False, [REFERENCE, OPENVINO], [BITS]),
+    ],
+)
+def test_what_is_the_same_is_measured_once(
+    fusible: bool, exact: list[Candidate], fast: list[Candidate], files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Any] = []
+
+    def measure(_: ModelFiles, groups: Any, *more: Any) -> list[Verdict]:
+        tried.extend(groups)
+        return []
+
+    monkeypatch.setattr(choosing, "measure", measure)
+    monkeypatch.setattr(choosing, "is_due", lambda *_: True)
+    monkeypatch.setattr(choosing, "fusible", lambda _: fusible)
+    monkeypatch.setattr(choosing, "_may_have", lambda device: device == "openvino")
+    monkeypatch.setattr(choosing, "available_providers", lambda: [CPU])
+    monkeypatch.setattr(choosing, "fast_on", lambda _: False)
+    known = replace(files, pinned=True)
+    choose(known, "auto", "exact", Opening(), pictures=None)
+    choose(known, "auto", "fast", Opening(), pictures=None)
+    assert tried == [exact, exact + fast]
+    tried.clear()
+    choose(known, "openvino", "exact", Opening(), pictures=None)
+    assert tried == [], "there is nothing to compare"
+    choose(files, "openvino", "exact", Opening(), pictures=None)
+    assert tried == [[replace(OPENVINO, fused=fusible)]], "whether it is harmless is to be found out"
