@@ -67,7 +67,7 @@ class Derivation:
         return array if array is not None and array.dtype == np.float32 else None
 
     def pair(self, node: Node) -> tuple[Polynomial, Polynomial, Term] | None:
-        """Both operands; and how the result lies (its value is of no meaning)."""
+        """Both operands; and a term that lies as the result does (its value is that of the first)."""
         if len(node.inputs) != 2:
             return None
         left, right = (self.terms.get(name) for name in node.inputs)
@@ -142,11 +142,10 @@ class Derivation:
             power = powers.pop("x", 0)
             if power not in (0, 1, 2):
                 return None
-            symbol = {0: {}, 1: {"m": 1}, 2: {"q": 1}}[power]
-            product = Polynomial({monomial(**powers): np.asarray(number)}).times(
-                Polynomial({monomial(**symbol): np.asarray(1.0)})
-            )
-            terms += list(product.terms.items())
+            if power:
+                symbol = "m" if power == 1 else "q"
+                powers[symbol] = powers.get(symbol, 0) + 1
+            terms.append((monomial(**powers), np.asarray(number)))
         self.channel = axis
         kept = (None if at in places else label for at, label in enumerate(term.axes))
         axes = tuple(kept) if keep else tuple(label for at, label in enumerate(term.axes) if at not in places)
