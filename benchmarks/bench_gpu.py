@@ -31,7 +31,7 @@ from wd14.model.trial.candidates import Candidate
 from wd14.types import PixelArray
 
 #: Those that take any number of pictures at once.
-ARCHITECTURES = ("vit-b16", "convnext-b-v3", "swinv2-b")
+ARCHITECTURES = ("vit-b16", "convnext-b-v3", "swinv2-b", "eva02-l")
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 WAYS: dict[str, str] = {
     "onnxruntime": "onnxruntime alone, the file as it is",
@@ -48,7 +48,7 @@ def gpu(options: Options, device: str, table: Table) -> None:
     decode(paths)
     table.add("decoding alone, mixed pictures, images/s", f"{len(paths) / timed(lambda: decode(paths)):.0f}")
     for name in ARCHITECTURES:
-        model, words = models.make(name, options.work / "models"), models.ARCHITECTURES[name].words
+        model, words = models.make(name, options.work / "models"), (models.ARCHITECTURES | models.FOR_GPUS)[name].words
         print(f"\n{words}, {device}", flush=True)
         rates = {way: _rates_of_child(model, device, way) for way in WAYS}
         rows = [[str(batch), *(rates[way].get(str(batch), "") for way in WAYS)] for batch in BATCHES]

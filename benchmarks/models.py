@@ -12,6 +12,8 @@ ConvNeXt-B: Liu et al., "A ConvNet for the 2020s" (2022): depths 3, 3, 27, 3, wi
 Keras, for one picture at a time; `convnext-b-v3` as from PyTorch.
 ViT-B/16: Dosovitskiy et al., "An Image is Worth 16x16 Words" (2020): 12 blocks of width 768 with 12 heads; mean of the
 tokens instead of a class token. As from PyTorch.
+EVA02-L/14: Fang et al., "EVA-02: A Visual Representation for Neon Genesis" (2023): 24 blocks of width 1024 with 16
+heads, a gated MLP of 2730. As from PyTorch.
 SwinV2-B: Liu et al., "Swin Transformer V2" (2022): depths 2, 2, 18, 2, widths 128 to 1024, windows of 14 x 14, every
 other one shifted by 7; attention by cosine, norms after the branches, the bias of relative positions as a constant.
 As from Keras.
@@ -362,6 +364,56 @@ def _merged(build: Builder, x: str, side: int, width: int) -> str:
     return build.layer_norm(x, 2 * width)
 
 
+def eva02_l(build: Builder, depth: int = 24) -> str:
+    """EVA02-L/14: the tokens and one for the class; positions by rotation; a gated MLP with a norm inside."""
+    width, heads, hidden, side = 1024, 16, 2730, SIDE // 14
+    count, part = side * side + 1, width // heads
+    x = build.convolution(build.scaled_input(), side, 3, width, 14)
+    x = build.node("Transpose", build.node("Reshape", x, build.integers(0, width, -1)), perm=[0, 2, 1])
+    one = build.node("Slice", x, build.integers(0), build.integers(1), build.integers(1))
+    first = build.node("Add", build.node("Mul", one, build.constant(0.0)), build.normal(1, 1, width, scale=0.02))
+    x = build.node("Concat", first, x, axis=1)
+    x = build.node("Add", x, build.normal(1, count, width, scale=0.02))
+    angles = np.outer(np.arange(count - 1), 100.0 ** -np.linspace(0, 1, part // 2)).repeat(2, axis=1)
+    cosine, sine = build.constant(np.cos(angles)), build.constant(np.sin(angles))
+    for _ in range(depth):
+        y = build.layer_norm(x, width)
+        split = []
+        for turned in (True, True, False):  # queries, keys, values
+            z = build.node("Reshape", build.dense(y, count, width, width), build.integers(0, count, heads, part))
+            z = build.node("Transpose", z, perm=[0, 2, 1, 3])
+            split.append(_turned(build, z, cosine, sine) if turned else z)
+        query = build.node("Mul", split[0], build.constant(1 / math.sqrt(part)))
+        build.flop += 2 * 2 * count * count * width
+        scores = build.node("MatMul", query, build.node("Transpose", split[1], perm=[0, 1, 3, 2]))
+        z = build.node("MatMul", build.node("Softmax", scores, axis=-1), split[2])
+        z = build.node("Reshape", build.node("Transpose", z, perm=[0, 2, 1, 3]), build.integers(0, count, width))
+        x = build.node("Add", x, build.dense(z, count, width, width))
+        y = build.layer_norm(x, width)
+        gate = build.dense(y, count, width, hidden)
+        gate = build.node("Mul", gate, build.node("Sigmoid", gate))
+        y = build.layer_norm(build.node("Mul", gate, build.dense(y, count, width, hidden)), hidden)
+        x = build.node("Add", x, build.dense(y, count, hidden, width))
+    return build.head(build.layer_norm(build.mean(x, [1]), width), width)
+
+
+def _turned(build: Builder, x: str, cosine: str, sine: str) -> str:
+    """(batch, heads, tokens, part): each pair of numbers turned by the angle of its token, but for the first token."""
+
+    def part(start: int, end: int, axis: int, step: int = 1) -> str:
+        return build.node("Slice", x, *map(build.integers, (start, end, axis, step)))
+
+    end = np.iinfo(np.int64).max
+    first = part(0, 1, 2)
+    x = part(1, end, 2)
+    axis = build.integers(-1)
+    odd, even = (build.node("Unsqueeze", part(start, end, 3, 2), axis) for start in (1, 0))
+    across = build.node("Concat", build.node("Neg", odd), even, axis=-1)
+    across = build.node("Reshape", across, build.node("Shape", x))
+    turned = build.node("Add", build.node("Mul", x, cosine), build.node("Mul", across, sine))
+    return build.node("Concat", first, turned, axis=2)
+
+
 @dataclass(frozen=True)
 class Architecture:
     """What is built, and as which exporter would have written it."""
@@ -378,6 +430,8 @@ ARCHITECTURES = {
     "swinv2-b": Architecture(swinv2_b, KerasBuilder, "SwinV2-B as exported from Keras"),
     "convnext-b-v3": Architecture(convnext_b, Builder, "ConvNeXt-B as exported from PyTorch"),
 }
+#: Takes minutes for some pictures on a CPU.
+FOR_GPUS = {"eva02-l": Architecture(eva02_l, Builder, "EVA02-L/14 as exported from PyTorch")}
 
 
 def labels(tags: int) -> str:
@@ -389,8 +443,8 @@ def labels(tags: int) -> str:
 
 
 def make(name: str, folder: Path) -> Path:
-    """The model folder of a key of ARCHITECTURES; built when it is not there yet."""
-    architecture = ARCHITECTURES[name]
+    """The model folder of a key of ARCHITECTURES or FOR_GPUS; built when it is not there yet."""
+    architecture = (ARCHITECTURES | FOR_GPUS)[name]
     target = folder / f"{name}-{'keras' if architecture.builder is KerasBuilder else 'pytorch'}"
     if (target / "model.onnx").exists():
         return target

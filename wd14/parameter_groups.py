@@ -42,3 +42,19 @@ NOT_FOR_SCALE: Mapping[str, str] = {
     "cache": "the shards are the store of scores",
     "cache_folder": "the shards are the store of scores",
 }
+
+#: Parameters that the command `compare` does not take, with why.
+NOT_FOR_COMPARE: Mapping[str, str] = {
+    **dict.fromkeys(("purpose", "fold_tags", "keep_tags", "plan"), "a plan is made of all pictures, not of a sample"),
+    **dict.fromkeys(("append_tags", "edits", "caption_extension"), "what a model adds to captions is compared"),
+    **dict.fromkeys(
+        (
+            *("keep_columns", "on_error", "output_dataset_name", "caption_column", "flatten_transparency"),
+            *("include_scores", "review", "caption_files", "in_place", "trainer"),
+        ),
+        "nothing is written",
+    ),
+    **dict.fromkeys(("cache", "cache_folder"), "every picture is scored anew, and no score is stored"),
+}
+#: Parameters that say which pictures there are: the same for both sides of a comparison.
+READING = ("image_field", "split", "max_megapixels", "follow_symlinks")

@@ -67,6 +67,7 @@ UPPER = {
         "check_settings",
     ),
     *("similar_search", "looking", "checking", "reviewing", "reported_rows", "base_captions", "serving"),
+    *("comparing", "differences"),
     *("api", "scale", "cli"),
 }
 

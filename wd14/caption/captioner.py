@@ -79,6 +79,14 @@ class Captioner:
         """
         return self._selector.tags(scores)
 
+    def thresholds(self, scores: FloatArray) -> FloatArray:
+        """The threshold of every tag for a picture with these scores; infinite for ratings and unwanted tags.
+
+        Args:
+            scores: probabilities, float32, shape (T,).
+        """
+        return self._selector.thresholds(scores)
+
     def __call__(
         self,
         scores: FloatArray,

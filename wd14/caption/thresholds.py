@@ -113,13 +113,17 @@ class TagSelector:
 
     def tags(self, scores: FloatArray) -> IndexArray:
         """Positions of the tags that are kept, ascending; ratings and quality tags are not among them."""
+        return np.flatnonzero(scores >= self.thresholds(scores))
+
+    def thresholds(self, scores: FloatArray) -> FloatArray:
+        """The threshold of every tag for a picture with these scores, (T,) float32; infinite where there is none."""
         thresholds = self._thresholds
         if self._cut:
             thresholds = thresholds.copy()
             for where, one_may_dominate in self._cut:
                 thresholds[where] = mcut(scores[where], one_may_dominate=one_may_dominate)
             thresholds[self._unwanted] = np.inf
-        return np.flatnonzero(scores >= thresholds)
+        return thresholds
 
     def best(self, categories: Iterable[str], scores: FloatArray) -> list[int]:
         """Positions of the best tag of each category, "rating" or "quality"; none that is unwanted or too low."""

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from wd14.cli.caption import HelpFormatter, add_parameter, parameters_in
-from wd14.cli.output import is_heard, say
+from wd14.cli.output import is_heard, say, say_aside
 from wd14.stop import StopToken, stopped_by_signals
 from wd14.text import count, printable, wrapped
 
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from wd14.progress import ShownProgress
 
     stop = StopToken()
-    shown = ShownProgress(_say_aside if args.json else say, bar=sys.stderr.isatty())
+    shown = ShownProgress(say_aside if args.json else say, bar=sys.stderr.isatty())
     try:
         with stopped_by_signals(stop):
             report = check_source(
@@ -111,8 +111,3 @@ def _say_report(report: CheckReport) -> None:
             say(line)
     for line in findings_lines(report.findings):
         say(line)
-
-
-def _say_aside(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()

@@ -13,6 +13,12 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def say_aside(line: str) -> None:
+    """Prints a line on stderr, where stdout is for a program."""
+    sys.stderr.write(readable(line) + "\n")
+    sys.stderr.flush()
+
+
 def is_heard() -> bool:
     """Whether all that was said so far reached somebody."""
     return not getattr(sys.stdout, "is_lost", False)

@@ -21,9 +21,9 @@ from wd14.scale.output import Output
 from wd14.stop import StopToken
 from wd14.types import InputRow, Log
 
-#: Pictures of a sample, and the shards that they are taken from.
+#: Pictures of a sample where nobody says, and the shards that they are taken from.
 PICTURES = 200
-_SHARDS = 50
+SHARDS = 50
 #: Bytes of encoded pictures that a sample may hold.
 _BYTES = 256 << 20
 #: Bytes of an archive that are looked at for each picture that is wanted.
@@ -43,7 +43,7 @@ class Sample:
         sampled_shards: how many were looked at.
         rows: how many pictures it has; None where counting would mean reading.
         size: bytes of its files.
-        pictures: rows with the encoded picture in them.
+        pictures: rows with the encoded picture in them, or with its file.
         unreadable: other rows of the sample, which have no picture that can be read.
         damaged: rows of `pictures` that turned out to be no picture.
         seconds: that reading took, one picture after the other.
@@ -77,16 +77,26 @@ class _Shards:
 
 
 def take_sample(
-    source: str, config: CaptionConfig, *, shard_rows: int, log: Log, tick: Tick, stop: StopToken
+    source: str,
+    config: CaptionConfig,
+    *,
+    wanted: int = PICTURES,
+    shard_rows: int,
+    keep_files: bool = False,
+    log: Log,
+    tick: Tick,
+    stop: StopToken,
 ) -> Sample:
-    """Reads about 200 pictures: by the plan of a run where the source is its OUTPUT, else as the source is listed now.
+    """Reads some pictures: by the plan of a run where the source is its OUTPUT, else as the source is listed now.
 
     A source of a million files is listed in some seconds on a disk. At most 256 MB of pictures are in memory.
 
     Args:
         source: as the user wrote it.
         config: the parameters.
-        shard_rows: rows of a shard.
+        wanted: how many pictures, about; there may be more.
+        shard_rows: rows of a shard; the fewer, the more evenly tables and archives are sampled.
+        keep_files: whether pictures that are files of this machine are left there, instead of held in memory.
         log: is told what a person should know.
         tick: is told how many pictures are there, and of how many.
         stop: ends it.
@@ -96,27 +106,34 @@ def take_sample(
         JobStoppedError: a stop was asked for.
     """
     shards = _planned(source) or _listed(source, config, shard_rows, log, stop)
-    sample, wanted = shards.sample, max(1, -(-PICTURES // max(1, len(shards.chosen))))
+    sample, each = shards.sample, max(1, -(-wanted // max(1, len(shards.chosen))))
+    keep_files = keep_files and shards.place.is_local
     held = 0
     for pieces in shards.chosen:
         stop.check()
-        for row in _rows(shards, thinned(shards.kind, pieces, wanted), config, wanted, stop):
-            began = time.perf_counter()
-            try:
-                data = read_picture(row)
-            except RowError:
-                sample.unreadable += 1
-                continue
-            sample.seconds += time.perf_counter() - began
-            sample.pictures.append(replace(row, path=None, data=data))
-            held += len(data)
-            tick(len(sample.pictures), PICTURES if sample.rows is None else min(PICTURES, sample.rows))
+        for row in _rows(shards, thinned(shards.kind, pieces, each), config, each, stop):
+            held += _add(sample, row, keep_file=keep_files)
+            tick(len(sample.pictures), wanted if sample.rows is None else min(wanted, sample.rows))
             if held > _BYTES:
                 return sample
         sample.sampled_shards += 1
     if not sample.pictures:
         raise EmptySourceError(f"no picture of the sample of {sample.name} can be read: see what `caption` says of it")
     return sample
+
+
+def _add(sample: Sample, row: InputRow, *, keep_file: bool) -> int:
+    """Reads a row's picture for the sample; returns how many bytes of it are held from now on."""
+    began = time.perf_counter()
+    try:
+        data = read_picture(row)
+    except RowError:
+        sample.unreadable += 1
+        return 0
+    sample.seconds += time.perf_counter() - began
+    is_file = keep_file and row.path is not None
+    sample.pictures.append(row if is_file else replace(row, path=None, data=data))
+    return 0 if is_file else len(data)
 
 
 def _planned(source: str) -> _Shards | None:
@@ -126,14 +143,14 @@ def _planned(source: str) -> _Shards | None:
         return None
     if manifest.kind == "stored":
         raise ConfigError(f"{source} makes captions from stored scores: no picture is read and no model runs for it")
-    chosen = [read_pieces(output, manifest, shard) for shard in _thin(range(manifest.shards), _SHARDS)]
+    chosen = [read_pieces(output, manifest, shard) for shard in thin(range(manifest.shards), SHARDS)]
     sample = Sample(manifest.source_name, manifest.shards, manifest.rows, manifest.size)
     return _Shards(sample, Place(manifest.source), manifest.kind, manifest.columns, chosen)
 
 
 def _listed(source: str, config: CaptionConfig, shard_rows: int, log: Log, stop: StopToken) -> _Shards:
     listing: Listing = list_source(source, config, log=log)
-    even = EvenSample[tuple[Piece, ...]](2 * _SHARDS)
+    even = EvenSample[tuple[Piece, ...]](2 * SHARDS)
     shards = rows = 0
     is_counted = True
     for pieces in listing.shards(config, shard_rows):
@@ -144,10 +161,10 @@ def _listed(source: str, config: CaptionConfig, shard_rows: int, log: Log, stop:
         rows += sum(piece.rows or 0 for piece in pieces)
     size = sum(found.size for found in listing.files())
     sample = Sample(listing.name, shards, rows if is_counted else None, size)
-    return _Shards(sample, listing.place, listing.kind, listing.columns, _thin(even.items, _SHARDS))
+    return _Shards(sample, listing.place, listing.kind, listing.columns, thin(even.items, SHARDS))
 
 
-def _thin(items: Sequence[T], most: int) -> list[T]:
+def thin(items: Sequence[T], most: int) -> list[T]:
     """At most so many of the items, evenly spread."""
     number = min(most, len(items))
     return [items[index * len(items) // number] for index in range(number)]
@@ -156,10 +173,10 @@ def _thin(items: Sequence[T], most: int) -> list[T]:
 def thinned(kind: Kind, pieces: Sequence[Piece], wanted: int) -> list[Piece]:
     """Pieces with about so many rows, or more where it cannot be said; evenly over the shard where that is cheap."""
     if kind == "pictures":
-        return _thin(pieces, wanted)
+        return thin(pieces, wanted)
     chosen: list[Piece] = []
     each = max(1, -(-wanted // min(len(pieces), wanted)))
-    for piece in _thin(pieces, wanted):
+    for piece in thin(pieces, wanted):
         if kind in ("table", "rows") and piece.end - piece.begin > each:
             begin = piece.begin + (piece.end - piece.begin - each) // 2
             piece = replace(piece, begin=begin, end=begin + each, rows=each)

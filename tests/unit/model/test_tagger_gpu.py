@@ -43,7 +43,6 @@ class OrtWithCuda:
 def ort(monkeypatch: pytest.MonkeyPatch) -> OrtWithCuda:
     fake = OrtWithCuda()
     monkeypatch.setattr(onnxruntime_session, "_onnxruntime", lambda: fake)
-    monkeypatch.setitem(onnxruntime_session._DEVICE_MEMORY, "cuda", "cpu")
     return fake
 
 
@@ -90,16 +89,16 @@ def test_a_batch_that_does_not_fit_goes_through_in_halves(tmp_path: Path, monkey
     lines: list[str] = []
     tagger = Tagger.load(tmp_path, device="cuda", log=lines.append)
     expected = tagger.run(pictures(9))
-    to_device = onnxruntime.OrtValue.ortvalue_from_numpy
+    to_device = onnxruntime.IOBinding.bind_cpu_input
     sizes: list[int] = []
 
-    def with_room_for_three(array: Any, *place: Any) -> Any:
+    def with_room_for_three(binding: Any, name: str, array: Any) -> None:
         sizes.append(len(array))
         if len(array) > 3:
             raise RuntimeError("CUDA failure 2: out of memory ; GPU=0 ; hostname=x")
-        return to_device(array, *place)
+        to_device(binding, name, array)
 
-    monkeypatch.setattr("onnxruntime.OrtValue.ortvalue_from_numpy", with_room_for_three)
+    monkeypatch.setattr("onnxruntime.IOBinding.bind_cpu_input", with_room_for_three)
     np.testing.assert_array_equal(tagger.run(pictures(9)), expected)
     assert sizes == [9, 4, 2, 2, 2, 2, 1]
     assert tagger.most_at_once == 2

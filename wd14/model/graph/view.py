@@ -116,16 +116,18 @@ class GraphView:
     def size(self, name: str, axis: int, depth: int = 0) -> Size:
         """How long a tensor is along an axis: equal sizes that are found to be so compare equal."""
         node = self.producers.get(name) if depth <= _DEEPEST_SHAPE else None
-        if node is not None and node.operator == "Transpose":
+        if node is None or not node.inputs:
+            return name, axis
+        if node.operator == "Transpose":
             order = self.numbers(node, "perm", 1)
-            if order is not None and axis < len(order):
+            if order is not None and 0 <= axis < len(order):
                 return self.size(node.inputs[0], order[axis], depth + 1)
-        if node is not None and node.operator == "Conv" and axis == 1 and len(node.inputs) > 1:
+        if node.operator == "Conv" and axis == 1 and len(node.inputs) > 1:
             shape = self.graph.weight_shape(node.inputs[1])
             return shape[0] if shape else (name, axis)
-        if node is not None and node.operator == "Reshape" and len(node.inputs) == 2:
+        if node.operator == "Reshape" and len(node.inputs) == 2:
             sizes = self.sizes(node.inputs[1], depth + 1)
-            found = sizes[axis] if sizes is not None and axis < len(sizes) else None
+            found = sizes[axis] if sizes is not None and 0 <= axis < len(sizes) else None
             if found is not None and found not in (0, -1):
                 return found
         return name, axis

@@ -27,9 +27,8 @@ _FATAL = 4
 #: Says from which folder the weights of a model come that is opened from bytes.
 _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 
-#: Devices whose memory onnxruntime's Python can write to, by the name it has there: batches are brought there before
-#: their run begins, while another computes.
-_DEVICE_MEMORY = {"cuda": "cuda"}
+#: Devices to which a batch is brought before its run begins, while another computes.
+_INPUT_FIRST = ("cuda",)
 #: Devices that do one run at a time.
 _ONE_RUN = ("directml",)
 
@@ -54,23 +53,25 @@ class OnnxruntimeSession:
         """See `session.Session`."""
         options = _onnxruntime().RunOptions()
         options.log_severity_level = _FATAL
-        memory = _DEVICE_MEMORY.get(self.device)
         with self._turn, cancelled_by(self._stop_watch, lambda: setattr(options, "terminate", True)):
             try:
                 result: NDArray[Any]
-                if memory is None:
-                    result = self._session.run([output], dict(feeds), options)[0]
+                if self.device in _INPUT_FIRST:
+                    result = self._run_bound(feeds, output, options)
                 else:
-                    result = self._run_bound(feeds, output, options, memory)
+                    result = self._session.run([output], dict(feeds), options)[0]
             except Exception as error:  # onnxruntime's exceptions have no other common class
                 raise run_error(error, self._stop_watch) from error
             return result
 
-    def _run_bound(self, feeds: Mapping[str, NDArray[Any]], output: str, options: Any, memory: str) -> NDArray[Any]:
-        """A run whose input is in the device's memory already; its output comes back."""
+    def _run_bound(self, feeds: Mapping[str, NDArray[Any]], output: str, options: Any) -> NDArray[Any]:
+        """A run whose input is in the device's memory already; its output comes back.
+
+        The session's own allocator takes the memory: that of `OrtValue` is not made for several threads.
+        """
         binding = self._session.io_binding()
         for name, array in feeds.items():
-            binding.bind_ortvalue_input(name, _onnxruntime().OrtValue.ortvalue_from_numpy(array, memory, 0))
+            binding.bind_cpu_input(name, array)
         binding.bind_output(output, "cpu")
         self._session.run_with_iobinding(binding, options)
         result: NDArray[Any] = binding.copy_outputs_to_cpu()[0]

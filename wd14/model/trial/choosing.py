@@ -91,8 +91,8 @@ def groups_for(files: ModelFiles, device: str, precision: Precision, providers: 
         gpus = [name for name in AUTO_ORDER if name != "cpu" and DEVICES[name].provider in providers]
         others = [way for name in openvino for way in _ways(name, fast=fast)]
         return [*(_ways(name, fast=fast) for name in gpus), [*_ways("cpu", fast=fast), *others]]
-    bits = [Candidate("openvino", "fast")] if fast and device == "cpu" and "openvino" in openvino else []
-    return [[*_ways(device, fast=fast), *bits]]
+    bits = _ways("openvino", fast=True) if fast and device == "cpu" and "openvino" in openvino else []
+    return [[*_ways(device, fast=fast), *(each for each in bits if each.precision == "fast")]]
 
 
 def chosen(found: Sequence[Verdict], groups: Groups, device: str, precision: Precision) -> Choice:
@@ -165,11 +165,26 @@ def _is_open(files: ModelFiles, groups: Groups) -> bool:
 
 def _ways(device: str, *, fast: bool) -> list[Candidate]:
     """The ways to run a model on a device; the unchanged graph first."""
-    plain = Candidate(device)
-    if device in _OPENVINO or device == "coreml":
+    plain, fused = Candidate(device), Candidate(device, fused=True)
+    if device == "coreml":  # gets the file as it is
         return [plain, Candidate(device, "fast")] if fast else [plain]
-    ways = [plain, Candidate(device, fused=True)]
-    return [*ways, Candidate(device, "fast", fused=True)] if fast and device != "cpu" else ways
+    if not fast or device == "cpu":
+        return [plain, fused]
+    half = [Candidate(device, "fast", fused=True)]
+    return [plain, fused, *([Candidate(device, "fast")] if device in _OPENVINO else []), *half]
+
+
+def _worth_trying(groups: Groups, *, fusible: bool) -> Groups:
+    """Of two ways that are the same where nothing is fused, one; of OpenVINO's the fused one, which opens sooner."""
+    return [
+        [
+            each
+            for each in group
+            if replace(each, fused=not each.fused) not in group
+            or (not each.fused if not fusible else each.fused or not each.uses_openvino)
+        ]
+        for group in groups
+    ]
 
 
 def _may_be_there(device: str, providers: Collection[str]) -> bool:
@@ -188,10 +203,9 @@ def _may_have(device: str) -> bool:
 
 def _measured(files: ModelFiles, asked: Asked, groups: Groups, opening: Opening) -> Sequence[Verdict] | None:
     """What a trial finds, of this process or of another one that is quicker; None = none can be made, or need be."""
-    if not fusible(files):
-        groups = [[each for each in group if each != Candidate(each.device, fused=True)] for group in groups]
-        if not _is_open(files, groups):
-            return None
+    groups = _worth_trying(groups, fusible=fusible(files))
+    if not _is_open(files, groups):
+        return None
     with measuring(opening.stop) as may_measure:
         if not may_measure:
             return None
@@ -213,7 +227,7 @@ def _unmeasured(files: ModelFiles, device: str, precision: Precision, groups: Gr
     fast = [replace(each, fused=False) for group in groups for each in group if each.precision == "fast"]
     fast = [each for each in fast if each.device not in _OPENVINO or fast_on(each.device)]
     if fast:
-        return Choice((*fast, plain))
+        return Choice((*dict.fromkeys(fast), plain))
     why = "nothing here computes in 16 bits"
     if device in ("auto", "cpu") and not _may_have("openvino"):
         why += " (with the package openvino, a processor with AVX512-BF16 or AMX does)"

@@ -28,6 +28,8 @@ LIMIT = 60.0
 _CLOSE = 0.9
 #: Starts the process, which finds the packages where this one does.
 _START = "import sys; sys.path[:] = sys.argv[1:]; from wd14.model.trial.trial_process import main; main()"
+#: Seconds in which a process that has said its last, and the pipes of a killed one, end.
+_LAST_WORDS = 5.0
 #: Seconds between two looks at whether a stop was asked for.
 _LOOK = 0.05
 
@@ -151,25 +153,33 @@ def _ask(request: Request, stop: StopToken | None) -> Answer:
     except OSError as error:
         return Answer([], problem=f"its process could not be started: {error.strerror or error}")
     with process:
-        try:
-            return _conversation(process, request, stop or StopToken())
-        finally:
-            process.kill()
+        return _conversation(process, request, stop or StopToken())
 
 
 def _conversation(process: subprocess.Popen[bytes], request: Request, stop: StopToken) -> Answer:
     to_process, from_process = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
-    with suppress(OSError):  # it has ended already: there will be no answer
-        to_process.write(request.to_json())
-        to_process.flush()
-    reading = BackgroundCall(from_process.read, "wd14-trial")
-    reading.start()
+
+    def ask() -> bytes:
+        with suppress(OSError):  # it has ended already: there will be no answer
+            to_process.write(request.to_json())
+            to_process.flush()
+        return from_process.read()
+
+    asking = BackgroundCall(ask, "wd14-trial")
+    asking.start()
     ends = time.monotonic() + LIMIT
-    while not reading.wait(_LOOK):
-        stop.check()
-        if time.monotonic() > ends:
-            return Answer([], problem=f"it took more than {LIMIT:g} s", took_too_long=True)
     try:
-        return Answer.from_json(reading.result())
+        while not asking.wait(_LOOK):
+            stop.check()
+            if time.monotonic() > ends:
+                return Answer([], problem=f"it took more than {LIMIT:g} s", took_too_long=True)
+        return Answer.from_json(asking.result())
     except ValueError:
-        return Answer([], problem=f"its process ended without an answer (status {process.wait()})")
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_LAST_WORDS)
+        return Answer([], problem=f"its process ended without an answer (status {process.poll()})")
+    finally:
+        process.kill()
+        asking.wait(_LAST_WORDS)
+        with suppress(OSError):  # what it did not read
+            to_process.close()

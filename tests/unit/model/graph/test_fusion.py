@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -271,3 +272,28 @@ def test_what_is_read_elsewhere_stays(tmp_path: Path, place: int, reader: str) -
     outputs = [out, intermediate if reader == "output" else made.node("Exp", intermediate)]
     path = made.save(tmp_path / "m.onnx", [2, 5, CHANNELS], outputs)
     assert fuse(EditableGraph.read(path)) == 0
+
+
+@pytest.mark.parametrize("form", ["keras", "keras_by_batch_norm", "flax", "erf_of_keras"])
+def test_with_any_operand_exchanged_the_scores_are_those_of_the_nodes(tmp_path: Path, form: str) -> None:
+    """Every operand in turn becomes every other tensor, or is missing: what is replaced then must still be the same."""
+    build = {**pieces.LAYER_NORMS, **pieces.GELUS}[form]
+    whole = Pieces()
+    build(whole, "x")
+    names = ["x", *(node.output[0] for node in whole.nodes), *(weight.name for weight in whole.weights)]
+    for place, node in enumerate(whole.nodes):
+        for operand, name in itertools.product(range(len(node.input)), [*names, ""]):
+            made = Pieces()
+            out = build(made, "x")
+            made.nodes[place].input[operand] = name
+            path = made.save(tmp_path / "m.onnx", [2, 5, CHANNELS], [out])
+            graph = EditableGraph.read(path)
+            if not fuse(graph):
+                continue
+            try:
+                [before] = scores(path, X)
+            except Exception:  # noqa: BLE001 - onnxruntime has no common class: it is no model any more
+                continue
+            [after] = scores(graph.to_bytes(), X)
+            assert after.shape == before.shape
+            np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)

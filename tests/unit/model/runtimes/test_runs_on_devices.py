@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from tests.support.onnx_models import expected, random_weights, save_model
 from wd14.errors import ScoringError
-from wd14.model.runtimes import onnxruntime_session
 from wd14.model.runtimes.onnxruntime_session import OnnxruntimeSession
 
 SIDE = 16
@@ -34,7 +33,6 @@ def scores_of(batch: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def test_a_run_whose_input_is_brought_to_the_device_first(real: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(onnxruntime_session._DEVICE_MEMORY, "cuda", "cpu")
     monkeypatch.setattr(type(real), "run", lambda *_: pytest.fail("the input was brought there within the run"))
     session = OnnxruntimeSession(real, "cuda", "exact", None)
     with ThreadPoolExecutor(3) as threads:
@@ -48,7 +46,7 @@ def test_a_device_without_memory_for_the_input_has_too_little(real: Any, monkeyp
     def full(*_: object) -> None:
         raise RuntimeError("CUDA failure 2: out of memory ; GPU=0 ; hostname=x")
 
-    monkeypatch.setattr("onnxruntime.OrtValue.ortvalue_from_numpy", full)
+    monkeypatch.setattr("onnxruntime.IOBinding.bind_cpu_input", full)
     with pytest.raises(MemoryError):
         OnnxruntimeSession(real, "cuda", "exact", None).run({"input": BATCH}, "predictions_sigmoid")
 

@@ -170,3 +170,36 @@ def test_openvino_gets_a_graph_that_nobody_vouches_for_only_after_onnxruntime_ra
     monkeypatch.setattr(choosing, "find_spec", lambda _: True)
     with pytest.raises(DeviceError, match="OpenVINO was asked"):
         Tagger.load(files, device="openvino")
+
+
+@pytest.mark.parametrize(
+    ("fusible", "exact", "fast"),
+    [
+        (True, [REFERENCE, FUSED, replace(OPENVINO, fused=True)], [replace(BITS, fused=True)]),
+        (False, [REFERENCE, OPENVINO], [BITS]),
+    ],
+)
+def test_what_is_the_same_is_measured_once(
+    fusible: bool, exact: list[Candidate], fast: list[Candidate], files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Any] = []
+
+    def measure(_: ModelFiles, groups: Any, *more: Any) -> list[Verdict]:
+        tried.extend(groups)
+        return []
+
+    monkeypatch.setattr(choosing, "measure", measure)
+    monkeypatch.setattr(choosing, "is_due", lambda *_: True)
+    monkeypatch.setattr(choosing, "fusible", lambda _: fusible)
+    monkeypatch.setattr(choosing, "_may_have", lambda device: device == "openvino")
+    monkeypatch.setattr(choosing, "available_providers", lambda: [CPU])
+    monkeypatch.setattr(choosing, "fast_on", lambda _: False)
+    known = replace(files, pinned=True)
+    choose(known, "auto", "exact", Opening(), pictures=None)
+    choose(known, "auto", "fast", Opening(), pictures=None)
+    assert tried == [exact, exact + fast]
+    tried.clear()
+    choose(known, "openvino", "exact", Opening(), pictures=None)
+    assert tried == [], "there is nothing to compare"
+    choose(files, "openvino", "exact", Opening(), pictures=None)
+    assert tried == [[replace(OPENVINO, fused=fusible)]], "whether it is harmless is to be found out"
