@@ -314,7 +314,7 @@ class _Comparing:
             rows,
             config,
             model.spec,
-            stored_scores=lambda _: None,
+            stored_scores=lambda _: {},
             stage=lambda *_: None,
             on_model_needed=lambda: None,
             with_facts=False,
