@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -42,6 +43,10 @@ _NO_REASON = re.compile(
     r"Exception from|Check '|FrontEnd API failed|Model wasn't|Summary:|While validating|Shape inference"
     r"|.* with a message:"
 )
+
+#: OpenVINO makes its table of types at the first use, and lets go of the GIL meanwhile: two runs that begin at once
+#: would wait for each other for ever. So it is used once before any run.
+_first_use = threading.Lock()
 
 
 class OpenvinoSession:
@@ -234,6 +239,8 @@ def _openvino() -> Any:
                 sys.modules["openvino_telemetry"] = before
     import openvino
 
+    with _first_use:
+        openvino.Type.f32.to_dtype()
     return openvino
 
 

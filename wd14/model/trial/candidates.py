@@ -22,7 +22,7 @@ class Candidate:
         return self.device.startswith("openvino")
 
     def __str__(self) -> str:
-        how = ", fast" if self.precision == "fast" else ", fused" if self.fused else ""
+        how = " (fast)" if self.precision == "fast" else " (fused)" if self.fused else ""
         return self.device + how
 
 

@@ -131,7 +131,7 @@ def test_nothing_is_measured_where_it_cannot_be_remembered(
 def test_a_model_runs_as_the_trial_found_best_and_says_so(files: ModelFiles) -> None:
     remember(Asked(files.identity, "cpu", "exact"), "name", speeds(cpu=2.0, fused=31.42))
     tagger = Tagger.load(files, device="cpu")
-    assert tagger.lines == ("The model runs on cpu, fused: 31.4 pictures/s; cpu 2.00 (measured).",)
+    assert tagger.lines == ("The model runs on cpu (fused): 31.4 pictures/s; cpu 2.00 (measured).",)
 
 
 def test_what_opens_no_more_is_said_and_the_next_one_taken(files: ModelFiles, monkeypatch: pytest.MonkeyPatch) -> None:
