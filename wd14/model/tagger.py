@@ -57,7 +57,7 @@ class Tagger:
         precision: Precision = "exact",
         intra_op_threads: int | None = None,
         runs_at_once: int = 1,
-        pictures: int | None = None,
+        pictures: int | None = 0,
         log: Log | None = None,
         stop: StopToken | None = None,
     ) -> Tagger:
@@ -69,7 +69,7 @@ class Tagger:
             precision: "fast" computes in 16 bits where the hardware gains by it.
             intra_op_threads: threads of one run on the CPU; None = the runtime's choice, one a core.
             runs_at_once: how many threads will call `run`.
-            pictures: how many are to be scored; None = not known. Few of them are not worth measuring what is fastest.
+            pictures: how many are to be scored; None = not known. From 100 on what is fastest is measured, once.
             log: is told what it runs on when that is not what was hoped for.
             stop: ends a download, the opening of the session (onnxruntime >= 1.22 can) and every run of it.
 
