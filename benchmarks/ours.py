@@ -48,6 +48,7 @@ def _open(model: str, precision: str, *files: str) -> None:
         precision="fast" if precision == "fast" else "exact",
         intra_op_threads=threads_of_a_run(),
         runs_at_once=runs_at_once(),
+        pictures=None,
         log=print,
     )
     if files:
