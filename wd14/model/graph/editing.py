@@ -212,6 +212,8 @@ class EditableGraph:
                 kept.append(node)
         self.nodes = kept[::-1]
         self._weights = {name: weight for name, weight in self._weights.items() if name in needed}
+        inputs = self._declared[0]  # old files list weights here; one without its value would have to be given
+        inputs[:] = [value for value in inputs if value.name in self.inputs or value.name in self._weights]
 
     def packed_weights(self) -> Mapping[str, Weight]:
         """The weights that `to_bytes` leaves in their files; once a runtime is open it has packed copies of them.

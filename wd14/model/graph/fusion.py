@@ -67,7 +67,8 @@ def fuse(graph: EditableGraph) -> int:
     for place, node in enumerate(graph.nodes):
         nodes += _nodes(graph, found[place]) if place in found else [node]
     if found:
-        graph.nodes[:] = _that_are_read(nodes, set(graph.outputs))
+        graph.nodes = nodes
+        graph.drop_unused()
     return len(found)
 
 
@@ -188,13 +189,3 @@ def _weight(graph: EditableGraph, found: _Found, value: NDArray[np.float64]) -> 
     name = graph.free_name(f"{found.name}/weight")
     graph.add_weight(name, wanted)
     return name
-
-
-def _that_are_read(nodes: list[Node], read: set[str]) -> list[Node]:
-    """Those nodes that the outputs need."""
-    kept = []
-    for node in reversed(nodes):
-        if read.intersection(node.outputs):
-            read.update(node.inputs)
-            kept.append(node)
-    return kept[::-1]

@@ -182,6 +182,17 @@ def test_weights_that_are_listed_among_the_inputs_are_constant(tmp_path: Path) -
     assert [value.name for value in onnx.load_from_string(graph.to_bytes()).graph.input] == ["in"]
 
 
+def test_what_nobody_needs_is_left_out_and_asked_of_nobody(tmp_path: Path) -> None:
+    unused = numpy_helper.from_array(SMALL, "unused")
+    weights = (numpy_helper.from_array(LARGE, "large"), numpy_helper.from_array(SMALL, "small"), unused)
+    node = helper.make_node("Exp", ["unused"], ["nothing"])
+    file = saved(tmp_path / "model.onnx", *weights, nodes=(node,), ir=3)
+    graph = EditableGraph.read(file)
+    graph.drop_unused()
+    assert [node.operator for node in graph.nodes] == ["MatMul", "Add"]
+    assert np.array_equal(scores(graph.to_bytes(), graph.folder), scores(file, tmp_path))
+
+
 def test_a_weight_that_is_more_than_multiplied_with_is_copied(tmp_path: Path) -> None:
     """What runtimes read at every run must not vanish with its file."""
     path = saved(
