@@ -14,7 +14,7 @@ import numpy as np
 
 from wd14.model.graph.algebra import ONE, Polynomial, monomial
 from wd14.model.graph.editing import Node
-from wd14.model.graph.terms import NEAR, ROWS, SPLIT_AGAIN, VARIANCE, Derivation, Term
+from wd14.model.graph.terms import NEAR, ONE_OF_ALL, ROWS, SPLIT_AGAIN, VARIANCE, Derivation, Term
 from wd14.model.graph.view import GraphView
 
 #: Nodes that are looked at for one x, and monomials of a term: LayerNorm in pieces has some thirty, and four.
@@ -88,7 +88,7 @@ def _divide(at: Derivation, node: Node) -> Term | None:
             counted = at.view.sizes(node.inputs[1])
             if counted is None or len(counted) != 1 or not at.is_width(counted[0]):
                 return None
-            mean: Polynomial | None = dividend.value.times(Polynomial({monomial(n=-1): np.asarray(1.0)}))
+            mean: Polynomial | None = dividend.value.times(ONE_OF_ALL)
         else:
             mean = at.counted(dividend.value, divisor)
         return None if mean is None else replace(dividend, value=mean)
@@ -219,7 +219,7 @@ def _expand(at: Derivation, node: Node, term: Term) -> Term | None:
     sizes = at.view.sizes(node.inputs[1]) if len(node.inputs) == 2 else None
     if sizes is None or len(sizes) != len(term.axes):
         return None
-    return term if all(sizes[at] == 1 for at, axis in enumerate(term.axes) if axis is None) else None
+    return term if all(size == 1 for size, axis in zip(sizes, term.axes, strict=True) if axis is None) else None
 
 
 def _transpose(at: Derivation, node: Node, term: Term) -> Term | None:

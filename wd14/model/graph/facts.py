@@ -1,7 +1,7 @@
 """Inputs, outputs and weight files of an ONNX graph, read without onnxruntime and without the weights.
 
-An ONNX file is one protobuf message (onnx.proto of ONNX 1.x; the field numbers below are from there). The walk maps the
-file into memory and steps over every weight by its length, so a model of 1 GB takes some milliseconds.
+An ONNX file is one protobuf message. The walk maps the file into memory and steps over every weight by its length, so a
+model of 1 GB takes some milliseconds.
 """
 
 from __future__ import annotations

@@ -10,10 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from wd14.model.graph.editing import EditableGraph, Node
+from wd14.model.graph.schema import BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16, INT64
 
-# Of TensorProto.DataType.
-_FLOAT, _INT64, _BOOL, _HALF = 1, 7, 9, 10
-_OTHER_FLOATS = (_HALF, 11, 16)  # float16, double, bfloat16
+_OTHER_FLOATS = (FLOAT16, DOUBLE, BFLOAT16)
 
 
 def _names(text: str) -> frozenset[str]:
@@ -55,7 +54,7 @@ def to_half(graph: EditableGraph) -> bool:
         False = it has floats of another size, or operators that are not known here: it is as it was.
     """
     elements = _elements(graph)
-    if elements is None or _FLOAT not in elements.values():
+    if elements is None or FLOAT not in elements.values():
         return False
     _Halving(graph, elements).rewrite()
     return True
@@ -84,13 +83,13 @@ def _element_of_result(node: Node, elements: dict[str, int]) -> int | None:
         known = node.domain == "com.microsoft" and node.operator in _IN_HALF_MICROSOFT
         return elements[node.inputs[0]] if known and node.inputs else None
     if node.operator in _WHOLE_NUMBERS or node.operator in _TRUTH_VALUES:
-        return _INT64 if node.operator in _WHOLE_NUMBERS else _BOOL
+        return INT64 if node.operator in _WHOLE_NUMBERS else BOOL
     if node.operator == "Cast":
         to = node.attributes.get("to")
         return to if isinstance(to, int) else None
     if node.operator == "ConstantOfShape":
         value = node.attributes.get("value", np.zeros(1, np.float32))
-        return _FLOAT if isinstance(value, np.ndarray) and value.dtype == np.float32 else _INT64
+        return FLOAT if isinstance(value, np.ndarray) and value.dtype == np.float32 else INT64
     read = node.inputs[1:] if node.operator == "Where" else node.inputs
     known = node.operator in _IN_HALF | _IN_FLOAT | _FOLLOWS
     return elements[read[0]] if known and read else None
@@ -113,7 +112,7 @@ class _Halving:
         self._elements = elements
         self._results = _results(graph)
         self._nodes: list[Node] = []
-        self._made_in = dict.fromkeys(graph.inputs, _FLOAT)  # of what is no weight
+        self._made_in = dict.fromkeys(graph.inputs, FLOAT)  # of what is no weight
         self._names: dict[tuple[str, int], str] = {}  # of a value in a size, where that is not its own name
 
     def rewrite(self) -> None:
@@ -127,35 +126,35 @@ class _Halving:
         if node.operator not in ("Shape", "Size"):  # these read what is there
             node.inputs = [self._in_size(name, size) for name in node.inputs]
         else:
-            node.inputs = [self._in_size(name, self._made_in.get(name, _FLOAT)) for name in node.inputs]
-        floats = [name for name in node.outputs if self._elements[name] == _FLOAT]
+            node.inputs = [self._in_size(name, self._made_in.get(name, FLOAT)) for name in node.inputs]
+        floats = [name for name in node.outputs if self._elements[name] == FLOAT]
         self._made_in.update(dict.fromkeys(floats, size))
         self._nodes.append(node)
-        if size == _HALF:
+        if size == FLOAT16:
             for name in set(floats).intersection(self._graph.outputs):
                 half = self._graph.free_name(f"{name}_half")
                 node.outputs = [half if output == name else output for output in node.outputs]
-                self._names[name, _HALF] = half
-                self._cast(half, name, _FLOAT)
+                self._names[name, FLOAT16] = half
+                self._cast(half, name, FLOAT)
 
     def _size_of(self, node: Node) -> int:
         """What a node computes in: float16 or float32."""
         if node.operator in _IN_HALF or node.domain == "com.microsoft":
-            return _HALF
+            return FLOAT16
         if node.operator in _IN_FLOAT | _WHOLE_NUMBERS | _TRUTH_VALUES:
-            return _FLOAT
+            return FLOAT
         a_square = node.operator == "Mul" and len(set(node.inputs)) == 1
         a_result = not self._results.isdisjoint(node.outputs)
-        follows_float = any(self._made_in.get(name) == _FLOAT for name in node.inputs if self._elements[name] == _FLOAT)
-        return _FLOAT if a_square or a_result or follows_float else _HALF
+        follows_float = any(self._made_in.get(name) == FLOAT for name in node.inputs if self._elements[name] == FLOAT)
+        return FLOAT if a_square or a_result or follows_float else FLOAT16
 
     def _in_size(self, name: str, size: int) -> str:
         """The name of a value in a size; it is brought there where it is not."""
-        if self._elements[name] != _FLOAT:
+        if self._elements[name] != FLOAT:
             return name
-        there = self._made_in.get(name, _FLOAT)
+        there = self._made_in.get(name, FLOAT)
         if (name, size) not in self._names and size != there:
-            self._names[name, size] = made = self._graph.free_name(f"{name}_{'half' if size == _HALF else 'float'}")
+            self._names[name, size] = made = self._graph.free_name(f"{name}_{'half' if size == FLOAT16 else 'float'}")
             value = None if name in self._made_in else self._graph.value(name)
             if value is None:
                 self._cast(self._names.get((name, there), name), made, size)

@@ -73,7 +73,7 @@ class Value:
 
 
 #: TensorProto.DataType
-FLOAT, UINT8, STRING, FLOAT16, DOUBLE = 1, 2, 8, 10, 11
+FLOAT, UINT8, INT64, STRING, BOOL, FLOAT16, DOUBLE, BFLOAT16 = 1, 2, 7, 8, 9, 10, 11, 16
 
 #: TensorProto.DataType, as onnxruntime names the types of inputs and outputs.
 TYPE_NAMES: Mapping[int, str] = {

@@ -23,6 +23,8 @@ NEAR = 1e-6
 _MOST_CHANNELS = 65_536
 
 VARIANCE = {monomial(q=1): 1.0, monomial(m=2): -1.0}
+#: A sum times this is the mean.
+ONE_OF_ALL = Polynomial({monomial(n=-1): np.asarray(1.0)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class Derivation:
         width = round(divisor) if 1 < divisor <= _MOST_CHANNELS else 0
         if not self._has_width(width) or abs(divisor / width - 1) > NEAR:
             return None
-        return value.times(Polynomial({monomial(n=-1): np.asarray(1.0)}))
+        return value.times(ONE_OF_ALL)
 
     def mean(self, term: Term, places: tuple[int, ...], *, keep: bool) -> Term | None:
         """The mean over some of its own axes, which must be the channels and such of size 1."""

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from wd14.errors import ConfigError, DeviceError, ModelContractError
-from wd14.model.runtimes.session import Precision, first_line
+from wd14.model.runtimes.session import ON_PROCESSOR, Precision, first_line
 from wd14.stop import StopToken
 from wd14.types import Log
 
 CPU = "CPUExecutionProvider"
 
-#: Levels of onnxruntime's logger; 2 is what it starts with.
-_WARNING, _FATAL = 2, 4
+#: Levels of onnxruntime's logger, which starts with the first. Errors come as exceptions too, and are told once, by us,
+#: with no names from a model's graph that could do something to a terminal; warnings of unused weights fill a screen.
+_WARNING, FATAL = 2, 4
 
 #: onnxruntime's exceptions that are about the model, whatever it was to run on.
 _MODEL_FAULTS = ("InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
@@ -89,6 +90,9 @@ DEVICES: Mapping[str, Device] = {
         ),
     )
 }
+
+#: The devices that OpenVINO runs; onnxruntime runs the others.
+OPENVINO = tuple(device.name for device in DEVICES.values() if device.provider is None)
 
 #: What `auto` tries of onnxruntime's, fastest first. CoreML is left out: it comes with every Mac's onnxruntime, splits
 #: these graphs into pieces, and was seen to take from a third of the CPU's time to eight times of it.
@@ -191,7 +195,8 @@ def open_session(
             problems.append(f"{device.name}: onnxruntime could not start it{said}")
         usable = running == CPU and precision == "exact" and candidates[-2:] == [device, DEVICES["cpu"]]
         if running == device.provider or usable:
-            _warn(log, wanted, name_of(running), problems, available)
+            if wanted == "auto":
+                warn(log, name_of(running), problems, available)
             return OpenedSession(session, name_of(running), precision)
     raise DeviceError(
         f"device {wanted} was asked for and does not work ({'; '.join(problems)})."
@@ -205,7 +210,7 @@ def _session_on(
 ) -> tuple[Any, Precision]:
     """A session on the device, or on the CPU: onnxruntime falls back without a word."""
     # A provider that cannot start fills stderr, past every session's own settings; we say it in one line ourselves.
-    ort.set_default_logger_severity(_FATAL)
+    ort.set_default_logger_severity(FATAL)
     try:
         rewritten = source.rewritten(device)
         if rewritten is not None:
@@ -238,10 +243,18 @@ def _preload(ort: Any) -> str:
     return f"; libraries that were not found: {', '.join(missing)}" if missing else ""
 
 
-def _warn(log: Log | None, wanted: str, device: str, problems: list[str], available: list[str]) -> None:
-    if log is None or wanted != "auto":
+def warn(log: Log | None, device: str, problems: Sequence[str], available: Sequence[str]) -> None:
+    """Says why `auto` came to a device, where that is not what was hoped for.
+
+    Args:
+        log: is told so.
+        device: what it came to.
+        problems: of those that were tried before, `name: reason` each.
+        available: onnxruntime's `get_available_providers()`.
+    """
+    if log is None:
         return
     if problems:
         log(f"Warning: running on {device}, since what is faster does not work ({'; '.join(problems)})")
-    elif device == "cpu" and (hint := idle_gpu(available)):
-        log(f"Warning: running on cpu: {hint}")
+    elif device in ON_PROCESSOR and (hint := idle_gpu(available)):
+        log(f"Warning: running on {device}: {hint}")

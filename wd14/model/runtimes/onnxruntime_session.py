@@ -14,15 +14,11 @@ from wd14.model.files.find import ModelFiles
 from wd14.model.graph.facts import TensorFacts
 from wd14.model.graph.rewriting import rewritten
 from wd14.model.runtimes import devices
-from wd14.model.runtimes.devices import Device
+from wd14.model.runtimes.devices import FATAL, Device
 from wd14.model.runtimes.memory_limit import limit_memory
 from wd14.model.runtimes.session import Opening, Precision, run_error
 from wd14.model.runtimes.stop_watch import StopWatch, cancelled_by
 from wd14.model.trial.candidates import Candidate
-
-#: Level of onnxruntime's logger. Errors come as exceptions too, and are told once, by us, with no names from a model's
-#: graph that could do something to a terminal; warnings about unused weights fill a screen.
-_FATAL = 4
 
 #: Says from which folder the weights of a model come that is opened from bytes.
 _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
@@ -52,7 +48,7 @@ class OnnxruntimeSession:
     def run(self, feeds: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
         """See `session.Session`."""
         options = _onnxruntime().RunOptions()
-        options.log_severity_level = _FATAL
+        options.log_severity_level = FATAL
         with self._turn, cancelled_by(self._stop_watch, lambda: setattr(options, "terminate", True)):
             try:
                 result: NDArray[Any]
@@ -140,7 +136,7 @@ def _session_options(threads: int | None) -> Any:
     ort = _onnxruntime()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = _FATAL
+    options.log_severity_level = FATAL
     options.inter_op_num_threads = 1
     if threads is not None:
         options.intra_op_num_threads = threads

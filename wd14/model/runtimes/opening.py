@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wd14.errors import ModelError
 from wd14.model.files.find import ModelFiles
-from wd14.model.runtimes.devices import DEVICES, idle_gpu
+from wd14.model.runtimes.devices import OPENVINO, warn
 from wd14.model.runtimes.onnxruntime_session import available_providers, open_onnxruntime
 from wd14.model.runtimes.openvino_session import check_device, open_openvino
 from wd14.model.runtimes.session import Opening, Precision, Session, first_line
@@ -44,7 +44,7 @@ def open_session(
         JobStoppedError: a stop was asked for.
     """
     choice = choose(files, device, precision, opening, pictures=pictures)
-    if device.startswith("openvino") and not files.pinned and not choice.verdicts:
+    if device in OPENVINO and not files.pinned and not choice.verdicts:
         check_device(device)
         check_runs(files, opening)
     *others, last = choice.candidates
@@ -59,19 +59,13 @@ def open_session(
 
 def open_candidate(files: ModelFiles, candidate: Candidate, opening: Opening) -> Session:
     """Opens a model with the runtime that has the candidate's device; raises as `open_session`."""
-    device = DEVICES.get(candidate.device)
-    if device is not None and device.provider is None:
-        return open_openvino(files, candidate, opening)
-    return open_onnxruntime(files, candidate, opening)
+    return (open_openvino if candidate.uses_openvino else open_onnxruntime)(files, candidate, opening)
 
 
 def _opened(
     session: Session, candidate: Candidate, choice: Choice, device: str, precision: Precision, opening: Opening
 ) -> Opened:
-    if device == "auto" and candidate.device != "auto" and opening.log is not None:
-        problems = "; ".join(f"{each.candidate}: {each.problem}" for each in choice.broken)
-        if problems:
-            opening.log(f"Warning: running on {session.device}, since what is faster does not work ({problems})")
-        elif hint := idle_gpu(available_providers()):
-            opening.log(f"Warning: running on {session.device}: {hint}")
+    if device == "auto" and candidate.device != "auto":  # else `devices` has said so
+        problems = [f"{each.candidate}: {each.problem}" for each in choice.broken]
+        warn(opening.log, session.device, problems, available_providers())
     return Opened(session, candidate.batch, tuple(lines(session, choice, precision)))

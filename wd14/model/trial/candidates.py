@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wd14.model.runtimes.devices import OPENVINO
 from wd14.model.runtimes.session import Precision
 
 
@@ -19,7 +20,7 @@ class Candidate:
     @property
     def uses_openvino(self) -> bool:
         """Whether OpenVINO runs it, and not onnxruntime."""
-        return self.device.startswith("openvino")
+        return self.device in OPENVINO
 
     def __str__(self) -> str:
         how = " (fast)" if self.precision == "fast" else " (fused)" if self.fused else ""

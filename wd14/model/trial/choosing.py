@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wd14.model.files.find import ModelFiles
 from wd14.model.graph.rewriting import fusible
-from wd14.model.runtimes.devices import AUTO_ORDER, DEVICES
+from wd14.model.runtimes.devices import AUTO_ORDER, DEVICES, OPENVINO
 from wd14.model.runtimes.onnxruntime_session import available_providers
 from wd14.model.runtimes.openvino_session import fast_on
 from wd14.model.runtimes.session import Opening, Precision
@@ -28,8 +28,6 @@ LARGEST_DIFFERENCE = 1e-5
 _LARGEST_FAST_DIFFERENCE = 0.05
 #: How many times as fast as the unchanged graph an exact candidate must be, and one in 16 bits as the best exact one.
 _GAIN, _GAIN_OF_FAST = 1.03, 1.1
-
-_OPENVINO = ("openvino", "openvino-gpu")
 
 Groups = Sequence[Sequence[Candidate]]
 """What can be compared: of a group everything; a later group matters where nothing of the earlier ones works."""
@@ -86,7 +84,7 @@ def groups_for(files: ModelFiles, device: str, precision: Precision, providers: 
     """
     fast = precision == "fast"
     # OpenVINO has no limits for the memory of a graph that nobody vouches for: it must be asked for.
-    openvino = [name for name in _OPENVINO if files.pinned and _may_have(name)]
+    openvino = [name for name in OPENVINO if files.pinned and _may_have(name)]
     if device == "auto":
         gpus = [name for name in AUTO_ORDER if name != "cpu" and DEVICES[name].provider in providers]
         others = [way for name in openvino for way in _ways(name, fast=fast)]
@@ -146,7 +144,7 @@ def _is_exact(verdict: Verdict, device: str, unchanged: Verdict | None) -> bool:
     candidate = verdict.candidate
     if candidate.precision != "exact" or verdict.difference is None:
         return False
-    if _is_unchanged(candidate) and (candidate.device == device or candidate.device not in _OPENVINO):
+    if _is_unchanged(candidate) and (candidate.device == device or candidate.device not in OPENVINO):
         return True
     own = unchanged.difference if unchanged is not None and DEVICES[candidate.device].gpu else None
     return verdict.difference <= max(LARGEST_DIFFERENCE, 2 * (own or 0.0))
@@ -171,7 +169,7 @@ def _ways(device: str, *, fast: bool) -> list[Candidate]:
     if not fast or device == "cpu":
         return [plain, fused]
     half = [Candidate(device, "fast", fused=True)]
-    return [plain, fused, *([Candidate(device, "fast")] if device in _OPENVINO else []), *half]
+    return [plain, fused, *([Candidate(device, "fast")] if device in OPENVINO else []), *half]
 
 
 def _worth_trying(groups: Groups, *, fusible: bool) -> Groups:
@@ -189,7 +187,7 @@ def _worth_trying(groups: Groups, *, fusible: bool) -> Groups:
 
 def _may_be_there(device: str, providers: Collection[str]) -> bool:
     """Whether a device that was asked for may be there; where it is not, the opening says what to do."""
-    if device in _OPENVINO:
+    if device in OPENVINO:
         return _may_have(device)
     return device == "auto" or (device in DEVICES and DEVICES[device].provider in providers)
 
@@ -225,7 +223,7 @@ def _unmeasured(files: ModelFiles, device: str, precision: Precision, groups: Gr
     if precision == "exact":
         return Choice((plain,))
     fast = [replace(each, fused=False) for group in groups for each in group if each.precision == "fast"]
-    fast = [each for each in fast if each.device not in _OPENVINO or fast_on(each.device)]
+    fast = [each for each in fast if each.device not in OPENVINO or fast_on(each.device)]
     if fast:
         return Choice((*dict.fromkeys(fast), plain))
     why = "nothing here computes in 16 bits"
