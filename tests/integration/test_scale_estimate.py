@@ -19,6 +19,7 @@ from wd14.scale import estimate as estimating
 from wd14.scale.estimate import Estimate, Range
 from wd14.scale.looks import estimate_of
 from wd14.scale.sampling import Sample, take_sample
+from wd14.scored_rows import Ran
 from wd14.stop import StopToken
 
 
@@ -77,7 +78,7 @@ def estimated(*, device: str, decoding: float, model: float, **more: Any) -> Est
         "rows": Range(3_600_000, 3_600_000, 3_600_000),
         "decoding": Range(decoding, decoding, decoding),
         "model": Range(model, model, model),
-        "device": device,
+        "ran": Ran(device, "exact"),
         "threads": 8,
         "workers": 4,
         "price": 2.0,

@@ -56,7 +56,7 @@ class Estimate:
     rows: Range
     decoding: Range  #: pictures a second, with every core, the model idle
     model: Range  #: pictures a second, with nothing else to do
-    device: str  #: what the model ran on
+    ran: Ran  #: what the model ran on, and how
     threads: int
     workers: int
     price: float | None  #: of a worker in an hour
@@ -66,15 +66,11 @@ class Estimate:
         """Pictures a second of a worker like this machine. On a CPU decoding and the model share its cores."""
         decoding, model = self.decoding, self.model
         pairs = zip((decoding.low, decoding.value, decoding.high), (model.low, model.value, model.high), strict=True)
-        if self._on_processor:
+        if self.ran.device in ON_PROCESSOR:
             low, value, high = (1 / (1 / d + 1 / m) for d, m in pairs)
         else:
             low, value, high = (min(d, m) for d, m in pairs)
         return Range(low / (1 + _ALWAYS), value, high * (1 + _ALWAYS))
-
-    @property
-    def _on_processor(self) -> bool:
-        return self.device.partition(",")[0] in ON_PROCESSOR
 
     @property
     def hours(self) -> Range:
@@ -86,7 +82,7 @@ class Estimate:
     def limit(self) -> str:
         """What a worker waits for most, and what helps: a sentence."""
         decoding, model = self.decoding.value, self.model.value
-        if self._on_processor:
+        if self.ran.device in ON_PROCESSOR:
             part = (1 / model) / (1 / decoding + 1 / model)
             if part > 0.5:
                 return f"The model takes {part:.0%} of the cores' time: a GPU helps most."
@@ -136,7 +132,7 @@ def estimate(
         rows=_rows_of(sample),
         decoding=decoding,
         model=rate,
-        device=str(Ran(tagger.device or "cpu", tagger.precision)),
+        ran=Ran(tagger.device or "cpu", tagger.precision),
         threads=_threads(config),
         workers=workers,
         price=price,
@@ -264,7 +260,7 @@ def estimate_lines(estimate: Estimate) -> Iterator[str]:
         rows = f"about {rows} ({estimate.rows.low:,.0f} to {estimate.rows.high:,.0f})"
     yield (
         f"Decoding alone: {_number(estimate.decoding)} pictures/s with {count(estimate.threads, 'thread')}. "
-        f"The model alone: {_number(estimate.model)} pictures/s on {estimate.device}."
+        f"The model alone: {_number(estimate.model)} pictures/s on {estimate.ran}."
     )
     yield f"A worker like this machine: {_number(rate)} pictures/s. {estimate.limit}"
     yield (

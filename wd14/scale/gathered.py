@@ -78,9 +78,9 @@ class Gathered:
         self._too_long += marker.too_long
         self.seconds += marker.seconds
         if marker.device:
-            device, _, precision = marker.device.partition(", ")
-            self.devices.add(device)
-            self.precisions.add(precision or "exact")
+            self.devices.add(marker.device)
+        if marker.precision:
+            self.precisions.add(marker.precision)
         for package, version in marker.versions.items():
             self.versions.setdefault(package, set()).add(version)
 

@@ -36,7 +36,8 @@ class Marker:
     seconds: float = 0.0  #: that the shard took
     at: float = 0.0  #: when it was complete, seconds since 1970
     host: str = ""
-    device: str | None = None  #: what the model ran on: `cpu`, `openvino, fast`
+    device: str | None = None  #: what the model ran on
+    precision: str | None = None  #: what it ran in: "exact" or "fast"
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:

@@ -91,7 +91,7 @@ def _plan(context: WorkerContext, shard: int) -> Marker:
             pictures = ArchivePictures(stack.enter_context(archive.open()), archive)
         files = stack.enter_context(ShardOutput(output, manifest, shard, context.model.labels))
         _Rows(context, files, pictures).write_all(rows)
-        marker = files.finish(device=before.device)
+        marker = files.finish(device=before.device, precision=before.precision)
     return replace(marker, reasons=_reasons(before, marker), summary_sha256=before.summary_sha256)
 
 

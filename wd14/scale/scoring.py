@@ -59,7 +59,7 @@ def score_shard(context: WorkerContext, shard: int) -> Marker:
         except EmptySourceError:
             pass  # such as an archive in which nobody put a picture: the others have some
         written = summary.write(context.output.summary(shard))
-        return replace(files.finish(device=str(scored.ran) if scored.ran.device else None), summary_sha256=written)
+        return replace(files.finish(**scored.ran._asdict()), summary_sha256=written)
 
 
 def _scored(context: WorkerContext, shard: int, stack: ExitStack) -> ScoredRows:

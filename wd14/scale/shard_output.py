@@ -108,11 +108,12 @@ class ShardOutput:
                 self._archive.add(position, row, picture.extension, picture.bytes())
         self._rows.add(row)
 
-    def finish(self, *, device: str | None = None) -> Marker:
+    def finish(self, *, device: str | None = None, precision: str | None = None) -> Marker:
         """Completes the files and moves them into place; returns the marker, which is not written, nor timed, yet.
 
         Args:
             device: what the model ran on; None where it was not needed.
+            precision: what it ran in.
         """
         self._rows.close()
         self._file.close()
@@ -141,5 +142,6 @@ class ShardOutput:
             at=round(time.time(), 3),
             host=socket.gethostname(),
             device=device,
+            precision=precision,
             versions=versions(),
         )
