@@ -111,7 +111,7 @@ class EditableGraph:
         Read from the file each time.
         """
         weight = self._weights.get(name)
-        if weight is None or not 0 <= weight.elements <= most:
+        if weight is None or not 0 <= weight.size <= most:
             return None
         return weight.value(self._reader)
 
@@ -179,7 +179,7 @@ class EditableGraph:
         if copied > _MOST_COPIED:
             raise ModelContractError(f"{self._reader.path}: {copied:,} bytes of it are no weights that can stay in it")
         inputs, outputs = self._declared
-        packed = self._packed_weights()
+        packed = self._packed_names()
         graph = [bytes_field(Graph.NODE, write_node(node)) for node in self.nodes]
         graph += map(self._reader.content, self._graph_rest)
         for name, weight in self._weights.items():
@@ -221,7 +221,7 @@ class EditableGraph:
         Raises:
             ModelContractError: one cannot be used where it lies: numpy does not have its type.
         """
-        packed = self._packed_weights()
+        packed = self._packed_names()
         weights = {name: weight for name, weight in self._weights.items() if name in packed and weight.is_large}
         odd = next((name for name, weight in weights.items() if not weight.fills_its_place), None)
         if odd is not None:
@@ -278,7 +278,7 @@ class EditableGraph:
         if weights_are_constant:
             inputs[:] = [value for value in inputs if value.name not in self._weights]
 
-    def _packed_weights(self) -> set[str]:
+    def _packed_names(self) -> set[str]:
         """Names of the weights that are only multiplied with, as they are or in float16."""
         packed, others = set[str](), set(self.outputs)
         for node in self.nodes:

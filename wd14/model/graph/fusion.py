@@ -23,6 +23,8 @@ from wd14.model.graph.view import GraphView
 _MICROSOFT = "com.microsoft"
 _GELUS = {"e": "Gelu", "t": "FastGelu"}  #: by the symbol in it
 
+#: Operators that GELU is made of, beside erf and tanh.
+_ELEMENTWISE = ("Add", "Div", "Identity", "Mul", "Neg", "Pow", "Sub", "Transpose")
 #: Nodes to go back from erf or tanh to what it is of, and tensors at that distance.
 _FARTHEST = 6
 _MOST_AT_ONCE = 8
@@ -84,9 +86,6 @@ def _sources(view: GraphView, node: Node) -> list[str]:
         nearest = [name for maker in makers if maker.operator in ways for name in maker.inputs]
         nearest = [name for name in dict.fromkeys(nearest) if view.graph.weight_shape(name) is None][:_MOST_AT_ONCE]
     return list(found)
-
-
-_ELEMENTWISE = ("Add", "Div", "Identity", "Mul", "Neg", "Pow", "Sub", "Transpose")
 
 
 def _find(view: GraphView, source: str) -> _Found | None:

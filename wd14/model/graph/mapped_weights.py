@@ -38,7 +38,7 @@ class MappedWeights:
                 data = self._map(weight.place.file)
                 if weight.place.offset + weight.place.length > len(data):
                     raise ModelContractError(f"{weight.place.file} is cut off; download the model again")
-                flat = np.frombuffer(data, kind, weight.elements, weight.place.offset)
+                flat = np.frombuffer(data, kind, weight.size, weight.place.offset)
                 self.arrays[name] = flat.reshape(weight.shape)
 
     def release(self) -> None:

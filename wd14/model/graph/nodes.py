@@ -151,7 +151,7 @@ def _read_attribute(reader: WireReader, span: Span, folder: Path) -> tuple[str, 
         value = reader.integers(span, Attribute.INTS)
     elif kind == AttributeType.TENSOR and parts[Attribute.TENSOR]:
         _, tensor = read_weight(reader, parts[Attribute.TENSOR][-1], folder)
-        array = tensor.value(reader) if 0 <= tensor.elements <= _MOST_ELEMENTS else None
+        array = tensor.value(reader) if 0 <= tensor.size <= _MOST_ELEMENTS else None
         return name, array, tensor
     return name, None if value == () else value, None
 

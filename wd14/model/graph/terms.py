@@ -92,7 +92,7 @@ class Derivation:
             return None
         if array.size == 1:
             return Term(Polynomial.constant(float(array.ravel()[0])), ())
-        [*long] = (axis for axis, size in enumerate(array.shape) if size != 1)
+        long = [axis for axis, size in enumerate(array.shape) if size != 1]
         if len(long) != 1 or self.channel is None:
             return None
         if other.axes[long[0] - array.ndim] not in (None, self.channel) or not self._has_width(array.size):

@@ -66,7 +66,7 @@ class Weight:
         if self.message is not None:
             return _listed_value(self, reader, kind)
         content = self.content if self.place is None else read_place(self.place, reader)
-        if content is None or len(content) != np.dtype(kind).itemsize * self.elements:
+        if content is None or len(content) != np.dtype(kind).itemsize * self.size:
             return None
         return np.frombuffer(content, kind).reshape(self.shape)
 
@@ -81,7 +81,7 @@ class Weight:
         kind = NUMPY_TYPES.get(self.element)
         if kind is None or self.place is None:
             return False
-        return self.place.length == np.dtype(kind).itemsize * self.elements
+        return self.place.length == np.dtype(kind).itemsize * self.size
 
     @property
     def copied(self) -> int:
@@ -89,8 +89,8 @@ class Weight:
         return 0 if self.message is None else self.message[1] - self.message[0]
 
     @property
-    def elements(self) -> int:
-        """How many there are; -1 where the shape is none."""
+    def size(self) -> int:
+        """How many numbers it has; -1 where the shape is none."""
         return math.prod(self.shape) if len(self.shape) <= _MOST_AXES and min(self.shape, default=0) >= 0 else -1
 
 
@@ -189,7 +189,7 @@ def _listed_value(weight: Weight, reader: WireReader, kind: str) -> NDArray[Any]
         bits = "<u2" if weight.element == FLOAT16 else kind  # float16 is listed by its bits
         modulus = 1 << 64
         flat = np.array([number % modulus for number in listed], np.uint64).astype(bits).view(kind)
-    return flat.reshape(weight.shape) if flat.size == weight.elements else None
+    return flat.reshape(weight.shape) if flat.size == weight.size else None
 
 
 def _named(name: str, span: Span, reader: WireReader) -> bytes:

@@ -59,7 +59,9 @@ def open_session(
 
 def open_candidate(files: ModelFiles, candidate: Candidate, opening: Opening) -> Session:
     """Opens a model with the runtime that has the candidate's device; raises as `open_session`."""
-    return (open_openvino if candidate.uses_openvino else open_onnxruntime)(files, candidate, opening)
+    if candidate.uses_openvino:
+        return open_openvino(files, candidate, opening)
+    return open_onnxruntime(files, candidate, opening)
 
 
 def _opened(

@@ -59,7 +59,7 @@ def choose(files: ModelFiles, device: str, precision: Precision, opening: Openin
     providers = available_providers()
     groups = groups_for(files, device, precision, providers)
     found: Sequence[Verdict] | None = None
-    if _is_open(files, groups) and _may_be_there(device, providers):
+    if _trial_helps(files, groups) and _may_be_there(device, providers):
         asked = Asked(files.identity, device, precision)
         found = recall(asked)
         if found is None and is_due(files, pictures):
@@ -84,7 +84,7 @@ def groups_for(files: ModelFiles, device: str, precision: Precision, providers: 
     """
     fast = precision == "fast"
     # OpenVINO has no limits for the memory of a graph that nobody vouches for: it must be asked for.
-    openvino = [name for name in OPENVINO if files.pinned and _may_have(name)]
+    openvino = [name for name in OPENVINO if files.pinned and _openvino_may_have(name)]
     if device == "auto":
         gpus = [name for name in AUTO_ORDER if name != "cpu" and DEVICES[name].provider in providers]
         others = [way for name in openvino for way in _ways(name, fast=fast)]
@@ -155,8 +155,8 @@ def _is_unchanged(candidate: Candidate) -> bool:
     return replace(candidate, batch=None) == Candidate(candidate.device)
 
 
-def _is_open(files: ModelFiles, groups: Groups) -> bool:
-    """Whether a trial can tell something: which of several is best, or whether OpenVINO may have an unknown graph."""
+def _trial_helps(files: ModelFiles, groups: Groups) -> bool:
+    """Whether a trial can find out which of several is best, or whether an unknown graph runs on OpenVINO."""
     ways = [each for group in groups for each in group]
     return len(ways) > 1 or (ways[0].uses_openvino and not files.pinned)
 
@@ -188,11 +188,11 @@ def _worth_trying(groups: Groups, *, fusible: bool) -> Groups:
 def _may_be_there(device: str, providers: Collection[str]) -> bool:
     """Whether a device that was asked for may be there; where it is not, the opening says what to do."""
     if device in OPENVINO:
-        return _may_have(device)
+        return _openvino_may_have(device)
     return device == "auto" or (device in DEVICES and DEVICES[device].provider in providers)
 
 
-def _may_have(device: str) -> bool:
+def _openvino_may_have(device: str) -> bool:
     """Whether OpenVINO may have a device here; it is not loaded to find out."""
     if find_spec("openvino") is None:
         return False
@@ -202,7 +202,7 @@ def _may_have(device: str) -> bool:
 def _measured(files: ModelFiles, asked: Asked, groups: Groups, opening: Opening) -> Sequence[Verdict] | None:
     """What a trial finds, of this process or of another one that is quicker; None = none can be made, or need be."""
     groups = _worth_trying(groups, fusible=fusible(files))
-    if not _is_open(files, groups):
+    if not _trial_helps(files, groups):
         return None
     with measuring(opening.stop) as may_measure:
         if not may_measure:
@@ -227,7 +227,7 @@ def _unmeasured(files: ModelFiles, device: str, precision: Precision, groups: Gr
     if fast:
         return Choice((*dict.fromkeys(fast), plain))
     why = "nothing here computes in 16 bits"
-    if device in ("auto", "cpu") and not _may_have("openvino"):
+    if device in ("auto", "cpu") and not _openvino_may_have("openvino"):
         why += " (with the package openvino, a processor with AVX512-BF16 or AMX does)"
     elif device in ("auto", "cpu") and not files.pinned:
         why = "for a model that nobody vouches for, OpenVINO must be asked for by name"

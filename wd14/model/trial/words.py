@@ -34,7 +34,8 @@ def lines(session: Session, choice: Choice, asked: Precision) -> Iterator[str]:
         return
     yield f"The model runs on {runs_on}{measured}."
     if asked == "fast":
-        yield f"Precision fast was asked for, and the model runs exact: {choice.why_exact or 'it could not be had'}."
+        why = choice.why_exact or "what computes in 16 bits does not work"
+        yield f"Precision fast was asked for, and the model runs exact: {why}."
 
 
 def _is_of(verdict: Verdict, session: Session) -> bool:

@@ -191,7 +191,7 @@ def test_what_is_the_same_is_measured_once(
     monkeypatch.setattr(choosing, "measure", measure)
     monkeypatch.setattr(choosing, "is_due", lambda *_: True)
     monkeypatch.setattr(choosing, "fusible", lambda _: fusible)
-    monkeypatch.setattr(choosing, "_may_have", lambda device: device == "openvino")
+    monkeypatch.setattr(choosing, "_openvino_may_have", lambda device: device == "openvino")
     monkeypatch.setattr(choosing, "available_providers", lambda: [CPU])
     monkeypatch.setattr(choosing, "fast_on", lambda _: False)
     known = replace(files, pinned=True)
