@@ -23,7 +23,7 @@ _STALE_AFTER = 60.0
 
 def add_command(commands: Any) -> None:
     """Adds `cache` to the program's commands."""
-    parser = commands.add_parser("cache", help="show or clear the stored scores, and what killed runs left")
+    parser = commands.add_parser("cache", help="show or clear stored scores and speeds, and what killed runs left")
     parser.add_argument("--clear", action="store_true", help="forget all stored scores, facts, thumbnails and speeds")
     parser.add_argument("--clean", action="store_true", help="remove what killed runs left, and damaged score stores")
     parser.add_argument("--cache-folder", default="", metavar="DIR", help="where the scores are kept")
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     with ScoreStore.open(config.cache_path, log=say) as store:
         if args.clear:
             say(f"Forgot the scores of {count(store.clear(), 'picture')}.")
-            say(f"Forgot what {count(forget_all(), 'trial')} found of models' speeds.")
+            say(f"Forgot the speeds that {count(forget_all(), 'trial')} measured.")
         if args.clean:
             _clean(store)
         if args.clear or args.clean:

@@ -43,7 +43,7 @@ def add_command(commands: Any) -> None:
         action="append",
         default=[],
         metavar="PARAMETER=VALUE",
-        help="what the second run has else: precision=fast, device=openvino, generation_model=NAME, thresh=0.3, …;"
+        help="what differs in the second run: precision=fast, device=openvino, generation_model=NAME, thresh=0.3, …;"
         " may be given more than once. Default: precision=fast.",
     )
     parser.add_argument(
