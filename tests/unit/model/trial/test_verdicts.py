@@ -66,11 +66,28 @@ def test_a_damaged_file_counts_as_none_and_is_begun_anew(text: bytes) -> None:
     assert recall(ASKED) == FOUND
 
 
-def test_a_text_where_a_speed_belongs_is_damage() -> None:
+@pytest.mark.parametrize(
+    ("written", "damaged"),
+    [
+        ("2.5", '"2.5"'),
+        ("2.5", "NaN"),
+        ("2.5", "-1"),
+        ("2.5", "1" + "0" * 400),
+        ("0.01", "true"),
+        ("16", "-16"),
+        ("16", "2.5"),
+        ('"cuda"', "[]"),
+        ('"fast"', "{}"),
+        ("true", "[]"),
+        ('"auto"', "[]"),
+    ],
+)
+def test_what_no_trial_can_have_found_is_damage(written: str, damaged: str) -> None:
     remember(ASKED, "name", FOUND)
     path = cache_folder() / "runtimes.json"
-    path.write_text(path.read_text("utf-8").replace("2.5", '"2.5"'), "utf-8")
-    assert recall(ASKED) is None
+    assert written in path.read_text("utf-8")
+    path.write_text(path.read_text("utf-8").replace(written, damaged), "utf-8")
+    assert remembered() == []
 
 
 def test_the_oldest_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
