@@ -35,6 +35,8 @@ _TRIAL_VERSION = 1
 #: Trials that are remembered; the oldest goes first. (Of a model there are two or three.)
 MOST = 128
 _LARGEST = 1 << 20
+#: Bytes that must be free for a trial to be made: more than what most of them write.
+_ROOM = 1 << 16
 #: No speed and no difference is as large (nor is it NaN or infinite).
 _BEYOND = 1e9
 #: Seconds for which another process's trial is waited for.
@@ -138,6 +140,7 @@ def measuring(stop: StopToken | None) -> Iterator[bool]:
     try:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
+        _check_room(folder)
         handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | getattr(os, "O_NONBLOCK", 0), 0o644)
     except (OSError, StoreError):
         yield False
@@ -146,6 +149,15 @@ def measuring(stop: StopToken | None) -> Iterator[bool]:
         yield _lock(handle, stop or StopToken())
     finally:
         os.close(handle)
+
+
+def _check_room(folder: Path) -> None:
+    """Writes as much as a trial takes, and removes it; raises OSError where the folder or the disk takes it not."""
+    probe = folder / f"runtimes.room.{os.getpid()}.tmp"
+    try:
+        probe.write_bytes(bytes(_ROOM))
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _lock(handle: int, stop: StopToken) -> bool:

@@ -122,6 +122,19 @@ def test_another_process_that_measures_is_waited_for_until_a_stop() -> None:
         assert may_measure, "a killed one leaves nothing behind"
 
 
+def test_nothing_is_measured_where_it_cannot_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> int:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    with measuring(None):
+        pass  # an earlier run made the lock's file
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with measuring(None) as may_measure:
+        assert not may_measure
+    assert not list(cache_folder().glob("*.tmp"))
+
+
 def test_a_link_to_a_pipe_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in ("runtimes.json", "runtimes.lock"):
