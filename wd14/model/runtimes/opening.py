@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wd14.errors import ModelError
+from wd14.errors import DeviceError, ModelError
 from wd14.model.files.find import ModelFiles
 from wd14.model.runtimes.devices import OPENVINO, warn
 from wd14.model.runtimes.onnxruntime_session import available_providers, open_onnxruntime
@@ -48,10 +48,15 @@ def open_session(
         check_device(device)
         check_runs(files, opening)
     *others, last = choice.candidates
+    missing: set[str] = set()
     for candidate in others:
+        if candidate.device in missing:
+            continue
         try:
             return _opened(open_candidate(files, candidate, opening), candidate, choice, device, precision, opening)
         except (ModelError, MemoryError) as error:
+            if isinstance(error, DeviceError):
+                missing.add(candidate.device)
             if opening.log is not None:
                 opening.log(f"Warning: {candidate} does not work: {first_line(error)}")
     return _opened(open_candidate(files, last, opening), last, choice, device, precision, opening)

@@ -162,7 +162,7 @@ def _core(device: str) -> Any:
     try:
         core = _openvino().Core()
         available = core.available_devices
-    except (ImportError, OSError, RuntimeError) as error:
+    except Exception as error:  # a package that is broken or too old for what is beside it may raise anything
         raise DeviceError(
             f"device {device} was asked for, but OpenVINO cannot be loaded ({reason(error)})."
             f" To get it: {DEVICES[device].install}. Or set the device to auto"

@@ -125,6 +125,9 @@ class _Trial:
             self.verdicts[candidate] = Verdict(candidate, problem="its scores are not as many as the model's tags")
             return
         difference = float(np.abs(scores - self._reference).max(initial=0))
+        if not np.isfinite(difference):
+            self.verdicts[candidate] = Verdict(candidate, problem="some of its scores are no numbers")
+            return
         speed = max(answer.images_per_second, self._speed(candidate))
         self.verdicts[candidate] = Verdict(replace(candidate, batch=answer.batch), speed, difference)
 

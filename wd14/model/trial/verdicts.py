@@ -21,6 +21,7 @@ from typing import Any
 
 from wd14.cache_folders import cache_folder
 from wd14.errors import StoreError
+from wd14.model.trial.best_batch import LARGEST
 from wd14.model.trial.candidates import Candidate, Verdict
 from wd14.regular_files import open_file, read_file
 from wd14.stop import StopToken
@@ -34,6 +35,10 @@ _TRIAL_VERSION = 1
 #: Trials that are remembered; the oldest goes first. (Of a model there are two or three.)
 MOST = 128
 _LARGEST = 1 << 20
+#: Bytes that must be free for a trial to be made: more than what most of them write.
+_ROOM = 1 << 16
+#: No speed and no difference is as large (nor is it NaN or infinite).
+_BEYOND = 1e9
 #: Seconds for which another process's trial is waited for.
 _PATIENCE = 300.0
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-rocm", "openvino")
@@ -135,6 +140,7 @@ def measuring(stop: StopToken | None) -> Iterator[bool]:
     try:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
+        _check_room(folder)
         handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | getattr(os, "O_NONBLOCK", 0), 0o644)
     except (OSError, StoreError):
         yield False
@@ -143,6 +149,15 @@ def measuring(stop: StopToken | None) -> Iterator[bool]:
         yield _lock(handle, stop or StopToken())
     finally:
         os.close(handle)
+
+
+def _check_room(folder: Path) -> None:
+    """Writes as much as a trial takes, and removes it; raises OSError where the folder or the disk takes it not."""
+    probe = folder / f"runtimes.room.{os.getpid()}.tmp"
+    try:
+        probe.write_bytes(bytes(_ROOM))
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _lock(handle: int, stop: StopToken) -> bool:
@@ -166,15 +181,35 @@ def _lock(handle: int, stop: StopToken) -> bool:
 
 
 def _parsed(values: Mapping[str, Any]) -> Remembered:
-    verdicts = []
-    for each in values["verdicts"]:
-        candidate, speed, difference = Candidate(**each["candidate"]), each["images_per_second"], each["difference"]
-        if not all(
-            number is None or isinstance(number, int | float) for number in (speed, difference, candidate.batch)
-        ):
-            raise TypeError("a text where a number was expected")
-        verdicts.append(Verdict(candidate, speed, difference, str(each["problem"])))
-    return Remembered(str(values["machine"]), Asked(**values["asked"]), str(values["name"]), tuple(verdicts))
+    """A trial as `remember` wrote it; raises TypeError where it is something else, as after an edit by hand."""
+    verdicts = tuple(
+        Verdict(Candidate(**each["candidate"]), each["images_per_second"], each["difference"], _text(each["problem"]))
+        for each in values["verdicts"]
+    )
+    for each in verdicts:
+        _check(each)
+    asked = Asked(**{name: _text(value) for name, value in values["asked"].items()})
+    return Remembered(_text(values["machine"]), asked, _text(values["name"]), verdicts)
+
+
+def _check(verdict: Verdict) -> None:
+    candidate, speed, difference = verdict.candidate, verdict.images_per_second, verdict.difference
+    batch_is_one = candidate.batch is None or (type(candidate.batch) is int and 0 < candidate.batch <= LARGEST)
+    numbers = [number for number in (speed, difference) if number is not None]
+    if not (
+        isinstance(candidate.device, str)
+        and candidate.precision in ("exact", "fast")
+        and isinstance(candidate.fused, bool)
+        and batch_is_one
+        and all(type(number) in (int, float) and 0 <= number < _BEYOND for number in numbers)
+    ):
+        raise TypeError(f"expected a verdict, found {verdict!r}")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, found {value!r}")
+    return value
 
 
 def _processor() -> str:

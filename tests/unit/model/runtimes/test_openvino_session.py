@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import types
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -262,6 +263,10 @@ def test_a_device_that_is_not_there_says_what_to_install(monkeypatch: pytest.Mon
     assert not fast_on("openvino-gpu")
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(DeviceError, match=r"cannot be loaded .*pip install openvino\. Or set the device to auto"):
+        opened(tmp_path)
+    assert not fast_on("openvino")
+    monkeypatch.setitem(sys.modules, "openvino", types.ModuleType("openvino"))  # half removed
+    with pytest.raises(DeviceError, match=r"cannot be loaded .*has no attribute"):
         opened(tmp_path)
     assert not fast_on("openvino")
 

@@ -66,11 +66,28 @@ def test_a_damaged_file_counts_as_none_and_is_begun_anew(text: bytes) -> None:
     assert recall(ASKED) == FOUND
 
 
-def test_a_text_where_a_speed_belongs_is_damage() -> None:
+@pytest.mark.parametrize(
+    ("written", "damaged"),
+    [
+        ("2.5", '"2.5"'),
+        ("2.5", "NaN"),
+        ("2.5", "-1"),
+        ("2.5", "1" + "0" * 400),
+        ("0.01", "true"),
+        ("16", "-16"),
+        ("16", "2.5"),
+        ('"cuda"', "[]"),
+        ('"fast"', "{}"),
+        ("true", "[]"),
+        ('"auto"', "[]"),
+    ],
+)
+def test_what_no_trial_can_have_found_is_damage(written: str, damaged: str) -> None:
     remember(ASKED, "name", FOUND)
     path = cache_folder() / "runtimes.json"
-    path.write_text(path.read_text("utf-8").replace("2.5", '"2.5"'), "utf-8")
-    assert recall(ASKED) is None
+    assert written in path.read_text("utf-8")
+    path.write_text(path.read_text("utf-8").replace(written, damaged), "utf-8")
+    assert remembered() == []
 
 
 def test_the_oldest_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +120,19 @@ def test_another_process_that_measures_is_waited_for_until_a_stop() -> None:
         holder.join()
     with measuring(None) as may_measure:
         assert may_measure, "a killed one leaves nothing behind"
+
+
+def test_nothing_is_measured_where_it_cannot_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> int:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    with measuring(None):
+        pass  # an earlier run made the lock's file
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with measuring(None) as may_measure:
+        assert not may_measure
+    assert not list(cache_folder().glob("*.tmp"))
 
 
 def test_a_link_to_a_pipe_does_not_hang(tmp_path: Path) -> None:
