@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import platform
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from wd14.errors import ModelContractError, ModelNotFoundError
 from wd14.model.graph.declared import DeclaredValue, declare, read_declared
 from wd14.model.graph.nodes import Node, RawAttribute, read_node, write_node
-from wd14.model.graph.schema import FLOAT16, Graph, Model, OpsetImport
+from wd14.model.graph.schema import FLOAT, FLOAT16, Graph, Model, OpsetImport
 from wd14.model.graph.weights import Weight, read_weight, weight_of
 from wd14.model.graph.wire import BYTES, VARINT, Span, WireReader, bytes_field, integer_field, signed, text_field
 from wd14.regular_files import open_file
@@ -30,13 +31,15 @@ __all__ = ["EditableGraph", "Node", "RawAttribute"]
 #: with each run, so that runtimes cannot prepare it.
 _IR_WITH_CONSTANT_WEIGHTS = 4
 
-#: Operators whose second input runtimes pack into a form of their own while they open a model (onnxruntime not all of
-#: `Conv` on processors other than x86). Such weights are not touched after that: a file that is cut off later cannot
-#: end the process, and it does not matter at which byte of the file a weight begins.
-_PACKING = ("MatMul", "Gemm", "Conv")
+#: Runtimes pack weights into a form of their own while they open a model: OpenVINO those of `MatMul`, `Gemm` and
+#: `Conv`; onnxruntime such in float32, of two axes for the former, and on x86 most of `Conv`. They are not touched
+#: after that: a file that is overwritten or cut off later changes no score and does not end the process, and it does
+#: not matter at which byte of the file a weight begins.
+_ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
+_CHANNELS_AT_ONCE = 16
 
-#: Bytes of what is copied as it was read; taggers have some hundred kB.
-_MOST_COPIED = 64 << 20
+#: Bytes of what is copied, up to four times for a moment; taggers have some hundred kB, SwinV2 has 60 MB.
+_MOST_COPIED = 128 << 20
 
 
 class EditableGraph:
@@ -48,12 +51,14 @@ class EditableGraph:
         nodes: in an order in which each comes after what it reads.
         inputs: names of what the graph takes, without weights.
         outputs: names of what it gives.
+        has_defaults: some weights may be given anew with each run, which they cannot in `to_bytes`.
         folder: that the files with weights are named from in `to_bytes`.
     """
 
     nodes: list[Node]
     inputs: list[str]
     outputs: list[str]
+    has_defaults: bool
     folder: Path
 
     def __init__(self, reader: WireReader, folder: Path) -> None:
@@ -61,6 +66,7 @@ class EditableGraph:
         self._reader = reader
         self._weights: dict[str, Weight] = {}
         self._declared: tuple[list[DeclaredValue], list[DeclaredValue]] = ([], [])  # inputs, outputs
+        self._between: list[Span] = []  # declared types of what lies between nodes
         self._graph_rest: list[Span] = []  # other fields of the graph and of the model, as they were read
         self._model_rest: list[Span] = []
         self._opsets: dict[str, int] = {}
@@ -160,28 +166,34 @@ class EditableGraph:
         """How many axes the inputs of the graph have, where it is declared."""
         return {value.name: value.rank for value in self._declared[0] if value.rank is not None}
 
-    def to_bytes(self, *, apart: Mapping[str, Weight] | None = None) -> bytes:
+    def to_bytes(self, *, apart: Mapping[str, Weight] | None = None, unchanged: bool = False) -> bytes:
         """The model as it is now.
 
         Weights of 1 KiB and more that are only multiplied with are external data in a file below `folder`: whoever
-        opens these bytes says which folder that is. Declared types of what lies between nodes are left out: runtimes
-        infer them. Costs some 10 ms, and a copy of the other weights.
+        opens these bytes says which folder that is. Costs some 10 ms, and for a moment four copies of the other
+        weights.
 
         Args:
             apart: weights that become inputs instead; whoever opens these bytes has them.
+            unchanged: no node was changed. Then declared types of what lies between nodes are kept: by them
+                onnxruntime finds more that it can join, and its results differ in the last bit. Else they may be
+                wrong, and runtimes infer what they can.
 
         Raises:
             ModelContractError: more would have to be copied than any tagger has.
         """
         apart = apart or {}
-        copied = sum(end - start for start, end in self._graph_rest + self._model_rest)
-        copied += sum(weight.copied for weight in self._weights.values())
-        if copied > _MOST_COPIED:
-            raise ModelContractError(f"{self._reader.path}: {copied:,} bytes of it are no weights that can stay in it")
         inputs, outputs = self._declared
         packed = self._packed_names()
+        rest = self._graph_rest + (self._between if unchanged else [])
+        copied = sum(end - start for start, end in rest + self._model_rest)
+        copied += sum(
+            weight.copied for name, weight in self._weights.items() if not (name in packed and weight.is_large)
+        )
+        if copied > _MOST_COPIED:
+            raise ModelContractError(f"{self._reader.path}: {copied:,} bytes of it are no weights that can stay in it")
         graph = [bytes_field(Graph.NODE, write_node(node)) for node in self.nodes]
-        graph += map(self._reader.content, self._graph_rest)
+        graph += map(self._reader.content, rest)
         for name, weight in self._weights.items():
             if name in apart:
                 graph.append(bytes_field(Graph.INPUT, declare(name, weight.element, weight.shape)))
@@ -216,12 +228,12 @@ class EditableGraph:
         inputs[:] = [value for value in inputs if value.name in self.inputs or value.name in self._weights]
 
     def packed_weights(self) -> Mapping[str, Weight]:
-        """The weights that `to_bytes` leaves in their files; once a runtime is open it has packed copies of them.
+        """The weights that OpenVINO packs while it opens a model, where they lie in files.
 
         Raises:
             ModelContractError: one cannot be used where it lies: numpy does not have its type.
         """
-        packed = self._packed_names()
+        packed = self._packed_names(by_openvino=True)
         weights = {name: weight for name, weight in self._weights.items() if name in packed and weight.is_large}
         odd = next((name for name, weight in weights.items() if not weight.fills_its_place), None)
         if odd is not None:
@@ -270,22 +282,50 @@ class EditableGraph:
                 (inputs if number == Graph.INPUT else outputs).append(read_declared(reader, part))
             elif number == Graph.SPARSE_WEIGHT:
                 raise reader.too_much("sparse weights")
-            elif number not in (Graph.VALUE_INFO, Graph.DOC):
+            elif number == Graph.VALUE_INFO:
+                self._between.append((begin, end))
+            elif number != Graph.DOC:
                 self._graph_rest.append((begin, end))
             begin = end
         self.inputs = [value.name for value in inputs if value.name not in self._weights]
         self.outputs = [value.name for value in outputs]
+        self.has_defaults = weights_are_constant and len(self.inputs) < len(inputs)
         if weights_are_constant:
             inputs[:] = [value for value in inputs if value.name not in self._weights]
 
-    def _packed_names(self) -> set[str]:
+    def _packed_names(self, *, by_openvino: bool = False) -> set[str]:
         """Names of the weights that are only multiplied with, as they are or in float16."""
         packed, others = set[str](), set(self.outputs)
         for node in self.nodes:
-            at = _packed_input(node)
+            at = self._packed_input(node, by_openvino=by_openvino)
             packed.update(node.inputs[at : at + 1])
             others.update(name for number, name in enumerate(node.inputs) if number != at)
         return packed - others
+
+    def _packed_input(self, node: Node, *, by_openvino: bool) -> int:
+        """The number of the input that runtimes read for the last time while they open a model; a large one = there is
+        none.
+        """
+        if node.operator == "Cast" and node.attributes.get("to") == FLOAT16:
+            return 0
+        weight = self._weights.get(node.inputs[1]) if len(node.inputs) > 1 else None
+        if node.domain != "" or node.operator not in ("MatMul", "Gemm", "Conv") or weight is None:
+            return len(node.inputs)
+        if by_openvino:
+            packs = len(weight.shape) > 1
+        elif node.operator == "Conv":
+            packs = weight.element == FLOAT and len(weight.shape) == 4 and self._packs_convolution(node, weight)
+        else:
+            packs = weight.element == FLOAT and len(weight.shape) == 2
+        return 1 if packs else len(node.inputs)
+
+    def _packs_convolution(self, node: Node, weight: Weight) -> bool:
+        """Whether onnxruntime packs the weights of a convolution of pictures."""
+        if not _ON_X86 or any(name not in self._weights for name in node.inputs[2:3]):
+            return False
+        channels, of_each, *_ = weight.shape
+        groups = node.attributes.get("group", 1)
+        return groups == 1 or (of_each == 1 and groups == channels and channels % _CHANNELS_AT_ONCE == 0)
 
     def _all_names(self) -> set[str]:
         """Every name of a value or of a node. Collected once: later names come from `free_name`."""
@@ -295,13 +335,3 @@ class EditableGraph:
             for node in self.nodes:
                 self._names.update((node.name, *node.inputs, *node.outputs))
         return self._names
-
-
-def _packed_input(node: Node) -> int:
-    """The number of the input that runtimes read for the last time while they open a model; a large one = there is
-    none.
-    """
-    if node.domain == "" and node.operator in _PACKING:
-        return 1
-    to_half = node.operator == "Cast" and node.attributes.get("to") == FLOAT16
-    return 0 if to_half else len(node.inputs)

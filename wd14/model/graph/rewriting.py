@@ -38,7 +38,10 @@ def rewritten(files: ModelFiles, candidate: Candidate, *, gpu: bool) -> Rewritte
     """
     graph = _read(files, fused=candidate.fused)
     half = gpu and _prepare_for_gpu(graph, files, fast=candidate.precision == "fast")
-    return RewrittenModel(graph.to_bytes(), graph.folder, "fast" if half else "exact")
+    plain = not gpu and not candidate.fused
+    if plain and graph.has_defaults:  # as constants, onnxruntime would join them: other last bits than the file's
+        raise ModelContractError(f"{files.model_path} has weights that may be given anew with each run")
+    return RewrittenModel(graph.to_bytes(unchanged=plain), graph.folder, "fast" if half else "exact")
 
 
 def with_weights_apart(files: ModelFiles, *, fused: bool) -> tuple[bytes, MappedWeights]:

@@ -85,8 +85,10 @@ class Weight:
 
     @property
     def copied(self) -> int:
-        """Bytes that have to be copied out of the file to write it."""
-        return 0 if self.message is None else self.message[1] - self.message[0]
+        """Bytes that have to be copied to write it, where it does not stay in its file."""
+        if self.message is not None:
+            return self.message[1] - self.message[0]
+        return self.place.length if self.place is not None else len(self.content or b"")
 
     @property
     def size(self) -> int:

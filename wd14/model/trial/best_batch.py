@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 #: Larger batches gain nothing on today's GPUs, and the user would see pictures come in fits and starts.
-_LARGEST = 64
+LARGEST = 64
 
 #: A batch twice as large must be faster by this: the smaller one leaves memory to others.
 _GAIN = 1.03
@@ -25,7 +25,7 @@ def best_batch(rate: Callable[[int], float]) -> tuple[int, float]:
         Exception: whatever else `rate` raises.
     """
     best, fastest = 1, rate(1)
-    while best * 2 <= _LARGEST:
+    while best * 2 <= LARGEST:
         try:
             speed = rate(best * 2)
         except MemoryError:

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from tests.support.onnx_models import wd14_folder
 from wd14.errors import ModelContractError
@@ -70,6 +70,84 @@ def test_nothing_of_the_file_is_needed_once_the_model_is_open(tmp_path: Path, mo
     assert str(tmp_path) not in Path("/proc/self/maps").read_text()
     os.truncate(tmp_path / "model" / "model.onnx", 0)
     assert scores(session) == before
+
+
+def front(folder: Path, *nodes: onnx.NodeProto, **weights: np.ndarray[Any, Any]) -> onnx.ModelProto:
+    """The model of a folder with nodes before it, the last of which makes `picture` of `input`; to be saved."""
+    model = onnx.load(folder / "model.onnx")
+    name = model.graph.input[0].name
+    for node in model.graph.node:
+        node.input[:] = ["picture" if value == name else value for value in node.input]
+    for node in reversed(nodes):
+        node.input[:] = [name if value == "input" else value for value in node.input]
+        model.graph.node.insert(0, node)
+    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in weights.items())
+    return model
+
+
+def values(*shape: int, element: str = "f4") -> np.ndarray[Any, Any]:
+    return (np.random.default_rng(2).normal(size=shape) / 100).astype(element)
+
+
+NCHW = helper.make_node("Transpose", ["input"], ["nchw"], perm=[0, 3, 1, 2])
+NHWC = helper.make_node("Transpose", ["made"], ["picture"], perm=[0, 2, 3, 1])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights"),
+    [
+        ([helper.make_node("MatMul", ["input", "w"], ["picture"])], {"w": values(1, 32, 3, 3)}),
+        (
+            [
+                helper.make_node("MatMul", ["input", "w"], ["more"]),
+                helper.make_node("MatMul", ["more", "w2"], ["picture"]),
+            ],
+            {"w": values(3, 600), "w2": values(1, 600, 3)},
+        ),
+        (
+            [NCHW, helper.make_node("Conv", ["nchw", "w"], ["made"], group=3, pads=[5] * 4), NHWC],
+            {"w": values(3, 1, 11, 11)},
+        ),
+        (
+            [
+                helper.make_node("Cast", ["input"], ["half"], to=TensorProto.FLOAT16),
+                helper.make_node("MatMul", ["half", "w"], ["more"]),
+                helper.make_node("MatMul", ["more", "w2"], ["less"]),
+                helper.make_node("Cast", ["less"], ["picture"], to=TensorProto.FLOAT),
+            ],
+            {"w": values(3, 600, element="f2"), "w2": values(600, 3, element="f2")},
+        ),
+    ],
+    ids=["several matrices", "one matrix of three axes", "groups", "float16"],
+)
+def test_a_file_that_is_overwritten_later_changes_no_score(
+    tmp_path: Path, models: list[str | bytes], nodes: list[onnx.NodeProto], weights: dict[str, Any]
+) -> None:
+    """onnxruntime packs only some kinds of weights; others it reads at every run."""
+    wd14_folder(tmp_path / "model", size=32)
+    onnx.save(front(tmp_path / "model", *nodes, **weights), tmp_path / "model" / "model.onnx")
+    before = from_the_file(tmp_path / "model")
+    session = opened(tmp_path / "model")
+    assert isinstance(models[-1], bytes)
+    with (tmp_path / "model" / "model.onnx").open("r+b") as file:
+        file.write(b"\xff" * (tmp_path / "model" / "model.onnx").stat().st_size)
+    assert scores(session) == before
+
+
+def test_weights_that_may_be_given_anew_are_left_so(tmp_path: Path, models: list[str | bytes]) -> None:
+    """As constants, onnxruntime would multiply the normalization into the convolution, and round elsewhere."""
+    wd14_folder(tmp_path / "model", size=32)
+    path = tmp_path / "model" / "model.onnx"
+    weights = {"w": values(3, 3, 3, 3), **{name: abs(values(3)) + 1 for name in ("scale", "bias2", "mean", "variance")}}
+    conv = helper.make_node("Conv", ["nchw", "w"], ["conv"], pads=[1] * 4)
+    normalized = helper.make_node("BatchNormalization", ["conv", "scale", "bias2", "mean", "variance"], ["made"])
+    model = front(tmp_path / "model", NCHW, conv, normalized, NHWC, **weights)
+    listed = (helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape) for name, value in weights.items())
+    model.graph.input.extend(listed)
+    onnx.save(model, path)
+    expected = from_the_file(tmp_path / "model")
+    assert scores(opened(tmp_path / "model")) == expected
+    assert models[-1] == str(path)
 
 
 def test_a_graph_that_cannot_be_edited_opens_from_its_file(tmp_path: Path, models: list[str | bytes]) -> None:
