@@ -89,6 +89,13 @@ def test_a_device_without_16_bits_runs_exact_and_says_so(
     assert "(3 from stored scores)" in said, "what ran counts, not what was asked for"
 
 
+def test_a_device_that_is_not_there_is_said_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["caption", str(folder), "--custom-model=builtin/colours", "--device=migraphx", "--precision=fast"]
+    assert cli.main(words) != 0
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("device migraphx was asked for") == 1
+
+
 def test_the_command_cache_shows_what_trials_found_and_forgets_it(capsys: pytest.CaptureFixture[str]) -> None:
     verdicts = (
         Verdict(Candidate("cpu"), 2.5, 0.0),

@@ -56,6 +56,8 @@ def open_session(
             return _opened(open_candidate(files, candidate, opening), candidate, choice, device, precision, opening)
         except (ModelError, MemoryError) as error:
             if isinstance(error, DeviceError):
+                if candidate.device == last.device:  # there is no other
+                    raise
                 missing.add(candidate.device)
             if opening.log is not None:
                 opening.log(f"Warning: {candidate} does not work: {first_line(error)}")
