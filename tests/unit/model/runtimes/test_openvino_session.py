@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import types
 import threading
+import types
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
