@@ -20,7 +20,8 @@ from wd14.types import Labels
 #: Parameters of the run that made the dataset which say what its captions are like, or under what its scores are kept.
 _OF_THE_RUN = frozenset(
     {
-        *("generation_model", "custom_model", "profile", "image_size", "exif_orientation", "cache_folder"),
+        *("generation_model", "custom_model", "cache_folder"),
+        *("profile", "image_size", "exif_orientation", "precision"),
         *("caption_column", "caption_extension", "caption_separator", "caption_style", "rating", "tag_replacement"),
         *("trainer", "trigger_words", "purpose", "fold_tags", "keep_tags", "undesired_tags", "always_first_tags"),
         *("max_tags", "max_tokens", "implications", "thresh", "general_threshold"),

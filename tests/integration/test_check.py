@@ -21,6 +21,7 @@ from tests.support.scripted_model import Tag, save_scripted_model
 from wd14 import CaptionConfig, caption_dataset
 from wd14.checking import check_source
 from wd14.errors import JobStoppedError
+from wd14.model.runtimes.openvino_session import fast_on
 from wd14.stop import StopToken
 
 Found = dict[str, set[str]]
@@ -118,8 +119,20 @@ def test_a_dataset_of_our_own_says_itself_what_its_captions_are_like(photos: Pat
     assert "missing-trigger" not in found_in(output, trigger_words="1girl")  # the caller's word counts
 
 
-def test_stored_scores_are_compared_with_the_captions(photos: Path, model: Path, tmp_path: Path) -> None:
-    config = CaptionConfig.from_values({"generation_model": str(model)})
+@pytest.mark.parametrize(
+    "run",
+    [
+        {},
+        pytest.param(
+            {"device": "openvino", "precision": "fast"},
+            marks=pytest.mark.skipif(not fast_on("openvino"), reason="no bfloat16, or no OpenVINO"),
+        ),
+    ],
+)
+def test_stored_scores_are_compared_with_the_captions(
+    run: dict[str, str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    config = CaptionConfig.from_values({"generation_model": str(model), **run})
     output = Path(caption_dataset(photos, config, output=tmp_path / "set").output or "")
     metadata = output / "train/metadata.jsonl"
     metadata.write_text(metadata.read_text("utf-8").replace("smile", "rocket"), "utf-8")

@@ -13,7 +13,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -87,8 +87,9 @@ def _machine(cores: int) -> str:
 
 
 def recall(asked: Asked) -> tuple[Verdict, ...] | None:
-    """What a trial found on this machine; None = there was none."""
-    return next((each.verdicts for each in remembered() if (each.machine, each.asked) == (machine(), asked)), None)
+    """What a trial found on this machine; None = there was none. One for `fast` tried all that is exact as well."""
+    found = {each.asked: each.verdicts for each in remembered() if each.machine == machine()}
+    return found.get(asked, found.get(replace(asked, precision="fast")))
 
 
 def remember(asked: Asked, name: str, verdicts: Sequence[Verdict]) -> None:

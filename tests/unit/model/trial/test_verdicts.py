@@ -45,6 +45,15 @@ def test_it_comes_back_for_the_same_question_on_the_same_machine(monkeypatch: py
     assert remembered() == []
 
 
+def test_a_trial_for_fast_answers_for_exact_too() -> None:
+    fast = Asked(ASKED.model, ASKED.device, "fast")
+    remember(fast, "name", FOUND)
+    assert recall(ASKED) == FOUND
+    remember(ASKED, "name", FOUND[:1])
+    assert recall(ASKED) == FOUND[:1], "its own comes first"
+    assert recall(fast) == FOUND
+
+
 @pytest.mark.parametrize(
     "text",
     [
