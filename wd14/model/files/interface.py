@@ -118,7 +118,8 @@ def check_external(path: Path, facts: GraphFacts) -> None:
     folder = path.parent.resolve()
     read: Counter[Path] = Counter()  # bytes
     for location, lengths in facts.external.items():
-        if len(location) > _LONGEST_LOCATION or "\0" in location:
+        # U+FFFD: what is no UTF-8 was read as that, so that the file which runtimes open is another one.
+        if len(location) > _LONGEST_LOCATION or "\0" in location or "\ufffd" in location:
             raise ModelContractError(f"{path} keeps weights in {location[:80]!r}…, which can be no file")
         target = (path.parent / location).resolve()
         if not location or not target.is_relative_to(folder):

@@ -20,6 +20,8 @@ from wd14.model.graph.view import GraphView
 #: Nodes that are looked at for one x, and monomials of a term: LayerNorm in pieces has some thirty, and four.
 _MOST_NODES = 96
 _MOST_MONOMIALS = 12
+#: Products of monomials for one node, each of up to some ten thousand numbers.
+_MOST_PRODUCTS = 24
 
 
 def derive(view: GraphView, x: str, rank: int) -> Derivation:
@@ -71,6 +73,8 @@ def _multiply(at: Derivation, node: Node) -> Term | None:
     if pair is None:
         return None
     left, right, like = pair
+    if len(left.terms) * len(right.terms) > _MOST_PRODUCTS:
+        return None
     for value, other in ((left, right), (right, left)):
         if "n" in value.symbols():  # of a sum, which must become a mean
             numbers = other.numbers() or {}

@@ -63,26 +63,27 @@ def with_weights_apart(files: ModelFiles, *, fused: bool) -> tuple[bytes, Mapped
 def fusible(files: ModelFiles) -> bool:
     """Whether fusing finds anything in a model; some 50 ms. A model that cannot be edited has nothing."""
     try:
-        return _fuse(EditableGraph.read(files.model_path)) > 0
+        return _read_and_fuse(files, fused=True)[1] > 0
     except ModelError:
         return False
 
 
 def _read(files: ModelFiles, *, fused: bool) -> EditableGraph:
-    graph = EditableGraph.read(files.model_path)
-    if fused:
-        _fuse(graph)
-    return graph
+    return _read_and_fuse(files, fused=fused)[0]
 
 
 # What a plain session on a CPU has no use for is imported where it is used.
 
 
-def _fuse(graph: EditableGraph) -> int:
-    from wd14.model.graph.fusion import fuse
-
+def _read_and_fuse(files: ModelFiles, *, fused: bool) -> tuple[EditableGraph, int]:
+    """The graph, and how many operators stand for pieces now."""
     try:
-        return fuse(graph)
+        graph = EditableGraph.read(files.model_path)
+        if not fused:
+            return graph, 0
+        from wd14.model.graph.fusion import fuse
+
+        return graph, fuse(graph)
     except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ModelContractError(f"the graph has nodes that lack what their operators need: {error}") from error
 

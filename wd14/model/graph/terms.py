@@ -20,7 +20,7 @@ ROWS, SPLIT_AGAIN = -1, -2
 
 #: Numbers are float32 in the graph: so near must one be to what it stands for, relatively.
 NEAR = 1e-6
-_MOST_CHANNELS = 65_536
+_MOST_CHANNELS = 16_384
 
 VARIANCE = {monomial(q=1): 1.0, monomial(m=2): -1.0}
 #: A sum times this is the mean.

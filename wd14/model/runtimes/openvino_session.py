@@ -45,7 +45,7 @@ _NO_REASON = re.compile(
 )
 
 #: OpenVINO makes its table of types at the first use, and lets go of the GIL meanwhile: two runs that begin at once
-#: would wait for each other for ever. So it is used once before any run.
+#: would wait for each other for ever. So it is used once before any run. One thread at a time imports it.
 _first_use = threading.Lock()
 
 
@@ -226,20 +226,21 @@ def _take_one_picture(model: Any, spec: InputSpec) -> None:
 
 def _openvino() -> Any:
     """Imported late: most runs need none of it."""
-    if "openvino" not in sys.modules:
-        # Its import tells Intel that it was imported, by way of a package of its own, unless that cannot be imported.
-        before = sys.modules.get("openvino_telemetry")
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-        try:
-            import openvino
-        finally:
-            if before is None:
-                del sys.modules["openvino_telemetry"]
-            else:
-                sys.modules["openvino_telemetry"] = before
-    import openvino
-
     with _first_use:
+        if "openvino" not in sys.modules:
+            # Its import tells Intel that it was imported, by way of a package of its own, unless that cannot be
+            # imported.
+            before = sys.modules.get("openvino_telemetry")
+            sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+            try:
+                import openvino
+            finally:
+                if before is None:
+                    del sys.modules["openvino_telemetry"]
+                else:
+                    sys.modules["openvino_telemetry"] = before
+        import openvino
+
         openvino.Type.f32.to_dtype()
     return openvino
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 
 from wd14.stop import StopToken
 
+#: Seconds after which a thread ends whose watch nobody has any more.
+_LOOK = 1.0
+
 
 class StopWatch:
-    """Calls what ends a runtime's work when a stop comes: a thread waits for it."""
+    """Calls what ends a runtime's work when a stop comes: a thread waits for it, as long as this object lives."""
 
     def __init__(self, stop: StopToken) -> None:
         self._stop = stop
         self._lock = threading.Lock()
         self._to_cancel: set[Callable[[], None]] = set()
-        threading.Thread(target=self._watch, name="wd14-stop-watch", daemon=True).start()
+        threading.Thread(target=_watch, args=(stop, weakref.ref(self)), name="wd14-stop-watch", daemon=True).start()
 
     def check(self) -> None:
         """Raises JobStoppedError when a stop has come."""
@@ -38,12 +42,19 @@ class StopWatch:
             with self._lock:
                 self._to_cancel.discard(cancel)
 
-    def _watch(self) -> None:
-        while not self._stop.wait(60):
-            pass
+    def cancel_all(self) -> None:
+        """Calls what is to be called when a stop has come."""
         with self._lock:
             for cancel in self._to_cancel:
                 cancel()
+
+
+def _watch(stop: StopToken, of: weakref.ref[StopWatch]) -> None:
+    while not stop.wait(_LOOK):
+        if of() is None:
+            return
+    if (watch := of()) is not None:
+        watch.cancel_all()
 
 
 def cancelled_by(stop_watch: StopWatch | None, cancel: Callable[[], None]) -> contextlib.AbstractContextManager[None]:

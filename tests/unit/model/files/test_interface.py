@@ -148,6 +148,12 @@ def test_weights_outside_of_the_models_folder_are_not_opened(tmp_path: Path, loc
         check_external(folder / "model.onnx", facts(location))
 
 
+def test_a_place_that_is_no_text_is_another_file_for_runtimes(tmp_path: Path) -> None:
+    (tmp_path / "\ufffd").touch()
+    with pytest.raises(ModelContractError, match="which can be no file"):
+        check_external(tmp_path / "model.onnx", facts("\ufffd"))
+
+
 def test_weights_that_are_missing(tmp_path: Path) -> None:
     with pytest.raises(ModelContractError, match=r"keeps weights in 'model.onnx.data', which is not there"):
         check_external(tmp_path / "model.onnx", facts("model.onnx.data"))
