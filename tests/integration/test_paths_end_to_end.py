@@ -309,8 +309,8 @@ def test_arguments_that_are_no_text_end_in_a_dataset(faults: Faults, model: Path
     assert is_complete(output)
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/model\xff"))
     model.rename(odd)
-    refused = caption(faults, odd, tmp_path / "src", "--output", tmp_path / "out")
-    check_terminal(refused)
-    assert refused.status == 1, "onnxruntime opens no such path"
-    assert "Traceback" not in refused.said
+    done = caption(faults, odd, tmp_path / "src", "--output", tmp_path / "out")
+    check_terminal(done)
+    assert done.status == 0, done.said
+    assert is_complete(tmp_path / "out")
     assert sys.getfilesystemencoding() == "utf-8"

