@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from numpy.typing import NDArray
@@ -160,7 +161,7 @@ def _core(device: str) -> Any:
         DeviceError: as `check_device`.
     """
     try:
-        core = _openvino().Core()
+        core = _core_of(_openvino())
         available = core.available_devices
     except Exception as error:  # a package that is broken or too old for what is beside it may raise anything
         raise DeviceError(
@@ -173,6 +174,16 @@ def _core(device: str) -> Any:
             f" To get it: {DEVICES[device].install}. Or set the device to auto"
         )
     return core
+
+
+@cache
+def _core_of(openvino: Any) -> Any:
+    """OpenVINO's core, one for as long as the process lives.
+
+    For processors with AMX OpenVINO gives the thread that first needs it a stack for signals, and takes that back with
+    its last core: from another thread, the next Ctrl-C would end the process with a segmentation fault.
+    """
+    return openvino.Core()
 
 
 def reason(error: BaseException) -> str:

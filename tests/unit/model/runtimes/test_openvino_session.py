@@ -291,3 +291,21 @@ def test_it_tells_nobody_that_it_runs_and_says_nothing(tmp_path: Path) -> None:
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
     assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_a_signal_after_the_last_session_was_closed_elsewhere_is_handled(tmp_path: Path) -> None:
+    wd14_folder(tmp_path / "model", size=SIZE)
+    code = (
+        "import os, signal, sys, threading; from wd14 import Tagger;"
+        " kept = [Tagger.load(sys.argv[1], device='openvino')];"
+        " closing = threading.Thread(target=kept.clear); closing.start(); closing.join();"
+        " signal.signal(signal.SIGINT, lambda *_: print('handled')); os.kill(os.getpid(), signal.SIGINT)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "model"],
+        env={"HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path), "WD14_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "handled\n")
