@@ -37,7 +37,7 @@ def onnxruntime(path: str, runs: int, threads: int) -> Run:
 def openvino(path: str, runs: int, threads: int, *, precision: str = "f32") -> Run:
     """OpenVINO on the CPU, with a stream for each run and one picture as the shape of its input."""
     package: Any = importlib.import_module("openvino")
-    package.Type.f32.to_dtype()  # OpenVINO's first use: two runs that make it at once would wait for each other for ever
+    package.Type.f32.to_dtype()  # its first use: two runs that make it at once would wait for each other for ever
     core = package.Core()
     model = core.read_model(path)
     shape = model.inputs[0].get_partial_shape()
