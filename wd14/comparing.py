@@ -27,7 +27,7 @@ from wd14.model.tagger import Tagger
 from wd14.parameter_groups import GROUPS, NOT_FOR_COMPARE, READING
 from wd14.scale.link import RunLink, Standing, Tick
 from wd14.scale.sampling import SHARDS, Sample, take_sample, thin
-from wd14.scored_rows import session_of
+from wd14.scored_rows import OPENING_ENDS, session_of
 from wd14.stop import StopToken
 from wd14.text import count, share
 from wd14.threads import BackgroundCall
@@ -42,8 +42,6 @@ PICTURES, MOST_PICTURES = 50, 2000
 _SCORING = frozenset({*GROUPS["How it runs"], "generation_model", "custom_model", "exif_orientation"})
 #: Changed tags that are listed.
 MOST_LISTED = 20
-#: Seconds that giving up the opening of a session may take: a process that ends meanwhile is aborted.
-_OPENING_ENDS = 1.5
 
 
 @dataclass(frozen=True)
@@ -295,7 +293,7 @@ class _Comparing:
             scored = self._run(rows, config, model, session, name)
             seconds = time.perf_counter() - began
         finally:
-            session.wait(_OPENING_ENDS)
+            session.wait(OPENING_ENDS)
         gc.collect()  # else some of the session's memory goes when the next one is open
         ran = sum(row.result.error is None and not row.from_scores for row in scored)
         precision = tagger.precision if isinstance(tagger, Tagger) else "exact"

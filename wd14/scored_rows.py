@@ -27,7 +27,7 @@ from wd14.thumbnail_folder import ThumbnailFolder
 from wd14.types import DecodedRow, FloatArray, InputRow, Log, PictureToSave
 
 #: Seconds that giving up the opening of a session may take.
-_OPENING_ENDS = 1.5
+OPENING_ENDS = 1.5
 
 
 class Ran(NamedTuple):
@@ -88,7 +88,7 @@ class ScoredRows:
             stored_will_do = usable_for(lowest_threshold(model.labels, config, model.thresholds))
             self._tagger = session or session_of(model, config, log=log, stop=self._stop, pictures=pictures)
             if session is None:  # a process that ends while one of its threads opens a session is aborted
-                stack.callback(self._tagger.wait, _OPENING_ENDS)
+                stack.callback(self._tagger.wait, OPENING_ENDS)
             decoder = Decoder(
                 rows,
                 config,

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from wd14.cli.caption import HelpFormatter, add_parameter, parameters_in
-from wd14.cli.output import is_heard, say, say_aside
-from wd14.stop import StopToken, stopped_by_signals
-from wd14.text import count, printable, wrapped
+from wd14.cli.output import is_heard, say, say_json, show_while
+from wd14.text import count, wrapped
 
 if TYPE_CHECKING:
     from wd14.checking import CheckReport
@@ -77,24 +74,15 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Checks the dataset; returns the exit code."""
     from wd14.checking import check_source
-    from wd14.progress import ShownProgress
 
-    stop = StopToken()
-    shown = ShownProgress(say_aside if args.json else say, bar=sys.stderr.isatty())
-    try:
-        with stopped_by_signals(stop):
-            report = check_source(
-                args.source,
-                parameters_in(args),
-                log=lambda line: shown.log(printable(line)),
-                progress=shown.show,
-                stop=stop,
-            )
-    finally:
-        shown.close()
+    report = show_while(
+        lambda log, progress, stop: check_source(
+            args.source, parameters_in(args), log=log, progress=progress, stop=stop
+        ),
+        aside=args.json,
+    )
     if args.json:
-        sys.stdout.write(json.dumps(report.as_json()) + "\n")
-        sys.stdout.flush()
+        say_json(report.as_json())
     else:
         _say_report(report)
     if not is_heard():

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wd14.cli.caption import HelpFormatter, add_parameter, parameters_in
-from wd14.cli.output import is_heard, say, say_aside
+from wd14.cli.output import is_heard, say, say_json, show_while
 from wd14.parameter_groups import GROUPS, NOT_FOR_COMPARE
-from wd14.stop import StopToken, stopped_by_signals
 from wd14.text import count, printable, share, wrapped
 
 if TYPE_CHECKING:
@@ -61,26 +58,22 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compares; returns the exit code."""
     from wd14.comparing import PICTURES, compare
-    from wd14.progress import ShownProgress
 
-    stop = StopToken()
-    shown = ShownProgress(say_aside if args.json else say, bar=sys.stderr.isatty())
-    try:
-        with stopped_by_signals(stop):
-            comparison = compare(
-                args.source,
-                parameters_in(args),
-                args.changes,
-                pictures=PICTURES if args.sample is None else args.sample,
-                log=lambda line: shown.log(printable(line)),
-                progress=shown.show,
-                stop=stop,
-            )
-    finally:
-        shown.close()
+    pictures = PICTURES if args.sample is None else args.sample
+    comparison = show_while(
+        lambda log, progress, stop: compare(
+            args.source,
+            parameters_in(args),
+            args.changes,
+            pictures=pictures,
+            log=log,
+            progress=progress,
+            stop=stop,
+        ),
+        aside=args.json,
+    )
     if args.json:
-        sys.stdout.write(json.dumps(comparison.as_json()) + "\n")
-        sys.stdout.flush()
+        say_json(comparison.as_json())
     else:
         for line in comparison_lines(comparison):
             say(line)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from wd14.cli import check, serve
 from wd14.cli.caption import HelpFormatter, file_named, parameters_in
-from wd14.cli.output import is_heard, say
-from wd14.stop import StopToken, stopped_by_signals
-from wd14.text import count, printable, wrapped
+from wd14.cli.output import is_heard, say, show_while
+from wd14.text import count, wrapped
 
 if TYPE_CHECKING:
     from wd14.reviewing import DatasetReview
@@ -41,24 +39,16 @@ def add_command(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Makes the page and says where it is; returns the exit code."""
-    from wd14.progress import ShownProgress
     from wd14.reviewing import review_dataset
 
     serve.check_options(args)
-    stop = StopToken()
-    shown = ShownProgress(say, bar=sys.stderr.isatty())
-    try:
-        with stopped_by_signals(stop):
-            review = review_dataset(
-                args.source,
-                parameters_in(args),
-                output=file_named(args.output, "--output"),
-                log=lambda line: shown.log(printable(line)),
-                progress=shown.show,
-                stop=stop,
-            )
-    finally:
-        shown.close()
+    output = file_named(args.output, "--output")
+    review = show_while(
+        lambda log, progress, stop: review_dataset(
+            args.source, parameters_in(args), output=output, log=log, progress=progress, stop=stop
+        ),
+        aside=False,
+    )
     _say_review(review)
     if args.serve:
         return serve.serve(args, review)

@@ -271,9 +271,20 @@ def test_a_device_that_is_not_there_says_what_to_install(monkeypatch: pytest.Mon
     assert not fast_on("openvino")
 
 
+def in_a_process(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs code that is given a model, with an empty home."""
+    wd14_folder(folder / "model", size=SIZE)
+    (folder / "home").mkdir()
+    return subprocess.run(
+        [sys.executable, "-c", code, folder / "model"],
+        env={"HOME": str(folder / "home"), "PYTHONPATH": ":".join(sys.path), "WD14_CACHE": str(folder / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_it_tells_nobody_that_it_runs_and_says_nothing(tmp_path: Path) -> None:
-    wd14_folder(tmp_path / "model", size=SIZE)
-    (tmp_path / "home").mkdir()
     code = (
         "import sys; from pathlib import Path; from wd14.model.files.find import find_model;"
         " from wd14.model.runtimes.session import Opening;"
@@ -282,30 +293,17 @@ def test_it_tells_nobody_that_it_runs_and_says_nothing(tmp_path: Path) -> None:
         " open_openvino(find_model(Path(sys.argv[1])), Candidate('openvino'), Opening());"
         " sys.exit('openvino_telemetry' in sys.modules)"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "model"],
-        env={"HOME": str(tmp_path / "home"), "PYTHONPATH": ":".join(sys.path), "WD14_CACHE": str(tmp_path / "cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = in_a_process(code, tmp_path)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
     assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_a_signal_after_the_last_session_was_closed_elsewhere_is_handled(tmp_path: Path) -> None:
-    wd14_folder(tmp_path / "model", size=SIZE)
     code = (
         "import os, signal, sys, threading; from wd14 import Tagger;"
         " kept = [Tagger.load(sys.argv[1], device='openvino')];"
         " closing = threading.Thread(target=kept.clear); closing.start(); closing.join();"
         " signal.signal(signal.SIGINT, lambda *_: print('handled')); os.kill(os.getpid(), signal.SIGINT)"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "model"],
-        env={"HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path), "WD14_CACHE": str(tmp_path / "cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = in_a_process(code, tmp_path)
     assert (ran.returncode, ran.stdout) == (0, "handled\n")
