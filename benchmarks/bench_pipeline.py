@@ -30,8 +30,8 @@ from benchmarks.measure import (
 from wd14 import CaptionConfig, caption_dataset
 from wd14.data.partial_folder import write_new_file
 from wd14.images.opening import PictureFile
+from wd14.input_spec import InputSpec
 from wd14.model.preprocess import pixels
-from wd14.types import InputSpec
 
 MAX_PIXELS = 250_000_000
 

@@ -17,13 +17,13 @@ from types import MappingProxyType
 
 from wd14.cli import entry
 from wd14.model.files import registry
-from wd14.model.files.registry import FileDescription, ModelDescription
+from wd14.model.files.registry import FileDescription, LabelsDescription, ModelDescription
 
 
 def main() -> None:
     """Runs the command line."""
     sha256, command, *arguments = sys.argv[1:]
-    files = FileDescription("model.onnx", sha256), FileDescription("selected_tags.csv")
+    files = FileDescription("model.onnx", sha256), LabelsDescription("selected_tags.csv")
     known = ModelDescription("benchmark/model", "benchmark/model", None, *files)
     registry._BY_SHA256 = MappingProxyType({**registry._BY_SHA256, sha256: known})
     if command == "open":

@@ -8,6 +8,7 @@ import numpy as np
 
 from wd14.config import CaptionConfig
 from wd14.page_model import PageModel
+from wd14.published import Published
 from wd14.review.page_data import PageContents, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.types import Labels, Status
@@ -25,7 +26,7 @@ def made_up_page(pictures: int, folder: str) -> dict[str, Any]:
         folder: the way from the page to the pictures, which all have the same name.
     """
     labels = _labels()
-    model = PageModel(labels, CaptionConfig(remove_underscore=True), {})
+    model = PageModel(labels, CaptionConfig(remove_underscore=True), Published())
     rows = PageRows(", ", model.texts, model.candidates())
     random = np.random.default_rng(0)
     weights = 1 / np.arange(1, GENERAL + 1)

@@ -34,6 +34,7 @@ NOT_IN_THE_PANEL = PluginHost.left_out.keys() | {
 _ABOUT = {
     "Essentials": "What most people set. Everything below can stay as it is.",
     "Which tags": "Finer rules than the thresholds above.",
+    "Several models": "A second and a third opinion. Each model goes over the pictures once; its scores are kept.",
     "What the training is to learn": "Decides which tags the trigger word stands for.",
     "How they are written": "Order, spelling, and what stands around the tags.",
     "Dataset that goes in": "Your dataset is only read.",

@@ -20,9 +20,10 @@ from wd14.images.opening import MOST_FRAMES, PictureFile
 from wd14.images.reading import bytes_to_read, read_picture
 from wd14.images.thumbnail import SIDE as THUMBNAIL_SIDE
 from wd14.images.thumbnail import thumbnail_of
+from wd14.input_spec import InputSpec
 from wd14.model.preprocess import pixels
 from wd14.threads import Budget, OrderedMap, available_cores
-from wd14.types import DecodedRow, FloatArray, InputRow, InputSpec, PictureToSave
+from wd14.types import DecodedRow, FloatArray, InputRow, PictureToSave
 
 #: Rows from stored scores travel in groups of this many: they come so quickly that waking a thread for each would cost
 #: most of the time (benchmarks: rerun).

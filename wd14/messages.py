@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from wd14.config import NO_MODEL, CaptionConfig
+from wd14.published import Published
 from wd14.regular_files import whole_path
 from wd14.text import count, duration, share
 from wd14.types import UNUSED, Labels, Summary, Written
@@ -22,7 +23,7 @@ _PATHS = frozenset({"generation_model", "custom_model", "cache_folder", "implica
 
 
 def opening_lines(
-    config: CaptionConfig, labels: Labels, published: Mapping[str, float], model_name: str, *, runs: bool = True
+    config: CaptionConfig, labels: Labels, published: Published, model_name: str, *, runs: bool = True
 ) -> Iterator[str]:
     """The model, the thresholds, and every parameter that is not at its default.
 
@@ -94,13 +95,13 @@ def _options(key: str, value: object) -> list[str]:
     return [f"{option}={value}"]
 
 
-def thresholds_in_words(config: CaptionConfig, labels: Labels, published: Mapping[str, float]) -> str:
+def thresholds_in_words(config: CaptionConfig, labels: Labels, published: Published) -> str:
     """`general 0.35, character 0.85`; in the other modes also where the thresholds come from."""
     if config.threshold_mode == "mcut":
         own = ", ".join(f"{category} {_threshold(value)}" for category, value in config.category_thresholds.items())
         return f"{own}, the others by mcut" if own else "by mcut"
     if config.threshold_mode == "model":
-        found = {**published, **config.category_thresholds}
+        found = {**published.by_category, **config.category_thresholds}
         return ", ".join(f"{category} {_threshold(value)}" for category, value in found.items()) + " (published)"
     categories: list[str] = [each for each in ("general", "character") if each in labels.categories]
     categories += [each for each in config.category_thresholds if each not in categories and each != UNUSED]

@@ -12,6 +12,7 @@ from wd14.caption.thresholds import lowest_threshold
 from wd14.caption.tokens import EstimatedTokens
 from wd14.config import CaptionConfig
 from wd14.messages import set_in_words
+from wd14.published import Published
 from wd14.review.candidates import Candidates, floor_for
 from wd14.review.page_data import Words
 from wd14.review.page_rows import PageRows
@@ -59,7 +60,7 @@ class PageModel:
         self,
         labels: Labels,
         config: CaptionConfig,
-        published: Mapping[str, float],
+        published: Published,
         curation: Curation | None = None,
         counter: TokenCounter | None = None,
     ) -> None:

@@ -11,7 +11,15 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("generation_model", "custom_model", "thresh", "general_threshold", "character_threshold"),
         *("trigger_words", "purpose", "caption_style", "undesired_tags", "remove_underscore", "escape_parentheses"),
     ),
-    "Which tags": ("threshold_mode", "category_thresholds", "max_tags", "remove_implied_tags", "implications"),
+    "Which tags": (
+        "threshold_mode",
+        "category_thresholds",
+        "tag_thresholds",
+        "max_tags",
+        "remove_implied_tags",
+        "implications",
+    ),
+    "Several models": ("ensemble", "ensemble_votes"),
     "What the training is to learn": ("fold_tags", "keep_tags", "plan", "trainer"),
     "How they are written": (
         *("always_first_tags", "tag_replacement", "tag_order", "character_tags_first", "character_tag_expand"),
@@ -32,6 +40,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 #: Parameters that the command `scale` does not take, with why.
 NOT_FOR_SCALE: Mapping[str, str] = {
+    **dict.fromkeys(("ensemble", "ensemble_votes"), "a shard holds the scores of one model"),
     "in_place": "shards are written into OUTPUT",
     "output_dataset_name": "OUTPUT says where the result goes",
     "caption_column": "the shards call it caption",
@@ -45,6 +54,7 @@ NOT_FOR_SCALE: Mapping[str, str] = {
 
 #: Parameters that the command `compare` does not take, with why.
 NOT_FOR_COMPARE: Mapping[str, str] = {
+    **dict.fromkeys(("ensemble", "ensemble_votes"), "two sets of parameters are compared for one model each"),
     **dict.fromkeys(("purpose", "fold_tags", "keep_tags", "plan"), "a plan is made of all pictures, not of a sample"),
     **dict.fromkeys(("append_tags", "edits", "caption_extension"), "what a model adds to captions is compared"),
     **dict.fromkeys(

@@ -11,6 +11,7 @@ import math
 import re
 import warnings
 from collections.abc import Container, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from wd14.config_words import shown
@@ -174,3 +175,16 @@ def without_empty(known: Container[str], values: Mapping[str, Any]) -> dict[str,
         if value is not None and value not in ("", "None"):
             found[key] = value
     return found
+
+
+def check_home(value: str) -> str:
+    """A path as it is.
+
+    Raises:
+        ValueError: it begins with the home folder of nobody.
+    """
+    try:
+        Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"expected a path, got {shown(value)}: no such user") from error
+    return value

@@ -161,8 +161,7 @@ class _Job:
                         link.say("Above, pictures that the edits reject are left out, and other edits are not made.")
                     return self._summary(model, Ran())
             summary, output = self._caption(source, model, counting)
-        link.say_all(closing_lines(summary))
-        link.say_all(edits.closing_lines())
+        link.say_all([*closing_lines(summary), *edits.closing_lines()])
         if self._wanted not in (None, output):
             link.say(f"{self._wanted} was there already and is untouched.")
         if self._trainer is not None:
@@ -310,7 +309,11 @@ class _Job:
             summary,
             source=source.name,
             command=command_in_words(str(self.host.source(self._config)), self._config),
-            model={"id": self._config.model, "identity": model.identity, "published": dict(model.thresholds)},
+            model={
+                "id": self._config.model,
+                "identity": model.identity,
+                "published": dict(model.thresholds.by_category),
+            },
         )
 
     def _seconds(self) -> float:

@@ -24,6 +24,7 @@ from wd14.looking import LookedRow, root_of
 from wd14.messages import command_in_words
 from wd14.model.files.find import ModelFiles
 from wd14.page_model import PageModel, about_dataset
+from wd14.published import Published
 from wd14.regular_files import mode_of
 from wd14.reported_rows import ReportedRows
 from wd14.review.candidates import Candidates
@@ -187,7 +188,7 @@ class _PageMaker:
         plan = self._settings.plan
         try:
             curation = None if plan is None else curation_of(plan, labels)
-            published = known.model.thresholds if isinstance(known.model, ModelFiles) else {}
+            published = known.model.thresholds if isinstance(known.model, ModelFiles) else Published()
             self._model = PageModel(labels, run, published, curation, known.tokens)
             if known.scores is None:
                 self._why_no_rules = "There are no stored scores of these pictures on this machine."

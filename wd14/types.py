@@ -100,6 +100,8 @@ class DecodedRow:
     digest: bytes = b""  #: sha256 of the encoded picture
     size: int = 0  #: bytes of the encoded picture
     pixels: PixelArray | None = None  #: what the model is to see, until the picture is scored
+    #: Where the picture lies in `pixels`, (left, top, right, bottom); None = it fills them. For models with a mask.
+    box: tuple[int, int, int, int] | None = None
     staged: Any = None  #: the picture's place in the output that is being built
     result: ScoringResult = field(default_factory=ScoringResult)
     facts: PictureFacts | None = None  #: where the picture was decoded, or the stored ones were asked for
@@ -175,17 +177,6 @@ class Curation:
     #: Character tags, as the model names them, of which captions have the series only.
     without_name: frozenset[str] = frozenset()
     refine: Refine | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InputSpec:
-    """How a model wants its picture."""
-
-    size: int = 448  #: side of the square, in pixels
-    layout: Literal["NHWC", "NCHW"] = "NHWC"
-    channels: Literal["BGR", "RGB"] = "BGR"
-    value_range: Literal["0..255", "-1..1"] = "0..255"  #: "-1..1" is x / 127.5 - 1
-    fit: Literal["pad", "squash"] = "pad"  #: pad to a square with white, or stretch to it
 
 
 class Status(StrEnum):

@@ -31,12 +31,13 @@ from tests.support.hub_server import COMMIT, FakeHub, running_hub
 from tests.support.onnx_models import random_weights, save_model, wd14_folder, write_csv
 from wd14 import CaptionConfig, Tagger
 from wd14.errors import DownloadError, JobStoppedError, LabelsError, ModelContractError, ModelNotFoundError
+from wd14.input_spec import InputSpec
 from wd14.model.files import clip_vocabulary, download, registry
 from wd14.model.files.find import find_model, folder_by_hand, is_here
 from wd14.model.files.registry import FileDescription, ModelDescription
+from wd14.published import Published
 from wd14.stop import StopToken
 from wd14.token_counting import clip_tokens, token_counter
-from wd14.types import InputSpec
 
 ROOT = Path(__file__).parents[2]
 PINNED = "someone/pinned-tagger"
@@ -158,7 +159,7 @@ def test_the_first_run_fetches_two_files_and_the_second_asks_nobody(
     fetched = {request.path.rpartition("/")[2] for request in hub.asked("GET") if f"/{PINNED}/" in request.path}
     assert fetched == set(files), "the weights of other programs are not fetched"
     assert all("wd14-captioner" in request.user_agent for request in hub.asked("GET", "model.onnx"))
-    assert (COMMIT in first.model_path.parts, first.thresholds) == (True, {"all": 0.5})
+    assert (COMMIT in first.model_path.parts, first.thresholds) == (True, Published({"all": 0.5}))
     assert is_here(pinned)
     hub.requests.clear()
     assert find_model(PINNED) == first
@@ -222,7 +223,7 @@ def test_no_line_before_a_hundredth_has_arrived(
 def test_an_id_that_the_registry_does_not_have(hub: FakeHub, unpinned: str, files: dict[str, bytes]) -> None:
     first = find_model(unpinned)
     assert content(first.model_path) == files["model.onnx"]
-    assert (first.thresholds, first.spec.size) == ({}, SIZE)
+    assert (first.thresholds, first.spec.size) == (Published(), SIZE)
     hub.requests.clear()
     assert find_model(unpinned) == first
     assert [(request.method, request.path) for request in hub.requests] == [
@@ -239,7 +240,7 @@ def test_a_copy_of_a_known_model_in_a_folder_is_recognised(
 ) -> None:
     monkeypatch.setattr(registry, "_BY_SHA256", {pinned.model.sha256: pinned})
     found = find_model(tmp_path / "published")
-    assert found.thresholds == {"all": 0.5}
+    assert found.thresholds == Published({"all": 0.5})
     assert found.identity == find_model(PINNED).identity
 
 
@@ -438,7 +439,7 @@ def test_a_hub_that_does_not_deliver(
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 def test_a_hub_that_is_busy_is_asked_again(hub: FakeHub, pinned: ModelDescription, method: str, status: int) -> None:
     hub.fail(method=method, path="model.onnx", status=status, times=2)
-    assert find_model(PINNED).thresholds == pinned.thresholds
+    assert find_model(PINNED).thresholds.by_category == pinned.thresholds
 
 
 @pytest.mark.parametrize("seconds", [2, 3600])

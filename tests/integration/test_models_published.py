@@ -16,13 +16,13 @@ from PIL import Image
 
 from tests.support.onnx_models import Weights, expected, random_weights, save_model, write_csv
 from wd14 import CaptionConfig, caption_dataset
+from wd14.input_spec import InputSpec
 from wd14.model.files import registry
 from wd14.model.files.find import find_model
 from wd14.model.files.hashes import sha256_of
-from wd14.model.files.registry import FileDescription, ModelDescription
+from wd14.model.files.registry import FileDescription, LabelsDescription, ModelDescription
 from wd14.model.preprocess import pixels
 from wd14.model.tagger import Tagger
-from wd14.types import InputSpec
 
 GENERAL, CHARACTER = 0.35, 0.6
 COLOURS = {"blue.png": (10, 20, 200), "grey.png": (128, 128, 128), "red.png": (220, 40, 30), "tall.png": (90, 200, 90)}
@@ -147,7 +147,7 @@ def test_the_registry_says_what_the_files_alone_cannot(tmp_path: Path, monkeypat
         repo="a/b",
         revision="0" * 40,
         model=FileDescription("model.onnx", sha256),
-        labels=FileDescription("selected_tags.csv"),
+        labels=LabelsDescription("selected_tags.csv"),
         spec=spec,
         activation="sigmoid",
         output_name="logits",

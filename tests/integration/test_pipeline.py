@@ -29,6 +29,7 @@ from wd14.model.files.find import find_model
 from wd14.model.score_store.store import ScoreStore, ScoreView
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
+from wd14.published import Published
 from wd14.types import Progress, Summary
 
 TAGS = [Tag("safe", 9, 0.5), Tag("bright", 0, 0.0, pixel=(224, 224), gain=1.0), Tag("cat", 0, 0.42), Tag("rin", 4, 0.9)]
@@ -319,7 +320,9 @@ def test_a_published_threshold_counts_when_it_is_asked_for(
     folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = find_model(model)
-    monkeypatch.setattr("wd14.pipeline.find_model", lambda *_, **__: replace(found, thresholds={"all": 0.91}))
+    monkeypatch.setattr(
+        "wd14.pipeline.find_model", lambda *_, **__: replace(found, thresholds=Published({"all": 0.91}))
+    )
     assert captions(job(folder, model, tmp_path / "a", threshold_mode="model"))[0] == ("00.png", "")
 
 

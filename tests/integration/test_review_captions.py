@@ -18,13 +18,14 @@ from wd14.config import CaptionConfig
 from wd14.curation.applying import curation_of
 from wd14.curation.plan import Plan
 from wd14.page_model import PageModel
+from wd14.published import Published
 from wd14.review.edits import parse_edits
 from wd14.review.page_data import PageContents, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.types import Curation, FloatArray, Labels, Status
 
 CASES = 400
-PUBLISHED = {"all": 0.3, "character": 0.6111}
+PUBLISHED = Published({"all": 0.3, "character": 0.6111})
 THRESHOLDS = [0.05, 0.1, 0.25, 0.3333, 0.35, 0.5, 0.85, 1.0, 2.0]
 OPTIONS: dict[str, list[Any]] = {
     "thresh": [0.1, 0.3333, 0.5],

@@ -13,6 +13,7 @@ from tests.support.browser import Tab
 from tests.support.review_core import call
 from wd14.config import CaptionConfig
 from wd14.page_model import PageModel
+from wd14.published import Published
 from wd14.review.page_data import PageContents, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.spelling import folded
@@ -38,7 +39,7 @@ FAILED = 7
 def data() -> dict[str, Any]:
     """A page of the pictures above, and of one that failed."""
     config = CaptionConfig.from_values({"remove_underscore": True, "general_threshold": 0.4})
-    model = PageModel(LABELS, config, {})
+    model = PageModel(LABELS, config, Published())
     rows = PageRows(", ", model.texts, model.candidates())
     for number, (caption, (smile, long_hair), size) in enumerate(PICTURES):
         scores = np.array([0.9, smile, long_hair, 0, 0, 0, 0, 0.5], np.float32)
@@ -260,7 +261,7 @@ def test_of_a_line_that_a_person_copied_both_count(core: Tab) -> None:
 def test_an_edit_names_the_tag_and_not_its_text(core: Tab) -> None:
     """So that it is found in the captions of another style."""
     config = CaptionConfig.from_values({"tag_replacement": "halo -> ring of light"})
-    model = PageModel(LABELS, config, {})
+    model = PageModel(LABELS, config, Published())
     rows = PageRows(", ", model.texts)
     rows.add(PageRow("a", Status.CAPTIONED, "a", b"a" * 32, "ring of light, 1girl"))
     call(core, "ask.open", page_data(rows, PageContents({"folder": ""}, "", ", ", words=model.words)))

@@ -10,6 +10,7 @@ from tests.support.review_core import call
 from wd14.caption.editing import Editor, whole_vocabulary
 from wd14.config import CaptionConfig
 from wd14.page_model import PageModel
+from wd14.published import Published
 from wd14.review.page_data import PageContents, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.types import Edit, Labels, Status
@@ -70,7 +71,7 @@ class Case:
         )
 
     def data(self) -> dict[str, Any]:
-        model = PageModel(LABELS, self.config, {})
+        model = PageModel(LABELS, self.config, Published())
         rows = PageRows(self.config.caption_separator, model.texts)
         rows.add(PageRow("a", Status.CAPTIONED, "a", digest=b"a" * 32, caption=self.caption))
         contents = PageContents({"folder": ""}, "", self.config.caption_separator, model.triggers, model.words)

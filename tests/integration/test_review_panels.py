@@ -16,6 +16,7 @@ from tests.support.review_page import open_page, open_panel, saved, settle
 from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
 from wd14.page_model import PageModel
+from wd14.published import Published
 from wd14.review.page import write_page
 from wd14.review.page_data import PageContents, page_data
 from wd14.review.page_rows import PageRow, PageRows
@@ -43,7 +44,7 @@ DECISIONS = (
 @pytest.fixture
 def data() -> dict[str, Any]:
     """Four captioned pictures and one that failed; the last two captioned ones look alike."""
-    model = PageModel(LABELS, CONFIG, {})
+    model = PageModel(LABELS, CONFIG, Published())
     captioner = Captioner(LABELS, CONFIG)
     rows = PageRows(", ", model.texts, model.candidates())
     for number, scores in enumerate(np.array(SCORES, np.float32)):

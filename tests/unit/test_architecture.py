@@ -19,7 +19,10 @@ PACKAGE = ROOT / "wd14"
 GROUND_FLOOR = {
     "errors",
     "types",
+    "published",
+    "input_spec",
     "config",
+    "parameter_types",
     "config_words",
     "parameter_groups",
     "parsing",
@@ -46,7 +49,7 @@ GROUND_FLOOR = {
     "images",
 }
 #: Do not know of each other: what passes between them is in `types`.
-WINGS = {"data", "model", "caption", "curation", "review", "hosts"}
+WINGS = {"data", "model", "caption", "curation", "ensemble", "evaluation", "review", "hosts"}
 #: Put the wings together.
 UPPER = {
     *(
@@ -67,7 +70,10 @@ UPPER = {
         "check_settings",
     ),
     *("similar_search", "looking", "checking", "reviewing", "reported_rows", "base_captions", "serving"),
-    *("comparing", "differences"),
+    *(
+        "comparing",
+        "differences",
+    ),
     *("api", "scale", "cli"),
 }
 

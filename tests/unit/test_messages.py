@@ -8,10 +8,11 @@ import pytest
 
 from wd14.config import CaptionConfig
 from wd14.messages import closing_lines, opening_lines, short_description, thresholds_in_words
+from wd14.published import Published
 from wd14.types import Labels, Summary
 
 LABELS = Labels(("safe", "solo", "umbreon", "pokemon"), ("rating", "general", "character", "copyright"))
-PUBLISHED = {"general": 0.26, "character": 0.4}
+PUBLISHED = Published({"general": 0.26, "character": 0.4})
 
 
 def opening(**values: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from wd14.caption.tokens import EstimatedTokens
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
 from wd14.errors import ModelContractError, ScoringError
+from wd14.published import Published
 from wd14.spelling import folded, split_caption
 from wd14.types import Curation, Edit, FloatArray, IndexArray, Labels, TokenCounter
 
@@ -29,7 +30,7 @@ class Captioner:
     Args:
         labels: the model's tags.
         config: the options.
-        published: thresholds that the model's author published, by category or for "all".
+        published: thresholds that the model's author published.
         curation: what the plan of the dataset does to the captions. Trigger words and an existing caption stay.
         tokens: counts tokens where the config limits them; None = they are estimated.
         editor: makes a person's edits; None = there are none.
@@ -46,7 +47,7 @@ class Captioner:
         labels: Labels,
         config: CaptionConfig,
         *,
-        published: Mapping[str, float] | None = None,
+        published: Published | None = None,
         curation: Curation | None = None,
         tokens: TokenCounter | None = None,
         editor: Editor | None = None,
@@ -55,7 +56,7 @@ class Captioner:
         self._vocabulary = Vocabulary(labels, config, curation or Curation())
         self._refine = None if curation is None else curation.refine
         config = styled(config)
-        self._selector = TagSelector(labels, config, published or {}, self._vocabulary.unwanted)
+        self._selector = TagSelector(labels, config, published or Published(), self._vocabulary.unwanted)
         self._order = TagOrder(labels, config, self._vocabulary)
         places = {"rating": config.rating, "quality": config.quality}
         # kohya writes the rating before the quality in front of the others, and after it behind them.

@@ -18,6 +18,7 @@ from wd14.caption.thresholds import KOHYA_CATEGORIES, fixed_threshold, single_th
 from wd14.caption.token_budget import droppable_texts
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
+from wd14.published import Published
 from wd14.types import UNUSED, Curation, Labels, TokenCounter
 
 #: A threshold that no score reaches.
@@ -47,7 +48,7 @@ def page_rules(
     config: CaptionConfig,
     texts: Sequence[str],
     *,
-    published: Mapping[str, float],
+    published: Published,
     curation: Curation | None,
     counter: TokenCounter,
     before: Mapping[int, str],
@@ -119,7 +120,7 @@ def _tag_tables(labels: Labels, config: CaptionConfig, vocabulary: Vocabulary, o
     }
 
 
-def _threshold_tables(labels: Labels, options: CaptionConfig, published: Mapping[str, float]) -> dict[str, Any]:
+def _threshold_tables(labels: Labels, options: CaptionConfig, published: Published) -> dict[str, Any]:
     categories = [each for each in dict.fromkeys(labels.categories) if each not in (*SINGLE_CATEGORIES, UNUSED)]
     first = [each for each in SINGLE_CATEGORIES if getattr(options, each) == "first"]
     last = [each for each in reversed(SINGLE_CATEGORIES) if getattr(options, each) == "last"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
 from wd14.caption.styles import SINGLE_CATEGORIES, styled
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
+from wd14.published import Published
 from wd14.types import SCORE_FLOOR, UNUSED, FloatArray, IndexArray, Labels
 
 #: Maximum Cut keeps no score below this. The WD14 author's Space applies it to characters only; general tags need it
@@ -38,7 +39,7 @@ def mcut(scores: FloatArray, *, one_may_dominate: bool) -> float:
     return max(MCUT_FLOOR, float(ranked[last_kept]))
 
 
-def lowest_threshold(labels: Labels, config: CaptionConfig, published: Mapping[str, float]) -> float:
+def lowest_threshold(labels: Labels, config: CaptionConfig, published: Published) -> float:
     """The lowest threshold in use, 0..1 or above: below `SCORE_FLOOR`, stored scores cannot answer for fresh ones.
 
     Raises:
@@ -53,7 +54,7 @@ class TagSelector:
     Args:
         labels: the model's tags.
         config: thresholds and their mode.
-        published: thresholds that the model's author published, by category or for "all".
+        published: thresholds that the model's author published.
         unwanted: positions of tags that are never kept.
 
     Attributes:
@@ -69,7 +70,7 @@ class TagSelector:
         self,
         labels: Labels,
         config: CaptionConfig,
-        published: Mapping[str, float],
+        published: Published,
         unwanted: Collection[int] = (),
     ) -> None:
         if config.threshold_mode == "model" and not published:
@@ -137,10 +138,10 @@ class TagSelector:
         return found
 
 
-def fixed_threshold(category: str, config: CaptionConfig, published: Mapping[str, float]) -> float:
+def fixed_threshold(category: str, config: CaptionConfig, published: Published) -> float:
     """A category's threshold, 0..1 or above for "off"."""
     if config.threshold_mode == "model" and category not in config.category_thresholds:
-        return published.get(category, published.get("all", config.threshold_for(category)))
+        return published.by_category.get(category, published.by_category.get("all", config.threshold_for(category)))
     return config.threshold_for(category)
 
 

@@ -11,12 +11,24 @@ from typing import Any
 
 import wd14
 from wd14.config import CaptionConfig
+from wd14.published import Published
 from wd14.types import Summary
 
 #: Begins `made_by`, by which a result is recognised.
 MADE_BY = "wd14-captioner"
 #: Packages whose version can change a result.
 _PACKAGES = ("onnxruntime", "openvino", "numpy", "pillow", "datasets", "huggingface_hub")
+
+
+def model_of_run(name: str, identity: str, published: Published) -> dict[str, Any]:
+    """What `provenance` says of a tagger.
+
+    Args:
+        name: its id or folder, as the user named it.
+        identity: of its weights and labels.
+        published: the thresholds that came with it.
+    """
+    return {"id": name, "identity": identity, "published": dict(published.by_category)}
 
 
 def provenance(

@@ -12,9 +12,10 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from wd14.input_spec import InputSpec
 from wd14.model.area_resize import shrink_by_area
 from wd14.model.padded_square import PaddedSquare
-from wd14.types import FloatArray, InputSpec, PixelArray
+from wd14.types import FloatArray, PixelArray
 
 #: Part of every stored score's key: raise it with any change that moves a pixel.
 PREPROCESS_VERSION = 1

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wd14.errors import ModelContractError, ScoringError
+from wd14.input_spec import InputSpec
 from wd14.model.activation import probabilities
 from wd14.model.files.find import ModelFiles, find_model
 from wd14.model.files.interface import FLOAT_TYPES, PIXELS, Interface, check_spec, read_interface
@@ -18,7 +19,7 @@ from wd14.model.preprocess import values
 from wd14.model.runtimes.session import ON_PROCESSOR, Opening, Precision, Session
 from wd14.model.runtimes.stop_watch import StopWatch
 from wd14.stop import StopToken
-from wd14.types import UNUSED, FloatArray, InputSpec, Labels, Log, PixelArray
+from wd14.types import UNUSED, FloatArray, Labels, Log, PixelArray
 
 #: On a CPU, batches gain nothing (measured), and one picture at a time keeps memory low and progress smooth.
 _CPU_BATCH = 1

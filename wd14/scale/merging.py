@@ -18,11 +18,12 @@ from typing import Any
 from wd14.config import CaptionConfig
 from wd14.curation.plan import Plan
 from wd14.data.pieces import SHARD_ROWS
-from wd14.data.provenance import provenance
+from wd14.data.provenance import model_of_run, provenance
 from wd14.errors import ScaleError
 from wd14.json_files import json_text
 from wd14.messages import command_in_words, thresholds_in_words
 from wd14.places import Place, read_many
+from wd14.published import Published
 from wd14.regular_files import last_part
 from wd14.result_check import ResultCheck
 from wd14.scale.card import card
@@ -65,7 +66,7 @@ class _Request:
     manifest: Manifest
     config: CaptionConfig
     labels: Labels
-    published: Mapping[str, float]
+    published: Published
     tokens: TokenCounter | None
     plan: Plan | None
     set_aside: Mapping[int, str]
@@ -83,7 +84,7 @@ def merge(
     config: CaptionConfig,
     labels: Labels,
     *,
-    published: Mapping[str, float] | None = None,
+    published: Published | None = None,
     tokens: TokenCounter | None = None,
     plan: Plan | None = None,
     set_aside: Mapping[int, str] | None = None,
@@ -115,7 +116,9 @@ def merge(
         PlaceError: a file cannot be read or written.
         JobStoppedError: a stop was asked for.
     """
-    request = _Request(output, manifest, config, labels, published or {}, tokens, plan, set_aside or {}, skip_failed)
+    request = _Request(
+        output, manifest, config, labels, published or Published(), tokens, plan, set_aside or {}, skip_failed
+    )
     return _Merge(request, say, tick, StopToken(stop)).run()
 
 
@@ -268,11 +271,7 @@ class _Merge:
             gathered.write_index(aside)
         with (self._output.root / "report.json").writing() as aside:
             gathered.write_report(aside, summary, copies, set_aside)
-        model = {
-            "id": request.config.model,
-            "identity": manifest.model_identity,
-            "published": dict(request.published),
-        }
+        model = model_of_run(request.config.model, manifest.model_identity, request.published)
         made = provenance(request.config, summary, source=manifest.source_name, command=command, model=model)
         self._put("provenance.json", json_text(made | {"scale": self._how_made()}))
         config = request.config

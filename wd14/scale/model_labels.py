@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from wd14.errors import ScaleError
+from wd14.input_spec import InputSpec
 from wd14.model.files.find import ModelFiles
 from wd14.places import Place
+from wd14.published import Published
 from wd14.scale.output import Output
-from wd14.types import InputSpec, Labels
+from wd14.types import Labels
 
 _VERSION = 1
 
@@ -28,7 +30,7 @@ def write_labels(output: Output, model: ModelFiles) -> None:
         "version": _VERSION,
         "model": model.id,
         "identity": model.identity,
-        "thresholds": dict(model.thresholds),
+        "thresholds": dict(model.thresholds.by_category),
         "order": labels.order,
         "names": labels.names,
         "categories": labels.categories,
@@ -66,12 +68,12 @@ def _read(value: dict[str, Any]) -> ModelFiles:
         raise ValueError("it is of another version")
     if len(names) != len(categories) or len(counts) not in (0, len(names)):
         raise ValueError("its lists differ in length")
-    thresholds = {str(key): float(number) for key, number in value["thresholds"].items()}
+    thresholds = Published({str(key): float(number) for key, number in value["thresholds"].items()})
     labels = Labels(names, categories, order, counts)
     return _without_files(str(value["model"]), str(value["identity"]), labels, thresholds)
 
 
-def _without_files(name: str, identity: str, labels: Labels, thresholds: dict[str, float]) -> ModelFiles:
+def _without_files(name: str, identity: str, labels: Labels, thresholds: Published) -> ModelFiles:
     return ModelFiles(
         id=name,
         model_path=Path(),

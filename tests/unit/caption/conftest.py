@@ -10,6 +10,7 @@ import pytest
 
 from wd14.caption.captioner import Caption, Captioner
 from wd14.config import CaptionConfig
+from wd14.published import Published
 from wd14.types import Labels
 
 CaptionOf = Callable[..., Caption]
@@ -31,6 +32,6 @@ def caption_of() -> CaptionOf:
         labels = Labels(tuple(name for name, _ in tags), tuple(category for _, category in tags), order)
         scores = np.array([score for own in picture.values() for score in own.values()], np.float32)
         config = CaptionConfig.from_values(options)
-        return Captioner(labels, config, published=published)(scores, existing)
+        return Captioner(labels, config, published=Published(published or {}))(scores, existing)
 
     return caption

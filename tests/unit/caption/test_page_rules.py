@@ -17,6 +17,7 @@ from wd14.config import CaptionConfig
 from wd14.curation.applying import curation_of
 from wd14.curation.plan import Plan
 from wd14.page_model import PageModel
+from wd14.published import Published
 from wd14.review.page_data import PageContents, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.types import Curation, FloatArray, Labels, Status
@@ -70,7 +71,7 @@ OPTIONS: dict[str, tuple[Any, ...]] = {
     "max_tokens": (3, 8, 12, 20, 40),
     "append_tags": (True,),
 }
-PUBLISHED = {"all": 0.3, "character": 0.6111}
+PUBLISHED = Published({"all": 0.3, "character": 0.6111})
 BEFORE = (None, "", "me, 1girl", "a girl, Long Hair, smile", "A girl stands here. She smiles.")
 #: Enough that each step of the captioner matters in several.
 CASES = 700
@@ -137,8 +138,10 @@ def test_the_rules_give_the_captioners_captions() -> None:
 def test_what_cannot_be_worked_out_is_said(values: dict[str, Any], words: str) -> None:
     labels = Labels(NAMES, CATEGORIES)
     config = CaptionConfig.from_values(values)
-    model = PageModel(labels, config, {})
-    rules = page_rules(labels, config, model.texts, published={}, curation=None, counter=EstimatedTokens(), before={})
+    model = PageModel(labels, config, Published())
+    rules = page_rules(
+        labels, config, model.texts, published=Published(), curation=None, counter=EstimatedTokens(), before={}
+    )
     assert rules.tables is None
     assert words in rules.missing
 
@@ -146,7 +149,11 @@ def test_what_cannot_be_worked_out_is_said(values: dict[str, Any], words: str) -
 def test_thresholds_by_category_are_told_and_off_is_two() -> None:
     labels = Labels(NAMES, CATEGORIES)
     config = CaptionConfig.from_values({"category_thresholds": "artist=off", "general_threshold": "0.123456"})
-    rules = PageModel(labels, config, {}).rules(PageRows(", ", PageModel(labels, config, {}).texts)).tables
+    rules = (
+        PageModel(labels, config, Published())
+        .rules(PageRows(", ", PageModel(labels, config, Published()).texts))
+        .tables
+    )
     assert rules is not None
     assert rules["thresholds"] == {"general": 0.1235, "character": 0.85, "copyright": 0.35, "artist": 2}
     assert rules["category_thresholds"] == {"artist": 2}

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.caption.conftest import CaptionOf
 from wd14.caption.thresholds import lowest_threshold
 from wd14.config import CaptionConfig
+from wd14.published import Published
 from wd14.types import Labels
 
 PICTURE = {
@@ -133,7 +134,9 @@ def test_a_low_threshold_of_a_quality_that_the_style_writes_counts() -> None:
     """Stored scores end at 0.01: a caption that asks for lower ones must not come from them."""
     labels = Labels(("solo", "good_quality"), ("general", "quality"))
     lowest = [
-        lowest_threshold(labels, CaptionConfig(category_thresholds={"quality": 0.005}, caption_style=style), {})
+        lowest_threshold(
+            labels, CaptionConfig(category_thresholds={"quality": 0.005}, caption_style=style), Published()
+        )
         for style in ("kohya", "pony", "anima")
     ]
     assert lowest == pytest.approx([0.35, 0.35, 0.005])

@@ -15,6 +15,7 @@ from wd14.caption.captioner import Captioner
 from wd14.caption.thresholds import MCUT_FLOOR, lowest_threshold, mcut
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
+from wd14.published import Published
 from wd14.types import SCORE_FLOOR, UNUSED, Labels
 
 ONE_OF_EACH = {
@@ -223,10 +224,10 @@ def test_stored_scores_give_the_captions_of_fresh_ones(
     """The store loses scores below 0.01, except ratings. A lower threshold makes a job score every picture anew."""
     labels = Labels(MANY.names, MANY.categories, order)
     config = CaptionConfig.from_values(values)
-    assume(np.float32(lowest_threshold(labels, config, published)) >= np.float32(0.01))
+    assume(np.float32(lowest_threshold(labels, config, Published(published))) >= np.float32(0.01))
     fresh = np.array(picture, np.float32)
     stored = np.where((fresh >= np.float32(0.01)) | RATINGS, fresh, np.float32(0))
-    captioner = Captioner(labels, config, published=published)
+    captioner = Captioner(labels, config, published=Published(published))
     assert captioner(stored) == captioner(fresh)
 
 
@@ -265,7 +266,7 @@ def test_maximum_cut_looks_at_stored_scores_only(scores: list[float], lowest_kep
     ],
 )
 def test_the_lowest_threshold(values: dict[str, Any], lowest: float) -> None:
-    assert lowest_threshold(MANY, CaptionConfig.from_values(values), {"all": 0.25}) == pytest.approx(lowest)
+    assert lowest_threshold(MANY, CaptionConfig.from_values(values), Published({"all": 0.25})) == pytest.approx(lowest)
 
 
 @pytest.mark.parametrize("category", ["general", "character", "copyright", "meta", "model", "artist"])
@@ -273,11 +274,13 @@ def test_a_mapping_models_quality_has_the_lowest_threshold_as_in_kohya(category:
     """Also that of a category that the model does not have."""
     labels = Labels(("a", "b"), ("hair", "quality"), "score")
     values = {"thresh": 0.5, "character_threshold": 0.6, "category_thresholds": f"{category}=0.005"}
-    assert lowest_threshold(labels, CaptionConfig.from_values(values), {}) == 0.5
-    assert lowest_threshold(labels, CaptionConfig.from_values({**values, "quality": "last"}), {}) == np.float32(0.005)
+    assert lowest_threshold(labels, CaptionConfig.from_values(values), Published()) == 0.5
+    assert lowest_threshold(
+        labels, CaptionConfig.from_values({**values, "quality": "last"}), Published()
+    ) == np.float32(0.005)
 
 
 def test_a_model_with_nothing_to_keep_has_no_lowest_threshold() -> None:
     labels = Labels(("a", "b", "c"), ("rating", "quality", UNUSED))
-    assert lowest_threshold(labels, CaptionConfig(thresh=0.001), {}) == math.inf
-    assert lowest_threshold(labels, CaptionConfig(rating="first"), {}) == math.inf
+    assert lowest_threshold(labels, CaptionConfig(thresh=0.001), Published()) == math.inf
+    assert lowest_threshold(labels, CaptionConfig(rating="first"), Published()) == math.inf

@@ -11,8 +11,8 @@ from tests.support.picture_files import FAMILIES, broken, originals
 from tests.support.tally import tally
 from wd14.errors import RowError
 from wd14.images.opening import PictureFile
+from wd14.input_spec import InputSpec
 from wd14.model.preprocess import pixels
-from wd14.types import InputSpec
 
 ROUNDS = 8000  # of each family, in every test run
 LONG_ROUNDS = 40_000

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wd14.input_spec import InputSpec
 from wd14.model import area_resize, padded_square
 from wd14.model.padded_square import PaddedSquare
 from wd14.model.preprocess import pixels, values
-from wd14.types import FloatArray, InputSpec
+from wd14.types import FloatArray
 
 KOHYA = InputSpec()
 ROOT = Path(__file__).parents[3]

@@ -12,6 +12,7 @@ from wd14.curation.plan import Plan
 from wd14.errors import ScaleError
 from wd14.model.files.find import ModelFiles, find_model
 from wd14.places import Place
+from wd14.published import Published
 from wd14.scale.model_labels import read_labels, write_labels
 from wd14.scale.output import Output
 from wd14.scale.studying import make_dataset_plan
@@ -19,7 +20,7 @@ from wd14.scale.studying import make_dataset_plan
 
 @pytest.fixture
 def model() -> ModelFiles:
-    return replace(find_model("builtin/colours"), labels=LABELS, thresholds={"general": 0.4})
+    return replace(find_model("builtin/colours"), labels=LABELS, thresholds=Published({"general": 0.4}))
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_labels_come_back_as_they_were(tmp_path: Path, model: ModelFiles) -> Non
     write_labels(output, model)
     found = read_labels(output.labels)
     assert (found.labels, found.identity) == (LABELS, model.identity)
-    assert found.thresholds == {"general": 0.4}
+    assert found.thresholds == Published({"general": 0.4})
     for damaged in (b"", b"[]", b'{"version": 9}', output.labels.read().replace(b'"solo"', b"1, 2")):
         output.labels.write(damaged)
         with pytest.raises(ScaleError, match=r"labels\.json is not as a run writes it"):

@@ -6,13 +6,14 @@ import contextlib
 import difflib
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wd14.cache_folders import cache_folder
 from wd14.config import NO_MODEL
 from wd14.errors import DownloadError, ModelNotFoundError, StoreError
+from wd14.input_spec import InputSpec
 from wd14.model.activation import Activation
 from wd14.model.files import download, registry
 from wd14.model.files.download import RemoteFile
@@ -22,9 +23,10 @@ from wd14.model.files.interface import check_external, guess_spec, read_interfac
 from wd14.model.files.labels import LABEL_FILES, hashed_labels
 from wd14.model.files.registry import ModelDescription
 from wd14.model.graph.facts import read_graph
+from wd14.published import Published
 from wd14.regular_files import mode_of
 from wd14.stop import StopToken
-from wd14.types import InputSpec, Labels, Log
+from wd14.types import Labels, Log
 
 #: Names under which a folder may hold the graph; the second is what kohya loads of cl_tagger.
 MODEL_FILES = (registry.MODEL_FILE, "model_optimized.onnx")
@@ -59,7 +61,9 @@ class ModelFiles:
     hashes: tuple[FileHash, ...]  #: of the files with weights
     pinned: bool  #: whether the graph is one that the registry or this package vouches for
     identity: str  #: names weights and labels; the same files have the same one wherever they lie
-    thresholds: Mapping[str, float]  #: published, by category or for "all"; empty where none are known
+    thresholds: Published  #: those that the author published
+    input_name: str | None = None  #: of the pictures; None = the only input
+    mask_name: str | None = None  #: of the input that says which pixels are padding; None = there is none
 
 
 def find_model(model: str | Path, *, log: Log | None = None, stop: StopToken | None = None) -> ModelFiles:
@@ -259,7 +263,9 @@ class _Finder:
             hashes=hashes,
             pinned=pinned,
             identity=identity_of(*parts, str(spec), activation),
-            thresholds=known.thresholds if known is not None else {},
+            thresholds=Published()
+            if known is None
+            else Published(known.thresholds, is_preferred=known.prefers_own_thresholds),
         )
 
 
@@ -276,7 +282,7 @@ def _without_tags(known: ModelDescription) -> ModelFiles:
         hashes=(),
         pinned=True,
         identity=known.id,
-        thresholds=known.thresholds,
+        thresholds=Published(),
     )
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from wd14.errors import ModelContractError
+from wd14.input_spec import InputSpec
 from wd14.model.graph.facts import Dimension, GraphFacts, TensorFacts
 from wd14.regular_files import mode_of
-from wd14.types import InputSpec, Labels
+from wd14.types import Labels
 
 #: What the pictures may be given as; float16 is converted to and from.
 FLOAT_TYPES = ("tensor(float)", "tensor(float16)")

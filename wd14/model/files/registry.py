@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from wd14.config import BUILTIN_MODEL, DEFAULT_MODEL, NO_MODEL
+from wd14.input_spec import InputSpec
 from wd14.model.activation import Activation
-from wd14.types import InputSpec
 
 MODEL_FILE = "model.onnx"
+
+#: Forms of label files; docs/taggers.md shows each.
+LabelForm = Literal["csv", "tag_mapping", "idx_to_tag", "tags_split", "lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,18 @@ class FileDescription:
     def name(self) -> str:
         """The path's last part."""
         return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsDescription(FileDescription):
+    """A model's label file."""
+
+    form: LabelForm | None = None  #: None = as its name and its content say
+    skip: tuple[int | str, ...] = ()  #: outputs that are no tags, by position or name: 0, "<PAD>"
+    categories: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The file's category -> ours, where it has its own: `{"1": "style"}`."""
+    tags: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    """The file's tag -> our name and category, where they differ: `{"rating:g": ("general", "rating")}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +63,48 @@ class ModelDescription:
         activation: what its output still needs: "sigmoid" for logits, "none" for probabilities.
         output_name: the output that holds the scores; None = the only one.
         thresholds: published by the author, 0..1, by category, or for "all" of them.
+        prefers_own_thresholds: whether they are used where a person sets none: it works far from the usual 0.35.
+        family: what its kind is called.
+        external: files with weights beside the model, under the names that the graph has for them.
+        published: the file of thresholds for single tags or categories; `labels` may hold them too.
+        preprocess: the `preprocess.json` that says how pictures are prepared; then `spec` is not.
+        input_name: the input for pictures; None = the only one.
+        mask_name: the input that says which pixels are padding; None = there is none.
+        gated: whether the hub gives its files only to those who accepted its terms.
+        terms: what a person should know of the licence, as a sentence.
     """
 
     id: str
     repo: str | None
     revision: str | None
     model: FileDescription
-    labels: FileDescription
+    labels: LabelsDescription
     tags: int | None = None
     licence: str | None = None
     spec: InputSpec = field(default_factory=InputSpec)
     activation: Activation = "none"
     output_name: str | None = None
     thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    prefers_own_thresholds: bool = False
+    family: str = ""
+    external: tuple[FileDescription, ...] = ()
+    published: FileDescription | None = None
+    preprocess: FileDescription | None = None
+    input_name: str | None = None
+    mask_name: str | None = None
+    gated: bool = False
+    terms: str = ""
 
 
 _CSV = "selected_tags.csv"
-_V1_TAGS = FileDescription(_CSV, "898dbc30bec9a5173b5531fc9b3d6058ea79182832ec4a102facc33cae7669cd")
-_V2_TAGS = FileDescription(_CSV, "8c8750600db36233a1b274ac88bd46289e588b338218c2e4c62bbc9f2b516368")
-_V3_TAGS = FileDescription(_CSV, "298633d94d0031d2081c0893f29c82eab7f0df00b08483ba8f29d1e979441217")
+_V1_TAGS = LabelsDescription(_CSV, "898dbc30bec9a5173b5531fc9b3d6058ea79182832ec4a102facc33cae7669cd")
+_V2_TAGS = LabelsDescription(_CSV, "8c8750600db36233a1b274ac88bd46289e588b338218c2e4c62bbc9f2b516368")
+_V3_TAGS = LabelsDescription(_CSV, "298633d94d0031d2081c0893f29c82eab7f0df00b08483ba8f29d1e979441217")
 
 #: SmilingWolf's taggers: name; labels; threshold at which precision equals recall; bytes, revision and sha256 of
 #: model.onnx. The pins of both v1 models and of wd-v1-4-swinv2-tagger-v2 were read in one source.
 # fmt: off
-_SMILINGWOLF: tuple[tuple[str, FileDescription, float | None, int | None, str, str], ...] = (
+_SMILINGWOLF: tuple[tuple[str, LabelsDescription, float | None, int | None, str, str], ...] = (
     ("wd-v1-4-convnext-tagger-v2", _V2_TAGS, 0.3685, 387_820_405,
      "4b34d1b07bdd8e95494072648960b8a6adcbc0ff", "71f06ecb7b9df81d8f271da4d43997ea2ed363cdac29aa64fcb256c9631e656a"),
     ("wd-v1-4-vit-tagger-v2", _V2_TAGS, 0.3537, None,
@@ -100,7 +134,7 @@ _SMILINGWOLF: tuple[tuple[str, FileDescription, float | None, int | None, str, s
 
 
 def _smilingwolf(
-    name: str, labels: FileDescription, threshold: float | None, size: int | None, revision: str, sha256: str
+    name: str, labels: LabelsDescription, threshold: float | None, size: int | None, revision: str, sha256: str
 ) -> ModelDescription:
     return ModelDescription(
         id=f"SmilingWolf/{name}",
@@ -108,7 +142,7 @@ def _smilingwolf(
         revision=revision,
         model=FileDescription(MODEL_FILE, sha256, size),
         labels=labels,
-        tags={_V2_TAGS: 9083, _V3_TAGS: 10861}.get(labels),
+        tags={_V2_TAGS.sha256: 9083, _V3_TAGS.sha256: 10861}.get(labels.sha256),
         licence=None if labels is _V1_TAGS else "Apache-2.0",
         thresholds=MappingProxyType({} if threshold is None else {"all": threshold}),
     )
@@ -126,7 +160,7 @@ MODELS: tuple[ModelDescription, ...] = (
             "1459e946ffc083159015e0eb26239016349ddd36c3daecfeb70bfa4ccf38b944",
             1_425_860_192,
         ),
-        labels=FileDescription(
+        labels=LabelsDescription(
             "cl_tagger_1_02/tag_mapping.json", "9611988482f1bf9a174622c0067d0baa88fda69c0a855cc500411426e77832ec"
         ),
         licence="Apache-2.0",
@@ -141,7 +175,7 @@ MODELS: tuple[ModelDescription, ...] = (
         model=FileDescription(
             MODEL_FILE, "a8d479098b5e23f253543c93df42391736abbb77c21c2efd3a513b9cda7b3657", 1_271_365_854
         ),
-        labels=FileDescription(_CSV, "76b5dd39354a7a4d9baefb94d63b44a09a4934ee15303b7eb86c38f2128eb68a"),
+        labels=LabelsDescription(_CSV, "76b5dd39354a7a4d9baefb94d63b44a09a4934ee15303b7eb86c38f2128eb68a"),
         tags=13461,
         licence="Apache-2.0",
         spec=InputSpec(448, "NCHW", "RGB", "-1..1", "squash"),
@@ -149,11 +183,11 @@ MODELS: tuple[ModelDescription, ...] = (
         thresholds=MappingProxyType({"general": 0.30, "character": 0.85}),
     ),
     ModelDescription(
-        BUILTIN_MODEL, None, None, FileDescription(MODEL_FILE), FileDescription(_CSV), licence="Apache-2.0"
+        BUILTIN_MODEL, None, None, FileDescription(MODEL_FILE), LabelsDescription(_CSV), licence="Apache-2.0"
     ),
     # Of every picture a square of one pixel will do: it is decoded, which finds out whether it can be, and not scored.
     ModelDescription(
-        NO_MODEL, None, None, FileDescription(""), FileDescription(""), tags=0, spec=InputSpec(size=1, fit="squash")
+        NO_MODEL, None, None, FileDescription(""), LabelsDescription(""), tags=0, spec=InputSpec(size=1, fit="squash")
     ),
 )
 

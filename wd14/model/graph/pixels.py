@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from wd14.input_spec import InputSpec
 from wd14.model.graph.editing import EditableGraph, Node
 from wd14.model.graph.schema import FLOAT, UINT8
-from wd14.types import InputSpec
 
 
 def take_pixels(graph: EditableGraph, input_name: str, spec: InputSpec) -> None:

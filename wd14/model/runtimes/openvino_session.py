@@ -17,6 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from wd14.errors import DeviceError, JobStoppedError, ModelContractError, ModelError
+from wd14.input_spec import InputSpec
 from wd14.model.files.find import ModelFiles
 from wd14.model.graph.facts import Dimension, TensorFacts
 from wd14.model.graph.mapped_weights import MappedWeights
@@ -29,7 +30,6 @@ from wd14.model.runtimes.stop_watch import StopWatch, cancelled_by
 from wd14.model.trial.candidates import Candidate
 from wd14.text import printable
 from wd14.threads import available_cores
-from wd14.types import InputSpec
 
 #: Our devices as OpenVINO calls them; the 16 bits that `fast` computes in, as a capability and as a hint.
 _CPU = ("CPU", "BF16", "bf16")

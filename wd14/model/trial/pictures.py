@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from wd14.input_spec import InputSpec
 from wd14.model.preprocess import pixels
-from wd14.types import InputSpec, PixelArray
+from wd14.types import PixelArray
 
 
 def trial_pictures(spec: InputSpec) -> PixelArray:

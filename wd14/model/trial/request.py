@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from wd14.input_spec import InputSpec
 from wd14.model.files.find import ModelFiles
 from wd14.model.files.hashes import FileHash
 from wd14.model.files.labels import hashed_labels
 from wd14.model.trial.candidates import Candidate
-from wd14.types import InputSpec, Labels
+from wd14.published import Published
+from wd14.types import Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Request:
 
     def to_json(self) -> bytes:
         """A line."""
-        files = replace(self.files, labels=Labels((), ()), thresholds={})
+        files = replace(self.files, labels=Labels((), ()), thresholds=Published())
         return json.dumps(asdict(replace(self, files=files)), default=str).encode() + b"\n"
 
     @classmethod
@@ -44,6 +46,7 @@ class Request:
             "model_path": Path(files["model_path"]),
             "labels_path": labels_path,
             "labels": hashed_labels(labels_path)[0],
+            "thresholds": Published(),
             "spec": InputSpec(**files["spec"]),
             "hashes": tuple(FileHash(**each | {"path": Path(each["path"])}) for each in files["hashes"]),
         }

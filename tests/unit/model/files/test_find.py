@@ -56,7 +56,7 @@ def test_a_folder_in_any_spelling(folder: Path, tmp_path: Path, monkeypatch: pyt
 
 def test_what_a_folder_says_of_itself(folder: Path) -> None:
     found = find_model(folder)
-    assert found.thresholds == {}
+    assert not found.thresholds
     assert (found.spec.size, found.spec.layout, found.activation) == (SIZE, "NHWC", "none")
     assert len(found.labels) == 12
 

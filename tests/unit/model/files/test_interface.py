@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from wd14.errors import ModelContractError
+from wd14.input_spec import InputSpec
 from wd14.model.files.interface import check_external, check_spec, guess_spec, read_interface
 from wd14.model.graph.facts import Dimension, GraphFacts, TensorFacts
-from wd14.types import InputSpec, Labels
+from wd14.types import Labels
 
 FLOAT = "tensor(float)"
 NHWC = TensorFacts("in", FLOAT, (None, 448, 448, 3))

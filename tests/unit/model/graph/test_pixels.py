@@ -11,10 +11,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from wd14.input_spec import InputSpec
 from wd14.model.graph.editing import EditableGraph
 from wd14.model.graph.pixels import take_pixels
 from wd14.model.preprocess import values
-from wd14.types import InputSpec
 
 
 def save(path: Path, element: int = TensorProto.FLOAT) -> Path:
