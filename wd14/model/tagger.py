@@ -112,6 +112,8 @@ class Tagger:
             files.labels,
             model=str(files.model_path),
             output_name=files.output_name,
+            input_name=files.input_name,
+            mask_name=files.mask_name,
             input_types=(*FLOAT_TYPES, PIXELS),
         )
         check_spec(interface, files.spec, str(files.model_path))
