@@ -233,7 +233,7 @@ class _Finder:
 
     def _files(self, model_path: Path, labels_path: Path, known: ModelDescription | None) -> ModelFiles:
         """Reads the labels, and the graph where it is not the one that the registry knows."""
-        labels, labels_sha256 = hashed_labels(labels_path)
+        labels, labels_sha256, _ = hashed_labels(labels_path)
         parts = [self._sha256(model_path), labels_sha256]
         weights = [model_path]
         pinned = known is not None and (known.repo is None or parts[0] == known.model.sha256)
