@@ -19,6 +19,7 @@ CaptionerError
 ├── ModelError                 the tagger
 │   ├── ModelNotFoundError     no such model, or a file of it is missing
 │   ├── DownloadError          it could not be fetched; the message says what, from where and what to do
+│   ├── DescriptionError       tagger.json or preprocess.json says something that no model can be
 │   ├── LabelsError            selected_tags.csv or tag_mapping.json cannot be read
 │   ├── ModelContractError     the graph is not one of a tagger, or does not fit its labels
 │   └── DeviceError            the device that was asked for is not there
@@ -147,6 +148,12 @@ class ModelNotFoundError(ModelError):
 
 class DownloadError(ModelError):
     """A file could not be fetched; the message says what, from where and what to do."""
+
+
+class DescriptionError(ModelError):
+    """A description of a model cannot be read, or contradicts itself; the message names the file and the field."""
+
+    exit_code = 2
 
 
 class LabelsError(ModelError):

@@ -241,7 +241,7 @@ class _Finder:
         if graph is not None:
             check_external(model_path, graph)
             weights += [model_path.parent / location for location in graph.external]
-        if known is not None:
+        if known is not None and known.spec is not None and known.activation is not None:
             spec, output_name, activation = known.spec, known.output_name, known.activation
         else:
             graph = graph or read_graph(model_path)
@@ -276,8 +276,8 @@ def _without_tags(known: ModelDescription) -> ModelFiles:
         model_path=_BUILTIN_FOLDER / "none",
         labels_path=_BUILTIN_FOLDER / "none",
         labels=Labels((), ()),
-        spec=known.spec,
-        activation=known.activation,
+        spec=known.spec or InputSpec(),
+        activation=known.activation or "none",
         output_name=None,
         hashes=(),
         pinned=True,

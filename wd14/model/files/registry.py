@@ -6,95 +6,24 @@ read in at least two independent places, unless a comment says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
 
 from wd14.config import BUILTIN_MODEL, DEFAULT_MODEL, NO_MODEL
 from wd14.input_spec import InputSpec
-from wd14.model.activation import Activation
+from wd14.model.files.description import FileDescription, LabelsDescription, ModelDescription
+
+__all__ = [
+    "DEFAULT",
+    "MODELS",
+    "MODEL_FILE",
+    "FileDescription",
+    "LabelsDescription",
+    "ModelDescription",
+    "find",
+    "find_by_sha256",
+]
 
 MODEL_FILE = "model.onnx"
-
-#: Forms of label files; docs/taggers.md shows each.
-LabelForm = Literal["csv", "tag_mapping", "idx_to_tag", "tags_split", "lines"]
-
-
-@dataclass(frozen=True, slots=True)
-class FileDescription:
-    """A file of a model."""
-
-    path: str  #: in the repository
-    sha256: str | None = None
-    size: int | None = None  #: bytes
-
-    @property
-    def name(self) -> str:
-        """The path's last part."""
-        return self.path.rpartition("/")[2]
-
-
-@dataclass(frozen=True, slots=True)
-class LabelsDescription(FileDescription):
-    """A model's label file."""
-
-    form: LabelForm | None = None  #: None = as its name and its content say
-    skip: tuple[int | str, ...] = ()  #: outputs that are no tags, by position or name: 0, "<PAD>"
-    categories: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """The file's category -> ours, where it has its own: `{"1": "style"}`."""
-    tags: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
-    """The file's tag -> our name and category, where they differ: `{"rating:g": ("general", "rating")}`."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelDescription:
-    """A tagger that is known by name. None stands for "not published, or not known".
-
-    Attributes:
-        id: what a user writes.
-        repo: its repository on the Hugging Face hub; None for what ships with the package.
-        revision: the pinned commit.
-        model: the ONNX file; `builtin/none` has neither file.
-        labels: the file that lists the tags.
-        tags: how many tags it knows.
-        licence: the model's, as an SPDX identifier.
-        spec: how it wants pictures: size, layout, channels, range of values, padded or stretched.
-        activation: what its output still needs: "sigmoid" for logits, "none" for probabilities.
-        output_name: the output that holds the scores; None = the only one.
-        thresholds: published by the author, 0..1, by category, or for "all" of them.
-        prefers_own_thresholds: whether they are used where a person sets none: it works far from the usual 0.35.
-        family: what its kind is called.
-        external: files with weights beside the model, under the names that the graph has for them.
-        published: the file of thresholds for single tags or categories; `labels` may hold them too.
-        preprocess: the `preprocess.json` that says how pictures are prepared; then `spec` is not.
-        input_name: the input for pictures; None = the only one.
-        mask_name: the input that says which pixels are padding; None = there is none.
-        gated: whether the hub gives its files only to those who accepted its terms.
-        terms: what a person should know of the licence, as a sentence.
-    """
-
-    id: str
-    repo: str | None
-    revision: str | None
-    model: FileDescription
-    labels: LabelsDescription
-    tags: int | None = None
-    licence: str | None = None
-    spec: InputSpec = field(default_factory=InputSpec)
-    activation: Activation = "none"
-    output_name: str | None = None
-    thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    prefers_own_thresholds: bool = False
-    family: str = ""
-    external: tuple[FileDescription, ...] = ()
-    published: FileDescription | None = None
-    preprocess: FileDescription | None = None
-    input_name: str | None = None
-    mask_name: str | None = None
-    gated: bool = False
-    terms: str = ""
-
 
 _CSV = "selected_tags.csv"
 _V1_TAGS = LabelsDescription(_CSV, "898dbc30bec9a5173b5531fc9b3d6058ea79182832ec4a102facc33cae7669cd")

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from wd14.config import BUILTIN_MODEL, DEFAULT_MODEL, NO_MODEL
+from wd14.input_spec import InputSpec
 from wd14.model.files import registry
 from wd14.model.files.registry import MODELS, ModelDescription, find, find_by_sha256
 
@@ -67,10 +68,10 @@ def test_models_that_are_not_of_the_wd14_interface() -> None:
     pixai = find("deepghs/pixai-tagger-v0.9-onnx")
     assert cl_tagger is not None
     assert pixai is not None
-    assert (cl_tagger.spec.layout, cl_tagger.spec.channels, cl_tagger.spec.fit) == ("NCHW", "BGR", "pad")
+    assert cl_tagger.spec == InputSpec(448, "NCHW", "BGR", "-1..1", "pad")
     assert (cl_tagger.activation, cl_tagger.output_name) == ("sigmoid", None)
     assert cl_tagger.model.path == "cl_tagger_1_02/model.onnx"
-    assert (pixai.spec.layout, pixai.spec.channels, pixai.spec.fit) == ("NCHW", "RGB", "squash")
+    assert pixai.spec == InputSpec(448, "NCHW", "RGB", "-1..1", "squash")
     assert (pixai.activation, pixai.output_name) == ("none", "prediction")
 
 
