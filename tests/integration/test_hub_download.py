@@ -402,7 +402,7 @@ def test_a_hub_that_has_another_file_than_the_pinned_one(
         (
             {"status": 403},
             DownloadError,
-            rr"answered 403.* Accept the terms at https://\S*/pinned-tagger, then",
+            r"answered 403.* Accept the terms at https://\S*/pinned-tagger, then",
         ),
         ({"status": 429}, DownloadError, "answered 429: too many requests.*HF_TOKEN"),
         ({"status": 500}, DownloadError, "answered 500. Try again later"),
