@@ -1,7 +1,7 @@
-"""Every family of taggers as small files of exactly its form, with the numbers that its authors' code makes of a picture.
+"""Every family of taggers as small files of exactly its form, and what its authors' code makes of a picture.
 
-Nothing here comes from the package: pictures are prepared with Pillow and NumPy as each family's own published code does
-it, label files are written as it writes them, and what a caption must have is worked out from that.
+Nothing here comes from the package: pictures are prepared with Pillow and NumPy as each family's own published code
+does it, label files are written as it writes them, and what a caption must have is worked out from that.
 """
 
 from __future__ import annotations
@@ -241,7 +241,14 @@ def numbered(tags: Sequence[tuple[str, str]], numbers: Mapping[str, int] = NUMBE
 def pixai_v09() -> Family:
     tags = tagged(general=GENERAL, character=CHARACTERS)
     rows = [
-        (place, 13_000 + place, name, NUMBERS[category], 50 - place, '["vocaloid"]' if category == "character" else "[]")
+        (
+            place,
+            13_000 + place,
+            name,
+            NUMBERS[category],
+            50 - place,
+            '["vocaloid"]' if category == "character" else "[]",
+        )
         for place, (name, category) in enumerate(tags)
     ]
     stages = [
@@ -371,7 +378,12 @@ def cl_tagger_v2() -> Family:
 
 def oppai_oracle() -> Family:
     names = [*GENERAL, "touhou", "rem_(re:zero)", "highres"]
-    tags = [("<PAD>", ""), ("<UNK>", ""), *((name, "general") for name in names), *((each, "rating") for each in RATINGS)]
+    tags = [
+        ("<PAD>", ""),
+        ("<UNK>", ""),
+        *((name, "general") for name in names),
+        *((each, "rating") for each in RATINGS),
+    ]
     rows = [(place, f"rating:{name}" if kind == "rating" else name, 0) for place, (name, kind) in enumerate(tags)]
 
     def point(threshold: float) -> dict[str, float]:
@@ -391,9 +403,7 @@ def oppai_oracle() -> Family:
         id="Grio43/OppaiOracle/V1.1_onnx",
         model="V1.1_onnx/model.onnx",
         head=Head.random(len(tags), 448, 14, gain=3),
-        form=Form(
-            (3, 448, 448), ("probabilities",), ("probabilities",), input="pixel_values", mask="padding_mask"
-        ),
+        form=Form((3, 448, 448), ("probabilities",), ("probabilities",), input="pixel_values", mask="padding_mask"),
         prepare=oppai,
         tags=tags,
         labels=("selected_tags.csv", table("tag_id,name,category", rows, "\r\n")),

@@ -1,13 +1,14 @@
-"""ONNX graphs with the inputs and outputs that families of taggers are published with, whose scores can be worked out.
+"""ONNX graphs with the inputs and outputs of families of taggers, whose scores can be worked out.
 
-Each tag looks at one number of the input: its logit is `gain * number + bias`, steep enough that a pixel which is one off
-shows in the score.
+Each tag looks at one number of the input: its logit is `gain * number + bias`, steep enough that a pixel which is one
+off shows in the score.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -67,7 +68,7 @@ def save_graph(path: Path, head: Head, form: Form) -> None:
         helper.make_node("Mul", ["seen", "gains"], ["steep"]),
         helper.make_node("Add", ["steep", "biases"], ["plain"]),
     ]
-    weights = {"places": head.places, "gains": head.gains, "biases": head.biases}
+    weights: dict[str, NDArray[Any]] = {"places": head.places, "gains": head.gains, "biases": head.biases}
     logits = "plain"
     if form.mask is not None:
         area = int(form.shape[1]) * int(form.shape[2])
