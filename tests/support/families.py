@@ -117,6 +117,10 @@ def placed(picture: Image.Image, size: tuple[int, int], colour: Colour) -> Image
     return canvas
 
 
+#: Of tests/golden/pictures, what the families are tried on: tall, small, very wide, tiny, transparent.
+PICTURES = ("size_770x1024.png", "size_300x200.png", "size_1792x90.png", "size_17x5.png", "rgba_large.png")
+
+
 def squared(picture: Image.Image) -> Image.Image:
     side = max(picture.size)
     return placed(picture, (side, side), WHITE)
@@ -481,7 +485,9 @@ def caformer() -> Family:
             "preprocess.json": preprocess_file(384),
             "thresholds.csv": "category,name,alpha,threshold,f1,precision,recall\n0,general,1.0,0.39,0.6,0.6,0.6\n"
             "4,character,1.0,0.47,0.7,0.7,0.7\n9,rating,1.0,0.39,0.8,0.8,0.8\n",
-            "categories.json": json.dumps([{"category": 0, "name": "general"}, {"category": 4, "name": "character"}]),
+            "categories.json": json.dumps(
+                [{"category": NUMBERS[name], "name": name} for name in ("general", "character", "rating")]
+            ),
         },
         thresholds={"general": 0.39, "character": 0.47},
         by_tag=by_tag,
