@@ -1,4 +1,4 @@
-"""Writes `family_scores.json`: what the families' own public code makes of the small models in tests/support/families.py.
+"""Writes `family_scores.json`: what the public code of two families makes of the models in tests/support/families.py.
 
 `python -m tests.golden.make_family_scores` runs it; it needs `dghs-imgutils`, which this project does not use: its code
 for PixAI v0.9 and for animetimm's models reads their files itself, prepares the pictures, and keeps tags at the
@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from imgutils.generic import multilabel_timm
-from imgutils.tagging import pixai
+from imgutils.generic import multilabel_timm  # type: ignore[import-not-found]
+from imgutils.tagging import pixai  # type: ignore[import-not-found]
 from PIL import Image
 
 from tests.support.families import FAMILIES, PICTURES

@@ -23,7 +23,7 @@ from tests.support.hub_server import FakeHub, running_hub
 from wd14 import CaptionConfig, caption_dataset
 from wd14.model.files import registry
 from wd14.model.files.hashes import sha256_of
-from wd14.model.files.registry import FileDescription, ModelDescription
+from wd14.model.files.registry import ModelDescription
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 USUAL = {"": 0.35, "character": 0.85}

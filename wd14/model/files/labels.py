@@ -46,9 +46,9 @@ def read_labels(path: Path) -> Labels:
 def hashed_labels(path: Path, description: LabelsDescription | None = None) -> tuple[Labels, str, dict[int, float]]:
     """The tags of a label file, in the order of the model's outputs.
 
-    Ratings get the names general, sensitive, questionable and explicit where the file writes `rating:general` or
-    `rating:g`. Without a form in the description, a `.txt` file is a list with one tag a line, a `.json` file is of the form that
-    its content has, and every other file is a CSV with a header. Costs 0.05 s for 10,000 tags.
+    Without a form in the description, a `.txt` file is a list with one tag a line, a `.json` file is of the form that
+    its content has, and every other file is a CSV with a header. Ratings are called general, sensitive, questionable
+    and explicit also where the file writes `rating:general` or `rating:g`. Costs 0.05 s for 10,000 tags.
 
     Args:
         path: the file.
