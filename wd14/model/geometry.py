@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from wd14.input_spec import CenterCrop, InputSpec, PadToSize, PadToSquare, Resize, Stage
+from wd14.types import Box
 
 Size = tuple[int, int]
 """(width, height), in pixels."""
-Box = tuple[int, int, int, int]
-"""(left, top, right, bottom), in pixels; right and bottom are the first that no longer belong to it."""
 
 #: Stages whose result has one size for all of these pictures has it for every picture.
 _PROBES: tuple[Size, ...] = ((1, 1), (50, 37), (37, 50), (512, 512), (3000, 1001), (1001, 3000), (2000, 1999))

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from wd14.config_words import shown
 from wd14.errors import ConfigError, DescriptionError
 from wd14.json_files import parse_json
 from wd14.model.files.description import ModelDescription, described
-from wd14.model.files.description_form import ModelForm, Stages
+from wd14.model.files.description_form import ModelForm
 from wd14.model.files.stages import side_after, stage_of
 
 #: What it is called, beside the model's file.
@@ -50,26 +50,20 @@ def check(value: object, name: str) -> Mapping[str, Any]:
     """
     if not isinstance(value, dict):
         raise DescriptionError(f"{name}: expected an object {{…}} that describes a model, got {shown(value)}")
-    try:
-        ModelForm.model_validate(value)
-    except ValidationError as error:
-        raise DescriptionError(_explain_all(error, name)) from error
+    check_form(ModelForm, value, name)
     if problem := _contradiction(value):
         raise DescriptionError(f"{name}: {problem}")
     return value
 
 
-_STAGES: TypeAdapter[object] = TypeAdapter(Stages)
-
-
-def check_stages(value: object, name: str) -> None:
-    """Checks a list of steps that move pixels.
+def check_form(form: type[BaseModel], value: object, name: str) -> None:
+    """Checks that a value has a form.
 
     Raises:
-        DescriptionError: it holds something else; see `parse`.
+        DescriptionError: it has not; see `parse`.
     """
     try:
-        _STAGES.validate_python(value)
+        form.model_validate(value)
     except ValidationError as error:
         raise DescriptionError(_explain_all(error, name)) from error
 
@@ -115,13 +109,16 @@ _EXPECTED = {
     "string_type": "a text",
     "bool_type": "true or false",
     "model_type": "an object {…}",
+    "model_attributes_type": "an object {…}",
     "dict_type": "an object {…}",
     "tuple_type": "a list […]",
 }
 
 
 def _explain_all(error: ValidationError, name: str) -> str:
-    problems = error.errors(include_url=False)
+    found = error.errors(include_url=False)
+    inner = {problem["loc"][:-1] for problem in found}  # a list with a wrong entry is called too short as well
+    problems = [problem for problem in found if problem["type"] != "too_short" or problem["loc"] not in inner]
     lines = [f"{name}: {_explain(problem)}" for problem in problems[:_MOST_PROBLEMS]]
     if more := len(problems) - len(lines):
         lines.append(f"… and {more:,} more")
@@ -132,13 +129,11 @@ def _explain(problem: Any) -> str:
     """A line for one of pydantic's errors: `input.size: expected …, got …`."""
     where = _field(problem["loc"])
     if problem["type"].startswith("union_tag"):
-        value = problem["input"]
-        kind = value.get("type") if isinstance(value, dict) else value
-        return f"{where}.type: expected resize, center_crop, pad_to_size or pad_to_square, got {shown(kind)}"
+        return f"{where}.type: {_kind(problem)}"
     if problem["type"] == "missing":
         return f"{where} is missing"
     if problem["type"] == "extra_forbidden":
-        return f"{where} is no field of a description"
+        return f"{where} is no field of it"
     if problem["type"] == "value_error":
         return f"{where}: {problem['ctx']['error']}"
     if problem["type"] in ("too_short", "too_long"):
@@ -147,6 +142,14 @@ def _explain(problem: Any) -> str:
         return f"{where}: expected {limit} entries, got {limits['actual_length']}"
     expected = _EXPECTED.get(problem["type"]) or re.sub("^(Input|String) should( be| have)? ?", "", problem["msg"])
     return f"{where}: expected {expected}, got {shown(problem['input'])}"
+
+
+def _kind(problem: Any) -> str:
+    """What is wrong with the kind of a step."""
+    value, kinds = problem["input"], problem["ctx"].get("expected_tags")
+    if kinds is None:
+        return f"expected the name of a step, got {shown(value)}"
+    return f"expected one of {kinds.replace(chr(39), '')}, got {shown(value.get('type'))}"
 
 
 def _field(parts: tuple[int | str, ...]) -> str:
@@ -162,4 +165,7 @@ def _field(parts: tuple[int | str, ...]) -> str:
     return ".".join(names)
 
 
-_STEP_NAMES = ("resize", "center_crop", "pad_to_size", "pad_to_square")
+_STEP_NAMES = {
+    *("resize", "center_crop", "pad_to_size", "pad_to_square"),
+    *("convert_rgb", "to_tensor", "maybe_to_tensor", "rescale", "normalize"),
+}

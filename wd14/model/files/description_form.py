@@ -91,7 +91,7 @@ _Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 _Sides = Annotated[tuple[_Side, ...], Field(min_length=1, max_length=2), BeforeValidator(sides_of)]
 _Filter = Annotated[Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"], BeforeValidator(filter_of)]
 _Level = Annotated[int, Field(ge=0, le=255)]
-_Colour = Annotated[tuple[_Level, _Level, _Level], BeforeValidator(colour_of)]
+ColourForm = Annotated[tuple[_Level, _Level, _Level], BeforeValidator(colour_of)]
 
 
 class _Resize(Form):
@@ -116,7 +116,7 @@ class _CenterCrop(Form):
 class _PadToSize(Form):
     type: Literal["pad_to_size"]
     size: _Sides
-    background_color: _Colour = (255, 255, 255)
+    background_color: ColourForm = (255, 255, 255)
     interpolation: _Filter = "bilinear"
     enlarge: bool = True
     rounding: Rounding = "nearest"
@@ -124,7 +124,7 @@ class _PadToSize(Form):
 
 class _PadToSquare(Form):
     type: Literal["pad_to_square"]
-    background_color: _Colour = (255, 255, 255)
+    background_color: ColourForm = (255, 255, 255)
 
 
 StageForm = Annotated[_Resize | _CenterCrop | _PadToSize | _PadToSquare, Field(discriminator="type")]
@@ -176,7 +176,7 @@ class _Input(Form):
     size: _Side = _UNSAID
     range: _Range = _UNSAID
     resize: _Resizing = _UNSAID
-    background: _Colour = (255, 255, 255)
+    background: ColourForm = (255, 255, 255)
 
 
 class _Output(Form):
