@@ -347,6 +347,8 @@ def cl_tagger_v1() -> Family:
         prepare=cl_v1,
         tags=tags,
         labels=("tag_mapping.json", json.dumps(mapping)),
+        thresholds={"": 0.55},
+        is_far=True,
         by_score=True,
     )
 
