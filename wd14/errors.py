@@ -20,7 +20,7 @@ CaptionerError
 │   ├── ModelNotFoundError     no such model, or a file of it is missing
 │   ├── DownloadError          it could not be fetched; the message says what, from where and what to do
 │   ├── DescriptionError       tagger.json or preprocess.json says something that no model can be
-│   ├── LabelsError            selected_tags.csv or tag_mapping.json cannot be read
+│   ├── LabelsError            its file of tags, or that of published thresholds, cannot be read
 │   ├── ModelContractError     the graph is not one of a tagger, or does not fit its labels
 │   └── DeviceError            the device that was asked for is not there
 ├── OutputError                the dataset that comes out cannot be written
@@ -157,7 +157,7 @@ class DescriptionError(ModelError):
 
 
 class LabelsError(ModelError):
-    """The label file cannot be read."""
+    """The file of tags, or that of published thresholds, cannot be read."""
 
 
 class ModelContractError(ModelError):

@@ -33,8 +33,9 @@ from wd14 import CaptionConfig, Tagger
 from wd14.errors import DownloadError, JobStoppedError, LabelsError, ModelContractError, ModelNotFoundError
 from wd14.input_spec import InputSpec
 from wd14.model.files import clip_vocabulary, download, registry
-from wd14.model.files.find import find_model, folder_by_hand, is_here
-from wd14.model.files.registry import FileDescription, ModelDescription
+from wd14.model.files.by_hand import folder_by_hand
+from wd14.model.files.description import FileDescription, LabelsDescription, ModelDescription
+from wd14.model.files.find import find_model, is_here
 from wd14.published import Published
 from wd14.stop import StopToken
 from wd14.token_counting import clip_tokens, token_counter
@@ -111,7 +112,7 @@ def described(files: dict[str, bytes], **changes: Any) -> ModelDescription:
         "repo": PINNED,
         "revision": COMMIT,
         "model": FileDescription("model.onnx", hashlib.sha256(model).hexdigest(), len(model)),
-        "labels": FileDescription("selected_tags.csv", hashlib.sha256(labels).hexdigest(), len(labels)),
+        "labels": LabelsDescription("selected_tags.csv", hashlib.sha256(labels).hexdigest(), len(labels)),
         "spec": InputSpec(size=SIZE),
         "thresholds": {"all": 0.5},
     }
@@ -398,7 +399,11 @@ def test_a_hub_that_has_another_file_than_the_pinned_one(
     ("fault", "kind", "message"),
     [
         ({"status": 401}, ModelNotFoundError, "answered 401: there is no such model, or it is private.*HF_TOKEN"),
-        ({"status": 403}, DownloadError, "answered 403: access to this model is restricted. Accept its conditions"),
+        (
+            {"status": 403},
+            DownloadError,
+            r"answered 403.* Accept the terms at https://\S*/pinned-tagger, then",
+        ),
         ({"status": 429}, DownloadError, "answered 429: too many requests.*HF_TOKEN"),
         ({"status": 500}, DownloadError, "answered 500. Try again later"),
         ({"stall": True}, DownloadError, "did not answer in time.*HTTPS_PROXY"),
@@ -460,7 +465,7 @@ def test_a_hub_that_says_when_to_ask_again(
 
 def test_a_gated_model(hub: FakeHub, unpinned: str) -> None:
     hub.gated.add(OPEN)
-    with pytest.raises(DownloadError, match=r"restricted\. Accept its conditions on its page, then set HF_TOKEN"):
+    with pytest.raises(DownloadError, match=r"the terms at https://huggingface.co/someone/open-tagger, then set"):
         find_model(unpinned)
 
 

@@ -15,6 +15,12 @@ from wd14.input_spec import WHITE, InputSpec
 from wd14.model.activation import Activation
 from wd14.model.files.stages import colour_of, stage_of
 
+#: Files that a model's folder or repository may have beside the model: a person's description of it; what many authors
+#: say of how pictures are prepared, and of thresholds.
+DESCRIPTION_FILE = "tagger.json"
+PREPROCESS_FILE = "preprocess.json"
+THRESHOLDS_FILE = "thresholds.csv"
+
 #: Forms of label files; docs/taggers.md shows each.
 LabelForm = Literal["csv", "tag_mapping", "idx_to_tag", "tags_split", "lines"]
 
@@ -93,6 +99,12 @@ class ModelDescription:
     mask_name: str | None = None
     gated: bool = False
     terms: str = ""
+
+    @property
+    def needed(self) -> tuple[FileDescription, ...]:
+        """The files without which it does not run: all but thresholds of which nobody confirmed that they are there."""
+        unsure = None if self.published is None or self.published.sha256 is not None else self.published
+        return tuple(file for file in self.files if file is not unsure)
 
     @property
     def files(self) -> tuple[FileDescription, ...]:

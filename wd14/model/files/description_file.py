@@ -11,12 +11,10 @@ from pydantic import BaseModel, ValidationError
 from wd14.config_words import shown
 from wd14.errors import ConfigError, DescriptionError
 from wd14.json_files import parse_json
-from wd14.model.files.description import ModelDescription, described
+from wd14.model.files.description import DESCRIPTION_FILE, ModelDescription, described
 from wd14.model.files.description_form import ModelForm
 from wd14.model.files.stages import side_after, stage_of
 
-#: What it is called, beside the model's file.
-DESCRIPTION_FILE = "tagger.json"
 #: Bytes of it that are read: a hundred times what one with many tags of its own has.
 LARGEST_DESCRIPTION = 1 << 20
 

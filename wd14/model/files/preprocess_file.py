@@ -16,13 +16,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from wd14.errors import ConfigError, DescriptionError
 from wd14.input_spec import WHITE, Colour, InputSpec
 from wd14.json_files import parse_json
+from wd14.model.files.description import PREPROCESS_FILE
 from wd14.model.files.description_file import check_form
 from wd14.model.files.description_form import LARGEST_SIDE, ColourForm, Form, StageForm
 from wd14.model.files.stages import as_tuple, colour_of, stage_of
 from wd14.model.geometry import side_of
 from wd14.regular_files import read_file
 
-PREPROCESS_FILE = "preprocess.json"
 #: Bytes of it that are read; known ones have some 2 kB.
 LARGEST_PREPROCESS = 1 << 20
 _MOST_STEPS = 50
