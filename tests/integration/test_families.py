@@ -79,7 +79,7 @@ def published(family: Family, folder: Path, hub: FakeHub, monkeypatch: pytest.Mo
 
 def captions(pictures: Path, output: Path, **values: Any) -> dict[str, list[str]]:
     """The tags of each picture in a job with these parameters."""
-    config = CaptionConfig(device="cpu", profile="reference", **values)
+    config = CaptionConfig(profile="reference", **({"device": "cpu"} | values))
     summary = caption_dataset(pictures, config, output=output)
     assert (summary.succeeded, summary.failed) == (len(PICTURES), 0)
     lines = (Path(str(summary.output)) / "train" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
@@ -146,6 +146,19 @@ def test_ratings_have_our_names(
     for picture in PICTURES:
         scores = family.scores(Image.open(pictures / picture))
         assert found[picture][0] == family.best("rating", scores)
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+def test_padding_is_told_in_batches_too(
+    device: str, hub: FakeHub, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pictures of a batch have other sizes, so each has padding of its own."""
+    if device == "openvino":
+        pytest.importorskip("openvino")
+    family = FAMILIES["oppai-oracle"]()
+    published(family, tmp_path / "small", hub, monkeypatch)
+    found = captions(pictures, tmp_path / "out", generation_model=family.id, device=device, batch_size=3)
+    assert found == worked_out(family, pictures, None)
 
 
 HALF = {"mean": [0.5, 0.5, 0.5], "deviation": [0.5, 0.5, 0.5]}
