@@ -137,15 +137,17 @@ def test_a_known_model_by_its_name(
 
 
 @pytest.mark.parametrize("name", ["cl-v2", "oppai-oracle", "camie-v2", "animetimm", "idolsankaku"])
-def test_ratings_have_our_names(
+def test_the_best_rating_by_our_name_and_the_best_quality(
     name: str, hub: FakeHub, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     family = FAMILIES[name]()
     published(family, tmp_path / "small", hub, monkeypatch)
-    found = captions(pictures, tmp_path / "out", generation_model=family.id, rating="first")
+    found = captions(pictures, tmp_path / "out", generation_model=family.id, rating="first", quality="last")
     for picture in PICTURES:
         scores = family.scores(Image.open(pictures / picture))
         assert found[picture][0] == family.best("rating", scores)
+        if name == "cl-v2":
+            assert found[picture][-1] == family.best("quality", scores)
 
 
 @pytest.mark.parametrize("device", ["cpu", "openvino"])
