@@ -79,7 +79,7 @@ def published(family: Family, folder: Path, hub: FakeHub, monkeypatch: pytest.Mo
 
 def captions(pictures: Path, output: Path, **values: Any) -> dict[str, list[str]]:
     """The tags of each picture in a job with these parameters."""
-    config = CaptionConfig(device="cpu", profile="reference", **values)
+    config = CaptionConfig(profile="reference", **({"device": "cpu"} | values))
     summary = caption_dataset(pictures, config, output=output)
     assert (summary.succeeded, summary.failed) == (len(PICTURES), 0)
     lines = (Path(str(summary.output)) / "train" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
@@ -137,15 +137,30 @@ def test_a_known_model_by_its_name(
 
 
 @pytest.mark.parametrize("name", ["cl-v2", "oppai-oracle", "camie-v2", "animetimm", "idolsankaku"])
-def test_ratings_have_our_names(
+def test_the_best_rating_by_our_name_and_the_best_quality(
     name: str, hub: FakeHub, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     family = FAMILIES[name]()
     published(family, tmp_path / "small", hub, monkeypatch)
-    found = captions(pictures, tmp_path / "out", generation_model=family.id, rating="first")
+    found = captions(pictures, tmp_path / "out", generation_model=family.id, rating="first", quality="last")
     for picture in PICTURES:
         scores = family.scores(Image.open(pictures / picture))
         assert found[picture][0] == family.best("rating", scores)
+        if name == "cl-v2":
+            assert found[picture][-1] == family.best("quality", scores)
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+def test_padding_is_told_in_batches_too(
+    device: str, hub: FakeHub, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pictures of a batch have other sizes, so each has padding of its own."""
+    if device == "openvino":
+        pytest.importorskip("openvino")
+    family = FAMILIES["oppai-oracle"]()
+    published(family, tmp_path / "small", hub, monkeypatch)
+    found = captions(pictures, tmp_path / "out", generation_model=family.id, device=device, batch_size=3)
+    assert found == worked_out(family, pictures, None)
 
 
 HALF = {"mean": [0.5, 0.5, 0.5], "deviation": [0.5, 0.5, 0.5]}
