@@ -36,7 +36,8 @@ def opening_lines(
         thresholds = thresholds_in_words(config, labels, published)
         runs_on = f" Device: {config.device}." if runs else ""
         runs_on += " Precision: fast." if config.precision == "fast" else ""
-        yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}.{runs_on}"
+        tags = len(labels) - labels.categories.count(UNUSED)
+        yield f"Model: {model_name} ({tags:,} tags). Thresholds: {thresholds}.{runs_on}"
     if changed := list(set_in_words(config)):
         yield f"Set: {'; '.join(changed)}."
 
