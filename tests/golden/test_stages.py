@@ -14,7 +14,8 @@ from PIL import Image
 from tests.golden.make_stages import FILES, GOLDEN, PICTURES, picture
 from wd14.images.opening import PictureFile
 from wd14.input_spec import InputSpec
-from wd14.model.files.preprocess_file import PREPROCESS_FILE, read_preprocess
+from wd14.model.files.description import PREPROCESS_FILE
+from wd14.model.files.preprocess_file import read_preprocess
 from wd14.model.preprocess import pixels, values
 
 EXPECTED = json.loads(GOLDEN.read_text())  # by version of Pillow
