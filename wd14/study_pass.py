@@ -25,7 +25,7 @@ from wd14.model.score_store.store import ScoreStore
 from wd14.result_check import ResultCheck
 from wd14.run_folder import temporary_folder
 from wd14.scored_rows import Ran
-from wd14.types import Curation, DecodedRow, Labels, TokenCounter
+from wd14.types import Curation, DecodedRow, TokenCounter
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Studied:
         """Whether the model scored a row, by its position in the source, in this job."""
         return row < len(self._scored_now) and bool(self._scored_now[row])
 
-    def check(self, labels: Labels, tokens: TokenCounter | None) -> ResultCheck:
+    def check(self, model: ModelFiles, tokens: TokenCounter | None) -> ResultCheck:
         """What checks the captions that are written."""
-        return ResultCheck(self.config, labels, tokens, planned=self.plan.left_out)
+        return ResultCheck(self.config, model.labels, model.thresholds, tokens, planned=self.plan.left_out)
 
     def lines(self) -> Iterator[str]:
         """The plan as a table, and some captions before and after."""
