@@ -95,6 +95,7 @@ class ScoredRows:
                 stage=stage,
                 on_model_needed=self._tagger.start,
                 with_facts=config.cache or with_facts,
+                with_boxes=model.mask_name is not None,
                 thumbnails=thumbnails,
             )
             stack.enter_context(decoder)
