@@ -56,6 +56,7 @@ class ScoredRows:
         with_facts: whether rows come with their pictures' facts: those that are stored, where they were not decoded.
         thumbnails: takes the pictures' thumbnails, those that are stored too; None = none are made.
         pictures: how many rows there are; None = not known.
+        original: from the sha256 of a picture to that of the one it was made from, whose stored scores will do.
     """
 
     def __init__(
@@ -72,8 +73,9 @@ class ScoredRows:
         with_facts: bool = False,
         thumbnails: ThumbnailFolder | None = None,
         pictures: int | None = None,
+        original: Callable[[bytes], bytes] | None = None,
     ) -> None:
-        self._with_facts = with_facts
+        self._with_facts, self._original = with_facts, original
         self._stop = StopToken(stop)
         with ExitStack() as stack:
             self._store = ScoreStore.open(config.cache_path, log=log) if config.cache else ScoreStore.off()
@@ -146,7 +148,12 @@ class ScoredRows:
 
     def _find(self, pictures: Sequence[bytes]) -> Mapping[bytes, FloatArray]:
         found = self._stored.get_many(pictures)
-        return found | self._spared.get_many([picture for picture in pictures if picture not in found])
+        found |= self._spared.get_many([picture for picture in pictures if picture not in found])
+        if self._original is not None:
+            originals = {picture: self._original(picture) for picture in pictures if picture not in found}
+            stored = self._stored.get_many(list(originals.values()))
+            found |= {picture: stored[each] for picture, each in originals.items() if each in stored}
+        return found
 
 
 def session_of(

@@ -73,6 +73,8 @@ UPPER = {
     *(
         "comparing",
         "differences",
+        "evaluating",
+        "truth",
     ),
     *("api", "scale", "cli"),
 }
