@@ -14,7 +14,7 @@ from typing import Any
 from wd14.caption.ordering import TagOrder
 from wd14.caption.render import append, is_list
 from wd14.caption.styles import SINGLE_CATEGORIES, styled
-from wd14.caption.thresholds import KOHYA_CATEGORIES, fixed_threshold, single_threshold
+from wd14.caption.thresholds import KOHYA_CATEGORIES, TagThresholds, single_threshold
 from wd14.caption.token_budget import droppable_texts
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
@@ -124,8 +124,9 @@ def _threshold_tables(labels: Labels, options: CaptionConfig, published: Publish
     categories = [each for each in dict.fromkeys(labels.categories) if each not in (*SINGLE_CATEGORIES, UNUSED)]
     first = [each for each in SINGLE_CATEGORIES if getattr(options, each) == "first"]
     last = [each for each in reversed(SINGLE_CATEGORIES) if getattr(options, each) == "last"]
+    table = TagThresholds(labels, options, published)
     return {
-        "thresholds": {each: _four_digits(fixed_threshold(each, options, published)) for each in categories},
+        "thresholds": {each: _four_digits(table.by_category[each]) for each in categories},
         "category_thresholds": dict(options.category_thresholds),
         "single": {each: _single(each, labels, options, categories) for each in SINGLE_CATEGORIES},
         "first": first,
