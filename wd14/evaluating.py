@@ -7,7 +7,7 @@ Nothing is written to the dataset. Memory does not depend on the number of pictu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,27 +15,27 @@ from typing import Any
 
 import numpy as np
 
-from wd14.caption.styles import styled
 from wd14.caption.thresholds import TagSelector
 from wd14.check_settings import CheckSettings, settings_for
 from wd14.checking import stored_run
 from wd14.config import NO_MODEL, CaptionConfig
 from wd14.data.reader import Source, open_source
 from wd14.errors import ConfigError, RowError, SourceError
-from wd14.evaluation.histograms import ScoreHistograms
+from wd14.evaluating_rows import ComparedRow, ComparedRows
+from wd14.evaluation.histograms import KeptTally, ScoreHistograms
+from wd14.evaluation.measures import Measures, measures
 from wd14.evaluation.result import Result
 from wd14.job_edits import JobEdits
 from wd14.looking import root_of
 from wd14.messages import thresholds_in_words
-from wd14.model.files.find import ModelFiles, find_model
 from wd14.reported_rows import ReportedRows
-from wd14.scale.link import RunLink, Standing
-from wd14.scored_rows import ScoredRows
+from wd14.scale.link import RunLink
 from wd14.stop import StopToken
+from wd14.tagging import Tagging, find_tagging
 from wd14.text import count
 from wd14.threads import BackgroundCall
 from wd14.truth import Truth, doubts
-from wd14.types import DecodedRow, FloatArray, Log, Progress
+from wd14.types import FloatArray, Log, Progress, ScoringResult
 
 #: Parameters that say which tags are kept: of the run that made the dataset, where they are for the same model.
 _THRESHOLDS = frozenset(
@@ -65,6 +65,7 @@ class Evaluation:
         unknown_words: how many there are.
         remarks: lines about what the numbers are worth.
         result: the numbers.
+        models: of an ensemble, each model by itself at its own thresholds; what it does not know it does not find.
     """
 
     dataset: str
@@ -80,6 +81,7 @@ class Evaluation:
     unknown_words: int
     remarks: tuple[str, ...]
     result: Result
+    models: tuple[tuple[str, Measures], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The evaluation, as JSON can hold it."""
@@ -93,6 +95,7 @@ class Evaluation:
             "unknown": {"words": self.unknown_words, "most_frequent": dict(self.unknown)},
             "remarks": list(self.remarks),
             "all": result.all.as_json(),
+            "models": [{"model": name, **measured.as_json()} for name, measured in self.models],
             "unseen": None if result.unseen is None else result.unseen.as_json(),
             "categories": [group.as_json() for group in result.categories],
             "frequencies": [group.as_json() for group in result.frequencies],
@@ -159,7 +162,7 @@ class _Evaluating:
     def run(self) -> Evaluation:
         config, link, stop = self._config, self._link, self._stop
         with ExitStack() as stack:
-            finding = BackgroundCall(lambda: find_model(config.model, log=link.say, stop=stop), "wd14-model")
+            finding = BackgroundCall(lambda: find_tagging(config, log=link.say, stop=stop), "wd14-model")
             edits = link.wait_for(BackgroundCall(lambda: JobEdits(config, self._source), "wd14-edits"))
             finding.start()
             source = link.wait_for(
@@ -168,13 +171,15 @@ class _Evaluating:
             stack.enter_context(source)
             total = "" if source.total is None else f", {count(source.total, 'picture')}"
             link.say(f"Dataset: {source.name}{total}")
-            model = link.wait_for(finding)
+            tagging = link.wait_for(finding)
+            model = tagging.model
             thresholds = thresholds_in_words(config, model.labels, model.thresholds)
-            link.say(f"Model: {config.model} ({len(model.labels):,} tags). Thresholds: {thresholds}.")
+            link.say(f"Model: {tagging.name} ({len(model.labels):,} tags). Thresholds: {thresholds}.")
             truth = link.wait_for(
                 BackgroundCall(lambda: Truth(model.labels, config, self._settings, edits), "wd14-truth")
             )
-            histograms, selector = self._compare(source, model, truth)
+            tallies = [KeptTally(len(model.labels)) for _ in tagging.further and tagging.models]
+            histograms, selector = self._compare(source, tagging, truth, tallies)
         if not histograms.pictures:
             raise SourceError(self._nothing(truth))
         link.say_all(edits.closing_lines())
@@ -182,7 +187,7 @@ class _Evaluating:
         concluding = BackgroundCall(lambda: Result(model.labels, histograms, truth.counted, in_use), "wd14-result")
         return Evaluation(
             dataset=self._source,
-            model=config.model,
+            model=tagging.name,
             thresholds=thresholds,
             pictures=histograms.pictures,
             from_scores=self._from_scores,
@@ -194,39 +199,49 @@ class _Evaluating:
             unknown_words=len(truth.unknown),
             remarks=tuple(self._remarks),
             result=link.wait_for(concluding),
+            models=tuple(
+                (each.id, measures(tally.tallied, truth.counted))
+                for each, tally in zip(tagging.models, tallies, strict=False)
+            ),
         )
 
-    def _compare(self, source: Source, model: ModelFiles, truth: Truth) -> tuple[ScoreHistograms, TagSelector]:
+    def _compare(
+        self, source: Source, tagging: Tagging, truth: Truth, tallies: Sequence[KeptTally]
+    ) -> tuple[ScoreHistograms, TagSelector]:
         """Goes over the dataset."""
-        config, link = self._config, self._link
-        selector = TagSelector(model.labels, styled(config), model.thresholds)
-        link.say_all(f"Note: {remark}" for remark in selector.remarks)
-        histograms = ScoreHistograms(len(model.labels))
+        link = self._link
+        histograms = ScoreHistograms(len(tagging.model.labels))
         folder = Path(root_of(self._source)) if self._settings.is_ours else None
         reported = link.wait_for(BackgroundCall(lambda: ReportedRows(folder, self._remarks), "wd14-report"))
-        link.begin("Evaluate", lambda: Standing(self._pictures, source.total, self._failed))
-        more: dict[str, Any] = {"original": reported.original, "pictures": source.total}
-        with ScoredRows(source, model, config, stop=self._stop, log=link.say, **more) as rows:
-            for group in link.each(rows.take):
-                for row in group:
-                    self._add(row, truth, selector, histograms)
-        link.end()
-        return histograms, selector
+        rows = ComparedRows(tagging, self._config, link, self._stop, reported.original)
+        link.say_all(f"Note: {remark}" for remark in rows.selector.remarks)
+        for compared in rows(source):
+            self._add(compared, truth, histograms, tallies)
+        return histograms, rows.selector
 
-    def _add(self, row: DecodedRow, truth: Truth, selector: TagSelector, histograms: ScoreHistograms) -> None:
+    def _add(
+        self, compared: ComparedRow, truth: Truth, histograms: ScoreHistograms, tallies: Sequence[KeptTally]
+    ) -> None:
         self._pictures += 1
-        try:
-            scores = row.result.require_scores()
-        except RowError as error:
-            self._failed += 1
-            if len(self._failures) < _MOST_NAMED:
-                self._failures.append(f"{row.input.label}: {error}")
+        row, scores = compared.row, compared.scores
+        if scores is None:
+            self._fail(row.input.label, row.result)
             return
         tags = truth.of(row)
         if tags is not None:
-            kept = selector.tags(scores)
+            kept = compared.kept
             histograms.add(scores, tags, kept[truth.counted[kept]], half=row.digest[0] & 1)
+            for tally, own in zip(tallies, compared.by_models, strict=True):
+                tally.add(tags, own[truth.counted[own]])
             self._from_scores += row.from_scores
+
+    def _fail(self, label: str, result: ScoringResult) -> None:
+        self._failed += 1
+        if len(self._failures) < _MOST_NAMED:
+            try:
+                result.require_scores()
+            except RowError as error:
+                self._failures.append(f"{label}: {error}")
 
     def _nothing(self, truth: Truth) -> str:
         """Why there is nothing to compare."""

@@ -147,13 +147,27 @@ class ScoredRows:
         self._on_exit.close()
 
     def _find(self, pictures: Sequence[bytes]) -> Mapping[bytes, FloatArray]:
-        found = self._stored.get_many(pictures)
-        found |= self._spared.get_many([picture for picture in pictures if picture not in found])
-        if self._original is not None:
-            originals = {picture: self._original(picture) for picture in pictures if picture not in found}
-            stored = self._stored.get_many(list(originals.values()))
-            found |= {picture: stored[each] for picture, each in originals.items() if each in stored}
-        return found
+        return stored_in((self._stored, self._spared), pictures, self._original)
+
+
+def stored_in(
+    stores: Iterable[ModelScores], pictures: Sequence[bytes], original: Callable[[bytes], bytes] | None = None
+) -> dict[bytes, FloatArray]:
+    """The scores of pictures in several stores, or those of the pictures that they were made from.
+
+    Args:
+        stores: those that come first count first.
+        pictures: sha256 of each.
+        original: as `ScoredRows` takes it.
+    """
+    found: dict[bytes, FloatArray] = {}
+    for scores in stores:
+        found |= scores.get_many([picture for picture in pictures if picture not in found])
+        if original is not None:
+            missing = {picture: original(picture) for picture in pictures if picture not in found}
+            stored = scores.get_many(list(missing.values()))
+            found |= {picture: stored[each] for picture, each in missing.items() if each in stored}
+    return found
 
 
 def session_of(

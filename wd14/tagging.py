@@ -25,7 +25,7 @@ from wd14.model.files.hashes import identity_of
 from wd14.model.score_store.model_scores import ModelScores
 from wd14.model.score_store.store import ScoreStore, usable_for
 from wd14.published import Published
-from wd14.scored_rows import ScoredRows
+from wd14.scored_rows import ScoredRows, stored_in
 from wd14.stop import StopToken
 from wd14.types import SCORE_FLOOR, DecodedRow, FloatArray, InputRow, Labels, Log, ScoringResult
 
@@ -273,7 +273,7 @@ class _CombinedRows(ScoredRows):
         """See `ScoredRows.take`."""
         rows = super().take(timeout)
         pictures = list(dict.fromkeys(row.digest for row in rows if row.result.error is None))
-        others = [_found(stores, pictures) for stores in self._others]
+        others = [stored_in(stores, pictures, self._original) for stores in self._others]
         for row in rows:
             row.from_scores = row.from_scores and not self._tagging.scored_now(row.input.index)
             try:
@@ -316,10 +316,3 @@ class _StoredTogether:
         """The scores of each model, by the sha256 of each picture that has them all."""
         found = [scores.get_many(pictures) for scores in self._each]
         return {picture: [each[picture] for each in found] for picture in found[0] if all(picture in f for f in found)}
-
-
-def _found(stores: Iterable[ModelScores], pictures: Sequence[bytes]) -> dict[bytes, FloatArray]:
-    found: dict[bytes, FloatArray] = {}
-    for scores in stores:
-        found |= scores.get_many([picture for picture in pictures if picture not in found])
-    return found

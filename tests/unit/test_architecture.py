@@ -74,6 +74,7 @@ UPPER = {
         "comparing",
         "differences",
         "evaluating",
+        "evaluating_rows",
         "truth",
     ),
     *("api", "scale", "cli"),

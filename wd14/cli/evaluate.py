@@ -141,10 +141,21 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
     for remark in evaluation.remarks:
         yield from wrapped(f"Note: {remark}.")
     yield ""
+    if evaluation.models:
+        yield from _models(evaluation)
     yield from _groups("", [result.all, *result.categories])
     yield from _groups("tags on …", list(result.frequencies))
     yield from wrapped(_unseen(evaluation))
     yield from _least_well(list(result.tags()))
+
+
+def _models(evaluation: Evaluation) -> Iterator[str]:
+    """Each model of an ensemble by itself, beside the ensemble: what a model does not know it does not find."""
+    rows = [["", "kept", "precision", "recall", "F1", "macro F1"]]
+    for name, measured in (*evaluation.models, ("together", evaluation.result.all.in_use)):
+        rows.append([name, f"{measured.kept:,}", *_shares(measured)])
+    yield from table(rows)
+    yield ""
 
 
 def _groups(title: str, groups: Sequence[GroupResult]) -> Iterator[str]:

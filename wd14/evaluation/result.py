@@ -74,7 +74,7 @@ class Result:
         self.histograms = histograms
         self.counted = counted
         self._in_use_thresholds = thresholds
-        self.thresholds = find_thresholds(histograms, labels.categories, counted)
+        self.thresholds = find_thresholds(histograms, labels.categories, counted, thresholds)
         self._in_use = histograms.in_use()
         self._chosen = tallied_with(histograms, self.thresholds.chosen)
         categories = np.array(labels.categories)
@@ -83,9 +83,9 @@ class Result:
             self._group(category, counted & (categories == category))
             for category in dict.fromkeys(categories[counted].tolist())
         )
-        self.frequencies = tuple(
-            self._group(name, group) for name, group in by_frequency(self._in_use.support, counted).items()
-        )
+        groups = by_frequency(self._in_use.support, counted)
+        frequencies = (self._group(name, group) for name, group in groups.items())
+        self.frequencies = tuple(group for group in frequencies if group.in_use.support or group.in_use.kept)
         self.unseen = self._on_unseen()
 
     def _group(self, name: str, tags: Flags) -> GroupResult:
@@ -94,7 +94,9 @@ class Result:
     def _on_unseen(self) -> Measures | None:
         total: Tallied | None = None
         for half in range(HALVES):
-            other = find_thresholds(self.histograms, self.labels.categories, self.counted, 1 - half)
+            other = find_thresholds(
+                self.histograms, self.labels.categories, self.counted, self._in_use_thresholds, 1 - half
+            )
             tried = tallied_with(self.histograms, other.chosen, half)
             if not tried.support[self.counted].any():
                 return None

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wd14.evaluation.histograms import FIRST_EDGE, STEPS, Flags, ScoreHistograms, Tallied
+from wd14.evaluation.histograms import EDGES, FIRST_EDGE, STEPS, Flags, ScoreHistograms, Tallied
 from wd14.evaluation.measures import f1_of
-from wd14.types import IndexArray
+from wd14.types import FloatArray, IndexArray
 
 #: A tag on so many pictures has as much to say about its threshold as its category has.
 PRIOR = 10
@@ -27,8 +27,8 @@ class FoundThresholds:
     Attributes:
         best: of each tag, (T,): the middle of where its F1 is highest; none without a picture that has the tag, or
             where the model never finds it.
-        chosen: of each tag, (T,): the best one drawn towards the category's; none for tags that no caption has and
-            the model never keeps, which stay as they are.
+        chosen: of each tag, (T,): the best one drawn towards the category's. A tag that no caption has, and that is
+            kept, gets the category's where that is higher than its own. None for all others, which stay as they are.
         categories: of each category the middle of where the F1 of its tags together is highest; those without any
             picture are left out.
     """
@@ -39,7 +39,11 @@ class FoundThresholds:
 
 
 def find_thresholds(
-    histograms: ScoreHistograms, categories: Sequence[str], counted: Flags, half: int | None = None
+    histograms: ScoreHistograms,
+    categories: Sequence[str],
+    counted: Flags,
+    thresholds: FloatArray,
+    half: int | None = None,
 ) -> FoundThresholds:
     """The thresholds that suit a dataset. Takes a second for 10,000 tags.
 
@@ -47,6 +51,7 @@ def find_thresholds(
         histograms: of its scores.
         categories: of each tag.
         counted: which tags count, (T,).
+        thresholds: in use, (T,): infinite where a tag has none, NaN where pictures have different ones.
         half: the pictures that count; None = all.
     """
     in_use = histograms.in_use(half)
@@ -63,7 +68,8 @@ def find_thresholds(
         best[where] = of_tags
         weight = in_use.support[where] / (in_use.support[where] + PRIOR)
         drawn = np.rint(np.where(of_tags == NO_EDGE, of_category, weight * of_tags + (1 - weight) * of_category))
-        chosen[where] = np.where(seen[where], drawn, NO_EDGE).astype(np.intp)
+        changes = seen[where] & ((in_use.support[where] > 0) | (thresholds[where] < EDGES[of_category]))
+        chosen[where] = np.where(changes, drawn, NO_EDGE).astype(np.intp)
     return FoundThresholds(best, chosen, of_categories)
 
 

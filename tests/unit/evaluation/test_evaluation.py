@@ -91,13 +91,16 @@ def test_rare_tags_are_drawn_towards_their_category() -> None:
         truth = [*range(20)] * (number % 2 == 0) + [20] * (number < 2)
         kept = np.flatnonzero(scores >= np.float32(0.35))
         histograms.add(scores, np.array(truth, np.intp), kept, half=number % 2)
-    found = find_thresholds(histograms, LABELS.categories, np.ones(TAGS, np.bool_))
+    in_use = np.full(TAGS, 0.35, np.float32)
+    found = find_thresholds(histograms, LABELS.categories, np.ones(TAGS, np.bool_), in_use)
     category = found.categories["general"]
     assert EDGES[category] == pytest.approx(0.2, abs=0.01)
     assert EDGES[found.best[20]] == pytest.approx(0.84, abs=0.01)
     drawn = (2 * EDGES[found.best[20]] + PRIOR * EDGES[category]) / (2 + PRIOR)
     assert EDGES[found.chosen[20]] == pytest.approx(drawn, abs=1 / STEPS)
-    assert found.chosen[21] == category
+    assert found.chosen[21] == -1  # the category's is lower, and would keep it for even more pictures
+    in_use[21] = 0.1
+    assert find_thresholds(histograms, LABELS.categories, np.ones(TAGS, np.bool_), in_use).chosen[21] == category
     assert found.chosen[30] == -1  # no caption has it, and it is never kept: nothing is known of it
 
 
