@@ -27,7 +27,6 @@ from wd14.evaluation.measures import Measures, measures
 from wd14.evaluation.result import Result
 from wd14.job_edits import JobEdits
 from wd14.looking import root_of
-from wd14.messages import thresholds_in_words
 from wd14.reported_rows import ReportedRows
 from wd14.scale.link import RunLink
 from wd14.stop import StopToken
@@ -173,7 +172,7 @@ class _Evaluating:
             link.say(f"Dataset: {source.name}{total}")
             tagging = link.wait_for(finding)
             model = tagging.model
-            thresholds = thresholds_in_words(config, model.labels, model.thresholds)
+            thresholds = tagging.thresholds_in_words(config)
             link.say(f"Model: {tagging.name} ({len(model.labels):,} tags). Thresholds: {thresholds}.")
             truth = link.wait_for(
                 BackgroundCall(lambda: Truth(model.labels, config, self._settings, edits), "wd14-truth")
