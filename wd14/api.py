@@ -30,6 +30,7 @@ from wd14.types import DecodedRow, FloatArray, InputRow, Labels
 
 if TYPE_CHECKING:
     from wd14.checking import CheckReport
+    from wd14.evaluating import Evaluation
 
 R = TypeVar("R")
 
@@ -126,6 +127,26 @@ def check_dataset(source: str | Path, **parameters: Any) -> CheckReport:
 
     _check_names(parameters)
     return check_source(source, parameters, log=logger.info)
+
+
+def evaluate_dataset(source: str | Path, **parameters: Any) -> Evaluation:
+    """Says how well a model agrees with the captions of a dataset, as `wd14-captioner evaluate` does.
+
+    Runs the model for pictures without stored scores. Changes nothing in the dataset.
+
+    Args:
+        source: anything that can be captioned, with its captions.
+        parameters: any of `CaptionConfig`: `edits="edits.json"`, `generation_model=…`, `thresh=0.4`, …
+
+    Raises:
+        ConfigError: there is no such parameter, or it cannot have this value.
+        SourceError: the dataset cannot be read, or has no captions.
+        ModelError: the model cannot be used.
+    """
+    from wd14.evaluating import evaluate
+
+    _check_names(parameters)
+    return evaluate(source, parameters, log=logger.info)
 
 
 def models() -> tuple[ModelDescription, ...]:

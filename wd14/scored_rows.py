@@ -56,6 +56,7 @@ class ScoredRows:
         with_facts: whether rows come with their pictures' facts: those that are stored, where they were not decoded.
         thumbnails: takes the pictures' thumbnails, those that are stored too; None = none are made.
         pictures: how many rows there are; None = not known.
+        original: from the sha256 of a picture to that of the one it was made from, whose stored scores will do.
     """
 
     def __init__(
@@ -72,9 +73,10 @@ class ScoredRows:
         with_facts: bool = False,
         thumbnails: ThumbnailFolder | None = None,
         pictures: int | None = None,
+        original: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self._ran = Ran()
-        self._with_facts = with_facts
+        self._with_facts, self._original = with_facts, original
         self._stop = StopToken(stop)
         with ExitStack() as stack:
             self._open_stores(config, spare, log, stack)
@@ -156,8 +158,27 @@ class ScoredRows:
         self._tagger.forget()
 
     def _find(self, pictures: Sequence[bytes]) -> Mapping[bytes, FloatArray]:
-        found = self._stored.get_many(pictures)
-        return found | self._spared.get_many([picture for picture in pictures if picture not in found])
+        return stored_in((self._stored, self._spared), pictures, self._original)
+
+
+def stored_in(
+    stores: Iterable[ModelScores], pictures: Sequence[bytes], original: Callable[[bytes], bytes] | None = None
+) -> dict[bytes, FloatArray]:
+    """The scores of pictures in several stores, or those of the pictures that they were made from.
+
+    Args:
+        stores: those that come first count first.
+        pictures: sha256 of each.
+        original: as `ScoredRows` takes it.
+    """
+    found: dict[bytes, FloatArray] = {}
+    for scores in stores:
+        found |= scores.get_many([picture for picture in pictures if picture not in found])
+        if original is not None:
+            missing = {picture: original(picture) for picture in pictures if picture not in found}
+            stored = scores.get_many(list(missing.values()))
+            found |= {picture: stored[each] for picture, each in missing.items() if each in stored}
+    return found
 
 
 def session_of(

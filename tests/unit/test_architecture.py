@@ -77,6 +77,9 @@ UPPER = {
     *(
         "comparing",
         "differences",
+        "evaluating",
+        "evaluating_rows",
+        "truth",
     ),
     *("api", "scale", "cli"),
 }
