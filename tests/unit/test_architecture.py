@@ -20,6 +20,7 @@ GROUND_FLOOR = {
     "errors",
     "types",
     "published",
+    "disagreement",
     "input_spec",
     "config",
     "parameter_types",
