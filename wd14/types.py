@@ -78,7 +78,6 @@ class ScoringResult:
     """What scoring a picture gave; rows that hold the same picture share one."""
 
     scores: FloatArray | None = None  #: (T,) float32 probabilities
-    parts: tuple[FloatArray, ...] = ()  #: each model's own scores, where there are several
     error: RowError | None = None
 
     def require_scores(self) -> FloatArray:
