@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-#: Tags that the lines of a job and its report name.
+from wd14.text import count
+
+#: The rule that a review page files it under.
+RULE = "disagreement"
+#: Tags that the line of a job, its report and a review page name.
 _TAGS_IN_A_LINE = 5
 _TAGS_IN_A_REPORT = 50
+_TAGS_IN_A_PAGE = 200
+
+_ADVICE_TAGS = (
+    "Look at the pictures, the worst are shown: correct the captions, or give the tag a threshold of its own"
+    " (--tag-thresholds)."
+)
+_ADVICE_PICTURES = "Look at them: correct their captions, or reject what is no picture of your subject."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,14 @@ class DisputedTag:
             "kept_by": keepers,
             "rows": self.rows,
         }
+
+    def in_words(self, models: tuple[str, ...]) -> str:
+        """`smile: the models disagree in 41 pictures; a keeps it in 38, b in 3; the captions have it in 3`."""
+        knowing = [(model, times) for model, times in zip(models, self.keepers, strict=True) if times is not None]
+        (first, times), *others = knowing
+        said = ", ".join([f"{first} keeps it in {times:,}", *(f"{model} in {times:,}" for model, times in others)])
+        pictures = count(self.pictures, "picture")
+        return f"{self.name}: the models disagree in {pictures}; {said}; it has the votes in {self.kept:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +96,27 @@ class Disagreement:
         """What a job says of it at its end."""
         if self.tags:
             named = ", ".join(f"{tag.name} {tag.pictures:,}" for tag in self.tags[:_TAGS_IN_A_LINE])
-            yield f"The models disagree most on: {named} (pictures in which only some of those that know it keep it)"
+            yield f"The models disagree most on: {named}"
         elif self.pictures:
             yield "The models disagree on no tag that several of them know."
+
+    def findings(self) -> list[dict[str, Any]]:
+        """The disagreement as findings of a review page, worst first; `rows` are positions among its rows."""
+        if not self.tags:
+            return []
+        names = short_names(self.models)
+        reason = f"The models disagree in {count(self.disputed, 'picture')} of {self.pictures:,}"
+        reason += ": these are the worst" if self.disputed > len(self.worst) else ""
+        pictures = _finding(reason, _ADVICE_PICTURES, [each.row for each in self.worst])
+        tags = self.tags[:_TAGS_IN_A_PAGE]
+        return [pictures, *(_finding(tag.in_words(names), _ADVICE_TAGS, tag.rows) for tag in tags)]
+
+
+def short_names(models: tuple[str, ...]) -> tuple[str, ...]:
+    """The models without their owners or folders, where that tells them apart: `wd-vit-tagger-v3`."""
+    short = tuple(model.replace("\\", "/").rstrip("/").rpartition("/")[2] for model in models)
+    return short if len(set(short)) == len(models) else models
+
+
+def _finding(reason: str, advice: str, rows: Sequence[int]) -> dict[str, Any]:
+    return {"rule": RULE, "severity": "info", "reason": reason, "advice": advice, "rows": sorted(rows)}

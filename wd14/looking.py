@@ -25,9 +25,9 @@ from wd14.images.facts import facts_of
 from wd14.images.opening import PictureFile
 from wd14.images.reading import bytes_to_read, read_picture
 from wd14.images.thumbnail import SIDE, thumbnail_of
-from wd14.model.score_store.model_scores import ModelScores
 from wd14.model.score_store.store import ScoreStore
 from wd14.regular_files import mode_of
+from wd14.tagging import StoredScores
 from wd14.text import printable
 from wd14.threads import OrderedMap
 from wd14.types import InputRow
@@ -65,7 +65,7 @@ class Looking:
         source: Source,
         config: CaptionConfig,
         store: ScoreStore,
-        scores: ModelScores | None,
+        scores: StoredScores | None,
         *,
         original: Callable[[bytes], bytes] = lambda digest: digest,
         with_thumbnails: bool = False,

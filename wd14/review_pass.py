@@ -106,6 +106,7 @@ class ReviewPass:
         provenance: Mapping[str, Any],
         notes: Mapping[str, Any],
         edits: Edits | None,
+        more_findings: Iterable[Mapping[str, Any]] = (),
     ) -> Iterable[str]:
         """Writes the page; returns what a person should know.
 
@@ -113,6 +114,7 @@ class ReviewPass:
             provenance: how the dataset was made.
             notes: the plan and the findings, where there are some.
             edits: those of the run, if it has some.
+            more_findings: what is to be shown before the check's, with `rows` of the page.
         """
         rows, model = self._rows, self._model
         if rows is None or model is None:
@@ -129,7 +131,7 @@ class ReviewPass:
             rules=rules.tables,
             rules_missing=rules.missing,
             plan=notes.get("plan"),
-            findings=found["findings"],
+            findings=[*more_findings, *found["findings"]],
             edits=() if edits is None else edits.as_json(),
             originals={} if edits is None else edits.originals,
             thumbnails=self._without_thumbnail,

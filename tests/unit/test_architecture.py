@@ -69,6 +69,7 @@ UPPER = {
         "review_pass",
         "pipeline",
         "check_settings",
+        "disagreement_pass",
     ),
     *("similar_search", "looking", "checking", "reviewing", "reported_rows", "base_captions", "serving"),
     *(
