@@ -14,6 +14,7 @@ from PIL import Image
 from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError, NotAnImageError, RowError
+from wd14.job_scores import JobScores
 from wd14.model.files import registry
 from wd14.model.files.find import find_model
 from wd14.model.files.registry import ModelDescription
@@ -22,6 +23,7 @@ from wd14.model.tagger import Tagger
 from wd14.pipeline import logger
 from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
+from wd14.tagging import with_further_models
 from wd14.threads import BackgroundCall, Exhausted
 from wd14.token_counting import token_counter
 from wd14.types import DecodedRow, FloatArray, InputRow, Labels
@@ -88,7 +90,7 @@ def tag(
     Args:
         pictures: a path, the bytes of a file, a Pillow image, or several of these.
         model: an id, a folder with `model.onnx` and `selected_tags.csv`, or a `Tagger`, whose session is then used.
-        parameters: any of `CaptionConfig`: `thresh=0.4`, `remove_underscore=True`, …
+        parameters: any of `CaptionConfig`: `thresh=0.4`, `ensemble=[…]`, `remove_underscore=True`, …
 
     Returns:
         `Tags`; for several pictures a list of them in the same order, where a bad picture has its `error` set.
@@ -148,21 +150,35 @@ def _check_names(parameters: Mapping[str, Any]) -> None:
 def _tag_all(pictures: Iterable[Picture], model: str | Path | Tagger, config: CaptionConfig) -> list[Tags]:
     stop = StopToken()
     tagger = model if isinstance(model, Tagger) else None
-    files = tagger.files if tagger is not None else find_model(model, log=logger.info, stop=stop)  # type: ignore[arg-type]
+    first = tagger.files if tagger is not None else find_model(model, log=logger.info, stop=stop)  # type: ignore[arg-type]
+    tagging = with_further_models(first, config, log=logger.info, stop=stop)
+    labels = tagging.model.labels
     tokens = token_counter(config, log=logger.info, stop=stop)
-    captioner = Captioner(files.labels, config, published=files.thresholds, tokens=tokens)
-    rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
-    results: list[Tags] = []
-    session = None if tagger is None else BackgroundCall[AnyTagger](lambda: tagger, "wd14-session")
+    captioner = Captioner(labels, config, published=tagging.model.thresholds, tokens=tokens)
+    if tagging.further:
+        pictures = list(pictures)  # each model goes over them
     total = len(pictures) if isinstance(pictures, Sized) else None
-    with ScoredRows(rows, files, config, stop=stop, log=logger.info, session=session, pictures=total) as scored:
-        while True:
-            try:
-                results += [_tags(row, captioner, files.labels) for row in scored.take(timeout=1.0)]
-            except TimeoutError:
-                continue
-            except Exhausted:
-                return results
+    session = None if tagger is None else BackgroundCall[AnyTagger](lambda: tagger, "wd14-session")
+    with JobScores(config, several=bool(tagging.further), needed=True) as kept:
+        more: dict[str, Any] = {"stop": stop, "log": logger.info, "pictures": total, "spare": kept.spare}
+        for further in tagging.further:
+            rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
+            with tagging.further_rows(further, rows, kept.config, **more) as scored:
+                for _ in _each(scored):
+                    pass
+        rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
+        with tagging.rows(rows, kept.config, session=session, **more) as scored:
+            return [_tags(row, captioner, labels) for row in _each(scored)]
+
+
+def _each(scored: ScoredRows) -> Iterator[DecodedRow]:
+    while True:
+        try:
+            yield from scored.take(timeout=1.0)
+        except TimeoutError:
+            continue
+        except Exhausted:
+            return
 
 
 def _input_rows(pictures: Iterable[object], *, exif_orientation: bool) -> Iterator[InputRow]:

@@ -19,6 +19,7 @@ from wd14.curation.checks.checker import Checker
 from wd14.curation.checks.expected import Expected
 from wd14.curation.checks.finding import Finding, number_by_severity
 from wd14.data.reader import Source, open_source
+from wd14.ensemble_rows import StoredScores
 from wd14.errors import ConfigError, ModelError
 from wd14.looking import LookedRow, Looking
 from wd14.model.files.clip_vocabulary import clip_vocabulary_is_here
@@ -28,7 +29,7 @@ from wd14.progress import ProgressMeter
 from wd14.regular_files import mode_of
 from wd14.similar_search import SimilarSearch
 from wd14.stop import StopToken
-from wd14.tagging import StoredScores, Tagging, find_tagging_here, models_of
+from wd14.tagging import Tagging, find_tagging_here, models_of
 from wd14.threads import BackgroundCall
 from wd14.ticking import Ticker
 from wd14.token_counting import clip_tokens

@@ -23,7 +23,7 @@ from pydantic import (
 
 from wd14.config_words import contradiction, explain, shown
 from wd14.errors import ConfigError
-from wd14.parameter_types import CategoryThresholds, PathText, Place, TagList, TagPairs, Threshold, parameter
+from wd14.parameter_types import ByCategory, ByTag, PathText, Place, TagList, TagPairs, Threshold, parameter
 from wd14.parsing import check_column_name, unescape, without_empty
 
 DEFAULT_MODEL = "SmilingWolf/wd-v1-4-convnext-tagger-v2"
@@ -85,7 +85,7 @@ class CaptionConfig(BaseModel):
         "fixed = the thresholds that you set; model = the threshold that the model's author published;"
         " mcut = a threshold for each picture, at the widest gap between its scores (maximum cut).",
     )
-    category_thresholds: CategoryThresholds = parameter(
+    category_thresholds: ByCategory = parameter(
         {},
         "Thresholds by Category",
         "Thresholds for other categories, which some models have: copyright=0.5, artist=0.4, meta=off.",
@@ -98,7 +98,7 @@ class CaptionConfig(BaseModel):
         "Undesired Tags",
         "Tags to leave out, separated by commas or lines, in any spelling (long_hair, long hair). Wildcards: * and ?.",
     )
-    tag_thresholds: str = parameter(
+    tag_thresholds: ByTag = parameter(
         "",
         "Thresholds by Tag",
         "Thresholds for single tags: wet_hair=0.6, smile=+0.1 (0.1 above its usual one), blurry=off; or a CSV file.",

@@ -7,7 +7,8 @@ from typing import Any
 
 from wd14.disagreement import Disagreement
 from wd14.ensemble.disagreement import DisagreementTally
-from wd14.tagging import EnsembleScores, StoredScores, Tagging
+from wd14.ensemble_rows import EnsembleScores, StoredScores
+from wd14.tagging import Tagging
 from wd14.types import DecodedRow, FinishedRow, FloatArray, Labels, Status
 
 _WITH_CAPTION = (Status.CAPTIONED, Status.FROM_SCORES)

@@ -20,20 +20,23 @@ class JobScores:
 
     Args:
         config: the parameters.
-        needed: whether a later pass cannot do without the scores of an earlier one, and cannot make them again.
+        several: whether there are several passes; else nothing is kept here, and nothing costs anything.
+        needed: whether a later pass cannot make the scores of an earlier one again.
 
     Attributes:
         config: the parameters, with the score store of which the passes are to know.
-        spare: takes what the score store does not.
+        spare: takes what the score store does not; None = there is no such store.
 
     Raises:
         OutputError: scores are kept nowhere else, and no temporary folder can be made.
     """
 
-    def __init__(self, config: CaptionConfig, *, needed: bool = False) -> None:
+    def __init__(self, config: CaptionConfig, *, several: bool = True, needed: bool = False) -> None:
         self.config = config
-        self.spare = ScoreStore.off()
+        self.spare: ScoreStore | None = None
         self._on_exit = ExitStack()
+        if not several:
+            return
         try:
             folder = self._on_exit.enter_context(temporary_folder())
         except OSError as error:

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from wd14.parsing import check_home, parse_list, parse_pairs, parse_thresholds
+from wd14.parsing import check_home, parse_list, parse_pairs, parse_thresholds, tag_thresholds_text
 
 TagList = Annotated[tuple[str, ...], BeforeValidator(parse_list)]
 TagPairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(parse_pairs)]
-CategoryThresholds = Annotated[dict[str, float], BeforeValidator(parse_thresholds)]
+ByCategory = Annotated[dict[str, float], BeforeValidator(parse_thresholds)]
+ByTag = Annotated[str, BeforeValidator(tag_thresholds_text)]
 PathText = Annotated[str, AfterValidator(check_home)]
 Threshold = Annotated[float, Field(ge=0, le=1)]
 Place = Literal["none", "first", "last"]

@@ -12,7 +12,7 @@ import re
 import warnings
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wd14.config_words import shown
 
@@ -25,6 +25,14 @@ _LONGEST_COLUMN_NAME = 100
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _COMMA_OR_LINE_END = re.compile(r"(?<!\\),|\r\n|\r|\n")
 _ARROW = re.compile(r"(?<!\\)->")
+
+
+class TagThreshold(NamedTuple):
+    """A person's threshold for a tag, or for all that match a wildcard."""
+
+    tag: str  #: in any spelling
+    value: float  #: 0..1, or `OFF`; where `is_relative`, what is added to the tag's usual one, -1..1
+    is_relative: bool = False
 
 
 def parse_list(value: Any) -> tuple[str, ...]:
@@ -93,6 +101,70 @@ def parse_thresholds(value: Any) -> dict[str, float]:
             raise ValueError(f"expected 'category=threshold', such as general=0.4, got {got!r}")
         thresholds[name] = _threshold(threshold)
     return thresholds
+
+
+def parse_tag_thresholds(text: str) -> list[TagThreshold]:
+    r"""Thresholds by tag, `wet_hair=0.6, smile=+0.1, blurry=off`, separated by commas or line ends.
+
+    The last `=` of an entry divides: `=_==0.5` is one for `=_=`. `\,` is a comma inside a tag.
+
+    Raises:
+        ValueError: an entry is not `tag=threshold`.
+    """
+    return [_entry(entry) for entry in parse_list(text)]
+
+
+def _entry(text: str) -> TagThreshold:
+    tag, _, threshold = text.rpartition("=")
+    if not tag.strip() or not threshold.strip():
+        raise ValueError(f"expected 'tag=threshold', such as wet_hair=0.6, or a CSV file, got {shown(text)}")
+    return tag_threshold(tag.strip(), threshold)
+
+
+def tag_threshold(tag: str, text: str) -> TagThreshold:
+    """A tag's threshold as a person writes it: `0.6`, `+0.1`, `-0.05`, `off`.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    text = text.strip()
+    if not text.startswith(("+", "-")):
+        try:
+            return TagThreshold(tag, _threshold(text))
+        except ValueError as error:
+            raise ValueError(f"{error} for {shown(tag)}, or what is added to its usual one, such as +0.1") from error
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not -1 <= number <= 1:
+        raise ValueError(f"expected at most 1 to be added or taken away, such as +0.1, got {shown(text)} for {tag!r}")
+    return TagThreshold(tag, number, is_relative=True)
+
+
+def tag_thresholds_text(value: Any) -> Any:
+    """Thresholds by tag as one line of text, from text, a mapping or a list, as a person or a host writes them.
+
+    A CSV file's name stays as it is.
+
+    Raises:
+        ValueError: an entry is not `tag=threshold`.
+    """
+    if isinstance(value, str):
+        if names_csv(value):
+            return check_home(value)
+        value = _literal(value, "{}") or value
+    if isinstance(value, Mapping):
+        value = [f"{tag}={threshold}" for tag, threshold in value.items()]
+    entries = parse_list(value)
+    for entry in entries:
+        _entry(entry)
+    return ", ".join(entry.replace(",", "\\,") for entry in entries)
+
+
+def names_csv(text: str) -> bool:
+    """Whether thresholds by tag are the name of a file that has them."""
+    return text.lower().endswith(".csv") and not _LINE_END.search(text)
 
 
 def _threshold(value: Any) -> float:

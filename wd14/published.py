@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+from wd14.config import CaptionConfig
+
+#: Parameters that say which thresholds a person wants; where one was set, a model's own are not used by themselves.
+SAY_THRESHOLDS = frozenset(
+    {"thresh", "general_threshold", "character_threshold", "category_thresholds", "threshold_mode"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +33,13 @@ class Published:
 
     def __bool__(self) -> bool:
         return bool(self.by_category or self.by_tag)
+
+
+def mode_in_use(config: CaptionConfig, published: Published) -> Literal["fixed", "model", "mcut"]:
+    """Where the thresholds come from: "model" also where a person set none and the model prefers its own."""
+    return "model" if uses_own_unasked(config, published) else config.threshold_mode
+
+
+def uses_own_unasked(config: CaptionConfig, published: Published) -> bool:
+    """Whether the model's own thresholds are used because it works far from the usual ones, and none was set."""
+    return published.is_preferred and bool(published) and not SAY_THRESHOLDS & config.model_fields_set

@@ -22,7 +22,7 @@ from wd14.data.report import ReportedRow
 from wd14.disagreement_pass import StoredDisagreement
 from wd14.errors import ConfigError, SourceError
 from wd14.looking import LookedRow, root_of
-from wd14.messages import command_in_words
+from wd14.messages import AND, command_in_words
 from wd14.page_model import PageModel, about_dataset
 from wd14.published import Published
 from wd14.regular_files import mode_of
@@ -35,7 +35,7 @@ from wd14.review.page_rows import PageRow, PageRows
 from wd14.review.place import PagePlace
 from wd14.spelling import folded, with_spaces
 from wd14.stop import StopToken
-from wd14.tagging import AND, Tagging, models_of
+from wd14.tagging import Tagging, models_of
 from wd14.text import count
 from wd14.types import Labels, Log, Progress, Status
 

@@ -8,19 +8,22 @@ Only one model is open at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from wd14.caption.styles import styled
 from wd14.caption.thresholds import TagSelector
 from wd14.config import NO_MODEL, CaptionConfig
+from wd14.data.provenance import model_of_run
 from wd14.ensemble.aliases import aliases
 from wd14.ensemble.vocabulary import joint_vocabulary
 from wd14.ensemble.votes import Combiner
-from wd14.errors import ConfigError, RowError, ScoringError
+from wd14.ensemble_rows import CombinedRows, EachModel, EnsembleScores, FurtherPasses, FurtherRows, StoredScores
+from wd14.errors import ConfigError
+from wd14.messages import AND, ensemble_lines, opening_lines, thresholds_in_words
 from wd14.model.files.find import ModelFiles, find_here, find_model
 from wd14.model.files.hashes import identity_of
 from wd14.model.score_store.model_scores import ModelScores
@@ -28,31 +31,7 @@ from wd14.model.score_store.store import ScoreStore, usable_for
 from wd14.published import Published
 from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
-from wd14.types import SCORE_FLOOR, DecodedRow, FloatArray, InputRow, Labels, Log, ScoringResult
-
-#: Between the names of the models of an ensemble, where they stand in for the name of one.
-AND = " + "
-#: Pictures of which it is kept why a further model could not score them; of others only that it could not.
-_REASONS = 10_000
-
-#: Told of a picture with the scores of each model, (T,) float32 each, the first model's first.
-EachModel = Callable[[DecodedRow, Sequence[FloatArray]], None]
-
-
-class StoredScores(Protocol):
-    """The stored scores of what a job tags with. Every method may be called from any thread."""
-
-    def is_empty(self) -> bool:
-        """Whether there are none at all, as far as can be told at once."""
-        ...
-
-    def get(self, picture: bytes) -> FloatArray | None:
-        """Scores of a picture, by its sha256, as captions see them; None = not all of them are stored."""
-        ...
-
-    def get_many(self, pictures: Sequence[bytes]) -> dict[bytes, FloatArray]:
-        """As `get`; pictures without scores are left out."""
-        ...
+from wd14.types import SCORE_FLOOR, FloatArray, InputRow, Labels, Log
 
 
 class Tagging:
@@ -79,13 +58,32 @@ class Tagging:
         self.combiner: Combiner | None = None
         if len(self.models) > 1:
             self.combiner, self.model = _ensemble(self.models, config, self.name)
-        self._unscored: dict[tuple[int, bytes], str] = {}
-        self._scored_now = bytearray()
+        self._passes = FurtherPasses([model.id for model in self.models])
 
     @property
     def further(self) -> tuple[ModelFiles, ...]:
         """The models that go over the dataset before the first one does, in this order."""
         return self.models[1:]
+
+    def opening_lines(self, config: CaptionConfig) -> Iterator[str]:
+        """The models, their thresholds, and every parameter that is not at its default."""
+        if self.combiner is None:
+            return opening_lines(config, self.model.labels, self.model.thresholds, self.name)
+        models = [(model.id, model.labels, model.thresholds) for model in self.models]
+        return ensemble_lines(config, len(self.model.labels), models)
+
+    def thresholds_in_words(self, config: CaptionConfig) -> str:
+        """`general 0.35, character 0.85`; of models that differ those of each."""
+        each = [thresholds_in_words(config, model.labels, model.thresholds) for model in self.models]
+        return "; ".join(dict.fromkeys(each))
+
+    def provenance(self, config: CaptionConfig) -> dict[str, Any]:
+        """What identifies the models, for `provenance`."""
+        first, *further = (
+            model_of_run(name, model.identity, model.thresholds)
+            for name, model in zip(models_of(config), self.models, strict=True)
+        )
+        return first | {"ensemble": further, "votes": config.ensemble_votes} if further else first
 
     def further_rows(
         self, model: ModelFiles, rows: Iterable[InputRow], config: CaptionConfig, **more: Any
@@ -98,14 +96,12 @@ class Tagging:
             config: the parameters; scores must be kept: see `JobScores`.
             more: as `ScoredRows` takes it.
         """
-        return _FurtherRows(self, self.models.index(model), rows, model, config, **more)
+        return FurtherRows(self._passes, self.models.index(model), rows, model, config, **more)
 
     def rows(
         self, rows: Iterable[InputRow], config: CaptionConfig, *, each_model: EachModel | None = None, **more: Any
     ) -> ScoredRows:
         """The scored rows that captions are made of, after the passes of `further`.
-
-        A row counts as scored before (`DecodedRow.from_scores`) when no model had to run for it in this job.
 
         Args:
             rows: the dataset.
@@ -115,33 +111,12 @@ class Tagging:
         """
         if self.combiner is None:
             return ScoredRows(rows, self.model, config, **more)
-        return _CombinedRows(self, self.combiner, each_model, rows, self.models[0], config, **more)
+        return CombinedRows(self._passes, self.combiner, self.models, rows, config, each_model=each_model, **more)
 
     def stored(self, store: ScoreStore, config: CaptionConfig) -> StoredScores:
         """The scores of all models that are stored, combined. Reading those of a picture takes some 50 µs a model."""
         each = [ModelScores(store, model, config) for model in self.models]
         return each[0] if self.combiner is None else EnsembleScores(each, self.combiner)
-
-    def note(self, model: int, row: DecodedRow) -> None:
-        """Takes what became of a row in the pass of a further model; its error then names the model."""
-        if isinstance(row.result.error, ScoringError):
-            reason = f"{self.models[model].id}: {row.result.error}"
-            if len(self._unscored) < _REASONS:
-                self._unscored[model, row.digest] = reason
-            row.result = ScoringResult(error=ScoringError(reason))
-        elif row.result.error is None and not row.from_scores:
-            missing = row.input.index + 1 - len(self._scored_now)
-            self._scored_now.extend(bytes(max(0, missing)))
-            self._scored_now[row.input.index] = 1
-
-    def scored_now(self, row: int) -> bool:
-        """Whether a further model ran for a row in this job, by its position in the source."""
-        return row < len(self._scored_now) and bool(self._scored_now[row])
-
-    def why_unscored(self, model: int, picture: bytes) -> ScoringError:
-        """Why there are no scores of a further model for a picture, by its sha256."""
-        reason = self._unscored.get((model, picture))
-        return ScoringError(reason or f"{self.models[model].id} has no scores for this picture")
 
 
 def find_tagging(config: CaptionConfig, *, log: Log | None = None, stop: StopToken | None = None) -> Tagging:
@@ -152,7 +127,14 @@ def find_tagging(config: CaptionConfig, *, log: Log | None = None, stop: StopTok
         ModelError: as `find_model`.
         JobStoppedError: a stop was asked for.
     """
-    return Tagging([find_model(name, log=log, stop=stop) for name in models_of(config)], config)
+    return with_further_models(find_model(config.model, log=log, stop=stop), config, log=log, stop=stop)
+
+
+def with_further_models(
+    first: ModelFiles, config: CaptionConfig, *, log: Log | None = None, stop: StopToken | None = None
+) -> Tagging:
+    """As `find_tagging`, of a first model that was found already."""
+    return Tagging([first, *(find_model(name, log=log, stop=stop) for name in config.ensemble)], config)
 
 
 def find_tagging_here(config: CaptionConfig, *, stop: StopToken | None = None) -> Tagging | Labels | None:
@@ -234,93 +216,3 @@ def _check_models(models: Sequence[ModelFiles]) -> None:
             names = f"{model.id} twice" if first == model.id else f"{first} and {model.id}, which are one model"
             raise ConfigError(f"Ensemble (ensemble) names {names}: a model has one vote, so name each model once")
         seen[model.identity] = model.id
-
-
-class _FurtherRows(ScoredRows):
-    """Tells the tagging what became of the rows of a further model's pass."""
-
-    def __init__(self, tagging: Tagging, number: int, *words: Any, **more: Any) -> None:
-        super().__init__(*words, **more)
-        self._tagging = tagging
-        self._number = number
-
-    def take(self, timeout: float) -> list[DecodedRow]:
-        """See `ScoredRows.take`."""
-        rows = super().take(timeout)
-        for row in rows:
-            self._tagging.note(self._number, row)
-        return rows
-
-
-class _CombinedRows(ScoredRows):
-    """The first model's rows, with the scores of all models.
-
-    Rows with the same picture share what scoring gave, so a row gets a result of its own.
-    """
-
-    def __init__(
-        self, tagging: Tagging, combiner: Combiner, each_model: EachModel | None, *words: Any, **more: Any
-    ) -> None:
-        super().__init__(*words, **more)
-        self._tagging = tagging
-        self._combiner = combiner
-        self._each_model = each_model
-        config = words[2]
-        self._others = [
-            [ModelScores(store, model, config) for store in (self._store, self._spare)] for model in tagging.further
-        ]
-
-    def take(self, timeout: float) -> list[DecodedRow]:
-        """See `ScoredRows.take`."""
-        rows = super().take(timeout)
-        pictures = list(dict.fromkeys(row.digest for row in rows if row.result.error is None))
-        others = [_found(stores, pictures) for stores in self._others]
-        for row in rows:
-            row.from_scores = row.from_scores and not self._tagging.scored_now(row.input.index)
-            try:
-                row.result = ScoringResult(self._combined(row, others))
-            except RowError as error:
-                row.result = ScoringResult(error=error.without_frames())
-        return rows
-
-    def _combined(self, row: DecodedRow, others: Sequence[dict[bytes, FloatArray]]) -> FloatArray:
-        try:
-            scores = [row.result.require_scores()]
-        except ScoringError as error:
-            raise ScoringError(f"{self._tagging.models[0].id}: {error}") from error
-        for number, found in enumerate(others, start=1):
-            if row.digest not in found:
-                raise self._tagging.why_unscored(number, row.digest)
-            scores.append(found[row.digest])
-        if self._each_model is not None:
-            self._each_model(row, scores)
-        return self._combiner(scores)
-
-
-class EnsembleScores:
-    """The stored scores of several models, combined; see `StoredScores`."""
-
-    def __init__(self, each: Sequence[ModelScores], combiner: Combiner) -> None:
-        self._each = each
-        self._combiner = combiner
-
-    def is_empty(self) -> bool:
-        return any(scores.is_empty() for scores in self._each)
-
-    def get(self, picture: bytes) -> FloatArray | None:
-        return self.get_many([picture]).get(picture)
-
-    def get_many(self, pictures: Sequence[bytes]) -> dict[bytes, FloatArray]:
-        return {picture: self._combiner(scores) for picture, scores in self.each_of_many(pictures).items()}
-
-    def each_of_many(self, pictures: Sequence[bytes]) -> dict[bytes, list[FloatArray]]:
-        """The scores of each model, by the sha256 of each picture that has them all."""
-        found = [scores.get_many(pictures) for scores in self._each]
-        return {picture: [each[picture] for each in found] for picture in found[0] if all(picture in f for f in found)}
-
-
-def _found(stores: Iterable[ModelScores], pictures: Sequence[bytes]) -> dict[bytes, FloatArray]:
-    found: dict[bytes, FloatArray] = {}
-    for scores in stores:
-        found |= scores.get_many([picture for picture in pictures if picture not in found])
-    return found

@@ -43,9 +43,13 @@ DECISIONS = (
 
 @pytest.fixture
 def data() -> dict[str, Any]:
+    return data_of(CONFIG, Published())
+
+
+def data_of(config: CaptionConfig, published: Published) -> dict[str, Any]:
     """Four captioned pictures and one that failed; the last two captioned ones look alike."""
-    model = PageModel(LABELS, CONFIG, Published())
-    captioner = Captioner(LABELS, CONFIG)
+    model = PageModel(LABELS, config, published)
+    captioner = Captioner(LABELS, config, published=published)
     rows = PageRows(", ", model.texts, model.candidates())
     for number, scores in enumerate(np.array(SCORES, np.float32)):
         digest = hashlib.sha256(bytes([number])).digest()
@@ -144,6 +148,23 @@ def test_a_slider_says_what_it_changes_and_the_grid_follows(tab: Tab, data: dict
     settle(tab)
     assert tab.text(".slider-effect") == ["Captions are as the run wrote them."]
     assert tab.js("document.querySelector('#slider-general').value") == "0.35"
+
+
+def test_a_slider_takes_the_place_of_the_models_thresholds_but_not_of_a_persons(tab: Tab, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"tag_thresholds": "hat=0.15, blue_eyes=+0.1"})
+    published = Published({}, {1: 0.7, 2: 0.4, 3: 0.45, 4: 0.9, 5: 0.9}, is_preferred=True)
+    opened(tab, data_of(config, published), tmp_path, "tags")
+    assert tags(tab) == {"me": 4, "long hair": 2, "smile": 2, "alice (w)": 1, "blue eyes": 1, "hat": 1}
+    open_panel(tab, "thresholds")
+    assert tab.text(".slider-own")[0] == "Each tag has the model's own threshold until you move this."
+    assert tab.text(".slider-set") == ["By name, 2 tags have a threshold: blue_eyes, hat."]
+    tab.fill("#slider-general", "0.35")
+    settle(tab)
+    assert tab.text(".slider-own")[0] == "One threshold for all tags."
+    open_panel(tab, "tags")
+    assert tags(tab) == {"me": 4, "blue eyes": 3, "long hair": 3, "smile": 2, "alice (w)": 1, "hat": 1}
+    open_panel(tab, "about")
+    assert "--category-thresholds general=0.35 --threshold-mode model" in tab.text(".about code")[0]
 
 
 def test_sliders_without_rules_say_why_they_cannot_be_moved(

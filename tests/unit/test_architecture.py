@@ -56,6 +56,10 @@ UPPER = {
     *(
         "decoding",
         "scored_rows",
+        "tagging",
+        "ensemble_rows",
+        "job_scores",
+        "passes",
         "token_counting",
         "host_link",
         "study_pass",
@@ -257,7 +261,7 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     "hosts.lab.host": {"self._datasets.open": "a dataset, not a file"},
     "scored_rows": {"ScoreStore.open": "the score store"},
     "checking": {"ScoreStore.open": "the score store"},
-    "study_pass": {"ScoreStore.open": "the score store"},
+    "job_scores": {"ScoreStore.open": "the score store"},
     "cli.cache": {"ScoreStore.open": "the score store"},
     # Files of the host, which is trusted.
     "hosts.lab.storage": {

@@ -11,15 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from wd14.caption.ordering import TagOrder
 from wd14.caption.render import append, is_list
 from wd14.caption.styles import SINGLE_CATEGORIES, styled
-from wd14.caption.thresholds import KOHYA_CATEGORIES, fixed_threshold, single_threshold
+from wd14.caption.thresholds import KOHYA_CATEGORIES, TagThresholds, single_threshold
 from wd14.caption.token_budget import droppable_texts
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
-from wd14.published import Published
-from wd14.types import UNUSED, Curation, Labels, TokenCounter
+from wd14.published import Published, uses_own_unasked
+from wd14.types import Curation, Labels, TokenCounter
 
 #: A threshold that no score reaches.
 _OFF = 2
@@ -66,6 +68,12 @@ def page_rules(
     """
     vocabulary = Vocabulary(labels, config, curation or Curation())
     tokens = _tokens(texts, vocabulary.triggers, config.caption_separator, counter)
+    if published.is_final:
+        return Rules(
+            None,
+            "The tags were chosen by several models, each at its own thresholds: there is none to move for all.",
+            tokens,
+        )
     if config.threshold_mode == "mcut":
         return Rules(None, "The thresholds were cut for each picture by itself (MCut): there is none to move.", tokens)
     if config.max_tokens and tokens is None:
@@ -121,16 +129,39 @@ def _tag_tables(labels: Labels, config: CaptionConfig, vocabulary: Vocabulary, o
 
 
 def _threshold_tables(labels: Labels, options: CaptionConfig, published: Published) -> dict[str, Any]:
-    categories = [each for each in dict.fromkeys(labels.categories) if each not in (*SINGLE_CATEGORIES, UNUSED)]
     first = [each for each in SINGLE_CATEGORIES if getattr(options, each) == "first"]
     last = [each for each in reversed(SINGLE_CATEGORIES) if getattr(options, each) == "last"]
+    table = TagThresholds(labels, options, published)
+    thresholds, by_tag = _shown_thresholds(labels, table)
     return {
-        "thresholds": {each: _four_digits(fixed_threshold(each, options, published)) for each in categories},
+        "thresholds": thresholds,
+        "tag_thresholds": by_tag,
+        "own": dict.fromkeys(table.own.absolute) | table.own.relative,
+        "prefers_own": uses_own_unasked(options, published),
         "category_thresholds": dict(options.category_thresholds),
-        "single": {each: _single(each, labels, options, categories) for each in SINGLE_CATEGORIES},
+        "single": {each: _single(each, labels, options, list(thresholds)) for each in SINGLE_CATEGORIES},
         "first": first,
         "last": last,
     }
+
+
+def _shown_thresholds(labels: Labels, table: TagThresholds) -> tuple[dict[str, float], dict[int, float]]:
+    """A threshold for each category, and those of single tags that have another one.
+
+    Where all tags of a category have their own, the category's is the middle one: what a slider starts at.
+    """
+    names = np.array(labels.categories)
+    of_category: dict[str, float] = {}
+    by_tag: dict[int, float] = {}
+    for category, threshold in table.by_category.items():
+        where = np.flatnonzero(names == category)
+        usual = table.usual[where]
+        if (usual != threshold).all():
+            threshold = float(np.sort(usual)[usual.size // 2])
+        of_category[category] = _four_digits(threshold)
+        limits = {int(tag): _four_digits(float(table.in_use[tag])) for tag in where[table.in_use[where] != threshold]}
+        by_tag |= {tag: limit for tag, limit in limits.items() if limit != of_category[category]}
+    return of_category, by_tag
 
 
 def _single(category: str, labels: Labels, options: CaptionConfig, sliders: Sequence[str]) -> dict[str, Any]:

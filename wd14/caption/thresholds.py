@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable, Mapping
 
 import numpy as np
 
 from wd14.caption.styles import SINGLE_CATEGORIES, styled
+from wd14.caption.tag_thresholds import own_thresholds
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
-from wd14.published import Published
+from wd14.published import Published, mode_in_use
 from wd14.types import SCORE_FLOOR, UNUSED, FloatArray, IndexArray, Labels
 
 #: Maximum Cut keeps no score below this. The WD14 author's Space applies it to characters only; general tags need it
@@ -18,6 +19,10 @@ MCUT_FLOOR = 0.15
 
 #: For models with a tag_mapping.json, kohya takes no rating or quality tag below the lowest of these thresholds.
 KOHYA_CATEGORIES = ("general", "character", "copyright", "meta", "model", "artist")
+
+
+#: Categories whose tags have no threshold each: of the first a picture has the best one.
+_WITHOUT = (*SINGLE_CATEGORIES, UNUSED)
 
 
 def mcut(scores: FloatArray, *, one_may_dominate: bool) -> float:
@@ -48,6 +53,79 @@ def lowest_threshold(labels: Labels, config: CaptionConfig, published: Published
     return TagSelector(labels, styled(config), published).lowest_threshold
 
 
+class TagThresholds:
+    """The threshold of every tag, as it is before a picture is cut: a person's own, the model's, or a category's.
+
+    Args:
+        labels: the model's tags.
+        config: thresholds and their mode.
+        published: the model's own thresholds.
+
+    Attributes:
+        usual: (T,) float64, what a tag has without one of a person's own for it; above 1 = never kept; infinite for
+            ratings and quality tags. Where a picture is cut, the lowest that a cut can give.
+        in_use: (T,) float64, with a person's own.
+        own: the person's own.
+        by_category: category -> threshold of its tags that have none of their own.
+        cut: categories that are cut for each picture by itself.
+        remarks: lines for the log.
+
+    Raises:
+        ConfigError: the mode is "model" and the author published no threshold, or a file of thresholds cannot be read.
+    """
+
+    def __init__(self, labels: Labels, config: CaptionConfig, published: Published) -> None:
+        mode = mode_in_use(config, published)
+        if mode == "model" and not published:
+            raise ConfigError(
+                "Threshold Mode (threshold_mode) is 'model', but this model comes with no published"
+                " threshold; choose fixed or mcut"
+            )
+        categories = np.array(labels.categories)
+        self.usual = np.full(len(labels), np.inf)
+        self.by_category: dict[str, float] = {}
+        self.cut: dict[str, IndexArray] = {}
+        for category in dict.fromkeys(labels.categories):
+            if category in (*SINGLE_CATEGORIES, UNUSED):
+                continue
+            where = np.flatnonzero(categories == category)
+            # A category that the user gave a threshold has it in every mode, and one score has no gap to be cut at.
+            if mode == "mcut" and category not in config.category_thresholds and where.size > 1:
+                self.cut[category] = where
+                self.by_category[category] = MCUT_FLOOR
+            else:
+                self.by_category[category] = _of_category(category, config, published)
+            self.usual[where] = self.by_category[category]
+        if published.by_tag and (mode == "model" or published.is_final):
+            self._take(published, labels, config)
+        self.own = own_thresholds(labels, "" if published.is_final else config.tag_thresholds, without=_WITHOUT)
+        self.in_use = self.usual.copy()
+        for tag, threshold in self.own.absolute.items():
+            self.in_use[tag] = threshold
+        for tag, difference in self.own.relative.items():
+            self.in_use[tag] = moved(float(self.usual[tag]), difference)
+        self.remarks = [
+            *(
+                f"Thresholds by Category: this model has no category {category!r}"
+                for category in config.category_thresholds
+                if category not in labels.categories
+            ),
+            *self.own.remarks,
+        ]
+
+    def _take(self, published: Published, labels: Labels, config: CaptionConfig) -> None:
+        """Takes the thresholds of single tags that came with the model."""
+        tags = np.fromiter(published.by_tag.keys(), np.intp, len(published.by_tag))
+        thresholds = np.fromiter(published.by_tag.values(), np.float64, len(published.by_tag))
+        without = set(_WITHOUT)
+        if published.is_final:
+            self.usual[:] = np.inf
+        else:
+            without |= config.category_thresholds.keys()
+        has_one = ~np.isin(np.array(labels.categories)[tags], list(without))
+        self.usual[tags[has_one]] = thresholds[has_one]
+
+
 class TagSelector:
     """Compares scores with thresholds, in float32 and with `>=`, as kohya does under NumPy 2.
 
@@ -63,7 +141,7 @@ class TagSelector:
         remarks: lines for the log.
 
     Raises:
-        ConfigError: the mode is "model" and the author published no threshold.
+        ConfigError: the mode is "model" and the author published no threshold, or a file of thresholds cannot be read.
     """
 
     def __init__(
@@ -73,33 +151,22 @@ class TagSelector:
         published: Published,
         unwanted: Collection[int] = (),
     ) -> None:
-        if config.threshold_mode == "model" and not published:
-            raise ConfigError(
-                "Threshold Mode (threshold_mode) is 'model', but this model comes with no published"
-                " threshold; choose fixed or mcut"
-            )
-        self.remarks = [
-            f"Thresholds by Category: this model has no category {category!r}"
-            for category in config.category_thresholds
-            if category not in labels.categories
-        ]
-        categories = np.array(labels.categories)
+        table = TagThresholds(labels, config, published)
+        self.remarks = table.remarks
         self._unwanted = np.array(list(unwanted), np.intp)
-        self._thresholds = np.full(len(labels), np.inf, np.float32)
-        self._cut: list[tuple[slice | IndexArray, bool]] = []
-        for category in set(labels.categories) - {*SINGLE_CATEGORIES, UNUSED}:
-            where = np.flatnonzero(categories == category)
-            # A category that the user gave a threshold has it in every mode, and one score has no gap to be cut at.
-            if config.threshold_mode == "mcut" and category not in config.category_thresholds and where.size > 1:
-                self._thresholds[where] = MCUT_FLOOR
-                block = slice(int(where[0]), int(where[-1]) + 1)
-                is_block = where.size == block.stop - block.start  # a slice is read several times as fast
-                self._cut.append((block if is_block else where, category != "general"))
-            else:
-                self._thresholds[where] = fixed_threshold(category, config, published)
+        self._thresholds = table.in_use.astype(np.float32)
         self._thresholds[self._unwanted] = np.inf
+        self._cut: list[tuple[slice | IndexArray, bool]] = []
+        for category, where in table.cut.items():
+            block = slice(int(where[0]), int(where[-1]) + 1)
+            is_block = where.size == block.stop - block.start  # a slice is read several times as fast
+            self._cut.append((block if is_block else where, category != "general"))
+        cut = set(np.concatenate([*table.cut.values(), np.array([], np.intp)]).tolist())
+        self._absolute = _as_arrays(table.own.absolute, cut)
+        self._relative = _as_arrays(table.own.relative, cut)
         self.lowest_threshold = float(self._thresholds.min(initial=np.inf))
 
+        categories = np.array(labels.categories)
         self._singles: dict[str, tuple[IndexArray, FloatArray]] = {}
         for category in SINGLE_CATEGORIES:
             where = np.flatnonzero(categories == category)
@@ -123,6 +190,10 @@ class TagSelector:
             thresholds = thresholds.copy()
             for where, one_may_dominate in self._cut:
                 thresholds[where] = mcut(scores[where], one_may_dominate=one_may_dominate)
+            tags, differences = self._relative
+            thresholds[tags] += differences
+            tags, values = self._absolute
+            thresholds[tags] = values
             thresholds[self._unwanted] = np.inf
         return thresholds
 
@@ -138,9 +209,20 @@ class TagSelector:
         return found
 
 
-def fixed_threshold(category: str, config: CaptionConfig, published: Published) -> float:
-    """A category's threshold, 0..1 or above for "off"."""
-    if config.threshold_mode == "model" and category not in config.category_thresholds:
+def _as_arrays(own: Mapping[int, float], among: Container[int]) -> tuple[IndexArray, FloatArray]:
+    """Positions, and what a person set for them."""
+    chosen = {tag: value for tag, value in own.items() if tag in among}
+    return np.array(list(chosen), np.intp), np.array(list(chosen.values()), np.float32)
+
+
+def moved(threshold: float, difference: float) -> float:
+    """A threshold with what a person adds to it; "off" stays off, and above 1 nothing is kept."""
+    return threshold if threshold > 1 else max(0.0, threshold + difference)
+
+
+def _of_category(category: str, config: CaptionConfig, published: Published) -> float:
+    """A category's threshold that is not cut, 0..1 or above for "off"."""
+    if mode_in_use(config, published) == "model" and category not in config.category_thresholds:
         return published.by_category.get(category, published.by_category.get("all", config.threshold_for(category)))
     return config.threshold_for(category)
 

@@ -27,6 +27,7 @@ SCRIPTS = (
     "typed_tags.js",
     "editing.js",
     "token_budget.js",
+    "limits.js",
     "captions.js",
     "caption_table.js",
     "score_index.js",

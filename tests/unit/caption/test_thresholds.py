@@ -190,6 +190,39 @@ def test_a_rating_needs_no_threshold(caption_of: CaptionOf) -> None:
     assert caption_of(picture, rating="first", quality="first").text == "explicit, cat"  # low quality is not stored
 
 
+PICTURE = {
+    "rating": {"general": 0.6},
+    "general": {"wet_hair": 0.5, "smile": 0.44, "=_=": 0.5, "blurry": 0.99, "long_hair": 0.3},
+    "character": {"saber_(fate)": 0.7},
+    "style": {"sketch": 0.5},
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "caption"),
+    [
+        ({"tag_thresholds": "wet hair=0.6, Blurry=off"}, "smile, =_=, sketch"),
+        ({"tag_thresholds": r"=_==0.6, blurry=off, saber \(fate\)=-0.2"}, "wet_hair, smile, saber_(fate), sketch"),
+        ({"tag_thresholds": "smile=+0.1, long_hair=-0.05"}, "wet_hair, =_=, blurry, long_hair, sketch"),
+        ({"tag_thresholds": "wet_hair=0.9, *_hair=0.3, =_==off, blurry=off"}, "smile, long_hair, sketch"),
+        ({"tag_thresholds": "smile=0.9, smile=0.2, general=0.9"}, "wet_hair, smile, =_=, blurry, sketch"),
+        # Relative to what the tag has otherwise, and before what its category has.
+        ({"tag_thresholds": "smile=+0.1, blurry=0.2", "category_thresholds": "general=off"}, "blurry, sketch"),
+        (
+            {"tag_thresholds": "smile=+0.1", "category_thresholds": "general=0.3"},
+            "wet_hair, smile, =_=, blurry, long_hair, sketch",
+        ),
+        # MCut keeps all general tags, from 0.3 on; a single character has no gap.
+        (
+            {"tag_thresholds": "smile=+0.2, long_hair=0.2, wet_hair=off", "threshold_mode": "mcut"},
+            "=_=, blurry, long_hair, sketch",
+        ),
+    ],
+)
+def test_thresholds_of_single_tags(caption_of: CaptionOf, options: dict[str, object], caption: str) -> None:
+    assert caption_of(PICTURE, **options).text == caption
+
+
 # ── Stored scores ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 MANY = Labels(

@@ -209,7 +209,8 @@ class ChartsPanel {
     const total = histogram.reduce((sum, number) => sum + number, 0);
     let summary = `${grouped(total)} scores of at least ${review.dataset.floor}`;
     const lines = [];
-    if (threshold !== undefined && threshold <= 1) {
+    if (review.hasOwnThresholds(category)) summary += "; each tag has a threshold of its own";
+    else if (threshold !== undefined && threshold <= 1) {
       summary += `, ${grouped(numberAbove(histogram, threshold))} at or above the threshold ${threshold}`;
       const ran = review.runThresholds[category];
       if (ran !== threshold && ran <= 1) lines.push({ at: ran, name: `threshold of the run: ${ran}`, faint: true });

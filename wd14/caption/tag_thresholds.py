@@ -1,0 +1,134 @@
+"""A person's thresholds for single tags: a list, or a CSV file with many."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wd14.errors import ConfigError
+from wd14.parsing import TagThreshold, names_csv, parse_tag_thresholds, tag_threshold
+from wd14.regular_files import read_file
+from wd14.spelling import Spellings
+from wd14.types import Labels
+
+#: Bytes that a file may have: one with 100,000 tags has about 5 MB.
+LARGEST_FILE = 64 << 20
+
+#: How the column of tags may be named.
+_TAG_COLUMNS = ("tag", "name")
+#: How many tags that a model does not have are named.
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class OwnThresholds:
+    """What a person set for a model's tags; a tag is in one of the two at most.
+
+    Attributes:
+        absolute: position -> threshold, 0..1 or above for "off".
+        relative: position -> what is added to the tag's usual threshold, -1..1.
+        remarks: lines for the log on entries that no tag of the model matches.
+    """
+
+    absolute: dict[int, float] = field(default_factory=dict)
+    relative: dict[int, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.absolute) + len(self.relative)
+
+
+def own_thresholds(labels: Labels, given: str, without: Collection[str] = ()) -> OwnThresholds:
+    """A person's thresholds for a model's tags; a tenth of a second for 10,000 entries.
+
+    A tag that is named wins over a wildcard, and the last of several that match alike over those before.
+
+    Args:
+        labels: the model's tags.
+        given: the parameter: a list, or the name of a CSV file.
+        without: categories whose tags have no threshold each.
+
+    Raises:
+        ConfigError: the file cannot be read; the message names the line.
+    """
+    if not given:
+        return OwnThresholds()
+    entries = given_tag_thresholds(given)
+    tags = [(name, tag) for tag, name in enumerate(labels.names) if labels.categories[tag] not in without]
+    spellings = Spellings(tags)
+    by_name = [(entry, spellings.find(entry.tag)) for entry in entries]
+    by_wildcard = [
+        (entry, spellings.match(entry.tag))
+        for entry, found in by_name
+        if not found and ("*" in entry.tag or "?" in entry.tag)
+    ]
+    own = OwnThresholds()
+    matched: set[str] = set()
+    for entry, found in (*by_wildcard, *by_name):
+        chosen, other = (own.relative, own.absolute) if entry.is_relative else (own.absolute, own.relative)
+        for tag in found:
+            chosen[tag] = entry.value
+            other.pop(tag, None)
+        if found:
+            matched.add(entry.tag)
+    unmatched = [entry.tag for entry in entries if entry.tag not in matched]
+    return OwnThresholds(own.absolute, own.relative, tuple(_remarks(unmatched, entries, names_csv(given))))
+
+
+def given_tag_thresholds(given: str) -> Sequence[TagThreshold]:
+    """The entries of a list or a CSV file, in order.
+
+    Raises:
+        ConfigError: the file cannot be read; the message names the line.
+    """
+    return list(_read_file(given)) if names_csv(given) else parse_tag_thresholds(given)
+
+
+def _remarks(unmatched: Sequence[str], entries: Sequence[TagThreshold], is_file: bool) -> Iterator[str]:
+    if not is_file:
+        yield from (f"Thresholds by Tag: no tag of this model with a threshold is {tag!r}" for tag in unmatched)
+    elif unmatched:
+        named = ", ".join(unmatched[:_NAMED]) + (", …" if len(unmatched) > _NAMED else "")
+        yield (
+            f"Thresholds by Tag: of the file's {len(entries):,} tags this model has {len(unmatched):,} not, or without"
+            f" a threshold: {named}"
+        )
+
+
+def _read_file(name: str) -> Iterator[TagThreshold]:
+    where = f"Thresholds by Tag (tag_thresholds): {name}"
+    try:
+        text = read_file(Path(name).expanduser(), LARGEST_FILE).decode("utf-8-sig")
+        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = [column.strip().lower() for column in next(rows, [])]
+        tag_at, threshold_at = _column(header, _TAG_COLUMNS, where), _column(header, ("threshold",), where)
+        for row in rows:
+            if not any(column.strip() for column in row):
+                continue
+            if len(row) <= max(tag_at, threshold_at) or not row[tag_at].strip():
+                raise ConfigError(
+                    f"{where}, line {rows.line_num}: expected a tag and a threshold, got {','.join(row)!r}"
+                )
+            try:
+                yield tag_threshold(row[tag_at].strip(), row[threshold_at])
+            except ValueError as error:
+                raise ConfigError(f"{where}, line {rows.line_num}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{where} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{where} is not UTF-8 text") from error
+    except csv.Error as error:
+        raise ConfigError(f"{where}, line {rows.line_num}: {error}") from error
+
+
+def _column(header: Sequence[str], names: Iterable[str], where: str) -> int:
+    found = next((header.index(name) for name in names if name in header), None)
+    if found is None:
+        raise ConfigError(
+            f"{where}: expected a first line with the columns 'tag' (or 'name') and 'threshold', got"
+            f" {','.join(header)[:200]!r}"
+        )
+    return found
