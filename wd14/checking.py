@@ -192,7 +192,8 @@ class DatasetCheck:
             stack.enter_context(store)
             tagging = self._wait_for(self._tagging)
             labels, scores = self._labels_and_scores(tagging, store)
-            expected = self._settings.expected(labels)
+            published = tagging.model.thresholds if isinstance(tagging, Tagging) else None
+            expected = self._settings.expected(labels, published)
             tokens = self._wait_for(lambda: self._token_counter(expected))
             checker = Checker(replace(expected, count_tokens=tokens), self._search)
             more: dict[str, Any] = {}
