@@ -15,11 +15,10 @@ _TAGS_IN_A_LINE = 5
 _TAGS_IN_A_REPORT = 50
 _TAGS_IN_A_PAGE = 200
 
-_ADVICE_TAGS = (
-    "Look at the pictures, the worst are shown: correct the captions, or give the tag a threshold of its own"
+_ADVICE = (
+    "Look at the pictures, of each tag the worst: correct their captions, or give the tag a threshold of its own"
     " (--tag-thresholds)."
 )
-_ADVICE_PICTURES = "Look at them: correct their captions, or reject what is no picture of your subject."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +48,11 @@ class DisputedTag:
         }
 
     def in_words(self, models: tuple[str, ...]) -> str:
-        """`smile: the models disagree in 41 pictures; a keeps it in 38, b in 3; the captions have it in 3`."""
+        """`smile in 41 pictures: a keeps it in 38, b in 3; the vote in 3`."""
         knowing = [(model, times) for model, times in zip(models, self.keepers, strict=True) if times is not None]
         (first, times), *others = knowing
         said = ", ".join([f"{first} keeps it in {times:,}", *(f"{model} in {times:,}" for model, times in others)])
-        pictures = count(self.pictures, "picture")
-        return f"{self.name}: the models disagree in {pictures}; {said}; it has the votes in {self.kept:,}"
+        return f"{self.name} in {count(self.pictures, 'picture')}: {said}; the vote in {self.kept:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +93,10 @@ class Disagreement:
     def lines(self) -> Iterator[str]:
         """What a job says of it at its end."""
         if self.tags:
-            named = ", ".join(f"{tag.name} {tag.pictures:,}" for tag in self.tags[:_TAGS_IN_A_LINE])
-            yield f"The models disagree most on: {named}"
+            first, *others = self.tags[:_TAGS_IN_A_LINE]
+            named = [f"{first.name} in {count(first.pictures, 'picture')}"]
+            named += [f"{tag.name} in {tag.pictures:,}" for tag in others]
+            yield f"The models disagree most on {', '.join(named)}."
         elif self.pictures:
             yield "The models disagree on no tag that several of them know."
 
@@ -107,9 +107,9 @@ class Disagreement:
         names = short_names(self.models)
         reason = f"The models disagree in {count(self.disputed, 'picture')} of {self.pictures:,}"
         reason += ": these are the worst" if self.disputed > len(self.worst) else ""
-        pictures = _finding(reason, _ADVICE_PICTURES, [each.row for each in self.worst])
+        pictures = _finding(reason, [each.row for each in self.worst])
         tags = self.tags[:_TAGS_IN_A_PAGE]
-        return [pictures, *(_finding(tag.in_words(names), _ADVICE_TAGS, tag.rows) for tag in tags)]
+        return [pictures, *(_finding(tag.in_words(names), tag.rows) for tag in tags)]
 
 
 def short_names(models: tuple[str, ...]) -> tuple[str, ...]:
@@ -118,5 +118,5 @@ def short_names(models: tuple[str, ...]) -> tuple[str, ...]:
     return short if len(set(short)) == len(models) else models
 
 
-def _finding(reason: str, advice: str, rows: Sequence[int]) -> dict[str, Any]:
-    return {"rule": RULE, "severity": "info", "reason": reason, "advice": advice, "rows": sorted(rows)}
+def _finding(reason: str, rows: Sequence[int]) -> dict[str, Any]:
+    return {"rule": RULE, "severity": "info", "reason": reason, "advice": _ADVICE, "rows": sorted(rows)}

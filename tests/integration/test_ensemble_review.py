@@ -74,7 +74,7 @@ def test_the_report_the_closing_lines_and_the_page_say_what_the_models_disagree_
 ) -> None:
     dataset, said = run(pictures, tmp_path / "out", values)
 
-    assert "The models disagree most on: smile 3, hat 1" in said
+    assert "The models disagree most on smile in 3 pictures, hat in 1." in said
     report = json.loads((dataset / ".wd14" / "report.json").read_text("utf-8"))["disagreement"]
     smile, hat = report["tags"]
     by_model = {values["custom_model"]: 2, values["ensemble"][0]: 1}

@@ -39,11 +39,11 @@ def test_the_worst_tags_and_pictures_come_first() -> None:
     assert (hat.name, hat.pictures, hat.keepers, hat.rows) == ("hat", 1, (1, 0), (0,))
     assert [(each.label, each.tags) for each in found.worst] == [("a.png", ("smile", "hat")), ("c.png", ("smile",))]
     assert (found.pictures, found.disputed) == (3, 2)
-    assert list(found.lines()) == ["The models disagree most on: smile 2, hat 1"]
+    assert list(found.lines()) == ["The models disagree most on smile in 2 pictures, hat in 1."]
     assert found.as_json()["tags"][0]["kept_by"] == {"one": 1, "two": 1}
     pictures, first, _ = found.findings()
     assert (pictures["reason"], pictures["rows"]) == ("The models disagree in 2 pictures of 3", [0, 2])
-    words = "smile: the models disagree in 2 pictures; one keeps it in 1, two in 1; it has the votes in 0"
+    words = "smile in 2 pictures: one keeps it in 1, two in 1; the vote in 0"
     assert (first["reason"], first["rows"]) == (words, [0, 2])
 
 
