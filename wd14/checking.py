@@ -191,7 +191,8 @@ class DatasetCheck:
             stack.enter_context(store)
             model = self._wait_for(self._model)
             labels, scores = self._labels_and_scores(model, store)
-            expected = self._settings.expected(labels)
+            published = model.thresholds if isinstance(model, ModelFiles) else None
+            expected = self._settings.expected(labels, published)
             tokens = self._wait_for(lambda: self._token_counter(expected))
             checker = Checker(replace(expected, count_tokens=tokens), self._search)
             more: dict[str, Any] = {}

@@ -21,7 +21,7 @@ from wd14.ensemble.votes import Combiner
 from wd14.job_scores import JobScores
 from wd14.scale.link import RunLink, Standing
 from wd14.stop import StopToken
-from wd14.tagging import Tagging, own_thresholds
+from wd14.tagging import Tagging
 from wd14.types import DecodedRow, FloatArray, IndexArray
 
 #: A threshold at which no score is moved: the same for all models.
@@ -69,7 +69,7 @@ class ComparedRows:
         self._more: dict[str, Any] = {"stop": stop, "log": link.say, "original": original}
         model = tagging.model
         self.selector = TagSelector(model.labels, styled(config), model.thresholds)
-        self._own = [own_thresholds(each, config) for each in tagging.models] if tagging.combiner is not None else []
+        self._own: Sequence[FloatArray] = () if tagging.combiner is None else tagging.combiner.own
         self._unmoved: Combiner | None = None
         if tagging.combiner is not None:
             same = [np.full(len(each.labels), _ANY) for each in tagging.models]

@@ -228,7 +228,7 @@ class _Job:
             for remark in captioner.remarks:
                 link.say(f"Note: {remark}")
             if studied is not None:
-                self._check = studied.check(model.labels, tokens)
+                self._check = studied.check(model, tokens)
             if review is not None:
                 review.begin(model, config, curation, tokens)
             passes.write(rows, self._finisher(captioner, sink))

@@ -62,7 +62,7 @@ class ReviewPass:
         self._config = config
         if self.thumbnails is not None:
             if curation is None:
-                self._check = ResultCheck(config, model.labels, tokens, similar=False)
+                self._check = ResultCheck(config, model.labels, model.thresholds, tokens, similar=False)
             page = self._model = PageModel(model.labels, config, model.thresholds, curation, tokens)
             self._rows = PageRows(config.caption_separator, page.texts, page.candidates())
 

@@ -15,7 +15,7 @@ from wd14.dataset_plan import DatasetPlan, plan_dataset
 from wd14.errors import ConfigError, OutputError
 from wd14.model.files.find import ModelFiles
 from wd14.result_check import ResultCheck
-from wd14.types import Curation, DecodedRow, Labels, TokenCounter
+from wd14.types import Curation, DecodedRow, TokenCounter
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Studied:
         """The plan as the captioner needs it."""
         return self._made.curation
 
-    def check(self, labels: Labels, tokens: TokenCounter | None) -> ResultCheck:
+    def check(self, model: ModelFiles, tokens: TokenCounter | None) -> ResultCheck:
         """What checks the captions that are written."""
-        return ResultCheck(self.config, labels, tokens, planned=self.plan.left_out)
+        return ResultCheck(self.config, model.labels, model.thresholds, tokens, planned=self.plan.left_out)
 
     def lines(self) -> Iterator[str]:
         """The plan as a table, and some captions before and after."""
