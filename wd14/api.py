@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from PIL import Image
 
@@ -30,6 +30,9 @@ from wd14.types import DecodedRow, FloatArray, InputRow, Labels
 
 if TYPE_CHECKING:
     from wd14.checking import CheckReport
+    from wd14.evaluating import Evaluation
+
+R = TypeVar("R")
 
 #: A picture: the path of a file, the bytes of one, or an open Pillow image.
 Picture = str | Path | bytes | Image.Image
@@ -126,6 +129,26 @@ def check_dataset(source: str | Path, **parameters: Any) -> CheckReport:
     return check_source(source, parameters, log=logger.info)
 
 
+def evaluate_dataset(source: str | Path, **parameters: Any) -> Evaluation:
+    """Says how well a model agrees with the captions of a dataset, as `wd14-captioner evaluate` does.
+
+    Runs the model for pictures without stored scores. Changes nothing in the dataset.
+
+    Args:
+        source: anything that can be captioned, with its captions.
+        parameters: any of `CaptionConfig`: `edits="edits.json"`, `generation_model=…`, `thresh=0.4`, …
+
+    Raises:
+        ConfigError: there is no such parameter, or it cannot have this value.
+        SourceError: the dataset cannot be read, or has no captions.
+        ModelError: the model cannot be used.
+    """
+    from wd14.evaluating import evaluate
+
+    _check_names(parameters)
+    return evaluate(source, parameters, log=logger.info)
+
+
 def models() -> tuple[ModelDescription, ...]:
     """The models that are known by name; any other works by its Hugging Face id or its folder."""
     return registry.MODELS
@@ -163,22 +186,23 @@ def _tag_all(pictures: Iterable[Picture], model: str | Path | Tagger, config: Ca
         more: dict[str, Any] = {"stop": stop, "log": logger.info, "pictures": total, "spare": kept.spare}
         for further in tagging.further:
             rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
-            with tagging.further_rows(further, rows, kept.config, **more) as scored:
-                for _ in _each(scored):
-                    pass
+            _all(tagging.further_rows(further, rows, kept.config, **more), lambda _: None)
         rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
-        with tagging.rows(rows, kept.config, session=session, **more) as scored:
-            return [_tags(row, captioner, labels) for row in _each(scored)]
+        scored = tagging.rows(rows, kept.config, session=session, **more)
+        return _all(scored, lambda row: _tags(row, captioner, labels))
 
 
-def _each(scored: ScoredRows) -> Iterator[DecodedRow]:
-    while True:
-        try:
-            yield from scored.take(timeout=1.0)
-        except TimeoutError:
-            continue
-        except Exhausted:
-            return
+def _all(scored: ScoredRows, made: Callable[[DecodedRow], R]) -> list[R]:
+    """What is made of each row."""
+    results: list[R] = []
+    with scored:
+        while True:
+            try:
+                results += map(made, scored.take(timeout=1.0))
+            except TimeoutError:
+                continue
+            except Exhausted:
+                return results
 
 
 def _input_rows(pictures: Iterable[object], *, exif_orientation: bool) -> Iterator[InputRow]:

@@ -316,6 +316,7 @@ class _Comparing:
             stage=lambda *_: None,
             on_model_needed=lambda: None,
             with_facts=False,
+            with_boxes=model.mask_name is not None,
         )
         self._link.begin(name, lambda: Standing(len(scored), len(rows)))
         with decoder, Scorer(decoder, session, batch_size=config.batch_size, keep_low_scores=True) as scorer:

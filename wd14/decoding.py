@@ -13,6 +13,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, Protocol, Self
 
+from PIL import Image
+
 from wd14.config import CaptionConfig
 from wd14.errors import ImageTooLargeError, RowError
 from wd14.images.facts import facts_of
@@ -20,10 +22,11 @@ from wd14.images.opening import MOST_FRAMES, PictureFile
 from wd14.images.reading import bytes_to_read, read_picture
 from wd14.images.thumbnail import SIDE as THUMBNAIL_SIDE
 from wd14.images.thumbnail import thumbnail_of
-from wd14.input_spec import InputSpec
+from wd14.input_spec import WHITE, InputSpec
+from wd14.model.geometry import picture_box
 from wd14.model.preprocess import pixels
 from wd14.threads import Budget, OrderedMap, available_cores
-from wd14.types import DecodedRow, FloatArray, InputRow, PictureToSave
+from wd14.types import DecodedRow, FloatArray, InputRow, PictureToSave, PixelArray
 
 #: Rows from stored scores travel in groups of this many: they come so quickly that waking a thread for each would cost
 #: most of the time (benchmarks: rerun).
@@ -96,6 +99,7 @@ class Decoder:
         stage: brings a picture to where the output is built; what it returns stays with the row. Called by any thread.
         on_model_needed: called when a picture needs the model, from any thread, often.
         with_facts: whether a picture that is decoded comes with its facts, where the config has it upright.
+        with_boxes: whether a picture that is decoded comes with its box: the model has a mask.
         thumbnails: takes the pictures' thumbnails; None = none are made.
     """
 
@@ -109,9 +113,11 @@ class Decoder:
         stage: Callable[[InputRow, PictureToSave], Any],
         on_model_needed: Callable[[], None],
         with_facts: bool,
+        with_boxes: bool,
         thumbnails: Thumbnails | None = None,
     ) -> None:
         self._config = config
+        self._with_boxes = with_boxes
         self._spec = spec
         self._stored_scores = stored_scores
         self._stage = stage
@@ -231,7 +237,9 @@ class Decoder:
             with self._limits.opening(picture):
                 if not decoded.from_scores:
                     image = picture.rgb(upright=config.exif_orientation)
-                    decoded.pixels = pixels(image, self._spec, profile=config.profile, image_size=config.image_size)
+                    decoded.pixels = self._pixels(picture, image)
+                    if self._with_boxes:
+                        decoded.box = picture_box(image.size, self._spec, image_size=config.image_size)
                     if self._with_facts:
                         decoded.facts = facts_of(image)
                     if self._thumbnails is not None and self._thumbnails.wants(decoded.input.index):
@@ -245,6 +253,13 @@ class Decoder:
         if frames > 1:
             decoded.notes.append(f"first of {frames}{' or more' if frames == MOST_FRAMES else ''} frames")
         return PictureToSave(data, as_png=as_png)
+
+    def _pixels(self, picture: PictureFile, image: Image.Image) -> PixelArray:
+        """What the model is to see of a picture, of which `image` is the one on white."""
+        config, spec = self._config, self._spec
+        if spec.background != WHITE:
+            image = picture.rgb(upright=config.exif_orientation, background=spec.background)
+        return pixels(image, spec, profile=config.profile, image_size=config.image_size)
 
 
 def _parts(rows: Iterable[DecodedRow]) -> Iterator[tuple[list[DecodedRow], int]]:

@@ -14,7 +14,7 @@ from wd14.ensemble.votes import Combiner
 from wd14.errors import RowError, ScoringError
 from wd14.model.files.find import ModelFiles
 from wd14.model.score_store.model_scores import ModelScores
-from wd14.scored_rows import ScoredRows
+from wd14.scored_rows import ScoredRows, stored_in
 from wd14.types import DecodedRow, FloatArray, InputRow, ScoringResult
 
 #: Pictures of which it is kept why a further model could not score them; of others only that it could not.
@@ -125,7 +125,7 @@ class CombinedRows(ScoredRows):
         """See `ScoredRows.take`."""
         rows = super().take(timeout)
         pictures = list(dict.fromkeys(row.digest for row in rows if row.result.error is None))
-        others = [_found(stores, pictures) for stores in self._others]
+        others = [stored_in(stores, pictures, self._original) for stores in self._others]
         for row in rows:
             try:
                 row.result = ScoringResult(self._combined(row, others))
@@ -167,10 +167,3 @@ class EnsembleScores:
         """The scores of each model, by the sha256 of each picture that has them all."""
         found = [scores.get_many(pictures) for scores in self._each]
         return {picture: [each[picture] for each in found] for picture in found[0] if all(picture in f for f in found)}
-
-
-def _found(stores: Iterable[ModelScores], pictures: Sequence[bytes]) -> dict[bytes, FloatArray]:
-    found: dict[bytes, FloatArray] = {}
-    for scores in stores:
-        found |= scores.get_many([picture for picture in pictures if picture not in found])
-    return found

@@ -19,7 +19,8 @@ CaptionerError
 ├── ModelError                 the tagger
 │   ├── ModelNotFoundError     no such model, or a file of it is missing
 │   ├── DownloadError          it could not be fetched; the message says what, from where and what to do
-│   ├── LabelsError            selected_tags.csv or tag_mapping.json cannot be read
+│   ├── DescriptionError       tagger.json or preprocess.json says something that no model can be
+│   ├── LabelsError            its file of tags, or that of published thresholds, cannot be read
 │   ├── ModelContractError     the graph is not one of a tagger, or does not fit its labels
 │   └── DeviceError            the device that was asked for is not there
 ├── OutputError                the dataset that comes out cannot be written
@@ -149,8 +150,14 @@ class DownloadError(ModelError):
     """A file could not be fetched; the message says what, from where and what to do."""
 
 
+class DescriptionError(ModelError):
+    """A description of a model cannot be read, or contradicts itself; the message names the file and the field."""
+
+    exit_code = 2
+
+
 class LabelsError(ModelError):
-    """The label file cannot be read."""
+    """The file of tags, or that of published thresholds, cannot be read."""
 
 
 class ModelContractError(ModelError):

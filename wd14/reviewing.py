@@ -21,6 +21,7 @@ from wd14.curation.applying import curation_of
 from wd14.data.report import ReportedRow
 from wd14.disagreement_pass import StoredDisagreement
 from wd14.errors import ConfigError, SourceError
+from wd14.evaluation.kept import read_kept
 from wd14.looking import LookedRow, root_of
 from wd14.messages import AND, command_in_words
 from wd14.page_model import PageModel, about_dataset
@@ -142,6 +143,7 @@ class _PageMaker:
         self._place = place
         self._report = ReportedRows(folder if settings.is_ours else None, self.remarks)
         self._edits = _read_edits(folder, self.remarks)
+        self._evaluation = _read_evaluation(folder, self.remarks)
         self._checked = array("I")  # the row of each picture that the check counted
         self._without_thumbnail: list[int] = []
         self.original = self._report.original
@@ -267,6 +269,7 @@ class _PageMaker:
         rows, model, plan = self._rows, self._model, self._settings.plan
         rules = None if model is None or self._why_no_rules else model.rules(rows)
         dataset = self._dataset()
+        found = [{**each.as_json(), "rows": [self._checked[row] for row in each.rows]} for each in check.findings]
         contents = PageContents(
             dataset=dataset,
             mark=dataset["made_at"] or self._known.source.name,
@@ -276,17 +279,12 @@ class _PageMaker:
             rules=None if rules is None else rules.tables,
             rules_missing=self._why_no_rules if rules is None else rules.missing,
             plan=None if plan is None else plan.to_json(),
-            findings=[
-                *self._disagreement.findings(),
-                *(
-                    {**finding.as_json(), "rows": [self._checked[row] for row in finding.rows]}
-                    for finding in check.findings
-                ),
-            ],
+            findings=[*self._disagreement.findings(), *found],
             edits=self._edits.as_json(),
             originals=self._report.originals,
             thumbnails=self._without_thumbnail,
             tokens=None if rules is None else rules.tokens,
+            evaluation=self._evaluation,
         )
         return page_data(rows, contents)
 
@@ -325,6 +323,15 @@ def _reachable(path: str | None) -> str | None:
     try:
         return None if path is None else path.encode().decode()
     except UnicodeEncodeError:
+        return None
+
+
+def _read_evaluation(folder: Path | None, remarks: list[str]) -> Mapping[str, Any] | None:
+    """The evaluation that is kept with the dataset."""
+    try:
+        return None if folder is None else read_kept(folder)
+    except ConfigError as error:
+        remarks.append(f"the evaluation: {error}")
         return None
 
 

@@ -163,31 +163,21 @@ def models_of(config: CaptionConfig) -> tuple[str, ...]:
     return config.model, *config.ensemble
 
 
-def own_thresholds(model: ModelFiles, config: CaptionConfig) -> FloatArray:
-    """The threshold of each of a model's tags when it tags by itself, (T,) float32; infinite where it keeps none.
-
-    Raises:
-        ConfigError: the model has no thresholds of its own, and the config asks for them; it names the model.
-    """
-    try:
-        selector = TagSelector(model.labels, styled(config), model.thresholds)
-    except ConfigError as error:
-        raise ConfigError(f"{model.id}: {error}") from error
-    return selector.thresholds(np.zeros(len(model.labels), np.float32))
-
-
 def _ensemble(models: Sequence[ModelFiles], config: CaptionConfig, name: str) -> tuple[Combiner, ModelFiles]:
     """What combines the scores of models, and the model that they are together."""
     _check_models(models)
     vocabulary = joint_vocabulary([model.labels for model in models], aliases())
-    for number, model in enumerate(models):
+    for number, model in reversed([*enumerate(models)]):
         if not vocabulary.shared_with(number):
             others = " and ".join(other.id for other in models if other is not model)
             raise ConfigError(
                 f"Ensemble (ensemble): {model.id} shares no tag with {others}, so they cannot vote. Leave it out, or"
                 " name models of one vocabulary"
             )
-    thresholds = [own_thresholds(model, config) for model in models]
+    thresholds = [
+        _thresholds_alone(model, vocabulary.renamed(number, model.labels), config)
+        for number, model in enumerate(models)
+    ]
     for model, own in zip(models, thresholds, strict=True):
         if not usable_for(float(own.min(initial=np.inf))):
             raise ConfigError(
@@ -204,6 +194,21 @@ def _ensemble(models: Sequence[ModelFiles], config: CaptionConfig, name: str) ->
         identity=identity_of("ensemble", *(model.identity for model in models)),
     )
     return combiner, together
+
+
+def _thresholds_alone(model: ModelFiles, labels: Labels, config: CaptionConfig) -> FloatArray:
+    """The threshold of each of a model's tags when it tags by itself, (T,) float32; infinite where it keeps none.
+
+    Args:
+        model: its files.
+        labels: its tags, named as the ensemble names them, so that thresholds by name hold for all models.
+        config: the parameters.
+    """
+    try:
+        selector = TagSelector(labels, styled(config), model.thresholds)
+    except ConfigError as error:
+        raise ConfigError(f"{model.id}: {error}") from error
+    return selector.thresholds(np.zeros(len(labels), np.float32))
 
 
 def _check_models(models: Sequence[ModelFiles]) -> None:

@@ -17,6 +17,8 @@ from wd14.errors import RowError, ScoringError
 FloatArray = NDArray[np.float32]
 PixelArray = NDArray[np.uint8]
 IndexArray = NDArray[np.intp]
+Box = tuple[int, int, int, int]
+"""(left, top, right, bottom), in pixels; right and bottom are the first that no longer belong to it."""
 
 #: Danbooru's category numbers, as `selected_tags.csv` writes them.
 CATEGORY_NAMES: Mapping[int, str] = {
@@ -101,8 +103,7 @@ class DecodedRow:
     digest: bytes = b""  #: sha256 of the encoded picture
     size: int = 0  #: bytes of the encoded picture
     pixels: PixelArray | None = None  #: what the model is to see, until the picture is scored
-    #: Where the picture lies in `pixels`, (left, top, right, bottom); None = it fills them. For models with a mask.
-    box: tuple[int, int, int, int] | None = None
+    box: Box | None = None  #: where the picture lies in `pixels`, for models that ask for a mask
     staged: Any = None  #: the picture's place in the output that is being built
     result: ScoringResult = field(default_factory=ScoringResult)
     facts: PictureFacts | None = None  #: where the picture was decoded, or the stored ones were asked for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import re
 import shlex
@@ -38,22 +39,37 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return said.err
 
 
-def test_models_lists_every_known_model(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_lists_every_known_model_by_family(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     done = cli("models")
     assert (done.returncode, done.stderr) == (0, "")
-    _, *lines = done.stdout.split("\n\n")[0].splitlines()
-    assert [line.split()[0] for line in lines] == [model.id for model in MODELS]
-    assert [line.split()[0] for line in lines if line.split()[1] == "yes"] == [
-        "builtin/colours",
-        "builtin/none",
-    ]
-    assert lines[0].split()[2:] == ["388", "MB", "9,083", "Apache-2.0", "0.3685"]
-    assert "1.26 GB" in lines[8]
-    assert "general 0.3, character 0.85" in lines[13]
-    assert max(map(len, done.stdout.splitlines())) <= 100
-    assert max(len(line) for line in lines if "," not in line.partition("Apache")[2]) < 80
+    said = done.stdout.splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in said if line.startswith("  ") and "/" in line.split()[0]}
+    assert list(rows) == [model.id for model in MODELS]
+    assert [name for name, row in rows.items() if row[0] == "yes"] == ["builtin/colours", "builtin/none"]
+    assert rows["SmilingWolf/wd-v1-4-convnext-tagger-v2"][1:] == ["388", "MB", "9,083", "yes", "0.3685"]
+    assert " ".join(rows["deepghs/pixai-tagger-v0.9-onnx"][4:]).endswith(" 0.3, character 0.85")
+    assert rows["cella110n/cl_tagger_v2/v2_01a"][1:4] == ["2.23", "GB", "108,036"]  # the graph, its weights, its labels
+    assert rows["cella110n/cl_tagger_v2/v2_01a"][-1] == "0.55*"
+    assert "CL Tagger 2 (CL Tagger v2 Model License 1.0)" in said
+    assert "  gated: accept the terms at https://huggingface.co/cella110n/cl_tagger_v2 and set HF_TOKEN" in said
+    assert "animetimm dbv4-full (GPL-3.0)" in said
+    assert max(map(len, said)) <= 100
     assert "\\" not in done.stdout
+
+
+def test_models_for_a_program(cli: Run) -> None:
+    found = json.loads(cli("models", "--json").stdout)
+    assert set(found) == {"machine", "models"}
+    by_id = {model["id"]: model for model in found["models"]}
+    assert list(by_id) == [model.id for model in MODELS]
+    camie = by_id["Camais03/camie-tagger-v2"]
+    assert (camie["licence"], camie["tags"], camie["thresholds"]) == ("GPL-3.0", 70527, {"all": 0.492})
+    assert camie["uses_own_thresholds"] is True
+    assert camie["memory"] > camie["size"] == 788_983_561 + 7_771_946
+    assert by_id["animetimm/caformer_b36.dbv4-full"]["terms_at"] == (
+        "https://huggingface.co/animetimm/caformer_b36.dbv4-full"
+    )
 
 
 def test_download_of_what_is_here_says_where(cli: Run) -> None:

@@ -23,21 +23,24 @@ from typing import Any
 import huggingface_hub
 import numpy as np
 import pytest
-from huggingface_hub import constants, file_download
-from huggingface_hub.utils import _http
+from huggingface_hub import constants
 
 from tests.support.clip_vocabulary import small_vocabulary
 from tests.support.hub_server import COMMIT, FakeHub, running_hub
+from tests.support.model_hub import cache, forget_sessions, hub
 from tests.support.onnx_models import random_weights, save_model, wd14_folder, write_csv
 from wd14 import CaptionConfig, Tagger
 from wd14.errors import DownloadError, JobStoppedError, LabelsError, ModelContractError, ModelNotFoundError
 from wd14.input_spec import InputSpec
 from wd14.model.files import clip_vocabulary, download, registry
-from wd14.model.files.find import find_model, folder_by_hand, is_here
-from wd14.model.files.registry import FileDescription, ModelDescription
+from wd14.model.files.by_hand import folder_by_hand
+from wd14.model.files.description import FileDescription, LabelsDescription, ModelDescription
+from wd14.model.files.find import find_model, is_here
 from wd14.published import Published
 from wd14.stop import StopToken
 from wd14.token_counting import clip_tokens, token_counter
+
+__all__ = ["cache", "hub"]
 
 ROOT = Path(__file__).parents[2]
 PINNED = "someone/pinned-tagger"
@@ -52,47 +55,10 @@ pytestmark = [
 ]
 
 
-def forget_sessions() -> None:
-    """Closes the client's connections; it keeps what HF_HUB_OFFLINE was when they were made."""
-    name = "reset_sessions" if hasattr(_http, "reset_sessions") else "close_session"
-    getattr(_http, name)()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _no_connection_is_left_to_other_tests() -> Iterator[None]:
     yield
     gc.collect()
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The client's cache, empty; nothing of the user's is used."""
-    folder = tmp_path / "hf" / "hub"
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    forget_sessions()
-    yield folder
-    forget_sessions()
-
-
-@pytest.fixture
-def hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    """The hub; nobody waits long for it."""
-    hasty = SimpleNamespace(sleep=lambda _: None, time=time.time, monotonic=time.monotonic)
-    monkeypatch.setattr(file_download, "time", hasty)
-    monkeypatch.setattr(_http, "time", hasty)
-    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1)
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
-    monkeypatch.setattr(download, "_WAITS", (0.05, 0.05))
-    # The client forgets what is left of a part of this size when the connection is cut; ours are small files.
-    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 9000)
-    with running_hub() as server:
-        monkeypatch.setenv("HF_ENDPOINT", server.url)
-        yield server
 
 
 @pytest.fixture
@@ -111,7 +77,7 @@ def described(files: dict[str, bytes], **changes: Any) -> ModelDescription:
         "repo": PINNED,
         "revision": COMMIT,
         "model": FileDescription("model.onnx", hashlib.sha256(model).hexdigest(), len(model)),
-        "labels": FileDescription("selected_tags.csv", hashlib.sha256(labels).hexdigest(), len(labels)),
+        "labels": LabelsDescription("selected_tags.csv", hashlib.sha256(labels).hexdigest(), len(labels)),
         "spec": InputSpec(size=SIZE),
         "thresholds": {"all": 0.5},
     }
@@ -398,7 +364,11 @@ def test_a_hub_that_has_another_file_than_the_pinned_one(
     ("fault", "kind", "message"),
     [
         ({"status": 401}, ModelNotFoundError, "answered 401: there is no such model, or it is private.*HF_TOKEN"),
-        ({"status": 403}, DownloadError, "answered 403: access to this model is restricted. Accept its conditions"),
+        (
+            {"status": 403},
+            DownloadError,
+            r"answered 403.* Accept the terms at https://\S*/pinned-tagger, then",
+        ),
         ({"status": 429}, DownloadError, "answered 429: too many requests.*HF_TOKEN"),
         ({"status": 500}, DownloadError, "answered 500. Try again later"),
         ({"stall": True}, DownloadError, "did not answer in time.*HTTPS_PROXY"),
@@ -460,7 +430,7 @@ def test_a_hub_that_says_when_to_ask_again(
 
 def test_a_gated_model(hub: FakeHub, unpinned: str) -> None:
     hub.gated.add(OPEN)
-    with pytest.raises(DownloadError, match=r"restricted\. Accept its conditions on its page, then set HF_TOKEN"):
+    with pytest.raises(DownloadError, match=r"the terms at https://huggingface.co/someone/open-tagger, then set"):
         find_model(unpinned)
 
 

@@ -79,6 +79,9 @@ UPPER = {
     *(
         "comparing",
         "differences",
+        "evaluating",
+        "evaluating_rows",
+        "truth",
     ),
     *("api", "scale", "cli"),
 }

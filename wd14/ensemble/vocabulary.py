@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -37,6 +37,12 @@ class JointVocabulary:
     def judged(self) -> NDArray[np.bool_]:
         """Which tags are ratings or quality words, (U,)."""
         return np.array([category in JUDGED for category in self.labels.categories], np.bool_)
+
+    def renamed(self, model: int, labels: Labels) -> Labels:
+        """A model's labels with the names that the tags have here."""
+        joint = self.labels.names
+        own = zip(labels.names, self.places[model], strict=True)
+        return replace(labels, names=tuple(joint[at] if at < len(joint) else name for name, at in own))
 
     def shared_with(self, model: int) -> int:
         """How many tags, ratings and quality words aside, a model shares with at least one other."""

@@ -1,4 +1,4 @@
-"""Converts pictures of any mode to 8-bit RGB on white."""
+"""Converts pictures of any mode to 8-bit RGB on one colour, white for most."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_WHITE = (255, 255, 255)
+from wd14.input_spec import Colour
+
 _WIDE_GREY = frozenset(("I;16", "I;16L", "I;16B", "I;16N", "I", "F"))
 # Values that are scaled at once: scaling takes several times their memory.
 _VALUES_AT_ONCE = 1 << 22
 
 
-def on_white(image: Image.Image, data: bytes) -> Image.Image:
-    """A loaded picture as RGB, composited on white as kohya does it.
+def on_colour(image: Image.Image, data: bytes, background: Colour) -> Image.Image:
+    """A loaded picture as RGB, composited on a colour as kohya does it on white.
 
     Wide grey is scaled, not clipped. ICC profiles are ignored.
 
     Args:
         image: of any mode.
         data: the file it was loaded from; a PNG's header has the bit depth of the transparent colour.
+        background: the colour, RGB.
 
     Raises:
         Exception: whatever Pillow raises on damaged data.
@@ -30,22 +32,23 @@ def on_white(image: Image.Image, data: bytes) -> Image.Image:
     if image.mode in _WIDE_GREY:
         values = np.asarray(image)
         rgb = Image.fromarray(_to_8_bit(values, image.format)).convert("RGB")
-        return _key_to_white(rgb, values == key) if isinstance(key, int) else rgb
+        return _key_to_colour(rgb, values == key, background) if isinstance(key, int) else rgb
     if image.mode in ("L", "RGB") and isinstance(key, int | tuple):
         transparent = np.asarray(image) == np.array(_key_in_8_bits(key, image.format, data))
-        return _key_to_white(image.convert("RGB"), transparent if transparent.ndim == 2 else transparent.all(axis=2))
+        transparent = transparent if transparent.ndim == 2 else transparent.all(axis=2)
+        return _key_to_colour(image.convert("RGB"), transparent, background)
     if image.mode == "La":
         image = image.convert("LA")
     if image.has_transparency_data:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")  # which would copy a gigabyte
-        background = Image.new("RGB", image.size, _WHITE)
-        background.paste(rgba, mask=rgba.getchannel("A"))
-        return background
+        canvas = Image.new("RGB", image.size, background)
+        canvas.paste(rgba, mask=rgba.getchannel("A"))
+        return canvas
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _key_to_white(rgb: Image.Image, transparent: NDArray[np.bool_]) -> Image.Image:
-    rgb.paste(_WHITE, mask=Image.fromarray(transparent.astype(np.uint8) * np.uint8(255)))
+def _key_to_colour(rgb: Image.Image, transparent: NDArray[np.bool_], colour: Colour) -> Image.Image:
+    rgb.paste(colour, mask=Image.fromarray(transparent.astype(np.uint8) * np.uint8(255)))
     return rgb
 
 

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from PIL import Image, ImageFile
 
 from wd14.errors import DamagedImageError, ImageTooLargeError, NotAnImageError, RowError
-from wd14.images.colour import on_white
+from wd14.images.colour import on_colour
 from wd14.images.flatten import flattened, needs_flattening
 from wd14.images.formats import ANIMATED, FORMATS
+from wd14.input_spec import WHITE, Colour
 
 #: Pixels of the longest side. Pillow keeps a pointer for each row: 250 million rows of one pixel would take 6 GB.
 _LONGEST_SIDE = 10_000_000
@@ -95,8 +96,8 @@ class PictureFile:
         except Exception:  # noqa: BLE001 - plugins raise anything on damage in later frames, which are not used
             return 1
 
-    def rgb(self, *, upright: bool, at_least: int | None = None) -> Image.Image:
-        """The picture as 8-bit RGB, composited on white as kohya does it.
+    def rgb(self, *, upright: bool, at_least: int | None = None, background: Colour = WHITE) -> Image.Image:
+        """The picture as 8-bit RGB, composited on white as kohya does it, or on another colour.
 
         16-bit grey is scaled to 8 bits; embedded ICC profiles are ignored.
 
@@ -104,6 +105,7 @@ class PictureFile:
             upright: apply the EXIF orientation. (Pillow always applies it to TIFF files, while decoding.)
             at_least: pixels of the longer side that will do: a JPEG may be decoded at a fraction of its size, also for
                 whatever is asked of it later. None = at its own size.
+            background: what is seen through transparent pixels.
 
         Raises:
             DamagedImageError: truncated or corrupt.
@@ -113,6 +115,8 @@ class PictureFile:
             if at_least is not None and self.format == "JPEG" and self._decoded is None:
                 self._image.draft(None, (at_least, at_least))
             rgb = self._rgb  # first: decoding a TIFF turns it and takes the orientation away
+            if background != WHITE and self._image.has_transparency_data:
+                rgb = on_colour(self._image, self._data, background)
             turn = _TURNS.get(_orientation(self._image)) if upright else None
             return rgb if turn is None else rgb.transpose(turn)
 
@@ -137,7 +141,7 @@ class PictureFile:
             if self.format in ("JPEG", "MPO"):
                 _check_scans(self._data, self.pixels)
             self._image.load()
-            self._decoded = on_white(self._image, self._data)
+            self._decoded = on_colour(self._image, self._data, WHITE)
         return self._decoded
 
 

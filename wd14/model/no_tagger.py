@@ -16,7 +16,7 @@ class NoTagger:
     preferred_batch = 64
     labels = Labels((), ())
 
-    def run(self, batch: PixelArray | FloatArray) -> FloatArray:
+    def run(self, batch: PixelArray | FloatArray, *_: object) -> FloatArray:
         """Scores of no tag, (n, 0) float32.
 
         Args:

@@ -15,7 +15,7 @@ from wd14.model.no_tagger import NoTagger
 from wd14.model.score_store.row_format import floor, rating_mask
 from wd14.model.tagger import Tagger
 from wd14.threads import BackgroundCall, OrderedMap, available_cores
-from wd14.types import DecodedRow, PixelArray
+from wd14.types import Box, DecodedRow, PixelArray
 
 AnyTagger = Tagger | NoTagger
 
@@ -101,7 +101,7 @@ class Scorer:
 
     def _run(self, tagger: AnyTagger, rows: list[DecodedRow]) -> None:
         try:
-            scores = tagger.run(_as_batch(rows))
+            scores = tagger.run(_as_batch(rows), _boxes(rows))
         except (ScoringError, MemoryError) as error:
             if len(rows) > 1:  # one picture must not cost its neighbours: each by itself
                 for row in rows:
@@ -120,6 +120,12 @@ class Scorer:
                 row.result.scores = values if self._keep_low_scores else stored
             except ScoringError as error:
                 row.result.error = error.without_frames()
+
+
+def _boxes(rows: list[DecodedRow]) -> list[Box] | None:
+    """Where the rows' pictures lie; None where the rows do not say."""
+    boxes = [row.box for row in rows if row.box is not None]
+    return boxes if len(boxes) == len(rows) else None
 
 
 def _bytes_for_model(rows: list[DecodedRow]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,21 @@ from wd14.model.preprocess import values
 from wd14.model.runtimes.session import ON_PROCESSOR, Opening, Precision, Session
 from wd14.model.runtimes.stop_watch import StopWatch
 from wd14.stop import StopToken
-from wd14.types import UNUSED, FloatArray, Labels, Log, PixelArray
+from wd14.types import UNUSED, Box, FloatArray, Labels, Log, PixelArray
 
 #: On a CPU, batches gain nothing (measured), and one picture at a time keeps memory low and progress smooth.
 _CPU_BATCH = 1
 #: Enough to fill a GPU; with the largest models it needs some GB of its memory.
 _GPU_BATCH = 16
+#: The types of `interface.MASK_TYPES`, as numpy has them.
+_MASK_TYPES = {
+    "tensor(bool)": np.bool_,
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    PIXELS: np.uint8,
+}
 
 
 class Tagger:
@@ -112,6 +122,8 @@ class Tagger:
             files.labels,
             model=str(files.model_path),
             output_name=files.output_name,
+            input_name=files.input_name,
+            mask_name=files.mask_name,
             input_types=(*FLOAT_TYPES, PIXELS),
         )
         check_spec(interface, files.spec, str(files.model_path))
@@ -146,7 +158,12 @@ class Tagger:
         """Names weights and labels."""
         return self.files.identity
 
-    def run(self, batch: PixelArray | FloatArray) -> FloatArray:
+    @property
+    def needs_boxes(self) -> bool:
+        """Whether `run` has to know where each picture lies in its square: the model asks for a mask."""
+        return self._interface.mask_name is not None
+
+    def run(self, batch: PixelArray | FloatArray, boxes: Sequence[Box] | None = None) -> FloatArray:
         """Scores pictures.
 
         A fixed batch dimension is filled up and cut again; a batch that is too large for the device's memory goes
@@ -156,13 +173,15 @@ class Tagger:
             batch: (n, size, size, 3) or (n, 3, size, size) as `spec` says; n >= 0. Pixels, uint8, as
                 `preprocess.pixels` makes them; or, where the model does not run on a GPU, float32 as
                 `preprocess.values` does.
+            boxes: where each picture lies in its square, as `geometry.picture_box` says; needed by models with a mask,
+                others do not look at it.
 
         Returns:
             (n, T) float32 probabilities, T = len(labels). A row may hold NaN where the model computed none: the
             caller decides about rows.
 
         Raises:
-            ValueError: the batch has another shape, or another type.
+            ValueError: the batch has another shape, or another type, or its boxes are missing.
             ScoringError: the model failed on these pictures.
             ModelContractError: what comes out is not one probability for each label.
             JobStoppedError: a stop was asked for.
@@ -174,25 +193,31 @@ class Tagger:
         allowed = ("uint8",) if self._takes_pixels else ("uint8", "float32")
         if batch.dtype not in allowed:
             raise ValueError(f"expected a batch of {' or '.join(allowed)}, got {batch.dtype}")
+        if self.needs_boxes and (boxes is None or len(boxes) != len(batch)):
+            raise ValueError(f"expected {len(batch)} boxes, one for each picture, got {boxes and len(boxes)}")
         scores = np.empty((len(batch), len(self.labels)), dtype=np.float32)
         start = 0
         while start < len(batch):
             count = min(self._limit or len(batch), len(batch) - start)
             try:
-                scores[start : start + count] = self._run_at_once(batch[start : start + count])
+                some = slice(start, start + count)
+                scores[some] = self._run_at_once(batch[some], boxes and boxes[some])
             except MemoryError as error:
                 self._halve(count, error)
             else:
                 start += count
         return scores
 
-    def _run_at_once(self, batch: PixelArray | FloatArray) -> FloatArray:
+    def _run_at_once(self, batch: PixelArray | FloatArray, boxes: Sequence[Box] | None) -> FloatArray:
         """One run of the session. Raises MemoryError where the device has not enough of it."""
         count = len(batch)
         if self.fixed_batch is not None and count < self.fixed_batch:
             missing = np.zeros((self.fixed_batch - count, *batch.shape[1:]), dtype=batch.dtype)
             batch = np.concatenate([batch, missing])
-        result = self._session.run({self._interface.input_name: self._feed(batch)}, self._interface.output_name)
+        feeds = {self._interface.input_name: self._feed(batch)}
+        if self._interface.mask_name is not None:
+            feeds[self._interface.mask_name] = self._mask(len(batch), boxes or ())
+        result = self._session.run(feeds, self._interface.output_name)
         if result.ndim != 2 or result.shape != (len(batch), len(self.labels)):
             raise ModelContractError(
                 f"{self.files.model_path}: expected {len(batch)} x {len(self.labels)} scores, one for each label,"
@@ -211,6 +236,16 @@ class Tagger:
         if self._interface.input_type == "tensor(float16)":
             batch = batch.astype(np.float16)
         return np.ascontiguousarray(batch)
+
+    def _mask(self, count: int, boxes: Sequence[Box]) -> NDArray[Any]:
+        """(count, size, size): true where there is no picture but padding. What fills up a fixed batch has none."""
+        mask: NDArray[Any] = np.zeros(
+            (count, self.spec.size, self.spec.size), dtype=_MASK_TYPES[str(self._interface.mask_type)]
+        )
+        for padded, (left, top, right, bottom) in zip(mask, boxes, strict=False):
+            padded[:] = True
+            padded[top:bottom, left:right] = False
+        return mask
 
     def _halve(self, count: int, error: MemoryError) -> None:
         """Makes do with half of a batch that was too large.

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle, pairwise
+from itertools import cycle, islice, pairwise
 
 import numpy as np
 
@@ -22,10 +22,12 @@ from wd14.scored_rows import Ran, session_of
 from wd14.stop import StopToken
 from wd14.text import count, duration
 from wd14.threads import BackgroundCall, Exhausted
-from wd14.types import DecodedRow, FloatArray, InputRow, Log, PixelArray
+from wd14.types import Box, DecodedRow, FloatArray, InputRow, Log, PixelArray
 
 #: Pictures, ready for the model, that its measurement goes round; 150 MB.
 _READY = 64
+_Ready = tuple[PixelArray, Box | None]
+"""What the model is to see of a picture, and where in it the picture lies, if the model asks."""
 #: Seconds that measuring the model takes at least and at most, after its first batch, which is slow.
 _SHORTEST, _LONGEST = 2.0, 20.0
 #: Bytes of a block of an archive.
@@ -125,8 +127,8 @@ def estimate(
     sample = take_sample(source, config, shard_rows=shard_rows, log=log, tick=tick, stop=stop)
     session = session_of(model, config, log=log, stop=stop)
     tagger = session.result()  # before the clock runs
-    decoding, arrays = _time_decoding(sample, config, model, stop)
-    rate = _time_model(sample.pictures[0], arrays, session, config, stop)
+    decoding, ready = _time_decoding(sample, config, model, stop)
+    rate = _time_model(sample.pictures[0], ready, session, config, stop)
     return Estimate(
         sample=sample,
         rows=_rows_of(sample),
@@ -176,10 +178,10 @@ class _Clock:
 
 def _time_decoding(
     sample: Sample, config: CaptionConfig, model: ModelFiles, stop: StopToken
-) -> tuple[Range, list[PixelArray]]:
+) -> tuple[Range, list[_Ready]]:
     """Pictures a second of decoding alone, and some that are ready for the model."""
     clock = _Clock()
-    arrays: list[PixelArray] = []
+    ready: list[_Ready] = []
     began = time.perf_counter()
     decoder = Decoder(
         sample.pictures,
@@ -189,38 +191,41 @@ def _time_decoding(
         stage=clock.end,
         on_model_needed=lambda: None,
         with_facts=True,
+        with_boxes=model.mask_name is not None,
     )
     with decoder as rows:
         for row in rows:
             stop.check()
             if row.pixels is None:
                 sample.damaged += 1
-            elif len(arrays) < _READY:
-                arrays.append(row.pixels)
+            elif len(ready) < _READY:
+                ready.append((row.pixels, row.box))
     seconds = time.perf_counter() - began
-    return Range.about(len(sample.pictures) / seconds, _error_of_mean(clock.seconds or [0.0])), arrays
+    return Range.about(len(sample.pictures) / seconds, _error_of_mean(clock.seconds or [0.0])), ready
 
 
 def _time_model(
     row: InputRow,
-    arrays: Sequence[PixelArray],
+    ready: Sequence[_Ready],
     session: BackgroundCall[AnyTagger],
     config: CaptionConfig,
     stop: StopToken,
 ) -> Range:
     """Pictures a second of the model alone, in batches and threads as in a run."""
-    if not arrays:
+    if not ready:
         return Range(math.inf, math.inf, math.inf)
     tagger = session.result()
     batch = config.batch_size or tagger.preferred_batch
-    tagger.run(np.stack([array for array, _ in zip(cycle(arrays), range(batch), strict=False)]))
+    first = list(islice(cycle(ready), batch))
+    tagger.run(np.stack([array for array, _ in first]), [box for _, box in first if box is not None])
     ended = threading.Event()
 
     def rows() -> Iterator[DecodedRow]:
-        for number, array in enumerate(cycle(arrays)):
+        for number, (array, box) in enumerate(cycle(ready)):
             if ended.is_set():
                 return
-            yield DecodedRow(row, digest=number.to_bytes(32, "big"), pixels=array)  # equal ones would go through once
+            digest = number.to_bytes(32, "big")  # equal ones would go through once
+            yield DecodedRow(row, digest=digest, pixels=array, box=box)
 
     times = [(time.perf_counter(), 0)]
     with Scorer(rows(), session, batch_size=config.batch_size, keep_low_scores=False) as scorer:

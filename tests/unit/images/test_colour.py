@@ -87,12 +87,12 @@ class TestColour:
         assert Image.open(io.BytesIO(data)).mode == "L", "the test needs a file that opens as grey"
         assert pixels(data) == [WHITE, (2, 2, 2)]
         image.info["transparency"] = 2  # on the scale of the pixels, whatever stands where a PNG has its depth
-        assert colour.on_white(image, bytes([2]) * 30).getpixel((1, 0)) == WHITE
+        assert colour.on_colour(image, bytes([2]) * 30, WHITE).getpixel((1, 0)) == WHITE
 
     def test_premultiplied_grey(self) -> None:
         image = Image.new("LA", (2, 1))
         image.putdata([(100, 255), (100, 51)])
-        rgb = colour.on_white(image.convert("La"), b"")
+        rgb = colour.on_colour(image.convert("La"), b"", WHITE)
         assert rgb.mode == "RGB"
         assert [rgb.getpixel((x, 0)) for x in range(2)] == [(100,) * 3, (224,) * 3]
 

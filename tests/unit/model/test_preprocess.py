@@ -237,7 +237,7 @@ class TestExtremes:
 import resource
 from PIL import Image
 from wd14.model.preprocess import pixels
-from wd14.types import InputSpec
+from wd14.input_spec import InputSpec
 image = Image.new("RGB", {size})
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 pixels(image, InputSpec(), profile="{profile}", image_size=0)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from wd14.errors import DownloadError
 from wd14.model.files import download
+from wd14.model.files.by_hand import folder_by_hand
 from wd14.model.files.download import RemoteFile
-from wd14.model.files.find import folder_by_hand
 from wd14.model.files.hashes import sha256_of
 from wd14.regular_files import mode_of
 from wd14.stop import StopToken

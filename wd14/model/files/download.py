@@ -18,7 +18,7 @@ from typing import Any
 
 from wd14.errors import DownloadError, JobStoppedError
 from wd14.hub_answers import check_answers
-from wd14.model.files.download_errors import problem_of
+from wd14.model.files.download_errors import PUBLIC_HUB, FileNotInRepositoryError, conditions, problem_of
 from wd14.model.files.hashes import sha256_of
 from wd14.stop import StopToken
 from wd14.text import duration
@@ -35,6 +35,9 @@ _LINE = 5.0
 _WAITS = (1.0, 3.0)
 _LONGEST_WAIT = 60.0
 
+#: A revision that stays what it is.
+_COMMIT = re.compile("[0-9a-f]{40}")
+
 #: How the hub is told who asks.
 _CLIENT = "wd14-captioner"
 
@@ -47,6 +50,7 @@ class RemoteFile:
     path: str
     revision: str
     sha256: str | None = None
+    gated: bool = False  #: whether it is known that the hub asks who wants it
 
     @property
     def url(self) -> str:
@@ -65,10 +69,35 @@ def cached(file: RemoteFile) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
+def is_absent(file: RemoteFile) -> bool:
+    """Whether the hub has said earlier that this revision has no such file. Nothing is asked."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(file.repo, file.path, revision=file.revision)
+    return found is not None and not isinstance(found, str)
+
+
 def revision_of(path: Path) -> str | None:
     """The commit of a file in the client's cache (`…/snapshots/<commit>/…`), or None."""
     _, found, rest = path.as_posix().rpartition("/snapshots/")
     return rest.partition("/")[0] if found else None
+
+
+def fetch_if_there(file: RemoteFile, *, log: Log, stop: StopToken) -> Path | None:
+    """As `fetch`, of a file that a repository may have; None where it has not. The hub is asked once in all.
+
+    Raises:
+        ModelError: as `fetch`.
+        JobStoppedError: a stop was asked for.
+    """
+    from huggingface_hub import constants
+
+    if is_absent(file) or (constants.HF_HUB_OFFLINE and cached(file) is None):
+        return None
+    try:
+        return fetch(file, by_hand="", log=log, stop=stop)
+    except FileNotInRepositoryError:
+        return None
 
 
 def fetch(file: RemoteFile, *, by_hand: str, log: Log, stop: StopToken) -> Path:
@@ -87,7 +116,9 @@ def fetch(file: RemoteFile, *, by_hand: str, log: Log, stop: StopToken) -> Path:
         JobStoppedError: a stop was asked for.
     """
     path = cached(file)
-    if path is None or not re.fullmatch(r"[0-9a-f]{40}", file.revision):  # a branch may have moved: the hub is asked
+    if path is None:
+        _check_token(file, by_hand)
+    if path is None or not _COMMIT.fullmatch(file.revision):  # a branch may have moved: the hub is asked
         path = _download(file, by_hand, log, stop)
     wrong = _mismatch(file, path, stop)
     if wrong is not None:
@@ -99,6 +130,21 @@ def fetch(file: RemoteFile, *, by_hand: str, log: Log, stop: StopToken) -> Path:
         _discard(path)
         raise DownloadError(f"{file} is not the expected file: {wrong}, twice, from {file.url}. {by_hand}")
     return path
+
+
+def _check_token(file: RemoteFile, by_hand: str) -> None:
+    """Checks that there is a token where the public hub is known to ask for one. Asks nobody.
+
+    Raises:
+        DownloadError: there is none; the message says what to do.
+    """
+    from huggingface_hub import constants, get_token
+
+    if file.gated and _endpoint() == PUBLIC_HUB and not constants.HF_HUB_OFFLINE and get_token() is None:
+        raise DownloadError(
+            f"{file.repo} is given only to those who accepted its terms, and no token is set. {conditions(file.repo)}"
+            f" {by_hand}"
+        )
 
 
 def _mismatch(file: RemoteFile, path: Path, stop: StopToken) -> str | None:
@@ -127,7 +173,7 @@ def _download(file: RemoteFile, by_hand: str, log: Log, stop: StopToken) -> Path
         except JobStoppedError:
             raise
         except Exception as error:  # the client raises its own errors, its network library's and the system's
-            problem = problem_of(error)
+            problem = problem_of(error, file.repo, gated=file.gated)
             pause = problem.wait if problem.wait is not None else wait
             if wait is None or pause is None or not problem.passing or pause > _LONGEST_WAIT:
                 parts = [f"{file} (revision {file.revision}) could not be fetched: {problem.what}.", problem.advice]
@@ -163,6 +209,7 @@ def _watched(file: RemoteFile, log: Log, stop: StopToken, *, start_over: bool) -
 
 def _call_client(file: RemoteFile, progress: _Progress, *, start_over: bool) -> Path:
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
 
     check_answers()
     place: dict[str, Any] = {"revision": file.revision, "endpoint": _endpoint()}
@@ -170,23 +217,41 @@ def _call_client(file: RemoteFile, progress: _Progress, *, start_over: bool) -> 
         # Asked first: where nothing answers, the new client itself goes on asking for minutes.
         url = hf_hub_url(file.repo, file.path, **place)
         progress.asking = True
-        found = get_hf_file_metadata(url, library_name=_CLIENT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        try:
+            found = get_hf_file_metadata(url, library_name=_CLIENT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        except EntryNotFoundError:
+            _note_absence(file)
+            raise
         progress.asking = False
         progress.total = found.size
     return Path(hf_hub_download(file.repo, file.path, **place, library_name=_CLIENT, force_download=start_over))
+
+
+def _note_absence(file: RemoteFile) -> None:
+    """Notes in the client's cache that a commit has no such file, as the client does: it is not asked for again."""
+    if _COMMIT.fullmatch(file.revision):
+        note = _repository(file) / ".no_exist" / file.revision / file.path
+        with contextlib.suppress(OSError):  # then it is asked for again
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.touch()
+
+
+def _repository(file: RemoteFile) -> Path:
+    """The repository's folder in the client's cache."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / f"models--{file.repo.replace('/', '--')}"
 
 
 class _Progress:
     """Says now and then how far a download is, where stderr, on which the client draws its bar, is no terminal."""
 
     def __init__(self, file: RemoteFile, log: Log) -> None:
-        from huggingface_hub import constants
-
         self.asking = False  #: whether the hub has still to answer for the first time
         self.total: int | None = None  #: bytes, once the hub has said
         self._file = file
         self._log = log
-        self._blobs = Path(constants.HF_HUB_CACHE) / f"models--{file.repo.replace('/', '--')}" / "blobs"
+        self._blobs = _repository(file) / "blobs"
         self._started = time.time()
         self._due = time.monotonic() + 1.0
         self._first: tuple[float, int] | None = None  # when bytes were first seen, and how many
@@ -227,4 +292,4 @@ def _megabytes(count: float) -> str:
 
 def _endpoint() -> str:
     """The hub's address: `$HF_ENDPOINT`, or the public one."""
-    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or PUBLIC_HUB

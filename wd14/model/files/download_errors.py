@@ -25,8 +25,10 @@ class Problem:
     wait: float | None = None  #: seconds after which the hub wants to be asked again
 
 
+#: Where terms are accepted, also of what a mirror serves.
+PUBLIC_HUB = "https://huggingface.co"
+
 _NETWORK = "Check the network, the proxy (HTTPS_PROXY), and HF_ENDPOINT if you use a mirror."
-_CONDITIONS = "Accept its conditions on its page, then set HF_TOKEN to a token that may read it."
 _NAME = "Check the name; for a private model set HF_TOKEN to a token that may read it."
 _LATER = "Wait some minutes; with HF_TOKEN set the hub allows more."
 _SPACE = "Free some space, or set HF_HOME to a folder on another disk."
@@ -38,7 +40,7 @@ _PROBLEMS = (
     ("OfflineModeIsEnabled", Problem("it is not on this machine, and HF_HUB_OFFLINE forbids asking the hub")),
     (
         "GatedRepoError|status=403",
-        Problem("the hub answered {status}: access to this model is restricted", _CONDITIONS),
+        Problem("the hub answered {status}: access to this model is restricted", "{conditions}"),
     ),
     ("RevisionNotFoundError", Problem("the hub has no such revision", "Check what follows the @.", ModelNotFoundError)),
     (
@@ -66,16 +68,30 @@ _PROBLEMS = (
 )
 
 
-def problem_of(error: Exception) -> Problem:
-    """The problem behind an exception that `huggingface_hub` raised."""
+def conditions(repo: str) -> str:
+    """What to do for a repository that asks who wants its files."""
+    return f"Accept the terms at {PUBLIC_HUB}/{repo}, then set HF_TOKEN to a token of the account that did."
+
+
+def problem_of(error: Exception, repo: str, *, gated: bool = False) -> Problem:
+    """The problem behind an exception that `huggingface_hub` raised.
+
+    Args:
+        error: the exception.
+        repo: the repository whose file was asked for.
+        gated: whether it is known to ask who wants its files.
+    """
     chain = list(_chain(error))
     response = next((found for link in chain if (found := getattr(link, "response", None)) is not None), None)
     status = getattr(response, "status_code", None)
     names = [type(link).__name__ for link in chain]
     evidence = " ".join([*names, f"status={status}" if status else "", *map(str, chain)])
+    if gated and status == 401:
+        evidence = "GatedRepoError"  # a mirror may not say why
     short = " ".join(f"{names[0]}: {error}".split()).rstrip(".")
     problem = next((problem for pattern, problem in _PROBLEMS if re.search(pattern, evidence)), Problem("{error}"))
-    return replace(problem, what=problem.what.format(status=status, error=short), wait=_retry_after(response))
+    what, advice = problem.what.format(status=status, error=short), problem.advice.format(conditions=conditions(repo))
+    return replace(problem, what=what, advice=advice, wait=_retry_after(response))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import re
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from wd14.cache_folders import cache_folder
 from wd14.config import NO_MODEL
-from wd14.errors import DownloadError, ModelNotFoundError, StoreError
+from wd14.errors import DownloadError, ModelContractError, ModelNotFoundError
 from wd14.input_spec import InputSpec
-from wd14.model.activation import Activation
 from wd14.model.files import download, registry
-from wd14.model.files.download import RemoteFile
+from wd14.model.files.assembling import Assembler, Parts
+from wd14.model.files.by_hand import put_by_hand
+from wd14.model.files.description import DESCRIPTION_FILE, PREPROCESS_FILE, THRESHOLDS_FILE, ModelDescription
 from wd14.model.files.download_errors import FileNotInRepositoryError
-from wd14.model.files.hashes import FileHash, hash_file, identity_of
-from wd14.model.files.interface import check_external, guess_spec, read_interface
+from wd14.model.files.hub_model import (
+    MODEL_FILES,
+    Cache,
+    Hub,
+    HubModel,
+    HubSource,
+    known_parts,
+    read_description,
+    remote_files,
+)
 from wd14.model.files.labels import LABEL_FILES, hashed_labels
-from wd14.model.files.registry import ModelDescription
+from wd14.model.files.model_files import ModelFiles
 from wd14.model.graph.facts import read_graph
 from wd14.published import Published
 from wd14.regular_files import mode_of
 from wd14.stop import StopToken
 from wd14.types import Labels, Log
 
-#: Names under which a folder may hold the graph; the second is what kohya loads of cl_tagger.
-MODEL_FILES = (registry.MODEL_FILE, "model_optimized.onnx")
+__all__ = ["ModelFiles", "find_here", "find_model", "is_here"]
 
 #: Characters of a model's id or folder: what Linux allows a path.
 LONGEST_NAME = 4096
@@ -47,39 +52,22 @@ _HUB_ID = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFiles:
-    """A model on this machine: everything but the session."""
-
-    id: str  #: the id or folder, as the user wrote it
-    model_path: Path
-    labels_path: Path
-    labels: Labels
-    spec: InputSpec
-    activation: Activation  #: what the output still needs
-    output_name: str | None  #: None = the only output
-    hashes: tuple[FileHash, ...]  #: of the files with weights
-    pinned: bool  #: whether the graph is one that the registry or this package vouches for
-    identity: str  #: names weights and labels; the same files have the same one wherever they lie
-    thresholds: Published  #: those that the author published
-    input_name: str | None = None  #: of the pictures; None = the only input
-    mask_name: str | None = None  #: of the input that says which pixels are padding; None = there is none
-
-
 def find_model(model: str | Path, *, log: Log | None = None, stop: StopToken | None = None) -> ModelFiles:
     """The files of a model: found or downloaded, verified, its labels read, its interface known.
 
     Args:
         model: an id of the registry, `owner/name` or `owner/name/subfolder` on the hub (each with `@revision`), a
-            folder with `model.onnx` and `selected_tags.csv` or `tag_mapping.json`, or an `.onnx` file in such a folder.
+            folder with `model.onnx` and `selected_tags.csv` or `tag_mapping.json`, or with a `tagger.json` that names
+            its files, or an `.onnx` file in such a folder.
         log: is told about a download.
         stop: ends a download or a check.
 
     Raises:
         ModelNotFoundError: no such model, or a file of it is missing.
         DownloadError: it could not be fetched.
-        LabelsError: its label file cannot be read.
-        ModelContractError: it is no tagger, or does not fit its labels.
+        LabelsError: its label file, or that of its thresholds, cannot be read.
+        DescriptionError: its `tagger.json` or `preprocess.json` cannot be read.
+        ModelContractError: it is no tagger, or does not fit its labels or its description.
         JobStoppedError: a stop was asked for.
     """
     text = str(model).strip()
@@ -106,8 +94,9 @@ def find_here(model: str, *, stop: StopToken | None = None) -> ModelFiles | Labe
 
     Raises:
         ModelNotFoundError: no such model.
-        LabelsError: its label file cannot be read.
-        ModelContractError: it is no tagger, or does not fit its labels.
+        LabelsError: its label file, or that of its thresholds, cannot be read.
+        DescriptionError: its `tagger.json` or `preprocess.json` cannot be read.
+        ModelContractError: it is no tagger, or does not fit its labels or its description.
         JobStoppedError: a stop was asked for.
     """
     text = model.strip()
@@ -115,32 +104,19 @@ def find_here(model: str, *, stop: StopToken | None = None) -> ModelFiles | Labe
     name, _, revision = text.partition("@")
     known = registry.find(name)
     if known is not None and known.repo is not None:
-        by_hand = None if revision else _put_by_hand(known)
-        return finder.in_cache(*(by_hand or map(download.cached, _remote_files(known, revision))))
+        return finder.in_cache(known, revision)
     wanted = _HUB_ID.fullmatch(text) if known is None else None
     if wanted is None or mode_of(Path(text)):
         return find_model(model, stop=stop)
-    prefix = f"{wanted['subfolder'].strip('/')}/".lstrip("/")
-    files = [
-        [RemoteFile(wanted["repo"], prefix + name, wanted["revision"] or "main") for name in names]
-        for names in (MODEL_FILES, LABEL_FILES)
-    ]
-    return finder.in_cache(*(next(filter(None, map(download.cached, several)), None) for several in files))
+    return finder.of_hub_in_cache(wanted["repo"], wanted["subfolder"].strip("/"), wanted["revision"] or "main")
 
 
 def is_here(known: ModelDescription) -> bool:
     """Whether a model can be used with no network: shipped, put here by hand, or in the hub's cache. Checks no hash."""
-    if known.repo is None or _put_by_hand(known) is not None:
+    if known.repo is None or put_by_hand(known) is not None:
         return True
-    return all(download.cached(file) is not None for file in _remote_files(known))
-
-
-def folder_by_hand(model_id: str) -> Path | None:
-    """Where a person can put a model's files when this machine cannot fetch them; None without a home folder."""
-    try:
-        return cache_folder() / "models" / model_id.partition("@")[0].replace("/", "_")
-    except StoreError:
-        return None
+    files = remote_files(known)
+    return all(download.cached(files[file.path]) is not None for file in known.needed)
 
 
 class _Finder:
@@ -148,9 +124,8 @@ class _Finder:
 
     def __init__(self, text: str, log: Log, stop: StopToken) -> None:
         self._text = text
-        self._log = log
-        self._stop = stop
-        self._hashes: dict[Path, FileHash] = {}
+        self._hub = Hub(log, stop)
+        self._assembler = Assembler(text, stop)
 
     def in_registry(self, known: ModelDescription, revision: str) -> ModelFiles:
         """A model of the registry: at its pinned revision, or at another one that the user names."""
@@ -159,114 +134,106 @@ class _Finder:
                 raise ModelNotFoundError(f"{known.id} has no revisions: leave out @{revision[:_SHOWN]}")
             if known.id == NO_MODEL:
                 return _without_tags(known)
-            return self._files(_BUILTIN_FOLDER / known.model.name, _BUILTIN_FOLDER / known.labels.name, known)
-        files = _remote_files(known, revision)
-        by_hand = None if revision else _put_by_hand(known)
-        if by_hand is None:
-            hint = _hint(known.id, *files)
-            labels_path, model_path = self._fetch(files[1], hint), self._fetch(files[0], hint)
-            return self._files(model_path, labels_path, known)
-        for file, path in zip(files, by_hand, strict=True):
-            if file.sha256 is not None and self._sha256(path) != file.sha256:
-                raise DownloadError(f"{path} is not the file of {known.id} (sha256 {file.sha256}); fetch {file.url}")
-        return self._files(*by_hand, known)
+            parts = Parts(_BUILTIN_FOLDER / known.model.name, _BUILTIN_FOLDER / known.labels.name)
+        else:
+            parts = self._by_hand(known, revision) or known_parts(self._hub, known, revision)
+        return self._assembler.assemble(parts, known)
 
-    def on_hub(self, repo: str, subfolder: str, revision: str) -> ModelFiles:
-        """A model that the registry does not have. The labels come first: without them it is no tagger's repository."""
-        prefix = f"{subfolder}/" if subfolder else ""
-        label_names = LABEL_FILES[::-1] if subfolder else LABEL_FILES  # cl_tagger has subfolders, and JSON in them
-        likely = [RemoteFile(repo, prefix + name, revision) for name in (MODEL_FILES[0], label_names[0])]
-        hint = _hint(self._text, *likely)
+    def on_hub(self, repo: str, folder: str, revision: str) -> ModelFiles:
+        """A model that the registry does not have."""
         try:
-            labels_path = self._first_on_hub(repo, prefix, label_names, revision, hint)
+            model = self._hub_model(self._hub, repo, folder, revision)
         except ModelNotFoundError as error:
             if meant := _meant(self._text):
                 raise ModelNotFoundError(f"{error} Did you mean {meant}?") from error
             raise
-        commit = download.revision_of(labels_path) or revision  # of both files, though a branch may move in between
-        model_path = self._first_on_hub(repo, prefix, MODEL_FILES, commit, hint)
-        return self._files(model_path, labels_path, registry.find_by_sha256(self._sha256(model_path)))
+        return self._assemble_from_hub(model)
 
     def in_folder(self, path: Path) -> ModelFiles:
-        """A model folder, or an `.onnx` file in one."""
+        """A model folder, or an `.onnx` file in one. A description beside the model has the last word."""
         folder = path if stat.S_ISDIR(mode_of(path)) else path.parent
+        described_in = folder / DESCRIPTION_FILE
+        if mode_of(described_in):
+            description = read_description(described_in)
+            if path in (folder, folder / description.model.path):
+                return self._described_in_folder(folder, described_in, description)
         model_path = _model_in(folder) if folder == path else path
-        labels_path = next((folder / name for name in LABEL_FILES if mode_of(folder / name)), None)
+        labels_path = _first_there(folder, LABEL_FILES)
+        known = None
+        if labels_path is not None or mode_of(model_path):
+            read_graph(model_path)  # what is no model at all is said before a second goes into hashing it
+            known = self._known(model_path)
+        if known is not None:
+            labels_path = _first_there(folder, (known.labels.name,)) or labels_path
         if labels_path is None:
-            names = " or ".join(LABEL_FILES)
+            names = " or ".join(LABEL_FILES if known is None else (known.labels.name,))
             raise ModelNotFoundError(
                 f"{folder}: expected {names} beside the model, found neither; it lists the model's tags"
             )
-        read_graph(model_path)  # what is no model at all is said before a second goes into hashing it
-        return self._files(model_path, labels_path, registry.find_by_sha256(self._sha256(model_path)))
+        published = () if known is None or known.published is None else (known.published.name,)
+        parts = Parts(
+            model_path,
+            labels_path,
+            _first_there(folder, (*published, THRESHOLDS_FILE)),
+            _first_there(folder, (PREPROCESS_FILE,)),
+        )
+        return self._assembler.assemble(parts, known)
 
-    def in_cache(self, model_path: Path | None, labels_path: Path | None) -> ModelFiles | Labels | None:
-        """A model of which these files are here. What is known of it is found by its hash, so nothing is fetched."""
-        if labels_path is None:
+    def in_cache(self, known: ModelDescription, revision: str) -> ModelFiles | Labels | None:
+        """What of a known model is here."""
+        try:
+            parts = self._by_hand(known, revision) or known_parts(Cache(), known, revision)
+        except FileNotInRepositoryError:
+            labels_path = download.cached(remote_files(known, revision)[known.labels.path])
+            return None if labels_path is None else hashed_labels(labels_path, known.labels)[0]
+        return self._assembler.assemble(parts, known)
+
+    def of_hub_in_cache(self, repo: str, folder: str, revision: str) -> ModelFiles | Labels | None:
+        """What is here of a model that the registry does not have. What is known of it is found by its hash."""
+        try:
+            model = self._hub_model(Cache(), repo, folder, revision)
+        except FileNotInRepositoryError:
             return None
-        if model_path is None:
-            return hashed_labels(labels_path)[0]
-        return self._files(model_path, labels_path, registry.find_by_sha256(self._sha256(model_path)))
+        try:
+            return self._assemble_from_hub(model)
+        except FileNotInRepositoryError:
+            return hashed_labels(model.labels, None if model.description is None else model.description.labels)[0]
 
-    def _first_on_hub(self, repo: str, prefix: str, names: Sequence[str], revision: str, hint: str) -> Path:
-        """The first of these files that the repository has."""
-        for name in names:
-            with contextlib.suppress(FileNotInRepositoryError):
-                return self._fetch(RemoteFile(repo, prefix + name, revision), hint)
-        raise ModelNotFoundError(
-            f"{repo} has no {' and no '.join(prefix + name for name in names)} at revision {revision};"
-            " a tagger needs model.onnx and selected_tags.csv or tag_mapping.json"
-        )
+    def _hub_model(self, source: HubSource, repo: str, folder: str, revision: str) -> HubModel:
+        return HubModel(source, self._text, repo, folder, revision)
 
-    def _fetch(self, file: RemoteFile, hint: str) -> Path:
-        return download.fetch(file, by_hand=hint, log=self._log, stop=self._stop)
+    def _assemble_from_hub(self, model: HubModel) -> ModelFiles:
+        parts = model.parts()
+        return self._assembler.assemble(parts, model.description or self._known(parts.model))
 
-    def _sha256(self, path: Path) -> str:
-        return self._hash(path).sha256
+    def _described_in_folder(self, folder: Path, described_in: Path, description: ModelDescription) -> ModelFiles:
+        places = {file.path: folder / file.path for file in description.files}
+        if missing := [path for path, place in places.items() if not mode_of(place)]:
+            raise ModelNotFoundError(f"{described_in} names {', '.join(missing)}, which {folder} does not have")
+        read_graph(places[description.model.path])
+        for file in description.files:
+            if file.sha256 is not None and (found := self._assembler.sha256(places[file.path])) != file.sha256:
+                raise ModelContractError(
+                    f"{described_in}: {file.path} has sha256 {found}, not {file.sha256}: fetch it again, or leave out"
+                    " the sha256"
+                )
+        return self._assembler.assemble(Parts.of(description, places, described_in=described_in), description)
 
-    def _hash(self, path: Path) -> FileHash:
-        """The file's hash, worked out once."""
-        real = path.resolve()
-        if real not in self._hashes:
-            self._hashes[real] = hash_file(path, stop=self._stop)
-        return self._hashes[real]
+    def _by_hand(self, known: ModelDescription, revision: str) -> Parts | None:
+        """The files that a person has put into the model's folder, all of them and of the pinned revision."""
+        places = None if revision else put_by_hand(known)
+        if places is None:
+            return None
+        files = remote_files(known)
+        for path, place in places.items():
+            file = files[path]
+            if file.sha256 is not None and self._assembler.sha256(place) != file.sha256:
+                raise DownloadError(f"{place} is not the file of {known.id} (sha256 {file.sha256}); fetch {file.url}")
+        return Parts.of(known, places)
 
-    def _files(self, model_path: Path, labels_path: Path, known: ModelDescription | None) -> ModelFiles:
-        """Reads the labels, and the graph where it is not the one that the registry knows."""
-        labels, labels_sha256 = hashed_labels(labels_path)
-        parts = [self._sha256(model_path), labels_sha256]
-        weights = [model_path]
-        pinned = known is not None and (known.repo is None or parts[0] == known.model.sha256)
-        graph = None if pinned else read_graph(model_path)
-        if graph is not None:
-            check_external(model_path, graph)
-            weights += [model_path.parent / location for location in graph.external]
-        if known is not None:
-            spec, output_name, activation = known.spec, known.output_name, known.activation
-        else:
-            graph = graph or read_graph(model_path)
-            interface = read_interface(graph.inputs, graph.outputs, labels, model=str(model_path))
-            spec, output_name = guess_spec(interface, labels), interface.output_name
-            activation = graph.activations[output_name]
-        parts += map(self._sha256, weights[1:])
-        hashes = tuple({file.path: file for file in map(self._hash, weights)}.values())
-        for file in hashes:  # what was read of the graph is of the file that was hashed
-            file.check()
-        return ModelFiles(
-            id=self._text,
-            model_path=model_path,
-            labels_path=labels_path,
-            labels=labels,
-            spec=spec,
-            activation=activation,
-            output_name=output_name,
-            hashes=hashes,
-            pinned=pinned,
-            identity=identity_of(*parts, str(spec), activation),
-            thresholds=Published()
-            if known is None
-            else Published(known.thresholds, is_preferred=known.prefers_own_thresholds),
-        )
+    def _known(self, model_path: Path) -> ModelDescription | None:
+        """The known model that this file is."""
+        return registry.find_by_sha256(self._assembler.sha256(model_path))
 
 
 def _without_tags(known: ModelDescription) -> ModelFiles:
@@ -276,8 +243,8 @@ def _without_tags(known: ModelDescription) -> ModelFiles:
         model_path=_BUILTIN_FOLDER / "none",
         labels_path=_BUILTIN_FOLDER / "none",
         labels=Labels((), ()),
-        spec=known.spec,
-        activation=known.activation,
+        spec=known.spec or InputSpec(),
+        activation=known.activation or "none",
         output_name=None,
         hashes=(),
         pinned=True,
@@ -286,32 +253,9 @@ def _without_tags(known: ModelDescription) -> ModelFiles:
     )
 
 
-def _remote_files(known: ModelDescription, revision: str = "") -> tuple[RemoteFile, RemoteFile]:
-    """The model and its labels; of another revision than the pinned one nothing is known beforehand."""
-    pinned = revision in ("", known.revision)
-    model, labels = (
-        RemoteFile(known.repo or "", file.path, revision or known.revision or "", file.sha256 if pinned else None)
-        for file in (known.model, known.labels)
-    )
-    return model, labels
-
-
-def _put_by_hand(known: ModelDescription) -> tuple[Path, Path] | None:
-    """The model and its labels, where a person has put both into their folder."""
-    folder = folder_by_hand(known.id)
-    if folder is None:
-        return None
-    model_path, labels_path = folder / known.model.name, folder / known.labels.name
-    here = all(stat.S_ISREG(mode_of(path)) for path in (model_path, labels_path))
-    return (model_path, labels_path) if here else None
-
-
-def _hint(model_id: str, *files: RemoteFile) -> str:
-    """How to get a model without the hub."""
-    folder = folder_by_hand(model_id)
-    place = "" if folder is None else f" {folder}, or into"
-    urls = " and ".join(file.url for file in files)
-    return f"Without the hub: fetch {urls}, put both files into{place} any folder and name that as model."
+def _first_there(folder: Path, names: Sequence[str]) -> Path | None:
+    """The first of these names under which something lies in the folder."""
+    return next((folder / name for name in names if mode_of(folder / name)), None)
 
 
 def _model_in(folder: Path) -> Path:

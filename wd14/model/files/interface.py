@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from wd14.types import Labels
 FLOAT_TYPES = ("tensor(float)", "tensor(float16)")
 #: What a session may take beside them: its graph was made to (`graph.pixels`). No file of a tagger has it.
 PIXELS = "tensor(uint8)"
+#: What a mask may be given as.
+MASK_TYPES = ("tensor(bool)", *FLOAT_TYPES, "tensor(int64)", "tensor(int32)", PIXELS)
 
 _DEFAULT_SIZE = InputSpec().size
 _LARGEST_SIZE = 4096
@@ -40,6 +43,8 @@ class Interface:
     layout: Literal["NHWC", "NCHW"]
     size: int | None  #: side of the picture, None where the graph takes any
     fixed_batch: int | None  #: None = any number of pictures at once
+    mask_name: str | None = None  #: the input that says which pixels are padding; None = there is none
+    mask_type: str | None = None
 
 
 def read_interface(
@@ -49,6 +54,8 @@ def read_interface(
     *,
     model: str,
     output_name: str | None = None,
+    input_name: str | None = None,
+    mask_name: str | None = None,
     input_types: Sequence[str] = FLOAT_TYPES,
 ) -> Interface:
     """The interface of a tagger with these labels.
@@ -59,24 +66,27 @@ def read_interface(
         labels: what the outputs stand for.
         model: how messages name it.
         output_name: the output to take, where it is known.
+        input_name: the input for pictures; None = the only one beside the mask.
+        mask_name: the input for a mask; None = there is none.
         input_types: what the input may be.
 
     Raises:
         ModelContractError: not one picture in and one score for each label out; the message has both numbers.
     """
-    if len(inputs) != 1:
-        names = ", ".join(fact.name for fact in inputs) or "none"
-        raise ModelContractError(f"{model}: expected a model with one input, found {len(inputs)} ({names})")
-    layout, size = _picture(inputs[0], model, input_types)
+    picture, mask = _inputs(inputs, model, input_name, mask_name)
+    layout, size = _picture(picture, model, input_types)
+    if mask is not None:
+        size = _check_mask(mask, size, model) or size
     output = _output(outputs, labels, model, output_name)
-    fixed_batch = _fixed(inputs[0].shape[0]) if inputs[0].shape else None
+    fixed_batch = _fixed(picture.shape[0]) if picture.shape else None
     side = size or _DEFAULT_SIZE
     if fixed_batch is not None and fixed_batch * side * side * 3 * 4 > _LARGEST_INPUT:
         raise ModelContractError(
-            f"{model}: {inputs[0].name!r} is {_in_words(inputs[0].shape)}: pictures in batches of {fixed_batch:,} only,"
+            f"{model}: {picture.name!r} is {_in_words(picture.shape)}: pictures in batches of {fixed_batch:,} only,"
             f" which is more than {_LARGEST_INPUT >> 30} GiB"
         )
-    return Interface(inputs[0].name, inputs[0].type, output.name, layout, size, fixed_batch)
+    mask_type = None if mask is None else mask.type
+    return Interface(picture.name, picture.type, output.name, layout, size, fixed_batch, mask_name, mask_type)
 
 
 def guess_spec(interface: Interface, labels: Labels) -> InputSpec:
@@ -93,40 +103,40 @@ def guess_spec(interface: Interface, labels: Labels) -> InputSpec:
     return InputSpec(size, "NCHW", "RGB", "-1..1", "squash")
 
 
-def check_spec(interface: Interface, spec: InputSpec, model: str) -> None:
-    """Checks that a graph takes pictures as the registry says.
+def check_spec(interface: Interface, spec: InputSpec, model: str, *, said_by: str = "its description") -> None:
+    """Checks that a graph takes pictures as its description says.
 
     Raises:
         ModelContractError: it has another layout or size.
     """
     if interface.layout != spec.layout:
         raise ModelContractError(
-            f"{model}: expected {spec.layout} input, the graph wants {interface.layout}; it is another model"
+            f"{model}: expected {spec.layout} input, the graph wants {interface.layout}; it is another model, or"
+            f" input.layout of {said_by} is wrong"
         )
     if interface.size not in (None, spec.size):
         raise ModelContractError(
             f"{model}: expected pictures of {spec.size} pixels a side, the graph wants {interface.size}; it is another"
-            " model"
+            f" model, or input.size of {said_by} is wrong"
         )
 
 
 def check_external(path: Path, facts: GraphFacts) -> None:
     """Checks that weights which a graph keeps in other files lie in the model's own folder.
 
+    A link in it may lead out of it where the model is a link too, to the same folder: the hub's cache has names in one
+    folder and contents in another.
+
     Raises:
         ModelContractError: a file lies outside the folder, is missing, or would be read many times over.
     """
-    folder = path.parent.resolve()
     read: Counter[Path] = Counter()  # bytes
     for location, lengths in facts.external.items():
-        # U+FFFD: what is no UTF-8 was read as that, so that the file which runtimes open is another one.
-        if len(location) > _LONGEST_LOCATION or "\0" in location or "\ufffd" in location:
-            raise ModelContractError(f"{path} keeps weights in {location[:80]!r}…, which can be no file")
-        target = (path.parent / location).resolve()
-        if not location or not target.is_relative_to(folder):
-            raise ModelContractError(
-                f"{path} keeps weights in {location!r}, outside the model's folder; such models are not opened"
-            )
+        check_location(path, location)
+        target = path.parent / location
+        if not _lies_with(path, target):
+            raise _outside(path, location)
+        target = target.resolve()
         if not stat.S_ISREG(mode_of(target)):
             raise ModelContractError(
                 f"{path} keeps weights in {location!r}, which is not there or no file; put it beside the model"
@@ -135,6 +145,78 @@ def check_external(path: Path, facts: GraphFacts) -> None:
         read[target] += sum(size if length is None else length for length in lengths)
         if read[target] > _MOST_COPIES * size:
             raise ModelContractError(f"{path} reads weights in {location!r} over and over; such models are not opened")
+
+
+def check_location(path: Path, location: str) -> None:
+    """Checks that the name of a file with weights is one of a file in the model's folder, there or not.
+
+    Raises:
+        ModelContractError: it is another place, or no name at all.
+    """
+    # U+FFFD: what is no UTF-8 was read as that, so that the file which runtimes open is another one.
+    if len(location) > _LONGEST_LOCATION or "\0" in location or "\ufffd" in location:
+        raise ModelContractError(f"{path} keeps weights in {location[:80]!r}…, which can be no file")
+    if not location or Path(location).is_absolute() or Path(os.path.normpath(location)).parts[0] == "..":
+        raise _outside(path, location)
+
+
+def _lies_with(path: Path, target: Path) -> bool:
+    """Whether a file lies in the model's folder; of two links, whether both lead to one folder."""
+    if target.resolve().is_relative_to(path.parent.resolve()):
+        return True
+    if not (path.is_symlink() and target.is_symlink()):
+        return False
+    first, second = ((link.parent / link.readlink()).parent.resolve() for link in (path, target))
+    return first == second
+
+
+def _outside(path: Path, location: str) -> ModelContractError:
+    return ModelContractError(
+        f"{path} keeps weights in {location!r}, outside the model's folder; such models are not opened"
+    )
+
+
+def _inputs(
+    inputs: Sequence[TensorFacts], model: str, input_name: str | None, mask_name: str | None
+) -> tuple[TensorFacts, TensorFacts | None]:
+    """The inputs for pictures and for a mask; a graph has no others."""
+    found = ", ".join(fact.name for fact in inputs) or "none"
+    by_name = {fact.name: fact for fact in inputs}
+    for name in (input_name, mask_name):
+        if name is not None and name not in by_name:
+            raise ModelContractError(f"{model}: expected an input named {name!r}, the graph has {found}")
+    mask = None if mask_name is None else by_name[mask_name]
+    pictures = [fact for fact in inputs if fact is not mask and input_name in (None, fact.name)]
+    others = [fact.name for fact in inputs if fact is not mask and fact not in pictures]
+    if others:
+        raise ModelContractError(
+            f"{model}: expected an input for pictures and at most one for a mask, the graph also wants"
+            f" {', '.join(others)}"
+        )
+    if len(pictures) != 1:
+        hint = "; a tagger.json beside it can name that for pictures and that for a mask" if len(inputs) == 2 else ""
+        raise ModelContractError(f"{model}: expected a model with one input, found {len(inputs)} ({found}){hint}")
+    return pictures[0], mask
+
+
+def _check_mask(fact: TensorFacts, size: int | None, model: str) -> int | None:
+    """Checks that an input takes a number for each pixel; returns its side, None where it takes any."""
+    if fact.type not in MASK_TYPES:
+        raise ModelContractError(
+            f"{model}: expected a mask of {MASK_TYPES[0]} or numbers, {fact.name!r} is {fact.type}"
+        )
+    shape = fact.shape
+    if shape is None or len(shape) != 3:
+        raise ModelContractError(
+            f"{model}: expected a mask with 3 dimensions (batch, height, width), {fact.name!r} is {_in_words(shape)}"
+        )
+    side = _side(shape[1], shape[2], fact, model)
+    if None not in (side, size) and side != size:
+        raise ModelContractError(
+            f"{model}: expected a mask as large as the picture, {size} pixels a side, {fact.name!r} is"
+            f" {_in_words(shape)}"
+        )
+    return side
 
 
 def _picture(fact: TensorFacts, model: str, types: Sequence[str]) -> tuple[Literal["NHWC", "NCHW"], int | None]:

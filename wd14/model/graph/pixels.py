@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wd14.input_spec import InputSpec
 from wd14.model.graph.editing import EditableGraph, Node
 from wd14.model.graph.schema import FLOAT, UINT8
+from wd14.model.preprocess import by_channel
 
 
 def take_pixels(graph: EditableGraph, input_name: str, spec: InputSpec) -> None:
@@ -20,16 +22,23 @@ def take_pixels(graph: EditableGraph, input_name: str, spec: InputSpec) -> None:
     values = graph.free_name("values")
     for node in graph.nodes:
         node.inputs = [values if name == input_name else name for name in node.inputs]
-    if spec.value_range == "0..255":
-        front = [Node("Cast", [input_name], [values], attributes={"to": FLOAT})]
-    else:
-        numbers, scaled, half, one = map(graph.free_name, ("numbers", "scaled", "half_range", "one"))
-        graph.add_weight(half, np.array(127.5, np.float32))
-        graph.add_weight(one, np.array(1, np.float32))
-        front = [
-            Node("Cast", [input_name], [numbers], attributes={"to": FLOAT}),
-            Node("Div", [numbers, half], [scaled]),
-            Node("Sub", [scaled, one], [values]),
-        ]
+    steps = _steps(spec)
+    names = [graph.free_name(f"values_after_{step + 1}") for step in range(len(steps))] + [values]
+    front = [Node("Cast", [input_name], names[:1], attributes={"to": FLOAT})]
+    for (operator, operand), before, after in zip(steps, names, names[1:], strict=False):
+        weight = graph.free_name(f"{after}_operand")
+        graph.add_weight(weight, operand)
+        front.append(Node(operator, [before, weight], [after]))
     graph.nodes = front + graph.nodes
     graph.set_type(input_name, UINT8)
+
+
+def _steps(spec: InputSpec) -> list[tuple[str, NDArray[np.float32]]]:
+    """The operators from pixels to numbers, each with its second operand, in the order of `preprocess.values`."""
+    if spec.value_range == "0..255":
+        return []
+    if spec.value_range == "-1..1":
+        return [("Div", np.array(127.5, np.float32)), ("Sub", np.array(1, np.float32))]
+    scale = [("Mul", np.array(spec.scale, np.float32))] if spec.scale != 1 else []
+    numbers = ("Sub", by_channel(spec.mean, spec)), ("Div", by_channel(spec.deviation, spec))
+    return [("Div", np.array(255, np.float32)), *scale, *numbers]

@@ -94,7 +94,8 @@ def _prepare_for_gpu(graph: EditableGraph, files: ModelFiles, *, fast: bool) -> 
     from wd14.model.graph.pixels import take_pixels
 
     half = fast and to_half(graph)
-    if len(graph.inputs) == 1:
+    pictures = [name for name in graph.inputs if name != files.mask_name]
+    if len(pictures) == 1:
         with contextlib.suppress(ValueError):  # it takes no float32: it goes on taking what it does
-            take_pixels(graph, graph.inputs[0], files.spec)
+            take_pixels(graph, pictures[0], files.spec)
     return half

@@ -134,9 +134,23 @@ def idle_gpu(available: Sequence[str]) -> str | None:
         return None
     if any(DEVICES[name].provider in available for name in ("directml", "rocm", "migraphx")):
         return None
-    if not (Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")):
+    if not _has_nvidia():
         return None
     return f"an NVIDIA GPU is there, but the installed onnxruntime cannot use it: {DEVICES['cuda'].install}"
+
+
+def usable_gpu(available: Sequence[str]) -> str | None:
+    """The GPU that `auto` would try first, by its device's name; None where there is none. Opens nothing on it."""
+    for name in AUTO_ORDER:
+        device = DEVICES[name]
+        # onnxruntime for NVIDIA's GPUs is installed on machines without one too.
+        if device.gpu and device.provider in available and (name != "cuda" or _has_nvidia()):
+            return name
+    return None
+
+
+def _has_nvidia() -> bool:
+    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,22 @@ import numpy as np
 from PIL import Image
 
 from wd14.input_spec import InputSpec
+from wd14.model.geometry import picture_box
 from wd14.model.preprocess import pixels
-from wd14.types import PixelArray
+from wd14.types import Box, PixelArray
 
 
-def trial_pictures(spec: InputSpec) -> PixelArray:
-    """Both pictures as a model wants them, (2, …) uint8: shapes on a gradient, and noise."""
-    images = (Image.fromarray(made) for made in (_shapes(spec.size), _noise(spec.size)))
-    return np.stack([pixels(image, spec, profile="kohya", image_size=0) for image in images])
+def trial_pictures(spec: InputSpec, *, has_mask: bool = False) -> tuple[PixelArray, list[Box]]:
+    """Both pictures as a model wants them, (2, …) uint8, and where they lie in that: shapes on a gradient, and noise.
+
+    Args:
+        spec: what the model wants.
+        has_mask: whether it has to know what is padding: the noise is then as high as half of its width.
+    """
+    noise = _noise(spec.size)
+    images = [Image.fromarray(made) for made in (_shapes(spec.size), noise[::2] if has_mask else noise)]
+    made = np.stack([pixels(image, spec, profile="kohya", image_size=0) for image in images])
+    return made, [picture_box(image.size, spec) for image in images]
 
 
 def _shapes(size: int) -> PixelArray:

@@ -10,17 +10,16 @@ from typing import Any
 from wd14.input_spec import InputSpec
 from wd14.model.files.find import ModelFiles
 from wd14.model.files.hashes import FileHash
-from wd14.model.files.labels import hashed_labels
 from wd14.model.trial.candidates import Candidate
 from wd14.published import Published
-from wd14.types import Labels
+from wd14.types import UNUSED, Labels
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One candidate, to be tried with a model."""
 
-    files: ModelFiles  #: its labels are read again by the process
+    files: ModelFiles  #: of its labels the process gets how many there are, and which are unused
     candidate: Candidate
     threads: int | None  #: of one run on the CPU
     runs_at_once: int
@@ -29,25 +28,28 @@ class Request:
 
     def to_json(self) -> bytes:
         """A line."""
+        labels = self.files.labels
+        unused = [place for place, category in enumerate(labels.categories) if category == UNUSED]
         files = replace(self.files, labels=Labels((), ()), thresholds=Published())
-        return json.dumps(asdict(replace(self, files=files)), default=str).encode() + b"\n"
+        values = asdict(replace(self, files=files))
+        values["files"] |= {"labels": [len(labels), unused], "spec": self.files.spec.to_dict()}
+        return json.dumps(values, default=str).encode() + b"\n"
 
     @classmethod
     def from_json(cls, line: bytes) -> Request:
-        """From what `to_json` gave.
-
-        Raises:
-            LabelsError: the model's labels cannot be read.
-        """
+        """From what `to_json` gave."""
         values: dict[str, Any] = json.loads(line)
         files = values["files"]
-        labels_path = Path(files["labels_path"])
+        number, unused = files["labels"]
+        categories = [""] * number
+        for place in unused:
+            categories[place] = UNUSED
         files |= {
             "model_path": Path(files["model_path"]),
-            "labels_path": labels_path,
-            "labels": hashed_labels(labels_path)[0],
+            "labels_path": Path(files["labels_path"]),
+            "labels": Labels(("",) * number, tuple(categories)),
             "thresholds": Published(),
-            "spec": InputSpec(**files["spec"]),
+            "spec": InputSpec.from_dict(files["spec"]),
             "hashes": tuple(FileHash(**each | {"path": Path(each["path"])}) for each in files["hashes"]),
         }
         return cls(**values | {"files": ModelFiles(**files), "candidate": Candidate(**values["candidate"])})

@@ -26,7 +26,7 @@ from wd14.model.trial.pictures import trial_pictures
 from wd14.model.trial.request import Answer, Request
 from wd14.model.trial.share import ProcessorShare
 from wd14.threads import limit_cores
-from wd14.types import FloatArray, PixelArray
+from wd14.types import Box, FloatArray, PixelArray
 
 #: A candidate is measured for so many runs at least, but no longer than so many seconds.
 _RUNS, _MOST_SECONDS = 6, 8.0
@@ -72,10 +72,10 @@ def _tried(request: Request) -> Answer:
     tagger = Tagger.of_session(request.files, open_candidate(request.files, candidate, opening))
     if (tagger.device, tagger.precision) != (candidate.device, candidate.precision):
         return Answer([], problem=f"it runs on {tagger.device}, {tagger.precision}")
-    pictures = trial_pictures(tagger.spec)
+    pictures, boxes = trial_pictures(tagger.spec, has_mask=tagger.needs_boxes)
     if not request.seconds:
-        return Answer(tagger.run(pictures).tolist())
-    measured = _Measured(tagger, pictures, runs, request.seconds)
+        return Answer(tagger.run(pictures, boxes).tolist())
+    measured = _Measured(tagger, pictures, boxes, runs, request.seconds)
     if DEVICES[tagger.device].gpu and tagger.fixed_batch is None:
         batch, speed = best_batch(measured.speed)
         return Answer(measured.scores(), speed, batch)
@@ -87,9 +87,12 @@ def _tried(request: Request) -> Answer:
 class _Measured:
     """The runs of a tagger that are timed. They score the two pictures in turns."""
 
-    def __init__(self, tagger: Tagger, pictures: PixelArray, runs_at_once: int, seconds: float) -> None:
+    def __init__(
+        self, tagger: Tagger, pictures: PixelArray, boxes: list[Box], runs_at_once: int, seconds: float
+    ) -> None:
         self._tagger = tagger
         self._pictures = pictures
+        self._boxes = boxes
         self._runs_at_once = runs_at_once
         self._seconds = seconds
         self._scores: dict[int, FloatArray] = {}
@@ -110,7 +113,7 @@ class _Measured:
                 took = start - began
                 if number >= 2 and ((took > self._seconds and number >= _RUNS) or took > _MOST_SECONDS):
                     return
-                scores = self._tagger.run(batches[number % 2])
+                scores = self._tagger.run(batches[number % 2], self._boxes[number % 2 : number % 2 + 1] * batch)
                 times.append(time.perf_counter() - start)
                 self._scores.setdefault(number % 2, scores[:1])
 

@@ -74,7 +74,7 @@ def caused(outer: Exception, inner: Exception, *, silently: bool = False) -> Exc
 def test_what_an_exception_means(
     raised: Exception, what: str, kind: type[Exception], passing: bool, start_over: bool
 ) -> None:
-    problem = problem_of(raised)
+    problem = problem_of(raised, "someone/model")
     with pytest.raises(ValueError, match=what):
         raise ValueError(problem.what)
     assert (problem.error, problem.passing, problem.start_over) == (kind, passing, start_over)
@@ -84,21 +84,21 @@ def test_what_an_exception_means(
 def test_the_reason_may_lie_behind_other_exceptions(silently: bool) -> None:
     inner = caused(error("ConnectError"), error("HTTPError", status=503), silently=silently)
     outer = caused(error("LocalEntryNotFoundError"), inner, silently=silently)
-    assert problem_of(outer).what == "the hub answered 503"
+    assert problem_of(outer, "someone/model").what == "the hub answered 503"
 
 
 def test_a_circle_of_causes_ends() -> None:
     first = error("ConnectError")
     caused(first, caused(error("LocalEntryNotFoundError"), first))
-    assert problem_of(first).what == "the hub cannot be reached"
+    assert problem_of(first, "someone/model").what == "the hub cannot be reached"
 
 
 @pytest.mark.parametrize(
     ("told", "seconds"), [("7", 7.0), ("0.5", 0.5), ("-3", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("", None)]
 )
 def test_how_long_the_hub_wants_to_be_left_alone(told: str, seconds: float | None) -> None:
-    assert problem_of(error("HTTPError", status=429, **{"Retry-After": told})).wait == seconds
+    assert problem_of(error("HTTPError", status=429, **{"Retry-After": told}), "someone/model").wait == seconds
 
 
 def test_no_answer_names_no_time() -> None:
-    assert problem_of(error("ConnectError")).wait is None
+    assert problem_of(error("ConnectError"), "someone/model").wait is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from tests.support.onnx_models import random_weights, save_model, wd14_folder, w
 from wd14 import Tagger
 from wd14.config import BUILTIN_MODEL
 from wd14.errors import ConfigError, JobStoppedError, LabelsError, ModelContractError, ModelError, ModelNotFoundError
-from wd14.model.files import hashes
+from wd14.input_spec import InputSpec
+from wd14.model.files import hashes, registry
 from wd14.model.files.find import ModelFiles, find_here, find_model, is_here
 from wd14.model.files.registry import MODELS, find
 from wd14.stop import StopToken
@@ -268,7 +270,8 @@ def test_what_of_a_model_is_here_is_found_without_asking_anybody(
 
     assert isinstance(find_here(BUILTIN_MODEL), ModelFiles)
     assert isinstance(find_here(str(folder)), ModelFiles)
-    known = MODELS[0]
+    known = replace(MODELS[0], spec=InputSpec(size=SIZE))
+    monkeypatch.setattr(registry, "_BY_ID", {known.id.lower(): known})
     assert find_here(known.id) is find_here("owner/name@abc") is None
     for model, revision in ((known.id, known.revision or ""), ("owner/name@abc", "abc")):
         repo = model.partition("@")[0]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,43 @@ def test_an_input_that_is_no_picture(inputs: list[TensorFacts], message: str) ->
     with pytest.raises(ModelContractError, match=message) as caught:
         read_interface(inputs, [output("y", None, 5)], labels(), model="folder/model.onnx")
     assert str(caught.value).startswith("folder/model.onnx: ")
+
+
+PICTURES = TensorFacts("pixels", FLOAT, ("N", 3, 448, 448))
+MASK = TensorFacts("mask", "tensor(bool)", ("N", 448, 448))
+
+
+@pytest.mark.parametrize(("inputs", "input_name"), [((PICTURES, MASK), "pixels"), ((MASK, PICTURES), None)])
+def test_inputs_are_told_by_name(inputs: tuple[TensorFacts, ...], input_name: str | None) -> None:
+    interface = read_interface(
+        inputs, [output("y", None, 5)], labels(), model="m", input_name=input_name, mask_name="mask"
+    )
+    assert (interface.input_name, interface.mask_name, interface.mask_type) == ("pixels", "mask", "tensor(bool)")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "input_name", "mask_name", "message"),
+    [
+        ([PICTURES], "pictures", None, "expected an input named 'pictures', the graph has pixels"),
+        ([PICTURES], None, "mask", "expected an input named 'mask', the graph has pixels"),
+        ([PICTURES, MASK], "pixels", None, "the graph also wants mask"),
+        ([PICTURES, MASK, TensorFacts("sizes", FLOAT, (None, 2))], "pixels", "mask", "the graph also wants sizes"),
+        ([PICTURES, replace(MASK, type="tensor(string)")], None, "mask", "'mask' is tensor.string"),
+        ([PICTURES, replace(MASK, shape=("N", 1, 448, 448))], None, "mask", r"3 dimensions .* \(N, 1, 448, 448\)"),
+        (
+            [PICTURES, replace(MASK, shape=("N", 28, 28))],
+            None,
+            "mask",
+            r"as large as the picture, 448 .* \(N, 28,",
+        ),
+        ([PICTURES, MASK], None, None, "found 2 .pixels, mask.; a tagger.json beside it can name"),
+    ],
+)
+def test_inputs_that_are_not_those_described(
+    inputs: list[TensorFacts], input_name: str | None, mask_name: str | None, message: str
+) -> None:
+    with pytest.raises(ModelContractError, match=message):
+        read_interface(inputs, [output("y", None, 5)], labels(), model="m", input_name=input_name, mask_name=mask_name)
 
 
 def test_a_width_that_does_not_match_names_both_numbers() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.onnx_models import wd14_folder
 from wd14.errors import JobStoppedError, ModelContractError
-from wd14.input_spec import InputSpec
+from wd14.input_spec import InputSpec, PadToSquare, Resize
 from wd14.model.files.find import ModelFiles, find_model
 from wd14.model.runtimes.session import Opening
 from wd14.model.trial import trial
@@ -23,6 +23,7 @@ from wd14.model.trial.request import Request
 from wd14.model.trial.trial import check_runs, measure
 from wd14.published import Published
 from wd14.stop import StopToken
+from wd14.types import UNUSED, Labels
 
 #: Processes that do not answer, and say which one they are.
 HANGS = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
@@ -43,16 +44,21 @@ def is_alive(process: int) -> bool:
 
 
 def test_the_pictures_are_the_same_on_every_machine() -> None:
-    pictures = trial_pictures(InputSpec(size=32))
+    pictures, _ = trial_pictures(InputSpec(size=32))
     assert pictures.shape == (2, 32, 32, 3)
     assert pictures.dtype == np.uint8
     assert pictures.reshape(2, -1).astype(np.int64).sum(axis=1).tolist() == [479196, 391629]
 
 
 def test_a_request_arrives_as_it_was_sent(files: ModelFiles) -> None:
+    """All but names, thresholds and categories: a run needs to know how many tags there are, and which are unused."""
+    spec = InputSpec(fit="stages", stages=(PadToSquare(), Resize((16, 16))), value_range="normalized")
+    labels = Labels(("a", "b", "c"), ("general", UNUSED, "rating"))
+    files = replace(files, spec=spec, labels=labels, input_name="pictures", mask_name="mask")
     request = Request(files, Candidate("cpu", fused=True), 2, 3, 4, 0.5)
     received = Request.from_json(request.to_json())
-    assert received == replace(request, files=replace(files, thresholds=Published()))
+    bare = replace(files, thresholds=Published(), labels=Labels(("", "", ""), ("", UNUSED, "")))
+    assert received == replace(request, files=bare)
 
 
 def test_candidates_are_measured_and_one_that_does_not_work_says_why(
