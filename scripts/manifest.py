@@ -126,7 +126,7 @@ def _widget(key: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         return {"ui:widget": "AutoCompleteWidget", "ui:options": {"multiple": False}}
     if choices:
         return {"ui:widget": "radio"}
-    is_list = isinstance(CaptionConfig.model_fields[key].default, tuple)
+    is_list = isinstance(CaptionConfig.model_fields[key].default, tuple) or key == "tag_thresholds"
     return {"ui:widget": "textarea"} if is_list else {}
 
 

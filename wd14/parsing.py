@@ -111,13 +111,14 @@ def parse_tag_thresholds(text: str) -> list[TagThreshold]:
     Raises:
         ValueError: an entry is not `tag=threshold`.
     """
-    found: list[TagThreshold] = []
-    for entry in parse_list(text):
-        tag, divider, threshold = entry.rpartition("=")
-        if not divider or not tag.strip() or not threshold.strip():
-            raise ValueError(f"expected 'tag=threshold', such as wet_hair=0.6, or a CSV file, got {shown(entry)}")
-        found.append(tag_threshold(tag.strip(), threshold))
-    return found
+    return [_entry(entry) for entry in parse_list(text)]
+
+
+def _entry(text: str) -> TagThreshold:
+    tag, _, threshold = text.rpartition("=")
+    if not tag.strip() or not threshold.strip():
+        raise ValueError(f"expected 'tag=threshold', such as wet_hair=0.6, or a CSV file, got {shown(text)}")
+    return tag_threshold(tag.strip(), threshold)
 
 
 def tag_threshold(tag: str, text: str) -> TagThreshold:
@@ -142,22 +143,23 @@ def tag_threshold(tag: str, text: str) -> TagThreshold:
 
 
 def tag_thresholds_text(value: Any) -> Any:
-    """Thresholds by tag as text, from a mapping or a list, typed or as a host writes them; a CSV file's name stays.
+    """Thresholds by tag as one line of text, from text, a mapping or a list, as a person or a host writes them.
+
+    A CSV file's name stays as it is.
 
     Raises:
         ValueError: an entry is not `tag=threshold`.
     """
     if isinstance(value, str):
-        value = _literal(value, "{}") or _literal(value, "[]") or value
-    if isinstance(value, Mapping):
-        value = [f"{tag}={threshold}" for tag, threshold in value.items()]
-    if isinstance(value, (list, tuple)):
-        value = "\n".join(str(entry).replace(",", "\\,") for entry in value)
-    if isinstance(value, str):
         if names_csv(value):
             return check_home(value)
-        parse_tag_thresholds(value)
-    return value
+        value = _literal(value, "{}") or value
+    if isinstance(value, Mapping):
+        value = [f"{tag}={threshold}" for tag, threshold in value.items()]
+    entries = parse_list(value)
+    for entry in entries:
+        _entry(entry)
+    return ", ".join(entry.replace(",", "\\,") for entry in entries)
 
 
 def names_csv(text: str) -> bool:

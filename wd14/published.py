@@ -8,8 +8,8 @@ from typing import Literal
 
 from wd14.config import CaptionConfig
 
-#: Parameters of which one that a person set says that a model's own thresholds are not wanted by themselves.
-_SAY_THRESHOLDS = frozenset(
+#: Parameters that say which thresholds a person wants; where one was set, a model's own are not used by themselves.
+SAY_THRESHOLDS = frozenset(
     {"thresh", "general_threshold", "character_threshold", "category_thresholds", "threshold_mode"}
 )
 
@@ -42,4 +42,4 @@ def mode_in_use(config: CaptionConfig, published: Published) -> Literal["fixed",
 
 def uses_own_unasked(config: CaptionConfig, published: Published) -> bool:
     """Whether the model's own thresholds are used because it works far from the usual ones, and none was set."""
-    return published.is_preferred and bool(published) and not _SAY_THRESHOLDS & config.model_fields_set
+    return published.is_preferred and bool(published) and not SAY_THRESHOLDS & config.model_fields_set

@@ -192,6 +192,8 @@ class ApplyJob:
             values["plan"] = str(plan)  # the page's captions follow from it
         if thresholds:
             values["category_thresholds"] = {**given.category_thresholds, **thresholds}
+            if (self._review.data.get("rules") or {}).get("prefers_own"):
+                values["threshold_mode"] = "model"  # or the model's own would not be those of the other categories
         CaptionConfig.from_values(values)
         return values
 

@@ -23,11 +23,11 @@ from typing import Any
 import huggingface_hub
 import numpy as np
 import pytest
-from huggingface_hub import constants, file_download
-from huggingface_hub.utils import _http
+from huggingface_hub import constants
 
 from tests.support.clip_vocabulary import small_vocabulary
 from tests.support.hub_server import COMMIT, FakeHub, running_hub
+from tests.support.model_hub import cache, forget_sessions, hub
 from tests.support.onnx_models import random_weights, save_model, wd14_folder, write_csv
 from wd14 import CaptionConfig, Tagger
 from wd14.errors import DownloadError, JobStoppedError, LabelsError, ModelContractError, ModelNotFoundError
@@ -39,6 +39,8 @@ from wd14.model.files.find import find_model, is_here
 from wd14.published import Published
 from wd14.stop import StopToken
 from wd14.token_counting import clip_tokens, token_counter
+
+__all__ = ["cache", "hub"]
 
 ROOT = Path(__file__).parents[2]
 PINNED = "someone/pinned-tagger"
@@ -53,47 +55,10 @@ pytestmark = [
 ]
 
 
-def forget_sessions() -> None:
-    """Closes the client's connections; it keeps what HF_HUB_OFFLINE was when they were made."""
-    name = "reset_sessions" if hasattr(_http, "reset_sessions") else "close_session"
-    getattr(_http, name)()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _no_connection_is_left_to_other_tests() -> Iterator[None]:
     yield
     gc.collect()
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The client's cache, empty; nothing of the user's is used."""
-    folder = tmp_path / "hf" / "hub"
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    forget_sessions()
-    yield folder
-    forget_sessions()
-
-
-@pytest.fixture
-def hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    """The hub; nobody waits long for it."""
-    hasty = SimpleNamespace(sleep=lambda _: None, time=time.time, monotonic=time.monotonic)
-    monkeypatch.setattr(file_download, "time", hasty)
-    monkeypatch.setattr(_http, "time", hasty)
-    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1)
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
-    monkeypatch.setattr(download, "_WAITS", (0.05, 0.05))
-    # The client forgets what is left of a part of this size when the connection is cut; ours are small files.
-    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 9000)
-    with running_hub() as server:
-        monkeypatch.setenv("HF_ENDPOINT", server.url)
-        yield server
 
 
 @pytest.fixture

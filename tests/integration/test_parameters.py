@@ -121,6 +121,7 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "caption_separator": ({"caption_separator": ", "}, {"caption_separator": " | "}),
     "category_thresholds": ({"category_thresholds": ""}, {"category_thresholds": "copyright=off"}),
     "threshold_mode": ({"threshold_mode": "fixed"}, {"threshold_mode": "mcut"}),
+    "tag_thresholds": ({"tag_thresholds": ""}, {"tag_thresholds": "long hair=+0.1\n1girl=off"}),
     "max_tokens": ({"max_tokens": "0"}, {"max_tokens": "17"}),
     "max_tags": ({"max_tags": "0"}, {"max_tags": "2"}),
     "undesired_tags": ({"undesired_tags": ""}, {"undesired_tags": "long hair"}),

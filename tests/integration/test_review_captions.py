@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.support.browser import Tab
 from tests.support.review_core import call
-from tests.unit.caption.test_page_rules import CATEGORIES, NAMES, PLANS
+from tests.unit.caption.test_page_rules import CATEGORIES, NAMES, PLANS, PUBLISHED, with_threshold
 from wd14.caption.captioner import Captioner
 from wd14.caption.editing import Editor, whole_vocabulary
 from wd14.config import CaptionConfig
@@ -25,14 +25,14 @@ from wd14.review.page_rows import PageRow, PageRows
 from wd14.types import Curation, FloatArray, Labels, Status
 
 CASES = 400
-PUBLISHED = Published({"all": 0.3, "character": 0.6111})
 THRESHOLDS = [0.05, 0.1, 0.25, 0.3333, 0.35, 0.5, 0.85, 1.0, 2.0]
 OPTIONS: dict[str, list[Any]] = {
     "thresh": [0.1, 0.3333, 0.5],
     "general_threshold": [0.05, 0.25, 0.5],
     "character_threshold": [0.1, 0.35],
     "category_thresholds": ["copyright=off", "artist=0.2, rating=0.4", "quality=0.3, general=0.3"],
-    "threshold_mode": ["model"],
+    "threshold_mode": ["model", "fixed"],
+    "tag_thresholds": ["solo=+0.1, shirt=0.9, fate=off", "*hair=-0.1, miku=0.2, red_hair=+0.9", "apple=0.35"],
     "max_tags": [1, 3, 6, 9],
     "undesired_tags": ["shirt", "explicit", "*hair, fate", "best quality, general"],
     "remove_implied_tags": [True],
@@ -68,9 +68,13 @@ class Case:
         self.values = {key: chance.choice(OPTIONS[key]) for key in chosen}
         self.config = CaptionConfig.from_values(self.values)
         self.curation = curation_of(Plan.from_json(chance.choice(PLANS)), self.labels)
+        self.published = chance.choice(PUBLISHED)
         self.rows = [self._row() for _ in range(2)]
-        self.data = page_of(self.labels, self.config, self.curation, self.rows)
-        self.moved = (chance.choice(["general", "character", "copyright", "artist"]), chance.choice(THRESHOLDS))
+        self.data = page_of(self.labels, self.config, self.published, self.curation, self.rows)
+        moved = chance.choice(THRESHOLDS)
+        if "-0.1" in self.values.get("tag_thresholds", ""):
+            moved = max(moved, 0.25)  # what lies below 0.05 is not in the page
+        self.moved = (chance.choice(["general", "character", "copyright", "artist"]), moved)
         self.edits = [[self._edit() for _ in range(chance.randint(0, 3))] for _ in self.rows]
 
     def _row(self) -> Row:
@@ -96,11 +100,9 @@ class Case:
         """What a run writes, with edits as the page exports them."""
         config, (category, threshold) = self.config, self.moved
         if is_moved and threshold != self.data["rules"]["thresholds"][category]:
-            config = config.model_copy(
-                update={"category_thresholds": {**config.category_thresholds, category: threshold}}
-            )
+            config = with_threshold(config, self.data["rules"], category, threshold)
         editor = Editor(whole_vocabulary(self.labels, self.config), self.config.caption_separator)
-        write = Captioner(self.labels, config, published=PUBLISHED, curation=self.curation, editor=editor)
+        write = Captioner(self.labels, config, published=self.published, curation=self.curation, editor=editor)
         given = parse_edits(json.dumps(edits).encode())
         return [write(*row, given.of(digest(number)).edits).text for number, row in enumerate(self.rows)]
 
@@ -109,10 +111,12 @@ def digest(row: int) -> bytes:
     return hashlib.sha256(bytes([row])).digest()
 
 
-def page_of(labels: Labels, config: CaptionConfig, curation: Curation, rows: list[Row]) -> dict[str, Any]:
+def page_of(
+    labels: Labels, config: CaptionConfig, published: Published, curation: Curation, rows: list[Row]
+) -> dict[str, Any]:
     """The data of a run's page, as JSON brings them back."""
-    write = Captioner(labels, config, published=PUBLISHED, curation=curation)
-    model = PageModel(labels, config, PUBLISHED, curation)
+    write = Captioner(labels, config, published=published, curation=curation)
+    model = PageModel(labels, config, published, curation)
     page_rows = PageRows(config.caption_separator, model.texts, model.candidates())
     for number, (scores, before) in enumerate(rows):
         text = write(scores, before).text

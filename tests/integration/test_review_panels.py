@@ -43,9 +43,13 @@ DECISIONS = (
 
 @pytest.fixture
 def data() -> dict[str, Any]:
+    return data_of(CONFIG, Published())
+
+
+def data_of(config: CaptionConfig, published: Published) -> dict[str, Any]:
     """Four captioned pictures and one that failed; the last two captioned ones look alike."""
-    model = PageModel(LABELS, CONFIG, Published())
-    captioner = Captioner(LABELS, CONFIG)
+    model = PageModel(LABELS, config, published)
+    captioner = Captioner(LABELS, config, published=published)
     rows = PageRows(", ", model.texts, model.candidates())
     for number, scores in enumerate(np.array(SCORES, np.float32)):
         digest = hashlib.sha256(bytes([number])).digest()
@@ -146,6 +150,23 @@ def test_a_slider_says_what_it_changes_and_the_grid_follows(tab: Tab, data: dict
     assert tab.js("document.querySelector('#slider-general').value") == "0.35"
 
 
+def test_a_slider_takes_the_place_of_the_models_thresholds_but_not_of_a_persons(tab: Tab, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"tag_thresholds": "hat=0.15, blue_eyes=+0.1"})
+    published = Published({}, {1: 0.7, 2: 0.4, 3: 0.45, 4: 0.9, 5: 0.9}, is_preferred=True)
+    opened(tab, data_of(config, published), tmp_path, "tags")
+    assert tags(tab) == {"me": 4, "long hair": 2, "smile": 2, "alice (w)": 1, "blue eyes": 1, "hat": 1}
+    open_panel(tab, "thresholds")
+    assert tab.text(".slider-own")[0] == "Each tag has the model's own threshold until you move this."
+    assert tab.text(".slider-set") == ["By name, 2 tags have a threshold: blue_eyes, hat."]
+    tab.fill("#slider-general", "0.35")
+    settle(tab)
+    assert tab.text(".slider-own")[0] == "One threshold for all tags."
+    open_panel(tab, "tags")
+    assert tags(tab) == {"me": 4, "blue eyes": 3, "long hair": 3, "smile": 2, "alice (w)": 1, "hat": 1}
+    open_panel(tab, "about")
+    assert "--category-thresholds general=0.35 --threshold-mode model" in tab.text(".about code")[0]
+
+
 def test_sliders_without_rules_say_why_they_cannot_be_moved(
     chromium_tab: Tab, data: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -216,3 +237,33 @@ def test_of_copies_of_one_file_the_first_can_be_kept(chromium_tab: Tab, data: di
     file, _ = saved(tab)
     [edit] = json.loads(file.read_text("utf-8"))["edits"]
     assert (edit["op"], edit["keep"], edit["rows"]) == ("reject", "first", [copied[2 * 32 : 3 * 32].hex()])
+
+
+def test_an_evaluation_has_its_curves_and_their_numbers(
+    chromium_tab: Tab, data: dict[str, Any], tmp_path: Path
+) -> None:
+    tab = chromium_tab
+    curve = [3, [4, 2], [3, 2]]  # of 3 captions: at 0.5 all three and one more are kept, at 1 two of them
+    data["evaluation"] = {
+        "model": "tagger",
+        "thresholds": "general 0.35",
+        "pictures": 4,
+        "edges": [0.5, 1],
+        "categories": {"general": [3, [0, 0], [0, 0]]},
+        "tags": {"long_hair": curve},
+        "in_use": {"long_hair": 0.35},
+        "chosen": {"long_hair": 0.5},
+        "category_thresholds": {"general": 0.4},
+    }
+    opened(tab, data, tmp_path, "charts")
+    assert tab.text(".evaluation .chart-note") == [
+        "general: 3 tags in 4 captions. Threshold: best 0.4. Scores of tagger."
+    ]
+    tab.click(".evaluation summary")
+    settle(tab)
+    assert tab.text(".evaluation td") == ["0.000", "-", "0.000"] * 2
+    tab.fill(".evaluation select", "tlong_hair")
+    said = "long_hair is in 3 of 4 captions. Threshold: in use 0.35, chosen 0.5. Scores of tagger."
+    assert tab.text(".evaluation .chart-note") == [said]
+    assert tab.text(".evaluation td") == ["0.857", "0.750", "1.000", "0.800", "1.000", "0.667"]
+    assert tab.js("document.querySelectorAll('.evaluation .chart-lines line').length") == 2

@@ -33,6 +33,7 @@ CASES: dict[str, Values] = {
         "max_tags": 4,
         "rating": "last",
         "category_thresholds": "copyright=off",
+        "tag_thresholds": "very long hair=+0.1, smile_(closed)=0.4",
         "remove_underscore": True,
         "escape_parentheses": True,
         "tag_replacement": "1girl -> woman",
@@ -40,6 +41,7 @@ CASES: dict[str, Values] = {
         "always_first_tags": "very long hair",
     },
     "mcut": {"threshold_mode": "mcut", "tag_order": "alphabetical", "trigger_words": "mystyle", "max_tokens": 17},
+    "thresholds in a file": {"tag_thresholds": "thresholds.csv"},
     "style": {"caption_style": "animagine", "undesired_tags": "long hair", "append_tags": True},
     "fold": {"fold_tags": "*hair", "keep_tags": "long hair", "character_tags_first": True, "append_tags": True},
     "order": {"character_tag_expand": True, "implications": "table.csv", "remove_implied_tags": True},
@@ -80,6 +82,7 @@ def write_what_cases_name(folder: Path, beside: Path) -> None:
     (folder / "b.caption").write_text("lying on its side")
     Image.new("RGB", (30, 30)).save(beside / "outside.png")
     (folder / "link.png").symlink_to(beside / "outside.png")
+    (beside / "thresholds.csv").write_text("tag,category,threshold\nvery_long_hair,general,+0.1\nfate,copyright,off\n")
     (beside / "table.csv").write_text("1girl,smile_(closed)\n")
     edits = [{"op": "add", "tag": "my own", "rows": "all"}, {"op": "remove", "tag": "1girl", "rows": "all"}]
     (beside / "edits.json").write_text(json.dumps({"version": 1, "edits": edits}))

@@ -55,6 +55,7 @@ class FakeHub:
         self.faults: list[Fault] = []
         self.private: set[str] = set()
         self.gated: set[str] = set()
+        self.accepted: set[str] = set()  #: tokens of those who accepted the terms of gated repositories
         self.closing = threading.Event()
         self.url = ""
         self._lock = threading.Lock()
@@ -138,8 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
         revision, _, name = rest.partition("/")
         if repo not in self.hub.repos or (repo in self.hub.private and not headers.get("Authorization")):
             self._plain(401, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
-        elif repo in self.hub.gated:
-            self._plain(403, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access to model is restricted"})
+        elif repo in self.hub.gated and not self._may_read() and not self.path.startswith("/cdn"):
+            status = 403 if headers.get("Authorization") else 401
+            self._plain(status, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access to model is restricted"})
         elif revision not in self.hub.revisions:
             self._plain(404, {"X-Error-Code": "RevisionNotFound", "X-Error-Message": "Invalid rev id"})
         elif name not in self.hub.repos[repo]:
@@ -147,6 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._plain(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
         else:
             serve(self.hub.revisions[revision], path, self.hub.repos[repo][name], fault)
+
+    def _may_read(self) -> bool:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ") in self.hub.accepted
 
     def _plain(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
@@ -55,7 +56,7 @@ class RuleReader:
         kept = [
             tag
             for tag, step in sorted(self._rows[row])
-            if tag not in rules["unwanted"] and step >= _steps(thresholds.get(self._category[tag], OFF))
+            if tag not in rules["unwanted"] and step >= _steps(self._threshold(tag, thresholds))
         ]
         kept = self._without_implied(self._refined(kept))
         # Of equal scores the number of the first: all of a tie count the same.
@@ -67,6 +68,17 @@ class RuleReader:
         ranks = rules["ranks"]
         order = sorted(texts, key=lambda text: ranks[str(text)]) if ranks is not None else list(texts)
         return self._text(row, self._fitted(order, texts))
+
+    def _threshold(self, tag: int, thresholds: Mapping[str, float]) -> float:
+        rules, category = self._rules, self._category[tag]
+        if category not in thresholds:
+            return OFF
+        threshold: float = thresholds[category]
+        of_run: float = rules["tag_thresholds"].get(str(tag), rules["thresholds"][category])
+        difference = rules["own"].get(str(tag), 0)
+        if difference is None or threshold == rules["thresholds"][category]:
+            return of_run
+        return threshold if threshold > 1 else math.ceil(round((threshold + difference) * 10_000, 6)) / 10_000
 
     def _ranks_of(self, row: int) -> list[int]:
         ranks: list[int] = []

@@ -14,6 +14,7 @@ import numpy as np
 from wd14.config import CaptionConfig
 from wd14.model.files.find import ModelFiles
 from wd14.places import Place
+from wd14.published import Published
 from wd14.scale.manifest import Manifest
 from wd14.scale.model_labels import write_labels
 from wd14.scale.output import Output
@@ -92,7 +93,7 @@ def make_run(
         made_by="wd14-captioner test",
     )
     output = Output(Place(root))
-    model = SimpleNamespace(labels=LABELS, id=config.model, identity="identity", thresholds={})
+    model = SimpleNamespace(labels=LABELS, id=config.model, identity="identity", thresholds=Published())
     write_labels(output, cast("ModelFiles", model))
     output.manifest.write(manifest.to_json().encode())
     for shard, rows in enumerate(shards):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wd14.config import CaptionConfig
-from wd14.messages import closing_lines, opening_lines, short_description, thresholds_in_words
+from wd14.messages import closing_lines, command_in_words, opening_lines, short_description, thresholds_in_words
 from wd14.published import Published
 from wd14.types import Labels, Summary
 
@@ -63,6 +63,44 @@ def test_everything_that_is_not_at_its_default_is_said() -> None:
 )
 def test_thresholds_are_those_that_count(values: dict[str, Any], words: str) -> None:
     assert thresholds_in_words(CaptionConfig.from_values(values), LABELS, PUBLISHED) == words
+
+
+@pytest.mark.parametrize(
+    ("values", "published", "words"),
+    [
+        (
+            {},
+            Published({"rating": 0.2, "all": 0.55}, is_preferred=True),
+            "all 0.55 (the model's own, since none was set)",
+        ),
+        (
+            {"tag_thresholds": "a=0.5, b=off"},
+            Published({}, {1: 0.3}, is_preferred=True),
+            "one for each tag (the model's own, since none was set); 2 set by name",
+        ),
+        ({"general_threshold": 0.35}, Published({"all": 0.55}, is_preferred=True), "general 0.35, character 0.85"),
+        (
+            {"threshold_mode": "model", "category_thresholds": "meta=off"},
+            Published({}, {1: 0.3}),
+            "meta off, the others one for each tag (published)",
+        ),
+        (
+            {"tag_thresholds": "none/mine.csv"},
+            Published(),
+            "general 0.35, character 0.85; more in none/mine.csv",
+        ),
+    ],
+)
+def test_a_models_own_thresholds_and_those_of_single_tags(
+    values: dict[str, Any], published: Published, words: str
+) -> None:
+    assert thresholds_in_words(CaptionConfig.from_values(values), LABELS, published) == words
+
+
+def test_a_threshold_that_was_given_stands_in_the_command_at_its_default_too() -> None:
+    """Else the command would run with the thresholds of a model that prefers its own."""
+    config = CaptionConfig.from_values({"thresh": 0.35, "rating": "none", "tag_thresholds": "a=0.5"})
+    assert command_in_words("photos", config) == "wd14-captioner caption photos --thresh=0.35 --tag-thresholds=a=0.5"
 
 
 def test_the_end_says_what_came_out() -> None:

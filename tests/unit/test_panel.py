@@ -84,7 +84,8 @@ def test_types_of_the_panel() -> None:
         hint = INDEX["parameters_ui"][key]
         widgets.setdefault(hint.get("ui:widget", "plain"), []).append(key)
     assert widgets["textarea"] == [
-        *("trigger_words", "undesired_tags", "fold_tags", "keep_tags", "always_first_tags", "tag_replacement")
+        *("trigger_words", "undesired_tags", "tag_thresholds", "ensemble"),
+        *("fold_tags", "keep_tags", "always_first_tags", "tag_replacement"),
     ]
     assert widgets["AutoCompleteWidget"] == ["generation_model", "caption_style", "device"]
     assert widgets["radio"] == [

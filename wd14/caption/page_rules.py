@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from wd14.caption.ordering import TagOrder
 from wd14.caption.render import append, is_list
 from wd14.caption.styles import SINGLE_CATEGORIES, styled
@@ -18,8 +20,8 @@ from wd14.caption.thresholds import KOHYA_CATEGORIES, TagThresholds, single_thre
 from wd14.caption.token_budget import droppable_texts
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
-from wd14.published import Published
-from wd14.types import UNUSED, Curation, Labels, TokenCounter
+from wd14.published import Published, uses_own_unasked
+from wd14.types import Curation, Labels, TokenCounter
 
 #: A threshold that no score reaches.
 _OFF = 2
@@ -66,14 +68,8 @@ def page_rules(
     """
     vocabulary = Vocabulary(labels, config, curation or Curation())
     tokens = _tokens(texts, vocabulary.triggers, config.caption_separator, counter)
-    if config.threshold_mode == "mcut":
-        return Rules(None, "The thresholds were cut for each picture by itself (MCut): there is none to move.", tokens)
-    if config.max_tokens and tokens is None:
-        return Rules(
-            None,
-            "The captions were fitted into a number of tokens, which this page can only count when the separator ends"
-            " in a blank and has no other.",
-        )
+    if missing := _why_none(config, published, has_tokens=tokens is not None):
+        return Rules(None, missing, tokens)
     ids = {text: number for number, text in enumerate(texts)}
     own = [ids[text] for text in vocabulary.texts]
     tables = _tag_tables(labels, config, vocabulary, own)
@@ -88,6 +84,20 @@ def page_rules(
         tables["alphabet"] = _ranks_of(texts)
     tables |= _existing(config, vocabulary, before)
     return Rules(tables, tokens=tokens)
+
+
+def _why_none(config: CaptionConfig, published: Published, *, has_tokens: bool) -> str:
+    """Why captions cannot be worked out from tables, as a sentence; "" = they can."""
+    if published.is_final:
+        return "Several models chose the tags, each at its own thresholds: there is none to move for all of them."
+    if config.threshold_mode == "mcut":
+        return "The thresholds were cut for each picture by itself (MCut): there is none to move."
+    if config.max_tokens and not has_tokens:
+        return (
+            "The captions were fitted into a number of tokens, which this page can only count when the separator ends"
+            " in a blank and has no other."
+        )
+    return ""
 
 
 def page_texts(labels: Labels, config: CaptionConfig, curation: Curation | None, whole: Vocabulary) -> list[str]:
@@ -121,17 +131,39 @@ def _tag_tables(labels: Labels, config: CaptionConfig, vocabulary: Vocabulary, o
 
 
 def _threshold_tables(labels: Labels, options: CaptionConfig, published: Published) -> dict[str, Any]:
-    categories = [each for each in dict.fromkeys(labels.categories) if each not in (*SINGLE_CATEGORIES, UNUSED)]
     first = [each for each in SINGLE_CATEGORIES if getattr(options, each) == "first"]
     last = [each for each in reversed(SINGLE_CATEGORIES) if getattr(options, each) == "last"]
     table = TagThresholds(labels, options, published)
+    thresholds, by_tag = _shown_thresholds(labels, table)
     return {
-        "thresholds": {each: _four_digits(table.by_category[each]) for each in categories},
+        "thresholds": thresholds,
+        "tag_thresholds": by_tag,
+        "own": dict.fromkeys(table.own.absolute) | table.own.relative,
+        "prefers_own": uses_own_unasked(options, published),
         "category_thresholds": dict(options.category_thresholds),
-        "single": {each: _single(each, labels, options, categories) for each in SINGLE_CATEGORIES},
+        "single": {each: _single(each, labels, options, list(thresholds)) for each in SINGLE_CATEGORIES},
         "first": first,
         "last": last,
     }
+
+
+def _shown_thresholds(labels: Labels, table: TagThresholds) -> tuple[dict[str, float], dict[int, float]]:
+    """A threshold for each category, and those of single tags that have another one.
+
+    Where all tags of a category have their own, the category's is the middle one: what a slider starts at.
+    """
+    names = np.array(labels.categories)
+    of_category: dict[str, float] = {}
+    by_tag: dict[int, float] = {}
+    for category, threshold in table.by_category.items():
+        where = np.flatnonzero(names == category)
+        usual = table.usual[where]
+        if (usual != threshold).all():
+            threshold = float(np.sort(usual)[usual.size // 2])
+        of_category[category] = _four_digits(threshold)
+        limits = {int(tag): _four_digits(float(table.in_use[tag])) for tag in where[table.in_use[where] != threshold]}
+        by_tag |= {tag: limit for tag, limit in limits.items() if limit != of_category[category]}
+    return of_category, by_tag
 
 
 def _single(category: str, labels: Labels, options: CaptionConfig, sliders: Sequence[str]) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def provenance(
         "source": source,
         "command": command,
         "model": dict(model) | {"device": summary.device, "precision": summary.precision},
+        "thresholds": summary.thresholds,
         "parameters": config.model_dump(mode="json"),
         "given": sorted(config.model_fields_set),
         "counts": summary.counts(),

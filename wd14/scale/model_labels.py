@@ -25,17 +25,21 @@ def write_labels(output: Output, model: ModelFiles) -> None:
         OSError: the output cannot be written.
         PlaceError: the same, on an object store.
     """
-    labels = model.labels
-    value = {
+    labels, published = model.labels, model.thresholds
+    value: dict[str, Any] = {
         "version": _VERSION,
         "model": model.id,
         "identity": model.identity,
-        "thresholds": dict(model.thresholds.by_category),
+        "thresholds": dict(published.by_category),
         "order": labels.order,
         "names": labels.names,
         "categories": labels.categories,
         "counts": labels.counts,
     }
+    if published.by_tag:
+        value["tag_thresholds"] = {str(tag): threshold for tag, threshold in published.by_tag.items()}
+    if published.is_preferred:
+        value["prefers_own_thresholds"] = True
     data = json.dumps(value).encode() + b"\n"
     with suppress(FileNotFoundError):
         if output.labels.read() == data:
@@ -68,7 +72,14 @@ def _read(value: dict[str, Any]) -> ModelFiles:
         raise ValueError("it is of another version")
     if len(names) != len(categories) or len(counts) not in (0, len(names)):
         raise ValueError("its lists differ in length")
-    thresholds = Published({str(key): float(number) for key, number in value["thresholds"].items()})
+    by_tag = {int(tag): float(number) for tag, number in value.get("tag_thresholds", {}).items()}
+    if by_tag and not 0 <= min(by_tag) <= max(by_tag) < len(names):
+        raise ValueError("a threshold is that of no tag")
+    thresholds = Published(
+        {str(key): float(number) for key, number in value["thresholds"].items()},
+        by_tag,
+        is_preferred=value.get("prefers_own_thresholds") is True,
+    )
     labels = Labels(names, categories, order, counts)
     return _without_files(str(value["model"]), str(value["identity"]), labels, thresholds)
 

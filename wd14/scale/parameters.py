@@ -10,7 +10,9 @@ from typing import Any
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
 from wd14.parameter_groups import NOT_FOR_SCALE
+from wd14.parsing import names_csv
 from wd14.places import Place
+from wd14.published import Published, mode_in_use
 from wd14.regular_files import read_file, whole_path
 from wd14.scale.output import Output
 
@@ -20,8 +22,9 @@ HOW = frozenset({"device", "max_data_loader_n_workers", "on_error"})
 #: Parameters that name the model: what counts is its identity.
 MODEL = frozenset({"generation_model", "custom_model"})
 
-#: Parameters that name a file, which counts by what it holds.
-FILES = ("implications", "plan", "edits")
+#: Parameters that name a file, which counts by what it holds, and what it is called in the output. Thresholds by tag
+#: may be a list instead, and are a file by their name's ending.
+FILES = {"implications": "implications", "plan": "plan", "edits": "edits", "tag_thresholds": "tag_thresholds.csv"}
 
 #: Parameters that shape scores, or say which rows there are and what is kept of them.
 SCORING = (
@@ -55,7 +58,7 @@ def given_parameters(config: CaptionConfig, output: Output) -> dict[str, Any]:
     """
     values = config.model_dump(mode="json", include=config.model_fields_set)
     models = {key: whole_path(values[key]) for key in MODEL if values.get(key)}
-    return values | models | {key: str(output.given(key)) for key in FILES if values.get(key)}
+    return values | models | {key: str(output.given(FILES[key])) for key in _files_of(config)}
 
 
 def keep_files(config: CaptionConfig, output: Output) -> None:
@@ -66,7 +69,7 @@ def keep_files(config: CaptionConfig, output: Output) -> None:
         PlaceError: the output cannot be written.
     """
     for key, data in _files(config):
-        output.given(key).write(data)
+        output.given(FILES[key]).write(data)
 
 
 def with_files_here(parameters: Mapping[str, Any], folder: Callable[[], Path]) -> dict[str, Any]:
@@ -88,17 +91,22 @@ def with_files_here(parameters: Mapping[str, Any], folder: Callable[[], Path]) -
                 data = place.read()
             except FileNotFoundError as error:
                 raise ConfigError(f"{place} has gone: run the same command again") from error
-            target = folder() / key
+            target = folder() / FILES[key]
             target.write_bytes(data)
             found[key] = str(target)
     return found
 
 
-def frozen_parameters(config: CaptionConfig) -> dict[str, Any]:
-    """All parameters that shape what comes out, as JSON holds them."""
+def frozen_parameters(config: CaptionConfig, published: Published) -> dict[str, Any]:
+    """All parameters that shape what comes out, as JSON holds them.
+
+    Args:
+        config: the parameters.
+        published: the model's own thresholds: where it prefers them, it matters whether a person set any.
+    """
     left_out = {*NOT_FOR_SCALE, *HOW}
-    values = config.model_dump(mode="json", exclude=left_out)
-    return values | {key: whole_path(values[key]) for key in (*FILES, *MODEL) if values[key]}
+    values = config.model_dump(mode="json", exclude=left_out) | {"threshold_mode": mode_in_use(config, published)}
+    return values | {key: whole_path(values[key]) for key in (*_files_of(config), *MODEL) if values[key]}
 
 
 def scoring_parameters(config: CaptionConfig) -> dict[str, Any]:
@@ -116,10 +124,15 @@ def file_hashes(config: CaptionConfig) -> dict[str, str]:
 
 
 def _files(config: CaptionConfig) -> Iterator[tuple[str, bytes]]:
-    for key in FILES:
-        if name := getattr(config, key):
-            try:
-                yield key, read_file(Path(name).expanduser(), _LARGEST)
-            except (OSError, RuntimeError) as error:
-                title = CaptionConfig.model_fields[key].title
-                raise ConfigError(f"{title} ({key}) is {name}, which cannot be read: {error}") from error
+    for key, name in _files_of(config).items():
+        try:
+            yield key, read_file(Path(name).expanduser(), _LARGEST)
+        except (OSError, RuntimeError) as error:
+            title = CaptionConfig.model_fields[key].title
+            raise ConfigError(f"{title} ({key}) is {name}, which cannot be read: {error}") from error
+
+
+def _files_of(config: CaptionConfig) -> dict[str, str]:
+    """The files that parameters name, by the parameter."""
+    found = {key: getattr(config, key) for key in FILES}
+    return {key: name for key, name in found.items() if name and (key != "tag_thresholds" or names_csv(name))}

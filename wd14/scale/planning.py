@@ -78,7 +78,7 @@ def describe(
         model_identity=model.identity,
         tags=len(model.labels),
         scoring=parameters.scoring_parameters(config) | {"files": parameters.file_hashes(config)},
-        parameters=parameters.frozen_parameters(config),
+        parameters=parameters.frozen_parameters(config, model.thresholds),
         given=tuple(sorted(config.model_fields_set)),
         format=form,
         shard_rows=shard_rows,
@@ -105,7 +105,7 @@ def as_frozen(
         model=config.model,
         model_identity=model.identity,
         scoring=parameters.scoring_parameters(config) | {"files": parameters.file_hashes(config)},
-        parameters=parameters.frozen_parameters(config),
+        parameters=parameters.frozen_parameters(config, model.thresholds),
         given=tuple(sorted(config.model_fields_set)),
         format=form,
         shard_rows=shard_rows,
@@ -263,7 +263,7 @@ def _differing(frozen: Manifest, asked: Manifest) -> Iterator[str]:
 def _differing_parameters(frozen: Manifest, asked: Manifest) -> Iterator[str]:
     old_files, new_files = frozen.scoring.get("files", {}), asked.scoring.get("files", {})
     for key, value in asked.parameters.items():
-        if key in parameters.FILES:
+        if key in old_files or key in new_files:
             if old_files.get(key) != new_files.get(key):
                 yield f"{key}: another file, or other content ({value or 'none'})"
         elif key not in parameters.MODEL and frozen.parameters.get(key) != value:

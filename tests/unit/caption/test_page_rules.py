@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
@@ -52,7 +53,8 @@ OPTIONS: dict[str, tuple[Any, ...]] = {
     "general_threshold": THRESHOLDS,
     "character_threshold": THRESHOLDS,
     "category_thresholds": ("copyright=off", "artist=0.2, rating=0.4", "quality=0.3, general=0.3"),
-    "threshold_mode": ("model",),
+    "threshold_mode": ("model", "fixed"),
+    "tag_thresholds": ("solo=+0.1, shirt=0.9, fate=off", "*hair=-0.1, miku=0.2, red_hair=+0.9", "apple=0.35"),
     "max_tags": (1, 2, 3, 5),
     "undesired_tags": ("shirt", "explicit, general", "*hair, fate", "best quality, solo"),
     "remove_implied_tags": (True,),
@@ -71,7 +73,14 @@ OPTIONS: dict[str, tuple[Any, ...]] = {
     "max_tokens": (3, 8, 12, 20, 40),
     "append_tags": (True,),
 }
-PUBLISHED = Published({"all": 0.3, "character": 0.6111})
+BY_CATEGORY = {"all": 0.3, "character": 0.6111}
+#: A model's own thresholds: by category, for some tags, and for all; used by themselves or not.
+PUBLISHED = (
+    Published(BY_CATEGORY),
+    Published(BY_CATEGORY, is_preferred=True),
+    Published(BY_CATEGORY, {5: 0.05, 7: 0.9, 20: 0.25}, is_preferred=True),
+    Published({}, {tag: (7 + 3 * tag) % 20 / 20 for tag in range(len(NAMES))}),
+)
 BEFORE = (None, "", "me, 1girl", "a girl, Long Hair, smile", "A girl stands here. She smiles.")
 #: Enough that each step of the captioner matters in several.
 CASES = 700
@@ -90,11 +99,15 @@ def some_scores(random: Random) -> FloatArray:
 
 
 def page_of(
-    labels: Labels, config: CaptionConfig, curation: Curation | None, rows: list[tuple[FloatArray, str | None]]
+    labels: Labels,
+    config: CaptionConfig,
+    published: Published,
+    curation: Curation | None,
+    rows: list[tuple[FloatArray, str | None]],
 ) -> dict[str, Any]:
     """The page's data, as JSON brings them back."""
-    captioner = Captioner(labels, config, published=PUBLISHED, curation=curation)
-    model = PageModel(labels, config, PUBLISHED, curation)
+    captioner = Captioner(labels, config, published=published, curation=curation)
+    model = PageModel(labels, config, published, curation)
     page_rows = PageRows(config.caption_separator, model.texts, model.candidates())
     for scores, before in rows:
         text = captioner(scores, before).text
@@ -108,6 +121,14 @@ def page_of(
     return data
 
 
+def with_threshold(config: CaptionConfig, rules: Mapping[str, Any], category: str, threshold: float) -> CaptionConfig:
+    """The parameters with a slider moved, as the page writes them into its command."""
+    changed: dict[str, Any] = {"category_thresholds": {**config.category_thresholds, category: threshold}}
+    if rules["prefers_own"]:
+        changed["threshold_mode"] = "model"
+    return config.model_copy(update=changed)
+
+
 def test_the_rules_give_the_captioners_captions() -> None:
     """Of every option, alone and with others; under the run's thresholds, and with one of them moved."""
     random = Random(0)
@@ -118,29 +139,41 @@ def test_the_rules_give_the_captioners_captions() -> None:
         config = CaptionConfig.from_values(values)
         curation = curation_of(Plan.from_json(random.choice(PLANS)), labels)
         rows = [(some_scores(random), random.choice(BEFORE) if config.append_tags else None) for _ in range(3)]
-        page = page_of(labels, config, curation, rows)
+        published = random.choice(PUBLISHED)
+        page = page_of(labels, config, published, curation, rows)
         reader = RuleReader(page)
         category, moved = random.choice(("general", "character", "copyright", "artist")), random.choice(THRESHOLDS)
-        shifted = config.model_copy(update={"category_thresholds": {**config.category_thresholds, category: moved}})
-        captioner = Captioner(labels, shifted, published=PUBLISHED, curation=curation)
+        if "-0.1" in values.get("tag_thresholds", ""):
+            moved = max(moved, 0.25)  # what lies below 0.05 is not in the page
+        shifted = with_threshold(config, page["rules"], category, moved)
+        captioner = Captioner(labels, shifted, published=published, curation=curation)
         for row in set(range(len(rows))) - set(page["rules"]["fixed_rows"]):
-            assert reader.caption(row) == reader.base(row), values
+            assert reader.caption(row) == reader.base(row), (values, published)
             if moved != page["rules"]["thresholds"][category]:
                 slid += 1
-                assert reader.caption(row, {category: moved}) == captioner(*rows[row]).text, (values, category, moved)
+                assert reader.caption(row, {category: moved}) == captioner(*rows[row]).text, (
+                    values,
+                    published,
+                    category,
+                    moved,
+                )
     assert slid > CASES
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
-    [({"threshold_mode": "mcut"}, "MCut"), ({"max_tokens": 75, "caption_separator": ","}, "ends in a blank")],
+    ("values", "published", "words"),
+    [
+        ({"threshold_mode": "mcut"}, Published(), "MCut"),
+        ({"max_tokens": 75, "caption_separator": ","}, Published(), "ends in a blank"),
+        ({}, Published({}, {5: 0.4}, is_final=True), "Several models"),
+    ],
 )
-def test_what_cannot_be_worked_out_is_said(values: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_worked_out_is_said(values: dict[str, Any], published: Published, words: str) -> None:
     labels = Labels(NAMES, CATEGORIES)
     config = CaptionConfig.from_values(values)
-    model = PageModel(labels, config, Published())
+    model = PageModel(labels, config, published)
     rules = page_rules(
-        labels, config, model.texts, published=Published(), curation=None, counter=EstimatedTokens(), before={}
+        labels, config, model.texts, published=published, curation=None, counter=EstimatedTokens(), before={}
     )
     assert rules.tables is None
     assert words in rules.missing

@@ -19,6 +19,8 @@ from wd14.model.geometry import side_of
 #: Bytes of it that are read: a hundred times what one with many tags of its own has.
 LARGEST_DESCRIPTION = 1 << 20
 
+#: Characters of a field's name that a message shows.
+_LONGEST_FIELD = 100
 #: Problems that one message names.
 _MOST_PROBLEMS = 5
 
@@ -166,7 +168,7 @@ def _field(parts: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             names[-1:] = [f"{names[-1] if names else ''}[{part}]"]
         elif part not in ("word", "rest", "[key]") and not (isinstance(previous, int) and part in _STEP_NAMES):
-            names.append(part)
+            names.append(part if len(part) <= _LONGEST_FIELD else f"{part[:_LONGEST_FIELD]}…")
         previous = part
     return ".".join(names)
 

@@ -110,6 +110,8 @@ function commandLine(review, file = "edits.json") {
     const all = { ...review.dataset.data.rules?.category_thresholds, ...moved };
     const pairs = Object.entries(all).map(([category, value]) => `${category}=${shownThreshold(value)}`);
     words.push(`--category-thresholds ${quotedForShell(pairs.join(","))}`);
+    // Else the model would not use its own for the other categories: some are set now.
+    if (review.dataset.data.rules?.prefers_own) words.push("--threshold-mode model");
   }
   const plan = review.dataset.plan && fileBeside("plan.json");
   if (plan) words.push(`--plan ${quotedForShell(plan)}`); // made anew, it could decide otherwise

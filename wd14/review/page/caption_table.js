@@ -16,7 +16,7 @@ class CaptionTable {
     this._editor = editor;
     this._rules = rules;
     this._tokens = tokens;
-    this._runLimits = rules?.limitsOf(rules.runThresholds);
+    this._runLimits = rules?.limits.of(rules.limits.run);
     this._limits = this._runLimits;
     this._edits = new Array(dataset.rows); // per row: its edits, in order, also the undone ones
     this._slides = new Uint8Array(dataset.rows).fill(rules === null ? 0 : UNKNOWN);
@@ -77,9 +77,14 @@ class CaptionTable {
     return this._texts.join(ids) === this.baseCaption(row);
   }
 
-  /** Takes other thresholds for these rows; the caller knows which ones they can change. */
-  setThresholds(thresholds, rows) {
-    this._limits = this._rules.limitsOf(thresholds);
+  /** The limits of the scores that count now, and those that count under other thresholds. */
+  limitsBeside(thresholds) {
+    return [this._limits, this._rules.limits.of(thresholds)];
+  }
+
+  /** Takes other limits for these rows; the caller knows which ones they can change. */
+  setLimits(limits, rows) {
+    this._limits = limits;
     for (let i = 0; i < rows.length; i++) if (this.slides(rows[i])) this._rewrite(rows[i]);
   }
 

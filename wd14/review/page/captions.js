@@ -1,8 +1,6 @@
 // Captions from scores: what a caption is under any thresholds. The steps are those of wd14/caption/captioner.py, and
 // the tables come from it (wd14/caption/page_rules.py); a caption takes a few microseconds.
 
-const NEVER = 65535; // above every score
-
 class CaptionRules {
   /**
    * @param {Dataset} dataset whose data has `rules` and candidates
@@ -13,7 +11,7 @@ class CaptionRules {
     const tags = dataset.vocabulary.names.length;
     this._dataset = dataset;
     this._rules = rules;
-    this.runThresholds = { ...rules.thresholds };
+    this.limits = new Limits(dataset, rules);
     this._fixedRows = new Set(rules.fixed_rows ?? []);
     this._heads = new Map(Object.entries(rules.append?.heads ?? {}).map(([row, text]) => [Number(row), text]));
     this._triggers = dataset.triggers.map((text) => dataset.texts.id(text));
@@ -43,35 +41,6 @@ class CaptionRules {
     this._isPlain = !isShuffled && !this._needsScores && !this._refiner && !this._implied.size && !this._ranks;
   }
 
-  /** Whether a threshold counts for the single tags (rating, quality) too, and so for all pictures. */
-  get singlesFollow() {
-    const { first = [], last = [], single = {} } = this._rules;
-    return [...first, ...last].some((category) => single[category]?.lowest);
-  }
-
-  /** The thresholds {category: number} as limits of stored scores. */
-  limitsOf(thresholds) {
-    const { categories, vocabulary } = this._dataset;
-    const ofCategory = categories.map((category) =>
-      category in this.runThresholds ? Math.round(thresholds[category] * 10000) : NEVER,
-    );
-    const kept = Uint16Array.from(vocabulary.categories, (at, tag) => (this._unwanted[tag] ? NEVER : ofCategory[at]));
-    const limits = { kept, singles: {} };
-    for (const [category, single] of Object.entries(this._rules.single ?? {})) {
-      limits.singles[category] = Math.round(this._singleThreshold(single, thresholds) * 10000);
-    }
-    return limits;
-  }
-
-  _singleThreshold(single, thresholds) {
-    if (!single.lowest) return single.threshold;
-    const { base, own } = single.lowest;
-    const lowest = Object.entries(own).map(([category, value]) =>
-      thresholds[category] === this.runThresholds[category] ? value : thresholds[category],
-    );
-    return Math.min(base, ...lowest);
-  }
-
   /** Whether the number of tokens is limited. */
   get hasBudget() {
     return this._budget !== null;
@@ -91,7 +60,7 @@ class CaptionRules {
   /**
    * The ids of the texts of a row's caption.
    *
-   * @param limits of `limitsOf`
+   * @param limits of `Limits.of`
    * @param demand what has to fit where tokens are limited, see `TokenBudget.fit`; null = the caption as it is
    * @returns {number[]} only to be read, and only until the next call
    */

@@ -1,4 +1,5 @@
-// The panel of charts: how frequent tags are, how long captions are, and how the model's scores lie about a threshold.
+// The panel of charts: how frequent tags are, how long captions are, how the model's scores lie about a threshold, and
+// how an evaluation that is kept with the dataset came out.
 
 /** Bars of a histogram of scores: each 0.02 wide. */
 const SCORE_BARS = 50;
@@ -169,6 +170,8 @@ class ChartsPanel {
     this.category.addEventListener("change", () => this.drawScores());
     this.element = h("div", { class: "charts" }, this.frequencies.element, this.lengths.element);
     if (review.dataset.hasCandidates) this.addScores();
+    const { evaluation } = review.dataset;
+    if (evaluation) this.element.append(new EvaluationChart(evaluation).element);
   }
 
   addScores() {
@@ -209,7 +212,8 @@ class ChartsPanel {
     const total = histogram.reduce((sum, number) => sum + number, 0);
     let summary = `${grouped(total)} scores of at least ${review.dataset.floor}`;
     const lines = [];
-    if (threshold !== undefined && threshold <= 1) {
+    if (review.hasOwnThresholds(category)) summary += "; each tag has a threshold of its own";
+    else if (threshold !== undefined && threshold <= 1) {
       summary += `, ${grouped(numberAbove(histogram, threshold))} at or above the threshold ${threshold}`;
       const ran = review.runThresholds[category];
       if (ran !== threshold && ran <= 1) lines.push({ at: ran, name: `threshold of the run: ${ran}`, faint: true });

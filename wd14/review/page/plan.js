@@ -157,8 +157,7 @@ class PlanPanel {
   filterFor({ tag, beside, decision }) {
     const { review, ui } = this;
     const scored = (name) => {
-      const category = review.dataset.categoryOfTag(name);
-      const threshold = review.runThresholds?.[category];
+      const threshold = review.runThresholdOf(name);
       return threshold === undefined || threshold > 1 ? null : `score:${ui.quoted(name)}>=${threshold}`;
     };
     const isWritten = decision === "kept" || decision === "ask";

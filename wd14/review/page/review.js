@@ -16,8 +16,14 @@ class Review {
     this._scores = new ScoreIndex(this.dataset);
     this._search = null;
     this._startFilter();
-    this.runThresholds = { ...this._rules?.runThresholds };
+    const limits = this._rules?.limits;
+    this.runThresholds = { ...limits?.run };
     this.thresholds = { ...this.runThresholds };
+    /** Tags for which a person set a threshold: it stays where a slider moves, or moves with it. */
+    this.setTags = limits?.setTags ?? [];
+    /** Categories whose tags have thresholds of the model's own, in whose place a slider's comes once it moves. */
+    this.categoriesByTag = limits?.categoriesByTag ?? new Set();
+    this._runByTag = limits?.runByTag ?? new Map();
     this.log = new EditLog(data.edits ?? []);
     this._compiled = new Map(); // by entry id
     this._listeners = [];
@@ -130,6 +136,16 @@ class Review {
     const { thresholds, runThresholds } = this;
     const moved = Object.entries(thresholds).filter(([category, value]) => value !== runThresholds[category]);
     return moved.length ? Object.fromEntries(moved) : null;
+  }
+
+  /** Whether the tags of a category have the model's own thresholds, and not the one of its slider. */
+  hasOwnThresholds(category) {
+    return this.categoriesByTag.has(category) && this.thresholds[category] === this.runThresholds[category];
+  }
+
+  /** The threshold of a tag in the run, by the model's name for it; undefined where it had none. */
+  runThresholdOf(name) {
+    return this._runByTag.get(name) ?? this.runThresholds[this.dataset.categoryOfTag(name)];
   }
 
   /** How many pictures have each text: Map text -> number, of pictures that neither failed nor are rejected. */

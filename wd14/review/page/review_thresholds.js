@@ -11,18 +11,17 @@ class ReviewThresholds {
 
   _moveThresholds(thresholds) {
     if (this._rules === null) return;
-    const rows = this._rowsThatMove(thresholds);
+    const [before, after] = this._table.limitsBeside(thresholds);
+    const rows = this._rowsThatMove(thresholds, before.kept, after.kept);
     this.thresholds = thresholds;
-    this._table.setThresholds(thresholds, rows);
+    this._table.setLimits(after, rows);
     this._changed("thresholds", "captions");
   }
 
-  _rowsThatMove(thresholds) {
+  _rowsThatMove(thresholds, before, after) {
     const moved = Object.keys(thresholds).filter((category) => thresholds[category] !== this.thresholds[category]);
-    if (moved.length && this._rules.singlesFollow) return this._allRows;
-    const rows = moved.map((category) =>
-      this._scores.between(category, this.thresholds[category], thresholds[category]),
-    );
+    if (moved.length && this._rules.limits.singlesFollow) return this._allRows;
+    const rows = moved.map((category) => this._scores.between(category, before, after));
     return this._scores.each(rows.length === 1 ? rows[0] : rows.flatMap((some) => Array.from(some)));
   }
 

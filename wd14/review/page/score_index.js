@@ -10,15 +10,28 @@ class ScoreIndex {
   }
 
   /**
-   * The rows of the tags of a category whose scores a threshold passes when it moves; a row once for each such tag.
+   * The rows with scores of a category's tags that other limits may keep or leave; a row once for each such score.
    *
-   * @param {number} from, to thresholds, 0..1
+   * @param {Uint16Array} before, after: the limit of each tag
    * @returns {Uint32Array}
    */
-  between(category, from, to) {
+  between(category, before, after) {
     const { rows, starts } = this._sorted(category);
-    const [one, other] = [from, to].map((value) => Math.min(10001, Math.round(value * 10000)));
-    return rows.subarray(starts[Math.min(one, other)], starts[Math.max(one, other)]);
+    const [lowest, highest] = this._span(category, before, after);
+    return rows.subarray(starts[Math.min(10001, lowest)], starts[Math.min(10001, highest)]);
+  }
+
+  // The lowest and the highest limit of tags that have another one afterwards; of no score where there is none.
+  _span(category, before, after) {
+    const { categories, vocabulary } = this._dataset;
+    const wanted = categories.indexOf(category);
+    let [lowest, highest] = [10001, 0];
+    for (let tag = 0; tag < before.length; tag++) {
+      if (before[tag] === after[tag] || vocabulary.categories[tag] !== wanted) continue;
+      lowest = Math.min(lowest, before[tag], after[tag]);
+      highest = Math.max(highest, before[tag], after[tag]);
+    }
+    return lowest > highest ? [0, 0] : [lowest, highest];
   }
 
   /** Each of these rows once. */

@@ -27,7 +27,7 @@ class SlidersPanel {
     this.reset = button("Reset all", () => this.resetAll());
     this.showMoved = button("Show them", () => this.ui.setFilterText("is:moved"), { class: "quiet" });
     const foot = h("div", { class: "slider-foot" }, this.effect, this.showMoved, this.reset);
-    this.element.append(...this.sliders.map((slider) => slider.element), foot, this.makeWithoutPart());
+    this.element.append(...this.sliders.map((slider) => slider.element), foot, this.makeSet(), this.makeWithoutPart());
   }
 
   /** Why captions cannot follow here, and how the scores lie, where there are some. */
@@ -54,6 +54,15 @@ class SlidersPanel {
     const words = `${takes}: what stands there is not what the thresholds give.`;
     const show = button("Show them", () => ui.setFilterText("is:fixed"), { class: "quiet" });
     return h("div", { class: "slider-without" }, h("p", { class: "muted", text: words }), show);
+  }
+
+  /** A line on the tags for which the run was given thresholds. */
+  makeSet() {
+    const { setTags: names } = this.review;
+    if (names.length === 0) return "";
+    const some = names.slice(0, 5).join(", ") + (names.length > 5 ? ", …" : "");
+    const text = `By name, ${plural(names.length, "tag")} ${names.length === 1 ? "has" : "have"} a threshold: ${some}.`;
+    return h("p", { class: "muted slider-set", text });
   }
 
   resetAll() {
@@ -113,6 +122,10 @@ class ThresholdSlider {
       element.append(this.strip.element);
     }
     element.append(this.range);
+    if (this.panel.review.categoriesByTag.has(this.category)) {
+      this.own = h("p", { class: "muted slider-own" });
+      element.append(this.own);
+    }
     return element;
   }
 
@@ -144,6 +157,11 @@ class ThresholdSlider {
     if (document.activeElement !== this.field) {
       this.field.value = isOff ? "" : String(value);
       this.field.setAttribute("aria-invalid", "false");
+    }
+    if (this.own) {
+      const isOwn = this.panel.review.hasOwnThresholds(this.category);
+      const text = isOwn ? "Each tag has the model's own threshold until you move this." : "One threshold for all tags.";
+      if (this.own.textContent !== text) this.own.textContent = text;
     }
     this.off.checked = isOff;
     this.reset.disabled = value === this.run;
