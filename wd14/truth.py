@@ -14,6 +14,7 @@ from wd14.check_settings import CheckSettings
 from wd14.config import CaptionConfig
 from wd14.evaluation.histograms import Flags
 from wd14.job_edits import JobEdits
+from wd14.messages import AND
 from wd14.regular_files import mode_of
 from wd14.spelling import folded
 from wd14.types import UNUSED, DecodedRow, IndexArray, Labels
@@ -91,25 +92,22 @@ class Truth:
                 self.unknown[word] += 1
 
 
-def doubts(settings: CheckSettings, config: CaptionConfig, folder: Path) -> Iterator[str]:
+def doubts(run: CaptionConfig | None, config: CaptionConfig, folder: Path) -> Iterator[str]:
     """Why the captions of a dataset may be no truth, for a person.
 
     Args:
-        settings: what is known of the dataset.
+        run: the parameters of the run that made them; None = not known.
         config: the parameters, with the edits that are made before.
         folder: of the dataset.
-
-    Raises:
-        ConfigError: provenance.json has parameters that this program does not allow.
     """
-    run = settings.run
     edits = folder / ".wd14" / "edits.json"
     if mode_of(edits) and not config.edits and (run is None or not run.edits):
         yield f"corrections of these captions are in {edits}, and were not made in them (--edits {edits})"
     elif run is not None and not (run.adds_no_tags or config.edits or run.edits or run.append_tags):
+        models = AND.join((run.model, *run.ensemble))
         yield (
-            f"these captions were written by {run.model}, and no edits were made in them: where nobody corrected them,"
-            " a model is compared with itself, and its thresholds with themselves (--edits FILE: what the review page"
+            f"these captions were written by {models}, and no edits were made in them: where nobody corrected them, a"
+            " model is compared with itself, and its thresholds with themselves (--edits FILE: what the review page"
             " saves)"
         )
     if run is None:
