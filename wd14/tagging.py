@@ -92,7 +92,7 @@ class Tagging:
         Args:
             model: one of `further`.
             rows: the dataset.
-            config: the parameters; scores must be kept: see `JobScores`.
+            config: the parameters; `more` has the `spare` of `JobScores`, which keeps the scores.
             more: as `ScoredRows` takes it.
         """
         return FurtherRows(self._passes, self.models.index(model), rows, model, config, **more)
