@@ -28,7 +28,9 @@ _OF_THE_RUN = frozenset(
         *("profile", "image_size", "exif_orientation", "precision"),
         *("caption_column", "caption_extension", "caption_separator", "caption_style", "rating", "tag_replacement"),
         *("trainer", "trigger_words", "purpose", "fold_tags", "keep_tags", "undesired_tags", "always_first_tags"),
-        *("max_tags", "max_tokens", "implications", "tag_thresholds", *SAY_THRESHOLDS),
+        *("max_tags", "max_tokens", "implications"),
+        # Those of an ensemble decide on its scores, too.
+        *("ensemble", "ensemble_votes", "tag_thresholds", *SAY_THRESHOLDS),
     }
 )
 #: How a dataset is read for a check.
@@ -153,10 +155,12 @@ def _parameters(made: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _without_the_runs_model(given: frozenset[str], run: Mapping[str, Any]) -> dict[str, Any]:
     """A model that the caller names counts, also where the run had one of its own; the model without tags has none."""
-    models = {"generation_model", "custom_model"} & run.keys()
+    models = {"generation_model", "custom_model", "ensemble"} & run.keys()
     if any(str(run[key]).strip().lower() == NO_MODEL for key in models):
         return dict.fromkeys(models, "")
-    return {"custom_model": ""} if "generation_model" in given and "custom_model" in run else {}
+    if not given & {"generation_model", "custom_model"}:
+        return {}
+    return dict.fromkeys(models - {"generation_model"}, "")
 
 
 def _beside(dataset: Path, name: str) -> Path:

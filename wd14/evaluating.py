@@ -154,7 +154,7 @@ class _Evaluating:
         self._config = _config(self._settings, parameters)
         if self._config.adds_no_tags:
             raise ConfigError(f"{NO_MODEL} adds no tag: name a model to evaluate (--generation-model)")
-        self._remarks = [*self._settings.remarks, *doubts(self._settings, self._config)]
+        self._remarks = [*self._settings.remarks, *doubts(self._settings, self._config, Path(root_of(source)))]
         self._pictures = self._from_scores = self._failed = 0
         self._failures: list[str] = []
 
@@ -179,7 +179,7 @@ class _Evaluating:
             )
             tallies = [KeptTally(len(model.labels)) for _ in tagging.further and tagging.models]
             histograms, selector = self._compare(source, tagging, truth, tallies)
-        if not histograms.pictures:
+        if not histograms.pictures_of():
             raise SourceError(self._nothing(truth))
         link.say_all(edits.closing_lines())
         in_use = _thresholds(selector, len(model.labels))
@@ -188,7 +188,7 @@ class _Evaluating:
             dataset=self._source,
             model=tagging.name,
             thresholds=thresholds,
-            pictures=histograms.pictures,
+            pictures=histograms.pictures_of(),
             from_scores=self._from_scores,
             failed=self._failed,
             failures=tuple(self._failures),

@@ -184,6 +184,8 @@ def closing_lines(summary: Summary, named_in: str = "named above") -> Iterator[s
     if summary.frequent_tags:
         listed = ", ".join(f"{tag} {number:,}" for tag, number in summary.frequent_tags)
         yield f"Most frequent tags: {listed}"
+    if summary.disagreement is not None:
+        yield from summary.disagreement.lines()
     if summary.without_tags and summary.model.strip().lower() != NO_MODEL:
         yield f"Without any tag: {count(summary.without_tags, 'caption')}. A lower threshold gives more tags."
     if summary.too_long:

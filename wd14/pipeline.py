@@ -42,6 +42,7 @@ from wd14.types import FinishedRow, Summary, TokenCounter, Written
 
 if TYPE_CHECKING:
     from wd14.curation.trainers.collector import TrainerFiles
+    from wd14.disagreement_pass import DisagreementPass
     from wd14.model.files.find import ModelFiles
     from wd14.result_check import ResultCheck
     from wd14.review_pass import ReviewPass
@@ -128,6 +129,7 @@ class _Job:
         self._edits: JobEdits  # read when the source is known
         self._editor: Editor | None = None
         self._passes: Passes  # known with the source and the models
+        self._disagreement: DisagreementPass | None = None
 
     def run(self) -> Summary:
         config, stop, link = self._config, self._stop, self._link
@@ -218,6 +220,11 @@ class _Job:
                 more["with_facts"] = True
             if review is not None and review.thumbnails is not None:
                 more |= {"with_facts": True, "thumbnails": review.thumbnails}
+            if tagging.combiner is not None:
+                from wd14.disagreement_pass import DisagreementPass
+
+                self._disagreement = DisagreementPass(tagging, config.ensemble_votes)
+                more["each_model"] = self._disagreement.hear
             scored = tagging.rows(source, config, stop=self._stop, log=link.say, stage=sink.stage, **more)
             rows = stack.enter_context(scored)
             # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
@@ -233,12 +240,15 @@ class _Job:
                 review.begin(model, config, curation, tokens)
             passes.write(rows, self._finisher(captioner, sink))
             summary = self._summary(tagging)
+            if self._disagreement is not None:
+                summary = replace(summary, disagreement=self._disagreement.conclude())
             notes = {} if studied is None else self._notes(studied)
             if self._edits.all is not None:
                 notes["edits"] = self._edits.all.text
             made = self._provenance(source, tagging, summary)
             if review is not None:
-                writing = BackgroundCall(lambda: review.write(made, notes, self._edits.all), "wd14-review")
+                beside = (notes, self._edits.all, summary.disagreement)
+                writing = BackgroundCall(lambda: review.write(made, *beside), "wd14-review")
                 link.say_all(link.wait_for(writing))
             output = sink.finish(summary, made, notes)
             return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
@@ -250,6 +260,8 @@ class _Job:
             listeners.append(lambda finished: trainer.add(finished.report))
         if check is not None:
             listeners.append(check.add)
+        if self._disagreement is not None:
+            listeners.append(self._disagreement.add)
         if self._review is not None:
             listeners.append(self._review.add)
         return Finisher(

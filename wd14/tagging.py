@@ -18,6 +18,7 @@ from wd14.caption.styles import styled
 from wd14.caption.thresholds import TagSelector
 from wd14.config import NO_MODEL, CaptionConfig
 from wd14.data.provenance import model_of_run
+from wd14.ensemble.aliases import aliases
 from wd14.ensemble.vocabulary import joint_vocabulary
 from wd14.ensemble.votes import Combiner
 from wd14.ensemble_rows import CombinedRows, EachModel, EnsembleScores, FurtherPasses, FurtherRows, StoredScores
@@ -154,7 +155,7 @@ def find_tagging_here(config: CaptionConfig, *, stop: StopToken | None = None) -
         models += [found] if isinstance(found, ModelFiles) else []
     if len(models) == len(labels):
         return Tagging(models, config)
-    return joint_vocabulary(labels).labels if len(labels) > 1 else labels[0]
+    return joint_vocabulary(labels, aliases()).labels if len(labels) > 1 else labels[0]
 
 
 def models_of(config: CaptionConfig) -> tuple[str, ...]:
@@ -165,7 +166,7 @@ def models_of(config: CaptionConfig) -> tuple[str, ...]:
 def _ensemble(models: Sequence[ModelFiles], config: CaptionConfig, name: str) -> tuple[Combiner, ModelFiles]:
     """What combines the scores of models, and the model that they are together."""
     _check_models(models)
-    vocabulary = joint_vocabulary([model.labels for model in models])
+    vocabulary = joint_vocabulary([model.labels for model in models], aliases())
     for number, model in reversed([*enumerate(models)]):
         if not vocabulary.shared_with(number):
             others = " and ".join(other.id for other in models if other is not model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from wd14.check_settings import CheckSettings
 from wd14.config import CaptionConfig
 from wd14.evaluation.histograms import Flags
 from wd14.job_edits import JobEdits
+from wd14.regular_files import mode_of
 from wd14.spelling import folded
 from wd14.types import UNUSED, DecodedRow, IndexArray, Labels
 
@@ -86,18 +88,24 @@ class Truth:
                 self.unknown[word] += 1
 
 
-def doubts(settings: CheckSettings, config: CaptionConfig) -> Iterator[str]:
+def doubts(settings: CheckSettings, config: CaptionConfig, folder: Path) -> Iterator[str]:
     """Why the captions of a dataset may be no truth, for a person.
 
     Args:
         settings: what is known of the dataset.
         config: the parameters, with the edits that are made before.
+        folder: of the dataset.
+
+    Raises:
+        ConfigError: provenance.json has parameters that this program does not allow.
     """
     run = settings.run
+    edits = folder / ".wd14" / "edits.json"
+    if mode_of(edits) and not config.edits and (run is None or not run.edits):
+        yield f"corrections of these captions are in {edits}, and they are not made here (--edits {edits})"
     if run is None:
         return
-    ours = not run.adds_no_tags
-    if ours and not (config.edits or run.edits or run.append_tags):
+    if not (run.adds_no_tags or config.edits or run.edits or run.append_tags):
         yield (
             f"these captions are {run.model}'s own, and no edits were made in them: they agree with it wherever nobody"
             " corrected them. The thresholds that are found are worth something for corrected captions only"

@@ -20,6 +20,7 @@ GROUND_FLOOR = {
     "errors",
     "types",
     "published",
+    "disagreement",
     "input_spec",
     "config",
     "parameter_types",
@@ -72,6 +73,7 @@ UPPER = {
         "review_pass",
         "pipeline",
         "check_settings",
+        "disagreement_pass",
     ),
     *("similar_search", "looking", "checking", "reviewing", "reported_rows", "base_captions", "serving"),
     *(

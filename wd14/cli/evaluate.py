@@ -49,8 +49,8 @@ _WORDS = {
 }
 #: Tags that the table lists.
 _MOST_LISTED = 20
-#: Captions that a tag must have to be listed among the least well found.
-_FREQUENT = 5
+#: Characters of a tag in the table, so that it has at most 100 columns.
+_LONGEST_NAME = 24
 
 
 def add_command(commands: Any) -> None:
@@ -159,12 +159,12 @@ def _models(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _groups(title: str, groups: Sequence[GroupResult]) -> Iterator[str]:
-    heads = ["tags", "captions have", "precision", "recall", "F1", "macro F1", "F1, best thresholds"]
+    heads = ["tags", "support", "kept", "precision", "recall", "F1", "macro F1", "F1 chosen", "macro chosen"]
     rows = [[title, *heads]]
     for group in groups:
         now, then = group.in_use, group.chosen
-        better = f"{then.f1:.3f} (macro {then.macro_f1:.3f})"
-        rows.append([group.name, f"{now.tags:,}", f"{now.support:,}", *_shares(now), better])
+        numbers = [f"{number:,}" for number in (now.tags, now.support, now.kept)]
+        rows.append([group.name, *numbers, *_shares(now), f"{then.f1:.3f}", f"{then.macro_f1:.3f}"])
     yield from table(rows)
     yield ""
 
@@ -178,10 +178,10 @@ def _unseen(evaluation: Evaluation) -> str:
     categories = ", ".join(f"{name} {edge:g}" for name, edge in evaluation.result.category_thresholds().items())
     words = f"The best threshold of each category as a whole: {categories}. " if categories else ""
     if unseen is None:
-        return f"{words}There are too few pictures to tell what the best thresholds are worth on other pictures."
+        return f"{words}There are too few pictures to tell what the chosen thresholds are worth on others."
     verdict = "better than" if unseen.f1 > in_use.f1 else "no better than"
     return (
-        f"{words}What the best thresholds are worth on pictures that they were not chosen from (each half of these"
+        f"{words}What the chosen thresholds are worth on pictures that they were not chosen from (each half of these"
         f" pictures with those of the other half): F1 {unseen.f1:.3f}, macro {unseen.macro_f1:.3f}; {verdict} the"
         f" thresholds in use (F1 {in_use.f1:.3f}, macro {in_use.macro_f1:.3f})."
     )
@@ -195,7 +195,7 @@ def _least_well(tags: Sequence[TagResult]) -> Iterator[str]:
         return
     yield ""
     yield "Tags with the most mistakes:"
-    heads = ["tag", "captions have", "kept", "precision", "recall", "F1", "threshold", "best", "chosen", "F1 with it"]
+    heads = ["tag", "support", "kept", "precision", "recall", "F1", "in use", "best", "chosen", "F1 chosen"]
     yield from table([heads, *map(_cells, shown)])
     if (others := len(tags) - len(shown)) > 0:
         yield f"… and {others:,} more tags; --csv FILE has all of them"
@@ -204,4 +204,5 @@ def _least_well(tags: Sequence[TagResult]) -> Iterator[str]:
 def _cells(tag: TagResult) -> list[str]:
     edges = ["-" if edge is None else f"{edge:g}" for edge in (tag.threshold, tag.best, tag.chosen)]
     shares = [f"{value:.3f}" for value in (tag.precision, tag.recall, tag.f1)]
-    return [tag.tag, f"{tag.support:,}", f"{tag.kept:,}", *shares, *edges, f"{tag.f1_chosen:.3f}"]
+    name = tag.tag if len(tag.tag) <= _LONGEST_NAME else f"{tag.tag[: _LONGEST_NAME - 1]}…"
+    return [name, f"{tag.support:,}", f"{tag.kept:,}", *shares, *edges, f"{tag.f1_chosen:.3f}"]

@@ -1,4 +1,4 @@
-"""The best threshold of each tag: where F1 is highest, drawn towards its category's where few pictures have the tag."""
+"""The best threshold of each tag: where F1 is highest, drawn towards its category's where few pictures speak for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wd14.evaluation.histograms import EDGES, FIRST_EDGE, STEPS, Flags, ScoreHis
 from wd14.evaluation.measures import f1_of
 from wd14.types import FloatArray, IndexArray
 
-#: A tag on so many pictures has as much to say about its threshold as its category has.
+#: With so many pictures that have it, and as many that do not, a tag has as much to say as its category has.
 PRIOR = 10
 
 Edges = NDArray[np.intp]
@@ -66,7 +66,10 @@ def find_thresholds(
             continue
         of_categories[category] = of_category
         best[where] = of_tags
-        weight = in_use.support[where] / (in_use.support[where] + PRIOR)
+        support = in_use.support[where]
+        # Of a tag on all pictures any low threshold is right: what says where it ends are the pictures without it.
+        evidence = np.minimum(support, histograms.pictures_of(half) - support)
+        weight = evidence / (evidence + PRIOR)
         drawn = np.rint(np.where(of_tags == NO_EDGE, of_category, weight * of_tags + (1 - weight) * of_category))
         changes = seen[where] & ((in_use.support[where] > 0) | (thresholds[where] < EDGES[of_category]))
         chosen[where] = np.where(changes, drawn, NO_EDGE).astype(np.intp)
