@@ -363,8 +363,17 @@ def test_a_file_of_thresholds(tmp_path: Path) -> None:
     thresholds = captioner.thresholds(np.zeros(6, np.float32)).tolist()
     assert thresholds == pytest.approx([math.inf, 0.4, 2, 0.35, 0.9, 0.35])
     (remark,) = captioner.remarks
-    assert "of the file's 4 tags this model has 1 not" in remark
-    assert "of another model" in remark
+    assert remark == "Thresholds by Tag: this model lacks 1 of the file's 4 tags: of another model"
+
+
+def test_entries_that_set_nothing_are_said() -> None:
+    captioner = Captioner(BY_TAG, CaptionConfig.from_values({"tag_thresholds": "A=0.3, x=0.3, y*=off, General=0.5"}))
+    one, two, three = captioner.remarks
+    assert (one, two) == (
+        "Thresholds by Tag: no tag of this model is 'x'",
+        "Thresholds by Tag: no tag of this model is 'y*'",
+    )
+    assert "'General' is one of the category 'rating'" in three
 
 
 @pytest.mark.parametrize(
