@@ -197,6 +197,7 @@ class _PageMaker:
             curation = None if plan is None else curation_of(plan, labels)
             published = known.tagging.model.thresholds if isinstance(known.tagging, Tagging) else Published()
             self._model = PageModel(labels, run, published, curation, known.tokens)
+            self._disagreement.leave_out(run, curation)
             if known.scores is None:
                 self._why_no_rules = "There are no stored scores of these pictures on this machine."
             self._captions = ReportedCaptions(without_edits=bool(self._edits))
