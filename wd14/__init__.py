@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wd14 import errors
 
 if TYPE_CHECKING:
-    from wd14.api import Tags, check_dataset, models, tag
+    from wd14.api import Tags, check_dataset, evaluate_dataset, models, tag
     from wd14.config import CaptionConfig
     from wd14.errors import CaptionerError, ConfigError, ModelError, OutputError, RowError, SourceError
     from wd14.model.tagger import Tagger
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __version__ = "1.0.0"
 
 _NAMES = {
-    "wd14.api": ("Tags", "check_dataset", "models", "tag"),
+    "wd14.api": ("Tags", "check_dataset", "evaluate_dataset", "models", "tag"),
     "wd14.config": ("CaptionConfig",),
     "wd14.errors": ("CaptionerError", "ConfigError", "ModelError", "OutputError", "RowError", "SourceError"),
     "wd14.model.tagger": ("Tagger",),
@@ -45,6 +45,7 @@ __all__ = [
     "caption_dataset",
     "check_dataset",
     "errors",
+    "evaluate_dataset",
     "models",
     "tag",
 ]

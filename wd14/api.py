@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from PIL import Image
 
 from wd14.caption.captioner import Captioner
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError, NotAnImageError, RowError
+from wd14.job_scores import JobScores
 from wd14.model.files import registry
 from wd14.model.files.find import find_model
 from wd14.model.files.registry import ModelDescription
@@ -22,12 +23,16 @@ from wd14.model.tagger import Tagger
 from wd14.pipeline import logger
 from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
+from wd14.tagging import with_further_models
 from wd14.threads import BackgroundCall, Exhausted
 from wd14.token_counting import token_counter
 from wd14.types import DecodedRow, FloatArray, InputRow, Labels
 
 if TYPE_CHECKING:
     from wd14.checking import CheckReport
+    from wd14.evaluating import Evaluation
+
+R = TypeVar("R")
 
 #: A picture: the path of a file, the bytes of one, or an open Pillow image.
 Picture = str | Path | bytes | Image.Image
@@ -88,7 +93,7 @@ def tag(
     Args:
         pictures: a path, the bytes of a file, a Pillow image, or several of these.
         model: an id, a folder with `model.onnx` and `selected_tags.csv`, or a `Tagger`, whose session is then used.
-        parameters: any of `CaptionConfig`: `thresh=0.4`, `remove_underscore=True`, …
+        parameters: any of `CaptionConfig`: `thresh=0.4`, `ensemble=[…]`, `remove_underscore=True`, …
 
     Returns:
         `Tags`; for several pictures a list of them in the same order, where a bad picture has its `error` set.
@@ -124,6 +129,26 @@ def check_dataset(source: str | Path, **parameters: Any) -> CheckReport:
     return check_source(source, parameters, log=logger.info)
 
 
+def evaluate_dataset(source: str | Path, **parameters: Any) -> Evaluation:
+    """Says how well a model agrees with the captions of a dataset, as `wd14-captioner evaluate` does.
+
+    Runs the model for pictures without stored scores. Changes nothing in the dataset.
+
+    Args:
+        source: anything that can be captioned, with its captions.
+        parameters: any of `CaptionConfig`: `edits="edits.json"`, `generation_model=…`, `thresh=0.4`, …
+
+    Raises:
+        ConfigError: there is no such parameter, or it cannot have this value.
+        SourceError: the dataset cannot be read, or has no captions.
+        ModelError: the model cannot be used.
+    """
+    from wd14.evaluating import evaluate
+
+    _check_names(parameters)
+    return evaluate(source, parameters, log=logger.info)
+
+
 def models() -> tuple[ModelDescription, ...]:
     """The models that are known by name; any other works by its Hugging Face id or its folder."""
     return registry.MODELS
@@ -148,17 +173,32 @@ def _check_names(parameters: Mapping[str, Any]) -> None:
 def _tag_all(pictures: Iterable[Picture], model: str | Path | Tagger, config: CaptionConfig) -> list[Tags]:
     stop = StopToken()
     tagger = model if isinstance(model, Tagger) else None
-    files = tagger.files if tagger is not None else find_model(model, log=logger.info, stop=stop)  # type: ignore[arg-type]
+    first = tagger.files if tagger is not None else find_model(model, log=logger.info, stop=stop)  # type: ignore[arg-type]
+    tagging = with_further_models(first, config, log=logger.info, stop=stop)
+    labels = tagging.model.labels
     tokens = token_counter(config, log=logger.info, stop=stop)
-    captioner = Captioner(files.labels, config, published=files.thresholds, tokens=tokens)
-    rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
-    results: list[Tags] = []
-    session = None if tagger is None else BackgroundCall[AnyTagger](lambda: tagger, "wd14-session")
+    captioner = Captioner(labels, config, published=tagging.model.thresholds, tokens=tokens)
+    if tagging.further:
+        pictures = list(pictures)  # each model goes over them
     total = len(pictures) if isinstance(pictures, Sized) else None
-    with ScoredRows(rows, files, config, stop=stop, log=logger.info, session=session, pictures=total) as scored:
+    session = None if tagger is None else BackgroundCall[AnyTagger](lambda: tagger, "wd14-session")
+    with JobScores(config, several=bool(tagging.further), needed=True) as kept:
+        more: dict[str, Any] = {"stop": stop, "log": logger.info, "pictures": total, "spare": kept.spare}
+        for further in tagging.further:
+            rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
+            _all(tagging.further_rows(further, rows, kept.config, **more), lambda _: None)
+        rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
+        scored = tagging.rows(rows, kept.config, session=session, **more)
+        return _all(scored, lambda row: _tags(row, captioner, labels))
+
+
+def _all(scored: ScoredRows, made: Callable[[DecodedRow], R]) -> list[R]:
+    """What is made of each row."""
+    results: list[R] = []
+    with scored:
         while True:
             try:
-                results += [_tags(row, captioner, files.labels) for row in scored.take(timeout=1.0)]
+                results += map(made, scored.take(timeout=1.0))
             except TimeoutError:
                 continue
             except Exhausted:

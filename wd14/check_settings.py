@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from wd14.caption.styles import styled
+from wd14.caption.thresholds import TagThresholds
 from wd14.config import NO_MODEL, CaptionConfig
 from wd14.curation.checks.expected import USUAL_TOKENS, Expected
-from wd14.curation.checks.picture_rules import HIGH_SCORE
 from wd14.curation.plan import Plan, read_plan
 from wd14.data.provenance import MADE_BY
 from wd14.data.sources.values import read_json_object
 from wd14.errors import ConfigError, SourceError
+from wd14.published import SAY_THRESHOLDS, Published
 from wd14.regular_files import mode_of
-from wd14.types import Labels
+from wd14.types import FloatArray, Labels
 
 #: Parameters of the run that made the dataset which say what its captions are like, or under what its scores are kept.
 _OF_THE_RUN = frozenset(
@@ -24,7 +28,9 @@ _OF_THE_RUN = frozenset(
         *("profile", "image_size", "exif_orientation", "precision"),
         *("caption_column", "caption_extension", "caption_separator", "caption_style", "rating", "tag_replacement"),
         *("trainer", "trigger_words", "purpose", "fold_tags", "keep_tags", "undesired_tags", "always_first_tags"),
-        *("max_tags", "max_tokens", "implications", "thresh", "general_threshold"),
+        *("max_tags", "max_tokens", "implications"),
+        # Those of an ensemble decide on its scores, too.
+        *("ensemble", "ensemble_votes", "tag_thresholds", *SAY_THRESHOLDS),
     }
 )
 #: How a dataset is read for a check.
@@ -63,13 +69,15 @@ class CheckSettings:
         parameters = _parameters(self.made)
         return None if parameters is None else CaptionConfig.from_values(parameters)
 
-    def expected(self, labels: Labels | None) -> Expected:
-        """What the rules are to expect.
+    def expected(self, labels: Labels | None, published: Published | None = None) -> Expected:
+        """What the rules are to expect; it takes as long as a `Captioner`.
 
         Args:
             labels: the model's tags, where they are known.
+            published: the model's own thresholds, the same.
         """
         config, given = self.config, self.given
+        thresholds = None if labels is None else _thresholds(labels, config, published or Published())
         asked = config.max_tokens if "max_tokens" in given or config.max_tokens else None
         return Expected(
             separator=config.caption_separator,
@@ -83,8 +91,8 @@ class CheckSettings:
             labels=labels,
             max_tokens=USUAL_TOKENS if asked is None else asked,
             asked_tokens=asked is not None,
-            lists_all=not (config.max_tags or config.max_tokens or config.implications)
-            and config.threshold_for("general") <= HIGH_SCORE,
+            lists_all=thresholds is not None and not (config.max_tags or config.max_tokens or config.implications),
+            thresholds=thresholds,
         )
 
     def _has_ratings(self) -> bool | None:
@@ -98,6 +106,15 @@ class CheckSettings:
         targets = [target for _, target in config.tag_replacement]
         separator = config.caption_separator
         return (*config.always_first_tags, *(word for text in targets for word in text.split(separator or None)))
+
+
+def _thresholds(labels: Labels, config: CaptionConfig, published: Published) -> FloatArray | None:
+    """From which score on captions have each tag, (T,) float32; None where that is not known, or is no one score."""
+    try:
+        table = TagThresholds(labels, styled(config), published)
+    except ConfigError:  # the file of thresholds has gone, or the model is here without its own
+        return None
+    return None if table.cut else table.in_use.astype(np.float32)
 
 
 def settings_for(dataset: str | Path, parameters: Mapping[str, Any]) -> CheckSettings:
@@ -138,10 +155,12 @@ def _parameters(made: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _without_the_runs_model(given: frozenset[str], run: Mapping[str, Any]) -> dict[str, Any]:
     """A model that the caller names counts, also where the run had one of its own; the model without tags has none."""
-    models = {"generation_model", "custom_model"} & run.keys()
+    models = {"generation_model", "custom_model", "ensemble"} & run.keys()
     if any(str(run[key]).strip().lower() == NO_MODEL for key in models):
         return dict.fromkeys(models, "")
-    return {"custom_model": ""} if "generation_model" in given and "custom_model" in run else {}
+    if not given & {"generation_model", "custom_model"}:
+        return {}
+    return dict.fromkeys(models - {"generation_model"}, "")
 
 
 def _beside(dataset: Path, name: str) -> Path:

@@ -19,16 +19,17 @@ from wd14.curation.checks.checker import Checker
 from wd14.curation.checks.expected import Expected
 from wd14.curation.checks.finding import Finding, number_by_severity
 from wd14.data.reader import Source, open_source
-from wd14.errors import ModelError
+from wd14.ensemble_rows import StoredScores
+from wd14.errors import ConfigError, ModelError
 from wd14.looking import LookedRow, Looking
 from wd14.model.files.clip_vocabulary import clip_vocabulary_is_here
-from wd14.model.files.find import ModelFiles, find_here
-from wd14.model.score_store.model_scores import ModelScores
+from wd14.model.files.find import find_here
 from wd14.model.score_store.store import ScoreStore
 from wd14.progress import ProgressMeter
 from wd14.regular_files import mode_of
 from wd14.similar_search import SimilarSearch
 from wd14.stop import StopToken
+from wd14.tagging import Tagging, find_tagging_here, models_of
 from wd14.threads import BackgroundCall
 from wd14.ticking import Ticker
 from wd14.token_counting import clip_tokens
@@ -121,9 +122,9 @@ class Known:
     """What a check has before the first row."""
 
     source: Source
-    model: ModelFiles | Labels | None  #: as far as it is here
+    tagging: Tagging | Labels | None  #: what tags it, as far as it is here
     store: ScoreStore
-    scores: ModelScores | None  #: the model's
+    scores: StoredScores | None  #: of what tags it
     tokens: TokenCounter | None  #: where tokens are counted
 
 
@@ -189,14 +190,15 @@ class DatasetCheck:
             self._total = source.total
             store = ScoreStore.open(config.cache_path, log=self._log) if config.cache else ScoreStore.off()
             stack.enter_context(store)
-            model = self._wait_for(self._model)
-            labels, scores = self._labels_and_scores(model, store)
-            expected = self._settings.expected(labels)
+            tagging = self._wait_for(self._tagging)
+            labels, scores = self._labels_and_scores(tagging, store)
+            published = tagging.model.thresholds if isinstance(tagging, Tagging) else None
+            expected = self._settings.expected(labels, published)
             tokens = self._wait_for(lambda: self._token_counter(expected))
             checker = Checker(replace(expected, count_tokens=tokens), self._search)
             more: dict[str, Any] = {}
             if watcher is not None:
-                watcher.begin(Known(source, model, store, scores, tokens))
+                watcher.begin(Known(source, tagging, store, scores, tokens))
                 more = {"original": watcher.original, "with_thumbnails": True}
             rows = stack.enter_context(Looking(self._dataset, source, config, store, scores, **more))
             self._read_all(rows, checker, store)
@@ -215,35 +217,37 @@ class DatasetCheck:
         self._done, self._total = done, total
         self._stop.check()
 
-    def _model(self) -> ModelFiles | Labels | None:
-        """The model as far as it is here.
+    def _tagging(self) -> Tagging | Labels | None:
+        """What tags the dataset, as far as it is here.
 
         Raises:
-            ModelError: the model that the caller names cannot be used.
+            ConfigError: the models that the caller names do not make an ensemble.
+            ModelError: a model that the caller names cannot be used.
         """
         config = self._config
         if config.adds_no_tags:
             return None
         try:
-            found = find_here(config.model, stop=self._stop)
-        except ModelError as error:
-            if self._settings.given & {"generation_model", "custom_model"}:
+            found = find_tagging_here(config, stop=self._stop)
+        except (ConfigError, ModelError) as error:
+            if self._settings.given & {"generation_model", "custom_model", "ensemble"}:
                 raise
             self._remarks.append(f"whether words are tags of the model: {error}")
             return None
         if found is None:
+            missing = next(name for name in models_of(config) if find_here(name, stop=self._stop) is None)
             self._remarks.append(
-                f"whether words are tags of the model: {config.model} is not on this machine (wd14-captioner download"
-                f" {config.model}, or --generation-model with one that is)"
+                f"whether words are tags of the model: {missing} is not on this machine (wd14-captioner download"
+                f" {missing}, or --generation-model with one that is)"
             )
         return found
 
     def _labels_and_scores(
-        self, model: ModelFiles | Labels | None, store: ScoreStore
-    ) -> tuple[Labels | None, ModelScores | None]:
-        if not isinstance(model, ModelFiles):
-            return model, None
-        return model.labels, ModelScores(store, model, self._config)
+        self, tagging: Tagging | Labels | None, store: ScoreStore
+    ) -> tuple[Labels | None, StoredScores | None]:
+        if not isinstance(tagging, Tagging):
+            return tagging, None
+        return tagging.model.labels, tagging.stored(store, self._config)
 
     def _token_counter(self, expected: Expected) -> TokenCounter | None:
         """What counts tokens. The vocabulary is fetched only for a limit that somebody asked for."""

@@ -25,6 +25,7 @@ from wd14.model.files.find import ModelFiles, find_model
 from wd14.model.scoring import AnyTagger, Scorer
 from wd14.model.tagger import Tagger
 from wd14.parameter_groups import GROUPS, NOT_FOR_COMPARE, READING
+from wd14.published import SAY_THRESHOLDS
 from wd14.scale.link import RunLink, Standing, Tick
 from wd14.scale.sampling import SHARDS, Sample, take_sample, thin
 from wd14.scored_rows import OPENING_ENDS, session_of
@@ -217,6 +218,8 @@ class _Comparing:
         self._configs = _config(parameters), _config({**parameters, **changed})
         before, after = (config.model_dump() for config in self._configs)
         self._differing = {key for key in before if before[key] != after[key]}
+        # Also at its default: a threshold that is set keeps a model from its own.
+        self._differing |= SAY_THRESHOLDS & (self._configs[0].model_fields_set ^ self._configs[1].model_fields_set)
         if not self._differing:
             raise ConfigError(f"--with {self._change} changes nothing: both runs would have the same parameters")
 

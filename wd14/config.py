@@ -82,8 +82,9 @@ class CaptionConfig(BaseModel):
     threshold_mode: Literal["fixed", "model", "mcut"] = parameter(
         "fixed",
         "Threshold Mode",
-        "fixed = the thresholds that you set; model = the threshold that the model's author published;"
-        " mcut = a threshold for each picture, at the widest gap between its scores (maximum cut).",
+        "fixed = the thresholds that you set, or a model's own if you set none and it works far from 0.35;"
+        " model = those that the model's author published; mcut = one for each picture, at the widest gap between its"
+        " scores (maximum cut).",
     )
     category_thresholds: ByCategory = parameter(
         {},

@@ -27,7 +27,24 @@ def contradiction(config: Any) -> str | None:
             f" of your own. Without it, what identifies the {config.purpose} would leave the captions, and no word"
             " would stand for it. Or set Purpose to none"
         )
-    return _needing_a_tagger(config) if config.adds_no_tags else None
+    return (_needing_a_tagger(config) if config.adds_no_tags else None) or _of_an_ensemble(config)
+
+
+def _of_an_ensemble(config: Any) -> str | None:
+    """What does not go with several models."""
+    if not config.ensemble:
+        return None
+    if config.adds_no_tags:
+        return (
+            f"the model is {config.model.strip()}, which adds no tag, and Ensemble (ensemble) names further models:"
+            " name one of those as the model"
+        )
+    if config.threshold_mode == "mcut":
+        return (
+            "Threshold Mode (threshold_mode) is 'mcut', and Ensemble (ensemble) names further models: their votes need"
+            " thresholds that hold for all pictures. Choose fixed or model, or leave Ensemble empty"
+        )
+    return None
 
 
 def _needing_a_tagger(config: Any) -> str | None:

@@ -20,12 +20,12 @@ from wd14.data.reader import Source
 from wd14.data.sources.input_rows import CAPTION_COLUMNS
 from wd14.data.sources.splits import split_of_folder
 from wd14.decoding import PictureLimits
+from wd14.ensemble_rows import StoredScores
 from wd14.errors import ImageTooLargeError, RowError
 from wd14.images.facts import facts_of
 from wd14.images.opening import PictureFile
 from wd14.images.reading import bytes_to_read, read_picture
 from wd14.images.thumbnail import SIDE, thumbnail_of
-from wd14.model.score_store.model_scores import ModelScores
 from wd14.model.score_store.store import ScoreStore
 from wd14.regular_files import mode_of
 from wd14.text import printable
@@ -65,7 +65,7 @@ class Looking:
         source: Source,
         config: CaptionConfig,
         store: ScoreStore,
-        scores: ModelScores | None,
+        scores: StoredScores | None,
         *,
         original: Callable[[bytes], bytes] = lambda digest: digest,
         with_thumbnails: bool = False,

@@ -13,9 +13,15 @@ from wd14.text import count, duration, share
 from wd14.types import UNUSED, Labels, Summary, Written
 
 #: Parameters that the line about the model has.
-_SAID_WITH_THE_MODEL = frozenset({*("generation_model", "custom_model", "device", "precision"), *SAY_THRESHOLDS})
+_SAID_WITH_THE_MODEL = frozenset(
+    {*("generation_model", "custom_model", "ensemble", "ensemble_votes", "device", "precision"), *SAY_THRESHOLDS}
+)
+#: Between the names of an ensemble's models, where they stand in for the name of one.
+AND = " + "
 #: Parameters that may name a file or a folder.
-_PATHS = frozenset({"generation_model", "custom_model", "cache_folder", "implications", "plan", "tag_thresholds"})
+_PATHS = frozenset(
+    {"generation_model", "custom_model", "ensemble", "cache_folder", "implications", "plan", "tag_thresholds"}
+)
 
 
 def opening_lines(
@@ -36,7 +42,42 @@ def opening_lines(
         thresholds = thresholds_in_words(config, labels, published)
         runs_on = f" Device: {config.device}." if runs else ""
         runs_on += " Precision: fast." if config.precision == "fast" else ""
-        yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}.{runs_on}"
+        yield f"Model: {model_name} ({_tags(labels):,} tags). Thresholds: {thresholds}.{runs_on}"
+    yield from _set(config)
+
+
+def ensemble_lines(config: CaptionConfig, tags: int, models: Sequence[tuple[str, Labels, Published]]) -> Iterator[str]:
+    """As `opening_lines`, of several models.
+
+    Args:
+        config: the parameters.
+        tags: how many the models know together.
+        models: name, tags and published thresholds of each, the first model's first.
+    """
+    precision = " Precision: fast." if config.precision == "fast" else ""
+    yield (
+        f"Ensemble: {len(models)} models, {tags:,} tags together. A tag is kept when {_votes(config, len(models))}."
+        f" Device: {config.device}.{precision}"
+    )
+    for name, labels, published in models:
+        yield f"Model: {name} ({_tags(labels):,} tags). Thresholds: {thresholds_in_words(config, labels, published)}."
+    yield from _set(config)
+
+
+def _tags(labels: Labels) -> int:
+    """How many there are, without outputs that stand for none."""
+    return len(labels) - labels.categories.count(UNUSED)
+
+
+def _votes(config: CaptionConfig, models: int) -> str:
+    if config.ensemble_votes == 1:
+        return "one of them keeps it"
+    if config.ensemble_votes >= models:
+        return "all that know it keep it"
+    return f"{config.ensemble_votes} of them keep it, or all that know it where fewer do"
+
+
+def _set(config: CaptionConfig) -> Iterator[str]:
     if changed := list(set_in_words(config)):
         yield f"Set: {'; '.join(changed)}."
 
@@ -76,9 +117,13 @@ def command_in_words(
         for key, field in CaptionConfig.model_fields.items()
         if key not in ("output_dataset_name", "edits")
         and ((value := getattr(config, key)) != field.default or key in given)
-        for option in _options(key, named(value) if key in _PATHS else value)
+        for option in _options(key, _named(value, named) if key in _PATHS else value)
     ]
     return shlex.join(["wd14-captioner", command, named(source), *output, *options])
+
+
+def _named(value: str | tuple[str, ...], named: Callable[[str], str]) -> str | tuple[str, ...]:
+    return named(value) if isinstance(value, str) else tuple(map(named, value))
 
 
 def _options(key: str, value: object) -> list[str]:
@@ -105,9 +150,9 @@ def thresholds_in_words(config: CaptionConfig, labels: Labels, published: Publis
         return "by each model"
     words = _by_category_in_words(config, labels, published)
     if names_csv(config.tag_thresholds):
-        return f"{words}; tags of {last_part(config.tag_thresholds)} by name"
+        return f"{words}; more in {last_part(config.tag_thresholds)}"
     by_name = len(parse_list(config.tag_thresholds))
-    return f"{words}; {count(by_name, 'tag')} by name" if by_name else words
+    return f"{words}; {by_name:,} set by name" if by_name else words
 
 
 def _by_category_in_words(config: CaptionConfig, labels: Labels, published: Published) -> str:
@@ -119,7 +164,8 @@ def _by_category_in_words(config: CaptionConfig, labels: Labels, published: Publ
         origin = "the model's own, since none was set" if uses_own_unasked(config, published) else "published"
         if published.by_tag:
             return f"{own}, the others one for each tag ({origin})" if own else f"one for each tag ({origin})"
-        return f"{_numbers({**published.by_category, **config.category_thresholds})} ({origin})"
+        of_model = {name: value for name, value in published.by_category.items() if name not in ("rating", "quality")}
+        return f"{_numbers({**of_model, **config.category_thresholds})} ({origin})"
     categories: list[str] = [each for each in ("general", "character") if each in labels.categories]
     categories += [each for each in config.category_thresholds if each not in categories and each != UNUSED]
     return _numbers({category: config.threshold_for(category) for category in categories})
@@ -144,6 +190,8 @@ def closing_lines(summary: Summary, named_in: str = "named above") -> Iterator[s
     if summary.frequent_tags:
         listed = ", ".join(f"{tag} {number:,}" for tag, number in summary.frequent_tags)
         yield f"Most frequent tags: {listed}"
+    if summary.disagreement is not None:
+        yield from summary.disagreement.lines()
     if summary.without_tags and summary.model.strip().lower() != NO_MODEL:
         yield f"Without any tag: {count(summary.without_tags, 'caption')}. A lower threshold gives more tags."
     if summary.too_long:
@@ -185,11 +233,11 @@ def _nothing(written: Written) -> str:
 
 
 def made_with(summary: Summary) -> str:
-    """The model, without its owner or folder, and the thresholds: `wd-vit-tagger-v3, general 0.35`."""
-    name = summary.model.strip()
-    if name.lower() == NO_MODEL:
+    """The models, without owner or folder, and the thresholds: `wd-vit-tagger-v3, general 0.35`."""
+    if summary.model.strip().lower() == NO_MODEL:
         return "no tagger"
-    return f"{name.rstrip('/').rpartition('/')[2]}, {summary.thresholds}"
+    names = (name.strip().rstrip("/").rpartition("/")[2] for name in summary.model.split(AND))
+    return f"{AND.join(names)}, {summary.thresholds}"
 
 
 def short_description(summary: Summary) -> str:

@@ -11,11 +11,12 @@ from wd14.caption.page_rules import Rules, page_rules, page_texts
 from wd14.caption.thresholds import lowest_threshold
 from wd14.caption.tokens import EstimatedTokens
 from wd14.config import CaptionConfig
-from wd14.messages import set_in_words
+from wd14.messages import AND, set_in_words
 from wd14.published import Published
 from wd14.review.candidates import Candidates, floor_for
 from wd14.review.page_data import Words
 from wd14.review.page_rows import PageRows
+from wd14.tagging import models_of
 from wd14.types import Curation, Labels, TokenCounter
 
 
@@ -32,7 +33,7 @@ def about_dataset(name: str, made: Mapping[str, Any], config: CaptionConfig, *, 
     return {
         **known,
         "name": name,
-        "model": config.model,
+        "model": AND.join(models_of(config)),
         "caption_column": config.caption_column,
         "folder": folder,
         "options": "; ".join(set_in_words(config)),

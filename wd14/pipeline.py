@@ -2,7 +2,7 @@
 
     source ─▶ scored rows (threads work ahead) ─▶ captions, in order (the caller's thread) ─▶ output
 
-Where the dataset is to be studied first, it is read twice: once for the scores and the plan, once to caption it.
+The dataset is read once more for each further model of an ensemble, and once more where it is to be studied first.
 
 The caller's thread never waits longer than a tick, so a stop is obeyed also while a batch is slow.
 """
@@ -24,32 +24,31 @@ from wd14.data.provenance import provenance
 from wd14.data.reader import Source, open_source
 from wd14.data.report import Tally
 from wd14.data.writer import Sink
-from wd14.errors import RowError
 from wd14.finishing import Finisher
 from wd14.host_link import HostLink
 from wd14.hosts.base import Host
 from wd14.hosts.local import LocalHost
 from wd14.job_edits import JobEdits
-from wd14.messages import closing_lines, command_in_words, opening_lines, thresholds_in_words
-from wd14.model.files.find import ModelFiles, find_model
+from wd14.job_scores import JobScores
+from wd14.messages import closing_lines, command_in_words
 from wd14.output_place import open_sink
-from wd14.scored_rows import Ran, ScoredRows
+from wd14.passes import Passes
 from wd14.stop import StopToken
+from wd14.tagging import Tagging, find_tagging
 from wd14.text import count
 from wd14.threads import BackgroundCall
 from wd14.token_counting import token_counter
-from wd14.types import DecodedRow, FinishedRow, RowReport, Status, Summary, TokenCounter, Written
+from wd14.types import FinishedRow, Summary, TokenCounter, Written
 
 if TYPE_CHECKING:
     from wd14.curation.trainers.collector import TrainerFiles
+    from wd14.disagreement_pass import DisagreementPass
+    from wd14.model.files.find import ModelFiles
     from wd14.result_check import ResultCheck
     from wd14.review_pass import ReviewPass
     from wd14.study_pass import Studied, StudyPass
 
 logger = logging.getLogger("wd14")
-
-#: Where a study ends within its job: most of the time goes into scores, which the second pass finds stored.
-_STUDY_SPAN = (0.0, 0.9)
 
 
 def caption_dataset(
@@ -119,9 +118,8 @@ class _Job:
         self._dry_run = dry_run
         self._save_plan = save_plan
         self._stop = StopToken(host.stop)
-        self._tally = Tally()
         self._started = time.monotonic()
-        self._link = HostLink(host, self._stop, self._tally)
+        self._link = HostLink(host, self._stop, Tally())
         self._sink: Sink | None = None
         self._studied: Studied | None = None
         self._check: ResultCheck | None = None
@@ -130,13 +128,14 @@ class _Job:
         self._wanted: str | None = None
         self._edits: JobEdits  # read when the source is known
         self._editor: Editor | None = None
-        self._said: set[str] = set()  # failures in the study
+        self._passes: Passes  # known with the source and the models
+        self._disagreement: DisagreementPass | None = None
 
     def run(self) -> Summary:
         config, stop, link = self._config, self._stop, self._link
         with ExitStack() as stack:
             # The model is looked for while the source is looked over.
-            finding = BackgroundCall(lambda: find_model(config.model, log=link.say, stop=stop), "wd14-model")
+            finding = BackgroundCall(lambda: find_tagging(config, log=link.say, stop=stop), "wd14-model")
             counting = BackgroundCall(lambda: token_counter(config, log=link.say, stop=stop), "wd14-tokens")
             place = self.host.source(config)
             edits = self._edits = link.wait_for(BackgroundCall(lambda: JobEdits(config, place), "wd14-edits"))
@@ -144,23 +143,29 @@ class _Job:
             counting.start()
             source = link.wait_for(BackgroundCall(lambda: open_source(place, config, log=link.say), "wd14-source"))
             stack.enter_context(source)
-            link.begin_pass(self._tally, total=source.total)
+            link.begin_pass(Tally(), total=source.total)
             total = "" if source.total is None else f", {count(source.total, 'picture')}"
             link.say(f"Dataset: {source.name}{total}")
-            model = link.wait_for(finding)
-            link.say_all(opening_lines(config, model.labels, model.thresholds, config.model))
-            self._editor = edits.editor(model.labels)
-            if config.studies or self._dry_run or self._save_plan is not None:
+            tagging = link.wait_for(finding)
+            link.say_all(tagging.opening_lines(config))
+            self._editor = edits.editor(tagging.model.labels)
+            studies = config.studies or self._dry_run or self._save_plan is not None
+            self._passes = Passes(config, link, edits, source.total, models=len(tagging.models), studies=studies)
+            several = studies or bool(tagging.further)
+            kept = stack.enter_context(JobScores(config, several=several, needed=bool(tagging.further)))
+            for model in tagging.further:
+                self._score(model, tagging, source, kept)
+            if studies:
                 from wd14.study_pass import StudyPass
 
-                study = stack.enter_context(StudyPass(model, config, place, save_as=self._save_plan))
-                self._studied = self._study(study, source, counting)
-                if self._dry_run:
-                    link.say("Dry run: no dataset is written.")
-                    if edits.all is not None:
-                        link.say("Above, pictures that the edits reject are left out, and other edits are not made.")
-                    return self._summary(model, Ran())
-            summary, output = self._caption(source, model, counting)
+                study = StudyPass(tagging.model, kept.config, place, save_as=self._save_plan)
+                self._studied = self._study(study, tagging, source, kept, counting)
+            if self._dry_run:
+                link.say("Dry run: no dataset is written.")
+                if edits.all is not None:
+                    link.say("Above, pictures that the edits reject are left out, and other edits are not made.")
+                return self._summary(tagging)
+            summary, output = self._caption(source, tagging, kept, counting)
         link.say_all([*closing_lines(summary), *edits.closing_lines()])
         if self._wanted not in (None, output):
             link.say(f"{self._wanted} was there already and is untouched.")
@@ -168,60 +173,59 @@ class _Job:
             link.say_all(self._trainer.closing_lines(Path(output)))
         return summary
 
-    def _study(self, study: StudyPass, source: Source, counting: BackgroundCall[TokenCounter | None]) -> Studied:
+    def _score(self, model: ModelFiles, tagging: Tagging, source: Source, kept: JobScores) -> None:
+        """Goes over the dataset with a further model of an ensemble, whose scores are kept."""
+        self._passes.begin(model.id)
+        more: dict[str, Any] = {"spare": kept.spare, "pictures": self._passes.total}
+        with tagging.further_rows(model, source, kept.config, stop=self._stop, log=self._link.say, **more) as rows:
+            self._passes.look_over(rows, lambda row: row.result.require_scores())
+
+    def _study(
+        self,
+        study: StudyPass,
+        tagging: Tagging,
+        source: Source,
+        kept: JobScores,
+        counting: BackgroundCall[TokenCounter | None],
+    ) -> Studied:
         """Goes over the dataset once, and says what the plan is."""
-        self._link.begin_pass(self._tally, total=source.total, phase="Study", span=_STUDY_SPAN)
-        more: dict[str, Any] = {"spare": study.spare, "pictures": source.total}
+        self._passes.begin(tagging.models[0].id)
+        more: dict[str, Any] = {"spare": kept.spare, "pictures": self._passes.total}
         if self._config.review and not self._config.in_place and not self._dry_run:
             from wd14.review_pass import thumbnails_ahead
 
-            more["thumbnails"] = thumbnails_ahead(source.total)
-        with ScoredRows(source, study.model, study.config, stop=self._stop, log=self._link.say, **more) as rows:
-            self._take_all(rows, self._study_row(study))
-            self._tally.check_any()
-            tokens, ran = self._link.wait_for(counting), rows.ran
-            concluding = BackgroundCall(lambda: study.conclude(source.name, ran, tokens), "wd14-plan")
-            studied = self._link.wait_for(concluding)
+            more["thumbnails"] = thumbnails_ahead(self._passes.total)
+        with tagging.rows(source, kept.config, stop=self._stop, log=self._link.say, **more) as rows:
+            self._passes.look_over(rows, study.add)
+        tokens = self._link.wait_for(counting)
+        studied = self._link.wait_for(BackgroundCall(lambda: study.conclude(source.name, tokens), "wd14-plan"))
         self._link.say_all(studied.lines())
-        total, self._tally = self._tally.done, Tally()
-        self._link.begin_pass(self._tally, total=total, span=(_STUDY_SPAN[1], 1.0))
         return studied
 
-    def _study_row(self, study: StudyPass) -> Callable[[DecodedRow], None]:
-        def finish(row: DecodedRow) -> None:
-            reason = None
-            status = Status.FROM_SCORES if row.from_scores else Status.CAPTIONED
-            try:
-                if self._edits.of(row).rejected:
-                    status = Status.REJECTED
-                else:
-                    study.add(row)
-            except RowError as error:
-                reason, status = self._failed(row, error), Status.FAILED
-            self._tally.add(
-                RowReport(row.input.index, row.input.source, status, row.input.name, reason=reason), row.input.label
-            )
-
-        return finish
-
     def _caption(
-        self, source: Source, model: ModelFiles, counting: BackgroundCall[TokenCounter | None]
+        self, source: Source, tagging: Tagging, kept: JobScores, counting: BackgroundCall[TokenCounter | None]
     ) -> tuple[Summary, str]:
         """Goes over the dataset and writes it; returns how it ended, and where the result is."""
-        link, studied = self._link, self._studied
-        config = self._config if studied is None else studied.config
+        link, studied, passes = self._link, self._studied, self._passes
+        config, model = kept.config, tagging.model
         with ExitStack() as stack:
             added_to = None if self._trainer is None else self._trainer.added_to
             sink, self._wanted = open_sink(self.host, config, source.name, added_to, log=link.say, tick=link.tick)
             self._sink = sink
             stack.callback(sink.abandon)
             review = self._review = self._review_pass(sink, source)
-            more: dict[str, Any] = {"pictures": source.total}
+            passes.begin(tagging.models[0].id, writes=True)
+            more: dict[str, Any] = {"pictures": passes.total, "spare": kept.spare}
             if studied is not None:
-                more |= {"with_facts": True, "spare": studied.spare}
+                more["with_facts"] = True
             if review is not None and review.thumbnails is not None:
                 more |= {"with_facts": True, "thumbnails": review.thumbnails}
-            scored = ScoredRows(source, model, config, stop=self._stop, log=link.say, stage=sink.stage, **more)
+            if tagging.combiner is not None:
+                from wd14.disagreement_pass import DisagreementPass
+
+                self._disagreement = DisagreementPass(tagging, config.ensemble_votes)
+                more["each_model"] = self._disagreement.hear
+            scored = tagging.rows(source, config, stop=self._stop, log=link.say, stage=sink.stage, **more)
             rows = stack.enter_context(scored)
             # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
             tokens = link.wait_for(counting)
@@ -231,29 +235,33 @@ class _Job:
             for remark in captioner.remarks:
                 link.say(f"Note: {remark}")
             if studied is not None:
-                self._check = studied.check(model.labels, tokens)
+                self._check = studied.check(model, tokens)
             if review is not None:
                 review.begin(model, config, curation, tokens)
-            self._take_all(rows, self._finisher(captioner, sink))
-            self._tally.check_any()
-            summary = self._summary(model, rows.ran)
+            passes.write(rows, self._finisher(captioner, sink))
+            summary = self._summary(tagging)
+            if self._disagreement is not None:
+                summary = replace(summary, disagreement=self._disagreement.conclude())
             notes = {} if studied is None else self._notes(studied)
             if self._edits.all is not None:
                 notes["edits"] = self._edits.all.text
-            made = self._provenance(source, model, summary)
+            made = self._provenance(source, tagging, summary)
             if review is not None:
-                writing = BackgroundCall(lambda: review.write(made, notes, self._edits.all), "wd14-review")
+                beside = (notes, self._edits.all, summary.disagreement)
+                writing = BackgroundCall(lambda: review.write(made, *beside), "wd14-review")
                 link.say_all(link.wait_for(writing))
             output = sink.finish(summary, made, notes)
             return replace(summary, seconds=self._seconds(), output=output, written=sink.written()), output
 
     def _finisher(self, captioner: Captioner, sink: Sink) -> Finisher:
-        studied, trainer, check = self._studied, self._trainer, self._check
+        trainer, check = self._trainer, self._check
         listeners: list[Callable[[FinishedRow], None]] = [self._count, self._edits.note]
         if trainer is not None:
             listeners.append(lambda finished: trainer.add(finished.report))
         if check is not None:
             listeners.append(check.add)
+        if self._disagreement is not None:
+            listeners.append(self._disagreement.add)
         if self._review is not None:
             listeners.append(self._review.add)
         return Finisher(
@@ -261,8 +269,8 @@ class _Job:
             sink,
             self._config,
             self._edits,
-            failed=self._failed,
-            scored_before=lambda row: studied is None or not studied.scored_now(row),
+            failed=self._passes.failed,
+            scored_before=lambda row: not self._passes.scored_now(row),
             listeners=listeners,
         )
 
@@ -276,7 +284,7 @@ class _Job:
 
     def _count(self, finished: FinishedRow) -> None:
         more = {"too_long": finished.too_long, "is_edited": any(finished.applied)}
-        self._tally.add(finished.report, finished.row.input.label, finished.tags, **more)
+        self._passes.tally.add(finished.report, finished.row.input.label, finished.tags, **more)
 
     def _notes(self, studied: Studied) -> dict[str, Any]:
         """What lies beside a dataset that was studied."""
@@ -286,16 +294,14 @@ class _Job:
             self._link.say(line)
         return notes
 
-    def _summary(self, model: ModelFiles, ran: Ran) -> Summary:
+    def _summary(self, tagging: Tagging) -> Summary:
         config = self._config
-        if ran.device is None and self._studied is not None:
-            ran = self._studied.ran
-        return self._tally.summary(
+        return self._passes.tally.summary(
             seconds=self._seconds(),
             output=None,
-            **ran._asdict(),
-            model=config.model,
-            thresholds=thresholds_in_words(config, model.labels, model.thresholds),
+            **self._passes.ran._asdict(),
+            model=tagging.name,
+            thresholds=tagging.thresholds_in_words(config),
             caption_column=config.caption_column,
         )
 
@@ -303,38 +309,17 @@ class _Job:
         """What is there to stay, whatever becomes of the job."""
         return Written() if self._sink is None else self._sink.written()
 
-    def _provenance(self, source: Source, model: ModelFiles, summary: Summary) -> dict[str, Any]:
+    def _provenance(self, source: Source, tagging: Tagging, summary: Summary) -> dict[str, Any]:
         return provenance(
             self._config,
             summary,
             source=source.name,
             command=command_in_words(str(self.host.source(self._config)), self._config),
-            model={
-                "id": self._config.model,
-                "identity": model.identity,
-                "published": dict(model.thresholds.by_category),
-            },
+            model=tagging.provenance(self._config),
         )
 
     def _seconds(self) -> float:
         return time.monotonic() - self._started
-
-    def _take_all(self, scored: ScoredRows, finish: Callable[[DecodedRow], None]) -> None:
-        """Finishes every row, in order."""
-        for rows in self._link.each(scored.take):
-            for row in rows:
-                finish(row)
-                self._link.tick()
-
-    def _failed(self, row: DecodedRow, error: RowError) -> str:
-        """Says why a row failed, once in both passes, or raises it where the job is to stop; returns the reason."""
-        if self._config.on_error == "stop":
-            raise type(error)(f"{row.input.label}: {error}") from error
-        if (line := f"Failed: {row.input.label}: {error}") not in self._said:
-            self._link.say(line)
-        if self._sink is None:
-            self._said.add(line)
-        return str(error)
 
     def end(self) -> None:
         """Tells what still runs in threads that the job is over, and says what they said."""

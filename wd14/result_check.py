@@ -12,6 +12,7 @@ from wd14.curation.checks.checker import Checker, in_order
 from wd14.curation.checks.finding import Finding, numbers_in_words
 from wd14.curation.checks.gathered import similar_pictures
 from wd14.curation.checks.rule import CheckedRow
+from wd14.published import Published
 from wd14.types import FinishedRow, Labels, TokenCounter
 
 
@@ -21,6 +22,7 @@ class ResultCheck:
     Args:
         config: the parameters.
         labels: the model's tags.
+        published: the model's own thresholds.
         tokens: counts tokens.
         planned: tags that the plan leaves out.
         similar: whether pictures that look alike are searched for, which can take a while.
@@ -30,13 +32,14 @@ class ResultCheck:
         self,
         config: CaptionConfig,
         labels: Labels,
+        published: Published,
         tokens: TokenCounter | None,
         *,
         planned: Collection[str] = (),
         similar: bool = True,
     ) -> None:
         settings = CheckSettings(config, is_ours=True, planned=tuple(planned))
-        expected = replace(settings.expected(labels), count_tokens=tokens)
+        expected = replace(settings.expected(labels, published), count_tokens=tokens)
         self._checker = Checker(expected, similar_pictures if similar else lambda _: [])
 
     def add(self, finished: FinishedRow) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wd14.config import CaptionConfig
+from wd14.disagreement import Disagreement
 from wd14.model.files.find import ModelFiles
 from wd14.page_model import PageModel, about_dataset
 from wd14.result_check import ResultCheck
@@ -62,7 +63,7 @@ class ReviewPass:
         self._config = config
         if self.thumbnails is not None:
             if curation is None:
-                self._check = ResultCheck(config, model.labels, tokens, similar=False)
+                self._check = ResultCheck(config, model.labels, model.thresholds, tokens, similar=False)
             page = self._model = PageModel(model.labels, config, model.thresholds, curation, tokens)
             self._rows = PageRows(config.caption_separator, page.texts, page.candidates())
 
@@ -106,6 +107,7 @@ class ReviewPass:
         provenance: Mapping[str, Any],
         notes: Mapping[str, Any],
         edits: Edits | None,
+        disagreement: Disagreement | None = None,
     ) -> Iterable[str]:
         """Writes the page; returns what a person should know.
 
@@ -113,6 +115,7 @@ class ReviewPass:
             provenance: how the dataset was made.
             notes: the plan and the findings, where there are some.
             edits: those of the run, if it has some.
+            disagreement: of the models, where there are several.
         """
         rows, model = self._rows, self._model
         if rows is None or model is None:
@@ -129,7 +132,7 @@ class ReviewPass:
             rules=rules.tables,
             rules_missing=rules.missing,
             plan=notes.get("plan"),
-            findings=found["findings"],
+            findings=[*(() if disagreement is None else disagreement.findings()), *found["findings"]],
             edits=() if edits is None else edits.as_json(),
             originals={} if edits is None else edits.originals,
             thumbnails=self._without_thumbnail,

@@ -19,10 +19,11 @@ from wd14.checking import CheckReport, DatasetCheck, Known, stored_run
 from wd14.config import CaptionConfig
 from wd14.curation.applying import curation_of
 from wd14.data.report import ReportedRow
+from wd14.disagreement_pass import StoredDisagreement
 from wd14.errors import ConfigError, SourceError
+from wd14.evaluation.kept import read_kept
 from wd14.looking import LookedRow, root_of
-from wd14.messages import command_in_words
-from wd14.model.files.find import ModelFiles
+from wd14.messages import AND, command_in_words
 from wd14.page_model import PageModel, about_dataset
 from wd14.published import Published
 from wd14.regular_files import mode_of
@@ -35,6 +36,7 @@ from wd14.review.page_rows import PageRow, PageRows
 from wd14.review.place import PagePlace
 from wd14.spelling import folded, with_spaces
 from wd14.stop import StopToken
+from wd14.tagging import Tagging, models_of
 from wd14.text import count
 from wd14.types import Labels, Log, Progress, Status
 
@@ -141,6 +143,7 @@ class _PageMaker:
         self._place = place
         self._report = ReportedRows(folder if settings.is_ours else None, self.remarks)
         self._edits = _read_edits(folder, self.remarks)
+        self._evaluation = _read_evaluation(folder, self.remarks)
         self._checked = array("I")  # the row of each picture that the check counted
         self._without_thumbnail: list[int] = []
         self.original = self._report.original
@@ -148,7 +151,9 @@ class _PageMaker:
     def begin(self, known: Known) -> None:
         """See `Watcher`."""
         self._known = known
-        self._labels = known.model.labels if isinstance(known.model, ModelFiles) else known.model
+        tagging = known.tagging
+        self._labels = tagging.model.labels if isinstance(tagging, Tagging) else tagging
+        self._disagreement = StoredDisagreement(tagging, known.scores, self._settings.config.ensemble_votes)
         run, problem = self._run()
         several = {"split"} if len(known.source.splits) > 1 else set()
         self.parameters = without_model(self._settings.config, {*self._settings.given, *several})
@@ -182,13 +187,15 @@ class _PageMaker:
         if run.adds_no_tags:
             self._why_no_rules = "No model made these captions."
             return
-        if labels is None or self._settings.config.model != run.model:
-            self._why_no_rules = f"The model of the run, {run.model}, is not on this machine."
+        models = models_of(run)
+        if labels is None or models_of(self._settings.config) != models:
+            which = "A model" if len(models) > 1 else "The model"
+            self._why_no_rules = f"{which} of the run, {AND.join(models)}, is not on this machine."
             return
         plan = self._settings.plan
         try:
             curation = None if plan is None else curation_of(plan, labels)
-            published = known.model.thresholds if isinstance(known.model, ModelFiles) else Published()
+            published = known.tagging.model.thresholds if isinstance(known.tagging, Tagging) else Published()
             self._model = PageModel(labels, run, published, curation, known.tokens)
             if known.scores is None:
                 self._why_no_rules = "There are no stored scores of these pictures on this machine."
@@ -207,6 +214,8 @@ class _PageMaker:
         self._checked.append(row)
         self._put_thumbnail(row, looked.thumbnail)
         caption = "" if checked.error else self._captions(looked.row.caption, reported)
+        if checked.scores is not None:
+            self._disagreement.add(row, looked.row.label, looked.original)
         self._rows.add(
             PageRow(
                 source=looked.row.label if reported is None else reported.label,
@@ -260,6 +269,7 @@ class _PageMaker:
         rows, model, plan = self._rows, self._model, self._settings.plan
         rules = None if model is None or self._why_no_rules else model.rules(rows)
         dataset = self._dataset()
+        found = [{**each.as_json(), "rows": [self._checked[row] for row in each.rows]} for each in check.findings]
         contents = PageContents(
             dataset=dataset,
             mark=dataset["made_at"] or self._known.source.name,
@@ -269,14 +279,12 @@ class _PageMaker:
             rules=None if rules is None else rules.tables,
             rules_missing=self._why_no_rules if rules is None else rules.missing,
             plan=None if plan is None else plan.to_json(),
-            findings=[
-                {**finding.as_json(), "rows": [self._checked[row] for row in finding.rows]}
-                for finding in check.findings
-            ],
+            findings=[*self._disagreement.findings(), *found],
             edits=self._edits.as_json(),
             originals=self._report.originals,
             thumbnails=self._without_thumbnail,
             tokens=None if rules is None else rules.tokens,
+            evaluation=self._evaluation,
         )
         return page_data(rows, contents)
 
@@ -315,6 +323,15 @@ def _reachable(path: str | None) -> str | None:
     try:
         return None if path is None else path.encode().decode()
     except UnicodeEncodeError:
+        return None
+
+
+def _read_evaluation(folder: Path | None, remarks: list[str]) -> Mapping[str, Any] | None:
+    """The evaluation that is kept with the dataset."""
+    try:
+        return None if folder is None else read_kept(folder)
+    except ConfigError as error:
+        remarks.append(f"the evaluation: {error}")
         return None
 
 

@@ -56,6 +56,7 @@ class ScoredRows:
         with_facts: whether rows come with their pictures' facts: those that are stored, where they were not decoded.
         thumbnails: takes the pictures' thumbnails, those that are stored too; None = none are made.
         pictures: how many rows there are; None = not known.
+        original: from the sha256 of a picture to that of the one it was made from, whose stored scores will do.
     """
 
     def __init__(
@@ -72,22 +73,21 @@ class ScoredRows:
         with_facts: bool = False,
         thumbnails: ThumbnailFolder | None = None,
         pictures: int | None = None,
+        original: Callable[[bytes], bytes] | None = None,
     ) -> None:
-        self._with_facts = with_facts
+        self._ran = Ran()
+        self._with_facts, self._original = with_facts, original
         self._stop = StopToken(stop)
         with ExitStack() as stack:
-            self._store = ScoreStore.open(config.cache_path, log=log) if config.cache else ScoreStore.off()
-            stack.callback(self._store.close)
-            self._spare = spare or ScoreStore.off()
-            stack.callback(self._spare.flush)
+            self._open_stores(config, spare, log, stack)
             self._stored, self._spared = (ModelScores(each, model, config) for each in (self._store, self._spare))
             if thumbnails is not None:
                 thumbnails.find_in(self._store, self._spare)
-            if spare is not None:
-                self._store.flush(even_nothing=True)  # where it keeps nothing, the spare one has all from the start
             stored_will_do = usable_for(lowest_threshold(model.labels, config, model.thresholds))
             self._tagger = session or session_of(model, config, log=log, stop=self._stop, pictures=pictures)
-            if session is None:  # a process that ends while one of its threads opens a session is aborted
+            if session is None:
+                stack.callback(self._close_session)  # the next model needs its memory
+                # A process that ends while one of its threads opens a session is aborted.
                 stack.callback(self._tagger.wait, OPENING_ENDS)
             decoder = Decoder(
                 rows,
@@ -108,6 +108,14 @@ class ScoredRows:
                 self._tagger.start()
             stack.callback(self._stop.request, "the job has ended")
             self._on_exit = stack.pop_all()
+
+    def _open_stores(self, config: CaptionConfig, spare: ScoreStore | None, log: Log, stack: ExitStack) -> None:
+        self._store = ScoreStore.open(config.cache_path, log=log) if config.cache else ScoreStore.off()
+        stack.callback(self._store.close)
+        self._spare = spare or ScoreStore.off()
+        stack.callback(self._spare.flush)
+        if spare is not None:
+            self._store.flush(even_nothing=True)  # where it keeps nothing, the spare one has all from the start
 
     def take(self, timeout: float) -> list[DecodedRow]:
         """The next rows, in order; fresh scores and facts are kept in the store on the way.
@@ -137,7 +145,7 @@ class ScoredRows:
     def ran(self) -> Ran:
         """What the model ran on, and how."""
         tagger = self._tagger.peek()
-        return Ran() if tagger is None else Ran(tagger.device, tagger.precision)
+        return self._ran if tagger is None else Ran(tagger.device, tagger.precision)
 
     def __enter__(self) -> Self:
         return self
@@ -145,9 +153,32 @@ class ScoredRows:
     def __exit__(self, *_: object) -> None:
         self._on_exit.close()
 
+    def _close_session(self) -> None:
+        self._ran = self.ran
+        self._tagger.forget()
+
     def _find(self, pictures: Sequence[bytes]) -> Mapping[bytes, FloatArray]:
-        found = self._stored.get_many(pictures)
-        return found | self._spared.get_many([picture for picture in pictures if picture not in found])
+        return stored_in((self._stored, self._spared), pictures, self._original)
+
+
+def stored_in(
+    stores: Iterable[ModelScores], pictures: Sequence[bytes], original: Callable[[bytes], bytes] | None = None
+) -> dict[bytes, FloatArray]:
+    """The scores of pictures in several stores, or those of the pictures that they were made from.
+
+    Args:
+        stores: those that come first count first.
+        pictures: sha256 of each.
+        original: as `ScoredRows` takes it.
+    """
+    found: dict[bytes, FloatArray] = {}
+    for scores in stores:
+        found |= scores.get_many([picture for picture in pictures if picture not in found])
+        if original is not None:
+            missing = {picture: original(picture) for picture in pictures if picture not in found}
+            stored = scores.get_many(list(missing.values()))
+            found |= {picture: stored[each] for picture, each in missing.items() if each in stored}
+    return found
 
 
 def session_of(

@@ -1,18 +1,11 @@
-"""The first pass over a dataset that is studied: every picture's scores, and from them the plan.
-
-The second pass finds the scores in the score store; where that is off or takes none, in one that lives as long as the
-job.
-"""
+"""The first pass over a dataset that is studied: every picture's scores, and from them the plan."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from wd14.caption.captioner import Captioner
 from wd14.config import NO_MODEL, CaptionConfig
@@ -21,11 +14,8 @@ from wd14.curation.study import Study
 from wd14.dataset_plan import DatasetPlan, plan_dataset
 from wd14.errors import ConfigError, OutputError
 from wd14.model.files.find import ModelFiles
-from wd14.model.score_store.store import ScoreStore
 from wd14.result_check import ResultCheck
-from wd14.run_folder import temporary_folder
-from wd14.scored_rows import Ran
-from wd14.types import Curation, DecodedRow, Labels, TokenCounter
+from wd14.types import Curation, DecodedRow, TokenCounter
 
 
 @dataclass(frozen=True)
@@ -33,16 +23,11 @@ class Studied:
     """What a study found.
 
     Attributes:
-        config: the parameters, with the score store in which the second pass finds the scores.
-        ran: what the model ran on.
-        spare: the scores that the score store did not take.
+        config: the parameters.
     """
 
     config: CaptionConfig
-    ran: Ran
-    spare: ScoreStore
     _made: DatasetPlan
-    _scored_now: bytearray
     _saved_as: Path | None
 
     @property
@@ -55,13 +40,9 @@ class Studied:
         """The plan as the captioner needs it."""
         return self._made.curation
 
-    def scored_now(self, row: int) -> bool:
-        """Whether the model scored a row, by its position in the source, in this job."""
-        return row < len(self._scored_now) and bool(self._scored_now[row])
-
-    def check(self, labels: Labels, tokens: TokenCounter | None) -> ResultCheck:
+    def check(self, model: ModelFiles, tokens: TokenCounter | None) -> ResultCheck:
         """What checks the captions that are written."""
-        return ResultCheck(self.config, labels, tokens, planned=self.plan.left_out)
+        return ResultCheck(self.config, model.labels, model.thresholds, tokens, planned=self.plan.left_out)
 
     def lines(self) -> Iterator[str]:
         """The plan as a table, and some captions before and after."""
@@ -71,7 +52,7 @@ class Studied:
 
 
 class StudyPass:
-    """Takes scored rows and makes the plan; a context manager, whose end removes the job's own score store.
+    """Takes scored rows and makes the plan.
 
     Args:
         model: the tagger's files.
@@ -81,7 +62,7 @@ class StudyPass:
 
     Raises:
         ConfigError: the plan that is given cannot be read, or the model has no tags to be planned.
-        OutputError: `save_as` is there already or in no folder, or no temporary folder for scores can be made.
+        OutputError: `save_as` is there already or in no folder.
     """
 
     def __init__(
@@ -99,29 +80,6 @@ class StudyPass:
         self._given = _given_plan(Path(config.plan).expanduser(), source) if config.plan else None
         self._study = Study(model.labels)
         self._captioner = Captioner(model.labels, config, published=model.thresholds)
-        self._scored_now = bytearray()
-        self._on_exit = ExitStack()
-        self.spare = ScoreStore.off()
-        self._keep_scores_until_the_end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._on_exit.close()
-
-    def _keep_scores_until_the_end(self) -> None:
-        """Makes the job's own store: the only one where scores are not to be kept, else the spare one."""
-        try:
-            folder = self._on_exit.enter_context(temporary_folder())
-        except OSError as error:
-            if self.config.cache:
-                return  # what the score store does not take is scored twice
-            raise OutputError(f"cannot keep scores in {tempfile.gettempdir()}: {error.strerror or error}") from error
-        if self.config.cache:
-            self.spare = self._on_exit.enter_context(ScoreStore.open(folder.path))
-        else:
-            self.config = self.config.model_copy(update={"cache": True, "cache_folder": str(folder.path)})
 
     def add(self, row: DecodedRow) -> None:
         """Takes a row.
@@ -131,17 +89,12 @@ class StudyPass:
         """
         scores = row.result.require_scores()
         self._study.add(self._captioner.kept(scores), scores, name=row.input.label, digest=row.digest)
-        if not row.from_scores:
-            missing = row.input.index + 1 - len(self._scored_now)
-            self._scored_now.extend(bytes(max(0, missing)))
-            self._scored_now[row.input.index] = 1
 
-    def conclude(self, dataset: str, ran: Ran, tokens: TokenCounter | None = None) -> Studied:
+    def conclude(self, dataset: str, tokens: TokenCounter | None = None) -> Studied:
         """The plan of the dataset.
 
         Args:
             dataset: its name.
-            ran: what the model ran on.
             tokens: counts the tokens of the captions that are shown, as of those that will be written.
 
         Raises:
@@ -151,7 +104,7 @@ class StudyPass:
         made = plan_dataset(self._study, self.model, self.config, dataset=dataset, given=self._given, tokens=tokens)
         if self._save_as is not None:
             _save(made.plan, self._save_as)
-        return Studied(self.config, ran, self.spare, made, self._scored_now, self._save_as)
+        return Studied(self.config, made, self._save_as)
 
 
 def _given_plan(path: Path, source: str | Path) -> Plan:

@@ -299,6 +299,10 @@ class BackgroundCall(Generic[R]):
         """The value if it is there, without waiting."""
         return self._value
 
+    def forget(self) -> None:
+        """Lets go of the value, so that what it holds is free at once; the result is not to be asked for again."""
+        self._value = None
+
     def _run(self) -> None:
         try:
             self._value = self._make()

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wd14.disagreement import Disagreement
 from wd14.errors import RowError, ScoringError
 
 FloatArray = NDArray[np.float32]
@@ -293,6 +294,7 @@ class Summary:
     thresholds: str = ""  #: in words: "general 0.35, character 0.85"
     caption_column: str = "caption"  #: the output's column of captions
     written: Written = Written()  #: `output` again, or how many text files a job in place wrote
+    disagreement: Disagreement | None = None  #: of an ensemble
 
     @property
     def succeeded(self) -> int:

@@ -19,6 +19,7 @@ from PIL import Image
 
 import wd14
 from tests.integration.conftest import ROOT, Run
+from tests.support.onnx_models import wd14_folder
 from wd14.cli.main import _parse, main
 from wd14.cli.output import say
 from wd14.errors import ConfigError, JobStoppedError, ModelError
@@ -103,6 +104,23 @@ def test_stored_scores_are_shown_and_forgotten(cli: Run, photos: Path) -> None:
     assert "0 scored pictures" in said
     assert "facts" not in said
     assert "from stored scores" not in cli("caption", photos, "--output", "b", *BUILTIN).stdout
+
+
+def test_the_scores_of_one_model_are_forgotten_alone(cli: Run, photos: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    wd14_folder(other)
+    cli("caption", photos, "--output", "a", *BUILTIN)
+    cli("caption", photos, "--output", "b", "--custom-model", str(other))
+    assert "5 scored pictures" in cli("cache").stdout  # two models, and the same pictures
+    refused = cli("cache", "--clear-model", "builtin/colors")
+    assert refused.returncode == 2
+    assert "there are scores of" in refused.stderr
+
+    assert "Forgot the scores of 5 pictures" in cli("cache", "--clear-model", str(other)).stdout
+
+    said = cli("cache").stdout
+    assert str(other) not in said
+    assert "5 from stored scores" in cli("caption", photos, "--output", "c", *BUILTIN).stdout
 
 
 def test_an_option_must_be_written_out(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -320,9 +320,7 @@ def test_a_published_threshold_counts_when_it_is_asked_for(
     folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = find_model(model)
-    monkeypatch.setattr(
-        "wd14.pipeline.find_model", lambda *_, **__: replace(found, thresholds=Published({"all": 0.91}))
-    )
+    monkeypatch.setattr("wd14.tagging.find_model", lambda *_, **__: replace(found, thresholds=Published({"all": 0.91})))
     assert captions(job(folder, model, tmp_path / "a", threshold_mode="model"))[0] == ("00.png", "")
 
 

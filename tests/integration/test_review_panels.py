@@ -237,3 +237,33 @@ def test_of_copies_of_one_file_the_first_can_be_kept(chromium_tab: Tab, data: di
     file, _ = saved(tab)
     [edit] = json.loads(file.read_text("utf-8"))["edits"]
     assert (edit["op"], edit["keep"], edit["rows"]) == ("reject", "first", [copied[2 * 32 : 3 * 32].hex()])
+
+
+def test_an_evaluation_has_its_curves_and_their_numbers(
+    chromium_tab: Tab, data: dict[str, Any], tmp_path: Path
+) -> None:
+    tab = chromium_tab
+    curve = [3, [4, 2], [3, 2]]  # of 3 captions: at 0.5 all three and one more are kept, at 1 two of them
+    data["evaluation"] = {
+        "model": "tagger",
+        "thresholds": "general 0.35",
+        "pictures": 4,
+        "edges": [0.5, 1],
+        "categories": {"general": [3, [0, 0], [0, 0]]},
+        "tags": {"long_hair": curve},
+        "in_use": {"long_hair": 0.35},
+        "chosen": {"long_hair": 0.5},
+        "category_thresholds": {"general": 0.4},
+    }
+    opened(tab, data, tmp_path, "charts")
+    assert tab.text(".evaluation .chart-note") == [
+        "general: 3 tags in 4 captions. Threshold: best 0.4. Scores of tagger."
+    ]
+    tab.click(".evaluation summary")
+    settle(tab)
+    assert tab.text(".evaluation td") == ["0.000", "-", "0.000"] * 2
+    tab.fill(".evaluation select", "tlong_hair")
+    said = "long_hair is in 3 of 4 captions. Threshold: in use 0.35, chosen 0.5. Scores of tagger."
+    assert tab.text(".evaluation .chart-note") == [said]
+    assert tab.text(".evaluation td") == ["0.857", "0.750", "1.000", "0.800", "1.000", "0.667"]
+    assert tab.js("document.querySelectorAll('.evaluation .chart-lines line').length") == 2

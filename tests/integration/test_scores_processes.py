@@ -79,7 +79,7 @@ def test_two_processes_write_one_new_store_at_once(tmp_path: Path) -> None:
     assert outputs == ["begun\n", "begun\n"]
     with ScoreStore.open(tmp_path) as store:
         assert check_rows(store, range(3000)) == 3000
-        assert store.stats().total == 3000
+        assert store.stats().scored == 3000
 
 
 def test_a_reader_sees_what_another_process_has_written(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_clearing_beside_a_job_that_writes(tmp_path: Path) -> None:
             time.sleep(0.02)
     assert process.communicate(timeout=120)[0] == ""
     with ScoreStore.open(tmp_path) as store:
-        assert check_rows(store, range(4000)) == store.stats().total
+        assert check_rows(store, range(4000)) == store.stats().scored
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
@@ -120,7 +120,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_store_that_opens(tmp_path: Path)
         process.communicate(timeout=60)
         with ScoreStore.open(tmp_path, log=lines.append) as store:
             assert store.reason is None
-            total = store.stats().total
+            total = store.stats().scored
             assert total >= present, "rows of earlier runs are still there"
             present = total
     assert lines == []

@@ -20,6 +20,7 @@ GROUND_FLOOR = {
     "errors",
     "types",
     "published",
+    "disagreement",
     "input_spec",
     "config",
     "parameter_types",
@@ -55,6 +56,10 @@ UPPER = {
     *(
         "decoding",
         "scored_rows",
+        "tagging",
+        "ensemble_rows",
+        "job_scores",
+        "passes",
         "token_counting",
         "host_link",
         "study_pass",
@@ -68,11 +73,15 @@ UPPER = {
         "review_pass",
         "pipeline",
         "check_settings",
+        "disagreement_pass",
     ),
     *("similar_search", "looking", "checking", "reviewing", "reported_rows", "base_captions", "serving"),
     *(
         "comparing",
         "differences",
+        "evaluating",
+        "evaluating_rows",
+        "truth",
     ),
     *("api", "scale", "cli"),
 }
@@ -255,7 +264,7 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     "hosts.lab.host": {"self._datasets.open": "a dataset, not a file"},
     "scored_rows": {"ScoreStore.open": "the score store"},
     "checking": {"ScoreStore.open": "the score store"},
-    "study_pass": {"ScoreStore.open": "the score store"},
+    "job_scores": {"ScoreStore.open": "the score store"},
     "cli.cache": {"ScoreStore.open": "the score store"},
     # Files of the host, which is trusted.
     "hosts.lab.storage": {

@@ -10,6 +10,8 @@ import pytest
 
 from wd14.check_settings import settings_for
 from wd14.errors import ConfigError
+from wd14.published import Published
+from wd14.types import Labels
 
 
 def dataset(folder: Path, **parameters: Any) -> Path:
@@ -32,6 +34,17 @@ def test_the_run_speaks_where_the_caller_does_not(tmp_path: Path) -> None:
     settings = settings_for(made, {"trigger_words": "bob", "generation_model": "builtin/colours", "max_tokens": "0"})
     expected = settings.expected(None)
     assert (settings.config.model, expected.trigger_words, expected.max_tokens) == ("builtin/colours", ("bob",), 0)
+
+
+def test_thresholds_are_those_of_the_run(tmp_path: Path) -> None:
+    labels = Labels(("a", "b", "c"), ("general",) * 3)
+    made = dataset(tmp_path, tag_thresholds="b=off", category_thresholds={"general": 0.4})
+    published = Published({}, {0: 0.7}, is_preferred=True)
+    assert settings_for(made, {}).expected(labels, published).thresholds == pytest.approx([0.4, 2, 0.4])
+    own = settings_for(tmp_path / "other", {}).expected(labels, published)
+    assert own.thresholds == pytest.approx([0.7, 0.35, 0.35])
+    unknown = settings_for(made, {"tag_thresholds": "gone.csv"}).expected(labels, published)
+    assert (unknown.thresholds, unknown.lists_all) == (None, False)
 
 
 def test_of_a_strangers_dataset_little_is_known(tmp_path: Path) -> None:

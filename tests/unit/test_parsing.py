@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.strategies import AWKWARD_TAGS, texts
-from wd14.parsing import OFF, parse_list, parse_pairs, parse_thresholds
+from wd14.parsing import OFF, parse_list, parse_pairs, parse_thresholds, tag_thresholds_text
 
 QUICK = settings(max_examples=80, deadline=None)
 
@@ -136,3 +136,30 @@ def test_thresholds_in_their_forms(value: Any, thresholds: dict[str, float]) -> 
 def test_a_threshold_that_is_none_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="expected"):
         parse_thresholds(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("wet hair=0.6, smile=+0.1\nblurry=off", "wet hair=0.6, smile=+0.1, blurry=off"),
+        ("=_==0.5, a\\,b=-0.05,", "=_==0.5, a\\,b=-0.05"),
+        ({"a,b": 0.5, "smile": "+0.1"}, "a\\,b=0.5, smile=+0.1"),
+        (str({"smile": 0.5}), "smile=0.5"),
+        (["a=1", "b=0"], "a=1, b=0"),
+        ("~/mine.csv", "~/mine.csv"),
+        ("a=0.5\nb.csv=0.4", "a=0.5, b.csv=0.4"),
+        ("", ""),
+    ],
+)
+def test_thresholds_by_tag_are_one_line(value: Any, text: str) -> None:
+    assert tag_thresholds_text(value) == text
+    assert tag_thresholds_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["smile", "smile=", "=0.5", "smile=2", "smile=+1.5", "smile=+off", "smile=nan", "smile=true", "mine.txt", 5, {1}],
+)
+def test_what_is_no_threshold_of_a_tag_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        tag_thresholds_text(value)

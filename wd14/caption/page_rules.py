@@ -68,20 +68,8 @@ def page_rules(
     """
     vocabulary = Vocabulary(labels, config, curation or Curation())
     tokens = _tokens(texts, vocabulary.triggers, config.caption_separator, counter)
-    if published.is_final:
-        return Rules(
-            None,
-            "The tags were chosen by several models, each at its own thresholds: there is none to move for all.",
-            tokens,
-        )
-    if config.threshold_mode == "mcut":
-        return Rules(None, "The thresholds were cut for each picture by itself (MCut): there is none to move.", tokens)
-    if config.max_tokens and tokens is None:
-        return Rules(
-            None,
-            "The captions were fitted into a number of tokens, which this page can only count when the separator ends"
-            " in a blank and has no other.",
-        )
+    if missing := _why_none(config, published, has_tokens=tokens is not None):
+        return Rules(None, missing, tokens)
     ids = {text: number for number, text in enumerate(texts)}
     own = [ids[text] for text in vocabulary.texts]
     tables = _tag_tables(labels, config, vocabulary, own)
@@ -96,6 +84,20 @@ def page_rules(
         tables["alphabet"] = _ranks_of(texts)
     tables |= _existing(config, vocabulary, before)
     return Rules(tables, tokens=tokens)
+
+
+def _why_none(config: CaptionConfig, published: Published, *, has_tokens: bool) -> str:
+    """Why captions cannot be worked out from tables, as a sentence; "" = they can."""
+    if published.is_final:
+        return "Several models chose the tags, each at its own thresholds: there is none to move for all of them."
+    if config.threshold_mode == "mcut":
+        return "The thresholds were cut for each picture by itself (MCut): there is none to move."
+    if config.max_tokens and not has_tokens:
+        return (
+            "The captions were fitted into a number of tokens, which this page can only count when the separator ends"
+            " in a blank and has no other."
+        )
+    return ""
 
 
 def page_texts(labels: Labels, config: CaptionConfig, curation: Curation | None, whole: Vocabulary) -> list[str]:

@@ -105,7 +105,7 @@ def slot_order(config: CaptionConfig) -> tuple[str, ...]:
 
 
 def slot_of(name: str, category: str) -> str:
-    """The slot of a model's tag: its category, but for tags that count people and for series."""
+    """The slot of a model's tag: its category, but for tags that count people, for series, and for artists' styles."""
     if category == "general" and COUNT_TAG.fullmatch(folded(name)):
         return "count"
-    return "series" if category == "copyright" else category
+    return {"copyright": "series", "style": "artist"}.get(category, category)

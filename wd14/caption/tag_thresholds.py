@@ -6,12 +6,13 @@ import csv
 import io
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 from wd14.errors import ConfigError
 from wd14.parsing import TagThreshold, names_csv, parse_tag_thresholds, tag_threshold
 from wd14.regular_files import read_file
-from wd14.spelling import Spellings
+from wd14.spelling import Spellings, folded
 from wd14.types import Labels
 
 #: Bytes that a file may have: one with 100,000 tags has about 5 MB.
@@ -75,7 +76,8 @@ def own_thresholds(labels: Labels, given: str, without: Collection[str] = ()) ->
         if found:
             matched.add(entry.tag)
     unmatched = [entry.tag for entry in entries if entry.tag not in matched]
-    return OwnThresholds(own.absolute, own.relative, tuple(_remarks(unmatched, entries, names_csv(given))))
+    remarks = _remarks(unmatched, len(entries), labels) if names_csv(given) else map(_remark, unmatched, repeat(labels))
+    return OwnThresholds(own.absolute, own.relative, tuple(remarks))
 
 
 def given_tag_thresholds(given: str) -> Sequence[TagThreshold]:
@@ -87,15 +89,22 @@ def given_tag_thresholds(given: str) -> Sequence[TagThreshold]:
     return list(_read_file(given)) if names_csv(given) else parse_tag_thresholds(given)
 
 
-def _remarks(unmatched: Sequence[str], entries: Sequence[TagThreshold], is_file: bool) -> Iterator[str]:
-    if not is_file:
-        yield from (f"Thresholds by Tag: no tag of this model with a threshold is {tag!r}" for tag in unmatched)
-    elif unmatched:
-        named = ", ".join(unmatched[:_NAMED]) + (", …" if len(unmatched) > _NAMED else "")
-        yield (
-            f"Thresholds by Tag: of the file's {len(entries):,} tags this model has {len(unmatched):,} not, or without"
-            f" a threshold: {named}"
-        )
+def _remark(tag: str, labels: Labels) -> str:
+    for name, category in zip(labels.names, labels.categories, strict=True):
+        if folded(name) == folded(tag):
+            return (
+                f"Thresholds by Tag: {tag!r} is one of the category {category!r}, of which the best is written: give"
+                f" that a threshold by Thresholds by Category ({category}=…)"
+            )
+    return f"Thresholds by Tag: no tag of this model is {tag!r}"
+
+
+def _remarks(unmatched: Sequence[str], number: int, labels: Labels) -> Iterator[str]:
+    """About a file: in one line, as it may be another model's."""
+    names = set(map(folded, labels.names))
+    if unknown := [tag for tag in unmatched if folded(tag) not in names]:
+        named = ", ".join(unknown[:_NAMED]) + (", …" if len(unknown) > _NAMED else "")
+        yield f"Thresholds by Tag: this model lacks {len(unknown):,} of the file's {number:,} tags: {named}"
 
 
 def _read_file(name: str) -> Iterator[TagThreshold]:

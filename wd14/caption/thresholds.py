@@ -7,7 +7,7 @@ from collections.abc import Collection, Container, Iterable, Mapping
 import numpy as np
 
 from wd14.caption.styles import SINGLE_CATEGORIES, styled
-from wd14.caption.tag_thresholds import own_thresholds
+from wd14.caption.tag_thresholds import OwnThresholds, own_thresholds
 from wd14.config import CaptionConfig
 from wd14.errors import ConfigError
 from wd14.published import Published, mode_in_use
@@ -98,7 +98,8 @@ class TagThresholds:
             self.usual[where] = self.by_category[category]
         if published.by_tag and (mode == "model" or published.is_final):
             self._take(published, labels, config)
-        self.own = own_thresholds(labels, "" if published.is_final else config.tag_thresholds, without=_WITHOUT)
+        given = own_thresholds(labels, config.tag_thresholds, without=_WITHOUT)
+        self.own = OwnThresholds(remarks=given.remarks) if published.is_final else given
         self.in_use = self.usual.copy()
         for tag, threshold in self.own.absolute.items():
             self.in_use[tag] = threshold

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wd14.cli.output import is_heard, say
 from wd14.config import CaptionConfig
-from wd14.errors import StoreError
+from wd14.errors import ConfigError, StoreError
 from wd14.text import count
 from wd14.types import THUMBNAIL_SIDE
 
@@ -25,6 +25,7 @@ def add_command(commands: Any) -> None:
     """Adds `cache` to the program's commands."""
     parser = commands.add_parser("cache", help="show or clear stored scores and speeds, and what killed runs left")
     parser.add_argument("--clear", action="store_true", help="forget all stored scores, facts, thumbnails and speeds")
+    parser.add_argument("--clear-model", metavar="MODEL", help="forget the scores of one model, as the list names it")
     parser.add_argument("--clean", action="store_true", help="remove what killed runs left, and damaged score stores")
     parser.add_argument("--cache-folder", default="", metavar="DIR", help="where the scores are kept")
     parser.set_defaults(run=run)
@@ -41,13 +42,15 @@ def run(args: argparse.Namespace) -> int:
         if args.clear:
             say(f"Forgot the scores of {count(store.clear(), 'picture')}.")
             say(f"Forgot the speeds that {count(forget_all(), 'trial')} measured.")
+        if args.clear_model is not None:
+            say(f"Forgot the scores of {count(_clear_model(store, args.clear_model), 'picture')}.")
         if args.clean:
             _clean(store)
-        if args.clear or args.clean:
+        if args.clear or args.clean or args.clear_model is not None:
             return 0
         stats = store.stats()
         used, most = stats.bytes / 1e6, stats.max_bytes / 1e6
-        say(f"{stats.path}: {count(stats.total, 'scored picture')}, {used:,.1f} of {most:,.0f} MB")
+        say(f"{stats.path}: {count(stats.scored, 'scored picture')}, {used:,.1f} of {most:,.0f} MB")
         for stored in stats.counts:
             name = stored.name or f"unknown model {stored.model[:12]}"
             say(f"  {stored.pictures:>9,}  {name}  ({stored.preprocessing})")
@@ -63,6 +66,19 @@ def run(args: argparse.Namespace) -> int:
     for left in noted_leftovers():
         say(f"Left by a killed run, {_megabytes(left.bytes)}; the next run or --clean removes it: {left.folder}")
     return 0 if is_heard() else 1
+
+
+def _clear_model(store: ScoreStore, name: str) -> int:
+    """Forgets the scores of a model; returns of how many pictures.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    names = sorted({stored.name for stored in store.stats().counts if stored.name})
+    if name not in names:
+        there = f"there are scores of {', '.join(names)}" if names else "there are none of any model"
+        raise ConfigError(f"--clear-model: there are no scores of {name!r}; {there}")
+    return store.clear(name)
 
 
 def _clean(store: ScoreStore) -> None:

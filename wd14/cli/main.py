@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import wd14
-from wd14.cli import cache, caption, check, compare, download, models, review, scale
+from wd14.cli import cache, caption, check, compare, download, evaluate, models, review, scale
 from wd14.cli.output import complain, say_in_any_encoding
 from wd14.errors import CaptionerError, JobStoppedError
 from wd14.images.pillow_warnings import ignore_pillow_warnings
@@ -81,7 +81,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(prog="wd14-captioner", description="Tags image datasets with WD14 taggers.")
     parser.add_argument("--version", action="version", version=f"wd14-captioner {wd14.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="command")
-    for command in (caption, scale, compare, check, review, models, download, cache):
+    for command in (caption, scale, compare, check, evaluate, review, models, download, cache):
         command.add_command(commands)
     first = next(iter(argv), "-")
     if not first.startswith("-") and first not in commands.choices:

@@ -21,7 +21,7 @@ _MOST_NAMES = 100
 
 #: With purpose "style" no caption has tags of these categories, nor general tags of the family "style". The family
 #: "meta" (comic, speech_bubble, censored) is content, and not Danbooru's category of that name.
-_STYLE_CATEGORIES = frozenset({"artist", "meta", "quality", "rating", "model"})
+_STYLE_CATEGORIES = frozenset({"artist", "style", "meta", "quality", "rating", "model", "year"})
 
 
 def decide(

@@ -140,7 +140,10 @@ def check_any(rows: int, failed: int, rejected: int, failures: Sequence[tuple[st
 
 
 class ReportWriter:
-    """Writes `{"rows": [one object per row, in input order], "summary": {…}}`, one row per line."""
+    """Writes `{"rows": [one object per row, in input order], "summary": {…}}`, one row per line.
+
+    Of an ensemble, `disagreement` follows.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8", newline="\n")
@@ -172,7 +175,9 @@ class ReportWriter:
 
     def finish(self, summary: Summary) -> None:
         """Writes the summary and closes the file."""
-        self._file.write('\n],\n"summary": ' + json.dumps(summary.counts()) + "}\n")
+        found = summary.disagreement
+        more = "" if found is None else ',\n"disagreement": ' + json.dumps(found.as_json())
+        self._file.write('\n],\n"summary": ' + json.dumps(summary.counts()) + more + "}\n")
         self.close()
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""Scores against captions that are right: counts, measures, the best thresholds. Pure functions over scores."""
+"""Compares what a model says with what captions say: histograms, measures, the best thresholds."""

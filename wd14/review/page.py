@@ -61,6 +61,7 @@ SCRIPTS = (
     "findings.js",
     "plan.js",
     "charts.js",
+    "evaluation.js",
     "about.js",
     "side_panels.js",
     "edits_file.js",

@@ -76,6 +76,7 @@ class PageContents:
             name either.
         thumbnails: rows that have none; None = no row has one.
         tokens: what each text counts.
+        evaluation: one that is kept with the dataset, as `evaluation/kept.py` gives it.
     """
 
     dataset: Mapping[str, Any]
@@ -91,6 +92,7 @@ class PageContents:
     originals: Mapping[bytes, bytes] = field(default_factory=dict)
     thumbnails: Sequence[int] | None = None
     tokens: Mapping[str, Any] | None = None
+    evaluation: Mapping[str, Any] | None = None
 
 
 def page_data(rows: PageRows, contents: PageContents) -> dict[str, Any]:
@@ -110,6 +112,7 @@ def page_data(rows: PageRows, contents: PageContents) -> dict[str, Any]:
         "findings": [_finding(finding, names) for finding in contents.findings],
         "edits": _edits(contents, rows),
         "tokens": contents.tokens,
+        "evaluation": contents.evaluation,
         "server": None,
     }
 

@@ -235,7 +235,12 @@ class _Merge:
         request, rows = self._request, self._gathered.rows
         chosen = choose(rows)
         check = ResultCheck(
-            request.config, request.labels, request.tokens, planned=request.left_out, similar=chosen.is_all
+            request.config,
+            request.labels,
+            request.published,
+            request.tokens,
+            planned=request.left_out,
+            similar=chosen.is_all,
         )
         number = len(chosen.shards)
         for row in checked_rows(

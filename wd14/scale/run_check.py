@@ -159,13 +159,14 @@ class StoredRun:
             ScaleError: what is there is not as a run writes it.
             PlaceError: it cannot be read.
         """
-        labels = read_labels(self.output.labels).labels
+        model = read_labels(self.output.labels)
+        labels = model.labels
         rows = self._rows()
         if not rows:
             raise ScaleError(f"{self.output.root} has no shard that is done: run `wd14-captioner scale` again")
         chosen = choose(rows)
         total = sum(rows[shard] for shard in chosen.shards)
-        expected = replace(settings.expected(labels), count_tokens=tokens)
+        expected = replace(settings.expected(labels, model.thresholds), count_tokens=tokens)
         checker = Checker(expected, similar_pictures if chosen.is_all else lambda _: ())
         for row in checked_rows(self.output, chosen, labels, lambda _: tick(len(checker), total)):
             checker.add(row)

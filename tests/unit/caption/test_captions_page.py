@@ -19,7 +19,7 @@ EXAMPLES = [pytest.param(*example, id=example[0]) for example in EXAMPLE_ROW.fin
 
 
 def test_the_page_has_its_examples() -> None:
-    assert len(EXAMPLES) == 36
+    assert len(EXAMPLES) == 38
 
 
 @pytest.mark.parametrize(("options", "existing", "caption"), EXAMPLES)
@@ -35,7 +35,7 @@ def test_an_example_is_true(caption_of: CaptionOf, options: str, existing: str, 
     "option",
     [
         *("thresh", "general_threshold", "character_threshold", "category_thresholds", "threshold_mode", "max_tags"),
-        "max_tokens",
+        *("max_tokens", "tag_thresholds"),
         *("undesired_tags", "remove_implied_tags", "implications", "rating", "quality", "tag_order"),
         *("character_tags_first", "always_first_tags", "trigger_words", "remove_underscore", "escape_parentheses"),
         *("character_tag_expand", "tag_replacement", "append_tags", "caption_separator", "include_scores"),

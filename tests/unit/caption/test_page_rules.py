@@ -161,15 +161,19 @@ def test_the_rules_give_the_captioners_captions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
-    [({"threshold_mode": "mcut"}, "MCut"), ({"max_tokens": 75, "caption_separator": ","}, "ends in a blank")],
+    ("values", "published", "words"),
+    [
+        ({"threshold_mode": "mcut"}, Published(), "MCut"),
+        ({"max_tokens": 75, "caption_separator": ","}, Published(), "ends in a blank"),
+        ({}, Published({}, {5: 0.4}, is_final=True), "Several models"),
+    ],
 )
-def test_what_cannot_be_worked_out_is_said(values: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_worked_out_is_said(values: dict[str, Any], published: Published, words: str) -> None:
     labels = Labels(NAMES, CATEGORIES)
     config = CaptionConfig.from_values(values)
-    model = PageModel(labels, config, Published())
+    model = PageModel(labels, config, published)
     rules = page_rules(
-        labels, config, model.texts, published=Published(), curation=None, counter=EstimatedTokens(), before={}
+        labels, config, model.texts, published=published, curation=None, counter=EstimatedTokens(), before={}
     )
     assert rules.tables is None
     assert words in rules.missing

@@ -73,6 +73,12 @@ def test_each_rating_has_its_word(caption_of: CaptionOf, style: str, words: list
     assert [caption_of(picture, caption_style=style).text for picture in pictures] == words
 
 
+def test_an_artists_style_stands_with_the_artists_and_a_year_with_the_general_tags(caption_of: CaptionOf) -> None:
+    picture = {"general": {"solo": 0.9}, "style": {"wlop": 0.9}, "year": {"year_2024": 0.9}, "artist": {"nnn": 0.9}}
+    assert caption_of(picture, caption_style="anima").text == "@wlop, @nnn, solo, year 2024"
+    assert caption_of(picture, caption_style="illustrious").text == "solo, year 2024, wlop, nnn"
+
+
 def test_a_model_without_these_categories_gets_no_word_for_them(caption_of: CaptionOf) -> None:
     assert caption_of({"general": {"solo": 0.9, "2boys": 0.9}}, caption_style="anima").text == "2boys, solo"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -317,3 +319,82 @@ def test_a_model_with_nothing_to_keep_has_no_lowest_threshold() -> None:
     labels = Labels(("a", "b", "c"), ("rating", "quality", UNUSED))
     assert lowest_threshold(labels, CaptionConfig(thresh=0.001), Published()) == math.inf
     assert lowest_threshold(labels, CaptionConfig(rating="first"), Published()) == math.inf
+
+
+# ── A model's own, by tag ───────────────────────────────────────────────────────────────────────────────────────────
+
+BY_TAG = Labels(("general", "a", "b", "c", "d", "e"), ("rating", "general", "general", "general", "character", "style"))
+OWN = Published({"all": 0.6}, {1: 0.2, 2: 0.8, 4: 0.5})
+
+
+@pytest.mark.parametrize(
+    ("options", "published", "thresholds"),
+    [
+        # a, b and d have their own, c and e those of their categories, where the model's count.
+        ({}, OWN, [0.35, 0.35, 0.35, 0.85, 0.35]),
+        ({"threshold_mode": "model"}, OWN, [0.2, 0.8, 0.6, 0.5, 0.6]),
+        ({}, replace(OWN, is_preferred=True), [0.2, 0.8, 0.6, 0.5, 0.6]),
+        ({"thresh": 0.35}, replace(OWN, is_preferred=True), [0.35, 0.35, 0.35, 0.85, 0.35]),
+        ({"threshold_mode": "fixed"}, replace(OWN, is_preferred=True), [0.35, 0.35, 0.35, 0.85, 0.35]),
+        ({"character_threshold": 0.7}, replace(OWN, is_preferred=True), [0.35, 0.35, 0.35, 0.7, 0.35]),
+        ({"max_tags": 5, "caption_style": "pony"}, replace(OWN, is_preferred=True), [0.2, 0.8, 0.6, 0.5, 0.6]),
+        ({}, Published(is_preferred=True), [0.35, 0.35, 0.35, 0.85, 0.35]),
+        ({"threshold_mode": "model", "category_thresholds": "general=0.4"}, OWN, [0.4, 0.4, 0.4, 0.5, 0.6]),
+        ({"threshold_mode": "model", "tag_thresholds": "a=+0.1, b=0.3, c=-0.1"}, OWN, [0.3, 0.3, 0.5, 0.5, 0.6]),
+        ({"tag_thresholds": "a=+0.1"}, replace(OWN, is_preferred=True), [0.3, 0.8, 0.6, 0.5, 0.6]),
+        ({"tag_thresholds": "a=+0.9, b=-0.9"}, OWN, [1.25, 0, 0.35, 0.85, 0.35]),
+        ({"tag_thresholds": "a=0.9", "thresh": 0.1}, replace(OWN, is_final=True), [0.2, 0.8, math.inf, 0.5, math.inf]),
+    ],
+)
+def test_where_a_threshold_comes_from(
+    options: dict[str, object], published: Published, thresholds: list[float]
+) -> None:
+    captioner = Captioner(BY_TAG, CaptionConfig.from_values(options), published=published)
+    found = captioner.thresholds(np.zeros(6, np.float32))
+    assert found.tolist() == pytest.approx([math.inf, *thresholds])
+
+
+def test_a_file_of_thresholds(tmp_path: Path) -> None:
+    path = tmp_path / "mine.CSV"
+    path.write_bytes(
+        b'\xef\xbb\xbfrank,Threshold,tag\r\n1,0.4,A\r\n2,+0.05,d\r\n\r\n3,off,"b"\r\n4,0.5,of another model\r\n'
+    )
+    captioner = Captioner(BY_TAG, CaptionConfig.from_values({"tag_thresholds": str(path)}))
+    thresholds = captioner.thresholds(np.zeros(6, np.float32)).tolist()
+    assert thresholds == pytest.approx([math.inf, 0.4, 2, 0.35, 0.9, 0.35])
+    (remark,) = captioner.remarks
+    assert remark == "Thresholds by Tag: this model lacks 1 of the file's 4 tags: of another model"
+
+
+def test_entries_that_set_nothing_are_said() -> None:
+    captioner = Captioner(BY_TAG, CaptionConfig.from_values({"tag_thresholds": "A=0.3, x=0.3, y*=off, General=0.5"}))
+    one, two, three = captioner.remarks
+    assert (one, two) == (
+        "Thresholds by Tag: no tag of this model is 'x'",
+        "Thresholds by Tag: no tag of this model is 'y*'",
+    )
+    assert "'General' is one of the category 'rating'" in three
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "columns 'tag' .* and 'threshold', got ''"),
+        (b"tag,score\na,0.5\n", "got 'tag,score'"),
+        (b"tag,threshold\na,0.5\nb\n", "line 3: expected a tag and a threshold, got 'b'"),
+        (b"tag,threshold\na,1.5\n", "line 2: expected a number from 0 to 1"),
+        (b"tag,threshold\na,nan\n", "line 2: expected a number from 0 to 1"),
+        (b"tag,threshold\na,\n", "line 2: expected a number from 0 to 1"),
+        (b"tag,threshold\na,+2\n", "line 2: expected at most 1 to be added"),
+        (b'tag,threshold\n"a,0.5\n', "line 2: "),
+        (b"tag,threshold\n\xff,0.5\n", "not UTF-8"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_file_of_thresholds_that_cannot_be_read(tmp_path: Path, content: bytes | None, words: str) -> None:
+    path = tmp_path / "mine.csv"
+    if content is not None:
+        path.write_bytes(content)
+    config = CaptionConfig.from_values({"tag_thresholds": str(path)})
+    with pytest.raises(ConfigError, match=f"Thresholds by Tag .*mine.csv.*{words}"):
+        Captioner(BY_TAG, config)

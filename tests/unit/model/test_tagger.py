@@ -15,7 +15,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.support.onnx_models import Weights, expected, random_weights, save_model, wd14_folder, write_csv
+from tests.support.onnx_models import (
+    Weights,
+    expected,
+    masked_folder,
+    random_weights,
+    save_model,
+    wd14_folder,
+    write_csv,
+)
 from wd14 import Tagger
 from wd14.errors import (
     ConfigError,
@@ -112,6 +120,23 @@ def test_16_bit_models_are_fed_and_read_as_such(tmp_path: Path) -> None:
     scores = Tagger.load(tmp_path).run(batch)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, expected(means(batch, "NCHW"), weights), atol=5e-3)
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+@pytest.mark.parametrize("fixed", [None, 3])
+def test_padding_has_no_say_where_a_model_has_a_mask(tmp_path: Path, fixed: int | None, device: str) -> None:
+    weights = masked_folder(tmp_path, size=SIZE, batch=fixed)
+    tagger = Tagger.load(tmp_path, device=device)
+    batch = np.random.default_rng(1).integers(0, 256, (4, 3, SIZE, SIZE), np.uint8)
+    boxes = [(0, 0, SIZE, SIZE), (0, 4, SIZE, 12), (7, 0, 8, SIZE), (5, 6, 9, 7)]
+    shown = [
+        picture[:, top:bottom, left:right] for picture, (left, top, right, bottom) in zip(batch, boxes, strict=True)
+    ]
+    means = np.array([(part / 127.5 - 1).mean(axis=(1, 2)) for part in shown], np.float32)
+    np.testing.assert_allclose(tagger.run(batch, boxes), expected(means, weights), atol=1e-4)
+    for wrong in (None, boxes[:3]):
+        with pytest.raises(ValueError, match="expected 4 boxes"):
+            tagger.run(batch, wrong)
 
 
 def test_a_graph_that_takes_any_size_gets_448(tmp_path: Path) -> None:

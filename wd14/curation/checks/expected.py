@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wd14.types import Labels
+from wd14.types import FloatArray, Labels
 
 #: Tokens that a caption has at most, where nobody said: what CLIP reads at once.
 USUAL_TOKENS = 75
@@ -28,3 +28,4 @@ class Expected:
     asked_tokens: bool = False  #: whether somebody asked for that limit
     count_tokens: Callable[[str], int] | None = None
     lists_all: bool = True  #: whether a caption is to have all tags of its picture: no maximum was asked for
+    thresholds: FloatArray | None = None  #: (T,) float32: the score from which on a caption has a tag; None = not known

@@ -47,9 +47,12 @@ def doubtful_tags(seen: Seen) -> Iterator[str]:
     scores, caption, labels = seen.row.scores, seen.caption, seen.expected.labels
     if scores is None or caption is None or labels is None:
         return
+    thresholds = seen.expected.thresholds
     for word in caption.words:
         is_general = word.position >= 0 and labels.categories[word.position] == "general"
-        if is_general and not word.is_trigger and scores[word.position] < LOW_SCORE:
+        if not is_general or word.is_trigger or scores[word.position] >= LOW_SCORE:
+            continue
+        if thresholds is None or scores[word.position] < thresholds[word.position]:
             yield f"{word.folded}: the model scores it below {LOW_SCORE}"
 
 
@@ -58,7 +61,10 @@ def missing_tags(seen: Seen) -> Iterator[str]:
     scores, caption, labels = seen.row.scores, seen.caption, seen.expected.labels
     if scores is None or caption is None or labels is None or not seen.expected.lists_all or caption.has_sentences:
         return
-    sure = np.flatnonzero((scores >= HIGH_SCORE) & seen.words.teachable).tolist()
+    is_sure = (scores >= HIGH_SCORE) & seen.words.teachable
+    if seen.expected.thresholds is not None:
+        is_sure &= scores >= seen.expected.thresholds
+    sure = np.flatnonzero(is_sure).tolist()
     lacking = set(sure) - {word.position for word in caption.words}
     if lacking:
         implied = {tag for word in caption.words for tag in implied_by_words(word.folded)}

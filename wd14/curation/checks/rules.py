@@ -195,8 +195,8 @@ RULES: tuple[Rule, ...] = (
     RowRule(
         "missing-tag",
         "info",
-        f"A caption of tags lacks a tag with a stored score of {picture_rules.HIGH_SCORE} or more. Not traits and"
-        " clothes, which may be folded, and not where a maximum was set.",
+        f"A caption of tags lacks a tag with a stored score of {picture_rules.HIGH_SCORE} or more, which reaches its"
+        " threshold. Not traits and clothes, which may be folded, and not where a maximum was set.",
         "Add it if you want to be able to change what it names.",
         picture_rules.missing_tags,
     ),

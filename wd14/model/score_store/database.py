@@ -37,6 +37,8 @@ _MOST_ASKED = 500
 #: Thumbnails that are kept, the newest; about 200 MB. A run makes up to 30,000.
 MOST_THUMBNAILS = 40_000
 
+#: What is cleared of each table where everything is.
+_ALL: Mapping[str, str] = dict.fromkeys(("scores", "identity", *PICTURE_TABLES), "")
 _NOTHING: Mapping[PictureTable, Mapping[bytes, bytes]] = MappingProxyType({})
 
 
@@ -185,17 +187,24 @@ class ScoreDatabase:
                 newest = "SELECT max(id) FROM thumbnails"
                 sql.execute(f"DELETE FROM thumbnails WHERE id <= ({newest}) - ?", (MOST_THUMBNAILS,))  # noqa: S608
 
-    def clear(self) -> int:
-        """Removes everything and gives the space back; returns how many rows of scores there were."""
+    def clear(self, name: str | None = None) -> int:
+        """Removes everything, or a model's scores, and gives the space back; returns how many pictures had scores.
+
+        Args:
+            name: the model, as `counts` gives it; None = everything.
+        """
         self._check_writable()
+        own = "" if name is None else " IN (SELECT id FROM identity WHERE name = :name)"
+        tables = {"scores": f" WHERE identity{own}", "identity": f" WHERE id{own}"} if own else _ALL
+        count = f"SELECT count(DISTINCT picture) FROM scores{tables['scores']}"  # noqa: S608 - the words above
         with self._connection() as sql:
             with _transaction(sql):
-                count = int(sql.execute("SELECT count(*) FROM scores").fetchone()[0])
-                for table in ("scores", "identity", *PICTURE_TABLES):
-                    sql.execute(f"DELETE FROM {table}")  # noqa: S608 - the names above
+                scored = int(sql.execute(count, {"name": name}).fetchone()[0])
+                for table, where in tables.items():
+                    sql.execute(f"DELETE FROM {table}{where}", {"name": name})  # noqa: S608 - likewise
             sql.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page only
             sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return count
+        return scored
 
     def counts(self) -> list[StoredCount]:
         """Number of rows by model and preprocessing."""
@@ -206,6 +215,11 @@ class ScoreDatabase:
                 " LEFT JOIN identity ON identity.id = scores.identity GROUP BY scores.identity ORDER BY 1, 2, 3"
             ).fetchall()
         return [StoredCount(*row) for row in found]
+
+    def scored_pictures(self) -> int:
+        """Number of pictures with scores, of whatever models; half a second for a million."""
+        with self._connection() as sql:
+            return int(sql.execute("SELECT count(DISTINCT picture) FROM scores").fetchone()[0])
 
     def count_pictures(self, table: PictureTable) -> int:
         """Number of pictures whose facts, or thumbnails, are kept."""

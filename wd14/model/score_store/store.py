@@ -23,11 +23,7 @@ from typing import Self, TypeVar
 
 from wd14.cache_folders import cache_folder
 from wd14.errors import StoreError
-from wd14.model.score_store.database import (
-    DamagedStoreError,
-    ScoreDatabase,
-    set_aside,
-)
+from wd14.model.score_store.database import DamagedStoreError, ScoreDatabase, set_aside
 from wd14.model.score_store.facts_format import pack_facts, unpack_facts
 from wd14.model.score_store.row_format import check, floor, kept, pack, rating_mask, unpack, usable_for
 from wd14.model.score_store.stored import PICTURE_TABLES, Identity, PictureTable, StoredScores, StoreStats
@@ -196,16 +192,17 @@ class ScoreStore:
         file = self._required()
         aside = sorted(file.path.parent.glob(f"{FILE_NAME}.corrupt-*"))
         counts, (facts, thumbnails) = tuple(file.counts()), map(file.count_pictures, PICTURE_TABLES)
-        return StoreStats(file.path, file.size(), self._max_bytes, counts, facts, thumbnails, tuple(aside))
+        of_pictures = file.scored_pictures(), counts, facts, thumbnails
+        return StoreStats(file.path, file.size(), self._max_bytes, *of_pictures, tuple(aside))
 
-    def clear(self) -> int:
-        """Forgets all scores, facts and thumbnails; returns how many pictures had scores.
+    def clear(self, name: str | None = None) -> int:
+        """Forgets all scores, facts and thumbnails, or a model's scores; returns how many pictures had scores.
 
         Raises:
             StoreError: the store cannot be written.
         """
         with self._lock:
-            return self._required().clear()
+            return self._required().clear(name)
 
     def _required(self) -> ScoreDatabase:
         if self._file is None:

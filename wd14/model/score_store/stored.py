@@ -45,12 +45,8 @@ class StoreStats:
     path: Path
     bytes: int  #: on disk
     max_bytes: int
+    scored: int  #: pictures with scores, of whatever models
     counts: tuple[StoredCount, ...]  #: scored pictures by model and preprocessing
     facts: int  #: pictures whose facts are kept
     thumbnails: int  #: pictures whose thumbnail is kept
     set_aside: tuple[Path, ...]  #: damaged stores of the past; they can be deleted
-
-    @property
-    def total(self) -> int:
-        """Scored pictures, over all models."""
-        return sum(count.pictures for count in self.counts)

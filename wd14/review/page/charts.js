@@ -1,4 +1,5 @@
-// The panel of charts: how frequent tags are, how long captions are, and how the model's scores lie about a threshold.
+// The panel of charts: how frequent tags are, how long captions are, how the model's scores lie about a threshold, and
+// how an evaluation that is kept with the dataset came out.
 
 /** Bars of a histogram of scores: each 0.02 wide. */
 const SCORE_BARS = 50;
@@ -169,6 +170,8 @@ class ChartsPanel {
     this.category.addEventListener("change", () => this.drawScores());
     this.element = h("div", { class: "charts" }, this.frequencies.element, this.lengths.element);
     if (review.dataset.hasCandidates) this.addScores();
+    const { evaluation } = review.dataset;
+    if (evaluation) this.element.append(new EvaluationChart(evaluation).element);
   }
 
   addScores() {

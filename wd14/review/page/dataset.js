@@ -73,6 +73,12 @@ class Dataset {
     return this.data.plan ?? null;
   }
 
+  /** As `evaluation/kept.py` gives it; null where none is kept with the dataset. */
+  get evaluation() {
+    const { evaluation } = this.data;
+    return evaluation && Object.keys(evaluation.categories).length > 0 ? evaluation : null;
+  }
+
   get findings() {
     return this.data.findings ?? [];
   }

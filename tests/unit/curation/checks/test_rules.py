@@ -287,6 +287,12 @@ def test_stored_scores_show_doubtful_and_missing_tags() -> None:
     missing = reasons("missing-tag", [row], left_out=("day",))
     assert [reason.partition(":")[0] for reason in missing] == ["rocket"]
     assert reasons("missing-tag", [row], lists_all=False) == {}
+    # A tag whose own threshold the score does not reach is not missing, and one with a very low one is not doubtful.
+    thresholds = np.full(len(LABELS), 0.35, np.float32)
+    for name, threshold in {"rocket": 0.97, "smile": 0.01}.items():
+        thresholds[LABELS.names.index(name)] = threshold
+    assert reasons("doubtful-tag", [row], thresholds=thresholds) == {}
+    assert "rocket" not in " ".join(reasons("missing-tag", [row], thresholds=thresholds))
 
 
 def test_findings_come_by_severity_and_then_by_how_many_they_concern() -> None:

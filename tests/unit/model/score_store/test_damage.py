@@ -142,7 +142,7 @@ class TestDamage:
             assert works(store)
         assert len(log) == 1
         with ScoreStore.open(filled.parent) as store:
-            assert store.stats().total == 1
+            assert store.stats().scored == 1
 
     def test_damage_found_while_writing_keeps_what_was_to_be_written(self, filled: Path, log: Lines) -> None:
         with ScoreStore.open(filled.parent, log=log) as store:
@@ -398,7 +398,7 @@ REFUSED = """
     with ScoreStore.open(folder, log=lambda line: print(line)) as store:
         view = store.view("model", "kohya", labels)
         assert all(view.get(hashlib.sha256(b"%d" % i).digest()) is not None for i in range(1500))
-        assert store.stats().total == 1500
+        assert store.stats().scored == 1500
         for i in range(3000):
             view.put([(hashlib.sha256(b"%d" % i).digest(), values)])
 """

@@ -142,7 +142,7 @@ def test_the_last_scores_of_a_picture_count(tmp_path: Path) -> None:
         found = view.get(sha("picture"))
         assert found is not None
         np.testing.assert_array_equal(found, floor(some_scores(2), RATINGS))
-        assert store.stats().total == 1
+        assert store.stats().scored == 1
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -203,13 +203,13 @@ def test_stats_and_clear(tmp_path: Path) -> None:
         store.view("two", "kohya", LABELS).put([(sha(0), some_scores(0))])
         stats = store.stats()
         assert stats.counts == (StoredCount("", "two", "kohya", 1), StoredCount("o/one", "one", "kohya", 3000))
-        assert stats.total == 3001
+        assert stats.scored == 3000  # one of them by two models
         assert stats.path == tmp_path / "scores.sqlite"
 
-        assert store.clear() == 3001
+        assert store.clear() == 3000
         assert store.view("one", "kohya", LABELS).get(sha(0)) is None
         cleared = store.stats()
-        assert cleared.total == 0
+        assert cleared.scored == 0
         assert cleared.bytes < stats.bytes / 10
 
         store.view("one", "kohya", LABELS).put([(sha(0), some_scores(0))])
@@ -292,7 +292,7 @@ class TestSizeLimit:
             view.put([(sha("new"), some_scores(0))])
             store.flush()
         with ScoreStore.open(tmp_path) as store:
-            assert store.stats().total == 1
+            assert store.stats().scored == 1
 
 
 class TestVersionOne:
