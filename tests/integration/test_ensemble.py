@@ -242,3 +242,33 @@ def test_tags_from_python(
     tagged = wd14.tag(pictures, models["a"], ensemble=further, cache=False)
     assert [set(each.general) | set(each.character) for each in tagged] == expected(planted, "abc", 2)
     assert sorted(set(runs)) == ["a", "b", "c"]
+
+
+def test_two_of_three_votes_are_better_than_each_model_alone(tmp_path: Path) -> None:
+    """Every model is wrong about a sixth of all tags, each about others; two are seldom wrong about the same."""
+    dice = np.random.default_rng(3)
+    names = [f"tag_{number}" for number in range(40)]
+    truth = dice.random((PICTURES, len(names))) < 0.3
+    models, said = [], np.zeros((PICTURES, SIDE, SIDE, 3), np.uint8)
+    for row in range(3):
+        wrong = dice.random(truth.shape) < 1 / 6
+        said[:, row, : len(names), 2] = np.where(truth ^ wrong, 200, 40)
+        tags = [Tag(name, 0, 0, (row, at), 1) for at, name in enumerate(names)]
+        models.append(save_scripted_model(tmp_path / f"model {row}", tags))
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, pixels in enumerate(said):
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+
+    def measured(made: Summary) -> tuple[float, float, float]:
+        kept = np.array([[name in caption for name in names] for caption in captions(made)])
+        hits = (kept & truth).sum()
+        precision, recall = hits / kept.sum(), hits / truth.sum()
+        return float(precision), float(recall), float(2 * precision * recall / (precision + recall))
+
+    table = {model.name: measured(job(folder, [model], tmp_path / f"alone {model.name}")) for model in models}
+    table["2 of 3"] = measured(job(folder, models, tmp_path / "together"))
+    together = table.pop("2 of 3")
+    assert all(ours > alone + 0.05 for each in table.values() for ours, alone in zip(together, each, strict=True)), (
+        table
+    )
