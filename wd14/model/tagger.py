@@ -126,6 +126,7 @@ class Tagger:
             output_name=files.output_name,
             input_name=files.input_name,
             mask_name=files.mask_name,
+            label_file=str(files.labels_path),
             input_types=(*FLOAT_TYPES, PIXELS),
         )
         check_spec(interface, files.spec, str(files.model_path))
