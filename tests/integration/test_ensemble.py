@@ -23,7 +23,7 @@ from wd14.errors import ConfigError, JobStoppedError, ScoringError
 from wd14.hosts.local import LocalHost
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
-from wd14.types import Summary
+from wd14.types import Progress, Summary
 
 PICTURES = 12
 #: The tags of each model: name and Danbooru's number of its category. Ratings come first.
@@ -210,9 +210,15 @@ def test_scores_of_a_stopped_run_are_not_made_again(
     assert runs.count("b") == PICTURES
     assert "a" not in runs
     runs.clear()
-    made = job(folder, list(models.values()), tmp_path / "out")
+    shown: list[Progress] = []
+    host = StoppingHost(folder, settings, tmp_path / "out", stops=lambda now: bool(shown.append(now)))  # type: ignore[func-returns-value]
+    made = run_job(host)
     assert "b" not in runs
     assert captions(made) == expected(planted, "abc", 2)
+    assert list(dict.fromkeys(each.phase for each in shown if each.phase)) == [f"Model {n} of 3" for n in (1, 2, 3)]
+    fractions = [each.fraction or 0 for each in shown]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
 
 
 def test_models_that_make_no_ensemble_are_refused_before_anything_is_scored(
