@@ -22,9 +22,11 @@ from wd14.decoding import Decoder
 from wd14.differences import PERCENTILE, ChangedTag, Differences, RunTags, ScoreDifferences
 from wd14.errors import AllRowsFailedError, ConfigError, RowError
 from wd14.model.files.find import ModelFiles, find_model
+from wd14.model.runtimes.memory_limit import make_room
 from wd14.model.scoring import AnyTagger, Scorer
 from wd14.model.tagger import Tagger
 from wd14.parameter_groups import GROUPS, NOT_FOR_COMPARE, READING
+from wd14.published import SAY_THRESHOLDS
 from wd14.scale.link import RunLink, Standing, Tick
 from wd14.scale.sampling import SHARDS, Sample, take_sample, thin
 from wd14.scored_rows import OPENING_ENDS, session_of
@@ -217,6 +219,8 @@ class _Comparing:
         self._configs = _config(parameters), _config({**parameters, **changed})
         before, after = (config.model_dump() for config in self._configs)
         self._differing = {key for key in before if before[key] != after[key]}
+        # Also at its default: a threshold that is set keeps a model from its own.
+        self._differing |= SAY_THRESHOLDS & (self._configs[0].model_fields_set ^ self._configs[1].model_fields_set)
         if not self._differing:
             raise ConfigError(f"--with {self._change} changes nothing: both runs would have the same parameters")
 
@@ -227,6 +231,7 @@ class _Comparing:
         self._link.say(f"Sample: {_of(len(rows), sample.rows)} of {sample.name}{unreadable}")
         config, changed_config = self._configs
         model, changed_model = (self._found(each) for each in self._configs)
+        make_room((model, changed_model))
         differences = Differences(self._tags(config, model), self._tags(changed_config, changed_model))
         is_scored_once = not self._differing & _SCORING
         if not is_scored_once:  # first, since it is the one that may not work

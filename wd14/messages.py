@@ -42,7 +42,7 @@ def opening_lines(
         thresholds = thresholds_in_words(config, labels, published)
         runs_on = f" Device: {config.device}." if runs else ""
         runs_on += " Precision: fast." if config.precision == "fast" else ""
-        yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}.{runs_on}"
+        yield f"Model: {model_name} ({_tags(labels):,} tags). Thresholds: {thresholds}.{runs_on}"
     yield from _set(config)
 
 
@@ -60,8 +60,13 @@ def ensemble_lines(config: CaptionConfig, tags: int, models: Sequence[tuple[str,
         f" Device: {config.device}.{precision}"
     )
     for name, labels, published in models:
-        yield f"Model: {name} ({len(labels):,} tags). Thresholds: {thresholds_in_words(config, labels, published)}."
+        yield f"Model: {name} ({_tags(labels):,} tags). Thresholds: {thresholds_in_words(config, labels, published)}."
     yield from _set(config)
+
+
+def _tags(labels: Labels) -> int:
+    """How many there are, without outputs that stand for none."""
+    return len(labels) - labels.categories.count(UNUSED)
 
 
 def _votes(config: CaptionConfig, models: int) -> str:
@@ -145,9 +150,9 @@ def thresholds_in_words(config: CaptionConfig, labels: Labels, published: Publis
         return "by each model"
     words = _by_category_in_words(config, labels, published)
     if names_csv(config.tag_thresholds):
-        return f"{words}; tags of {last_part(config.tag_thresholds)} by name"
+        return f"{words}; more in {last_part(config.tag_thresholds)}"
     by_name = len(parse_list(config.tag_thresholds))
-    return f"{words}; {count(by_name, 'tag')} by name" if by_name else words
+    return f"{words}; {by_name:,} set by name" if by_name else words
 
 
 def _by_category_in_words(config: CaptionConfig, labels: Labels, published: Published) -> str:
@@ -159,7 +164,8 @@ def _by_category_in_words(config: CaptionConfig, labels: Labels, published: Publ
         origin = "the model's own, since none was set" if uses_own_unasked(config, published) else "published"
         if published.by_tag:
             return f"{own}, the others one for each tag ({origin})" if own else f"one for each tag ({origin})"
-        return f"{_numbers({**published.by_category, **config.category_thresholds})} ({origin})"
+        of_model = {name: value for name, value in published.by_category.items() if name not in ("rating", "quality")}
+        return f"{_numbers({**of_model, **config.category_thresholds})} ({origin})"
     categories: list[str] = [each for each in ("general", "character") if each in labels.categories]
     categories += [each for each in config.category_thresholds if each not in categories and each != UNUSED]
     return _numbers({category: config.threshold_for(category) for category in categories})

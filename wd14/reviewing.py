@@ -197,6 +197,7 @@ class _PageMaker:
             curation = None if plan is None else curation_of(plan, labels)
             published = known.tagging.model.thresholds if isinstance(known.tagging, Tagging) else Published()
             self._model = PageModel(labels, run, published, curation, known.tokens)
+            self._disagreement.leave_out(run, curation)
             if known.scores is None:
                 self._why_no_rules = "There are no stored scores of these pictures on this machine."
             self._captions = ReportedCaptions(without_edits=bool(self._edits))
@@ -269,6 +270,7 @@ class _PageMaker:
         rows, model, plan = self._rows, self._model, self._settings.plan
         rules = None if model is None or self._why_no_rules else model.rules(rows)
         dataset = self._dataset()
+        found = [{**each.as_json(), "rows": [self._checked[row] for row in each.rows]} for each in check.findings]
         contents = PageContents(
             dataset=dataset,
             mark=dataset["made_at"] or self._known.source.name,
@@ -278,13 +280,7 @@ class _PageMaker:
             rules=None if rules is None else rules.tables,
             rules_missing=self._why_no_rules if rules is None else rules.missing,
             plan=None if plan is None else plan.to_json(),
-            findings=[
-                *self._disagreement.findings(),
-                *(
-                    {**finding.as_json(), "rows": [self._checked[row] for row in finding.rows]}
-                    for finding in check.findings
-                ),
-            ],
+            findings=[*self._disagreement.findings(), *found],
             edits=self._edits.as_json(),
             originals=self._report.originals,
             thumbnails=self._without_thumbnail,

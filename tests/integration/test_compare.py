@@ -119,7 +119,7 @@ def test_the_sample_is_even_and_has_as_many_pictures_as_asked_for(
         (["thresh"], "--with is 'thresh'; expected PARAMETER=VALUE"),
         (["tresh=0.3"], "there is no parameter 'tresh'; did you mean thresh?"),
         (["thresh=2"], "Tag Confidence Threshold (thresh) is '2'; allowed: a number from 0 to 1"),
-        (["thresh=0.35"], "--with thresh=0.35 changes nothing"),
+        (["max_tags=0"], "--with max_tags=0 changes nothing"),
         (["purpose=style"], "Purpose (purpose) cannot be compared: a plan is made of all pictures"),
         (["split=test"], "Split (split) cannot be compared: it says which pictures there are"),
         (["generation_model=builtin/none"], "builtin/none adds no tag"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,12 @@ from tests.support.scripted_model import SIDE, Tag, save_scripted_model
 from wd14.checking import check_source
 from wd14.hosts.local import LocalHost
 from wd14.pipeline import run_job
+from wd14.review.edit_file import EditFile
+from wd14.review.entries import Entry
 from wd14.review.single_file import data_of
 from wd14.reviewing import review_dataset
+from wd14.serving import ApplyJob
+from wd14.stop import StopToken
 
 #: Scores of smile and hat by the first model, then by the second. Each threshold is 0.35.
 SCORES = {
@@ -88,6 +93,17 @@ def test_the_report_the_closing_lines_and_the_page_say_what_the_models_disagree_
     ]
 
 
+def test_tags_that_no_caption_has_are_not_disputed(pictures: Path, values: dict[str, Any], tmp_path: Path) -> None:
+    dataset, said = run(pictures, tmp_path / "out", {**values, "undesired_tags": ["SMILE"]})
+    assert "The models disagree most on hat in 1 picture." in said
+    of_the_run = disagreements(dataset / ".wd14" / "review.html")
+
+    review_dataset(dataset)
+
+    assert disagreements(dataset / ".wd14" / "review.html") == of_the_run
+    assert len(of_the_run) == 2
+
+
 def test_review_and_check_read_the_stored_scores_of_all_models(
     pictures: Path, values: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -132,3 +148,28 @@ def test_a_click_shows_the_pictures_in_which_a_tag_is_disputed(
     tab.click(".finding-list li:last-child .finding-show")
     settle(tab)
     assert list(captions(tab)) == ["a.png"]
+
+
+def test_apply_captions_with_all_models_again_from_their_scores(
+    pictures: Path, values: dict[str, Any], tmp_path: Path
+) -> None:
+    dataset, _ = run(pictures, tmp_path / "out", values)
+    edits = EditFile(dataset)
+    rejected = sha256((pictures / "a.png").read_bytes()).hexdigest()
+    edits.merge([Entry("a", 1, {"op": "reject", "rows": [rejected]})])
+    said: list[str] = []
+    job = ApplyJob(review_dataset(dataset), dataset, None, edits.path, say=said.append, stop=StopToken())
+
+    job.start({})
+    job.wait()
+
+    assert job.state()["error"] is None
+    kept = lines_of(Path(job.state()["output"]))
+    assert kept == {name: caption for name, caption in lines_of(dataset).items() if name != "a.png"}
+    assert "The models disagree most on smile in 2 pictures." in said
+    assert not any("runs on" in line for line in said)
+
+
+def lines_of(dataset: Path) -> dict[str, str]:
+    lines = (dataset / "train" / "metadata.jsonl").read_text("utf-8").splitlines()
+    return {row["file_name"]: row["caption"] for row in map(json.loads, lines)}

@@ -68,11 +68,15 @@ def test_thresholds_are_those_that_count(values: dict[str, Any], words: str) -> 
 @pytest.mark.parametrize(
     ("values", "published", "words"),
     [
-        ({}, Published({"all": 0.55}, is_preferred=True), "all 0.55 (the model's own, since none was set)"),
+        (
+            {},
+            Published({"rating": 0.2, "all": 0.55}, is_preferred=True),
+            "all 0.55 (the model's own, since none was set)",
+        ),
         (
             {"tag_thresholds": "a=0.5, b=off"},
             Published({}, {1: 0.3}, is_preferred=True),
-            "one for each tag (the model's own, since none was set); 2 tags by name",
+            "one for each tag (the model's own, since none was set); 2 set by name",
         ),
         ({"general_threshold": 0.35}, Published({"all": 0.55}, is_preferred=True), "general 0.35, character 0.85"),
         (
@@ -83,7 +87,7 @@ def test_thresholds_are_those_that_count(values: dict[str, Any], words: str) -> 
         (
             {"tag_thresholds": "none/mine.csv"},
             Published(),
-            "general 0.35, character 0.85; tags of none/mine.csv by name",
+            "general 0.35, character 0.85; more in none/mine.csv",
         ),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wd14 import serving
+from wd14.stop import StopToken
 
 
 @dataclass
@@ -29,6 +30,22 @@ class Dataset:
 
     def thumbnail(self, row: int) -> Path | None:
         return self.files[row]
+
+
+def test_moved_thresholds_leave_a_model_its_own_for_the_other_categories(tmp_path: Path) -> None:
+    class Moved(Dataset):
+        @property
+        def data(self) -> Mapping[str, Any]:
+            return {"rules": {"prefers_own": True}}
+
+    parameters = {"category_thresholds": {"meta": 2.0}, "tag_thresholds": "smile=0.5"}
+    job = serving.ApplyJob(
+        Moved(tmp_path, [], parameters=parameters), tmp_path, None, tmp_path / "none", say=print, stop=StopToken()
+    )
+    values = job._values({"general": 0.5})
+    assert values["category_thresholds"] == {"meta": 2.0, "general": 0.5}
+    assert (values["threshold_mode"], values["tag_thresholds"]) == ("model", "smile=0.5")
+    assert "threshold_mode" not in job._values({})
 
 
 def test_only_files_inside_the_dataset_are_handed_out(tmp_path: Path) -> None:
