@@ -73,7 +73,8 @@ def test_planted_thresholds_are_found_and_captions_made_with_them_have_the_f1_th
 
 
 def test_an_ensemble_stands_beside_each_of_its_models(planted: Truth, cli: Run, tmp_path: Path) -> None:
-    evaluated.model(tmp_path / "second", ("smile", "long_hair", "outdoors", "tree"))
+    # With another category `outdoors` has another threshold in the second model.
+    evaluated.model(tmp_path / "second", ("smile", "long_hair", "outdoors", "tree"), characters=("outdoors",))
     evaluated.model(tmp_path / "third", ("long_hair", "smile", "sky"), first=1)
     together = ("--custom-model", "model", "--ensemble", "second,third")
     said = cli("evaluate", "set", *together, "--no-cache", "--json", "--thresholds-out", "found.csv")
