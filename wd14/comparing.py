@@ -12,14 +12,15 @@ import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from wd14.caption.captioner import Captioner
+from wd14.comparison import Comparison, Side
 from wd14.config import NO_MODEL, CaptionConfig
 from wd14.config_words import shown
 from wd14.decoding import Decoder
-from wd14.differences import PERCENTILE, ChangedTag, Differences, RunTags, ScoreDifferences
+from wd14.differences import Differences, RunTags
 from wd14.errors import AllRowsFailedError, ConfigError, RowError
 from wd14.model.files.find import ModelFiles, find_model
 from wd14.model.runtimes.memory_limit import make_room
@@ -42,102 +43,6 @@ DEFAULT_CHANGE = "precision=fast"
 PICTURES, MOST_PICTURES = 50, 2000
 #: Parameters that shape scores, or how fast they come; where only others change, the pictures are scored once.
 _SCORING = frozenset({*GROUPS["How it runs"], "generation_model", "custom_model", "exif_orientation"})
-#: Changed tags that are listed.
-MOST_LISTED = 20
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two runs."""
-
-    model: str
-    tags: int  #: that the model knows
-    device: str  #: what it ran on
-    precision: str  #: what it computed in
-    pictures_per_second: float  #: opened, resized and scored as in a job, without the opening of the model
-
-    @property
-    def way(self) -> str:
-        """What it ran on: `cpu, exact`."""
-        return f"{self.device}, {self.precision}"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What a comparison found.
-
-    Attributes:
-        source: its name.
-        total: pictures that it has; None = not known.
-        pictures: that were compared.
-        failed: a line for each that could not be.
-        change: parameters of the second run that differ, as text: `precision=fast`.
-        is_scored_once: whether the change leaves the scores alone, so that one run gave those of both.
-        is_same_run: whether what was to be run in another way ran in the same one.
-        before: the run as given.
-        after: the run with the change.
-        scores: how far apart the scores are.
-        captions_changed: pictures that have another caption.
-        tags: of the captions as given, all together.
-        changed_tags: what the captions gained and lost, those first whose scores are furthest apart.
-    """
-
-    source: str
-    total: int | None
-    pictures: int
-    failed: tuple[str, ...]
-    change: str
-    is_scored_once: bool
-    is_same_run: bool
-    before: Side
-    after: Side
-    scores: ScoreDifferences
-    captions_changed: int
-    tags: int
-    changed_tags: tuple[ChangedTag, ...]
-
-    @property
-    def gained(self) -> int:
-        """Tags that captions have with the change only."""
-        return sum(tag.gained for tag in self.changed_tags)
-
-    @property
-    def lost(self) -> int:
-        """Tags that captions have without the change only."""
-        return len(self.changed_tags) - self.gained
-
-    @property
-    def speedup(self) -> float:
-        """How many times as many pictures a second the change gives."""
-        return self.after.pictures_per_second / self.before.pictures_per_second
-
-    def as_json(self) -> dict[str, Any]:
-        """The comparison, as JSON can hold it."""
-        tag, picture = self.scores.largest_at
-        return {
-            "source": self.source,
-            "total": self.total,
-            "pictures": self.pictures,
-            "failed": list(self.failed),
-            "change": self.change,
-            "before": vars(self.before),
-            "after": vars(self.after),
-            "speedup": self.speedup,
-            "scores": {
-                "tags": self.scores.tags,
-                "largest": self.scores.largest,
-                "largest_at": {"tag": tag, "picture": picture} if picture else None,
-                "mean": self.scores.mean,
-                f"percentile_{PERCENTILE:g}": self.scores.percentile,
-            },
-            "captions": {"changed": self.captions_changed, "of": self.pictures},
-            "tags": {
-                "of": self.tags,
-                "gained": self.gained,
-                "lost": self.lost,
-                "largest": [{**vars(each), "distance": each.distance} for each in self.changed_tags[:MOST_LISTED]],
-            },
-        }
 
 
 def compare(

@@ -78,6 +78,7 @@ UPPER = {
     *("similar_search", "looking", "checking", "reviewing", "reported_rows", "base_captions", "serving"),
     *(
         "comparing",
+        "comparison",
         "differences",
         "evaluating",
         "evaluating_rows",

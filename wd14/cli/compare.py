@@ -12,7 +12,7 @@ from wd14.parameter_groups import GROUPS, NOT_FOR_COMPARE
 from wd14.text import count, printable, share, wrapped
 
 if TYPE_CHECKING:
-    from wd14.comparing import Comparison
+    from wd14.comparison import Comparison
     from wd14.differences import ChangedTag
 
 #: Pictures that failed, as many as are named.
@@ -137,7 +137,7 @@ def _captions_in_words(comparison: Comparison) -> str:
 
 
 def _changed_tags(comparison: Comparison) -> Iterator[str]:
-    from wd14.comparing import MOST_LISTED
+    from wd14.comparison import MOST_LISTED
 
     shown, others = comparison.changed_tags[:MOST_LISTED], len(comparison.changed_tags) - MOST_LISTED
     if not shown:
