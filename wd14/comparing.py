@@ -22,6 +22,7 @@ from wd14.decoding import Decoder
 from wd14.differences import PERCENTILE, ChangedTag, Differences, RunTags, ScoreDifferences
 from wd14.errors import AllRowsFailedError, ConfigError, RowError
 from wd14.model.files.find import ModelFiles, find_model
+from wd14.model.runtimes.memory_limit import make_room
 from wd14.model.scoring import AnyTagger, Scorer
 from wd14.model.tagger import Tagger
 from wd14.parameter_groups import GROUPS, NOT_FOR_COMPARE, READING
@@ -227,9 +228,11 @@ class _Comparing:
         sample = self._sample(pictures)
         rows = [replace(row, index=index) for index, row in enumerate(thin(sample.pictures, pictures))]
         unreadable = f"; {sample.unreadable:,} more cannot be read" if sample.unreadable else ""
-        self._link.say(f"Sample: {_of(len(rows), sample.rows)} of {sample.name}{unreadable}")
+        taken = count(len(rows), "picture") if sample.rows is None else share(len(rows), sample.rows, "picture")
+        self._link.say(f"Sample: {taken} of {sample.name}{unreadable}")
         config, changed_config = self._configs
         model, changed_model = (self._found(each) for each in self._configs)
+        make_room((model, changed_model))
         differences = Differences(self._tags(config, model), self._tags(changed_config, changed_model))
         is_scored_once = not self._differing & _SCORING
         if not is_scored_once:  # first, since it is the one that may not work
@@ -344,7 +347,3 @@ def _add_all(differences: Differences, scored: Sequence[DecodedRow], rescored: S
         except RowError as error:
             failed.append(f"{row.input.label}: {error}")
     return failed
-
-
-def _of(number: int, total: int | None) -> str:
-    return count(number, "picture") if total is None else share(number, total, "picture")

@@ -106,7 +106,7 @@ def test_what_a_description_leaves_out_the_graph_says(folder: Path) -> None:
         ({"thresholds_file": {"path": "t.csv"}}, ModelNotFoundError, r"tagger.json names t.csv, which"),
         ({"preprocess": {"path": "p.json"}, "input": None}, ModelNotFoundError, r"tagger.json names p.json, which"),
         ({"labels": {"path": "../names.txt"}}, DescriptionError, r"tagger.json: labels.path: expected the name of a"),
-        ({"inputs": {}}, DescriptionError, "tagger.json: inputs"),
+        ({"inputs": {}}, DescriptionError, "tagger.json: inputs: there is no such field"),
         (
             {"input": INPUT | {"size": 64}},
             ModelContractError,
