@@ -236,6 +236,9 @@ def test_a_gated_model_says_so_before_anybody_is_asked(
     monkeypatch.setenv("HF_ENDPOINT", mirror)
     with pytest.raises(DownloadError, match=f"answered 401: access to this model is restricted. {there}"):
         find_model(KNOWN)
+    hub.fail(method="HEAD", status=401)  # with no word on why
+    with pytest.raises(DownloadError, match=f"answered 401: access to this model is restricted. {there}"):
+        find_model(KNOWN)
     monkeypatch.setenv("HF_TOKEN", "hf_who")
     with pytest.raises(DownloadError, match=f"answered 403: access to this model is restricted. {there}"):
         find_model(KNOWN)
