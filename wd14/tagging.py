@@ -93,8 +93,8 @@ class Tagging:
         Args:
             model: one of `further`.
             rows: the dataset.
-            config: the parameters; scores must be kept: see `JobScores`.
-            more: as `ScoredRows` takes it.
+            config: the parameters.
+            more: as `ScoredRows` takes it; the scores have to be kept for the last pass: see `JobScores.spare`.
         """
         return FurtherRows(self._passes, self.models.index(model), rows, model, config, **more)
 
@@ -105,7 +105,7 @@ class Tagging:
 
         Args:
             rows: the dataset.
-            config: the parameters; where there are further models, with what keeps scores: see `JobScores`.
+            config: the parameters.
             each_model: told of each picture of an ensemble, in order, by the thread that takes rows.
             more: as `ScoredRows` takes it.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -73,6 +74,12 @@ def test_the_identity_follows_the_content_and_not_the_place(folder: Path, tmp_pa
     assert find_model(copy).identity != identity
     save_model(folder / "model.onnx", random_weights(12, seed=5), size=SIZE)
     assert find_model(folder).identity != identity
+
+
+def test_scores_that_1_0_stored_stay_valid(folder: Path) -> None:
+    files = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("model.onnx", "selected_tags.csv")]
+    spec = "InputSpec(size=32, layout='NHWC', channels='BGR', value_range='0..255', fit='pad')"
+    assert find_model(folder).identity == hashlib.sha256("\n".join(["1", *files, spec, "none"]).encode()).hexdigest()
 
 
 def test_weights_in_a_file_of_their_own_are_part_of_the_identity(tmp_path: Path) -> None:
