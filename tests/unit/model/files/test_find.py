@@ -146,7 +146,10 @@ def test_other_names_of_the_two_files(folder: Path) -> None:
     ("missing", "message"),
     [
         ("model.onnx", r"expected model.onnx, found no .onnx file"),
-        ("selected_tags.csv", r"expected selected_tags.csv or tag_mapping.json beside the model, found neither"),
+        (
+            "selected_tags.csv",
+            r"expected the model's list of tags, selected_tags.csv or tag_mapping.json, or a tagger.json",
+        ),
     ],
 )
 def test_a_folder_with_only_one_of_the_two_files(folder: Path, missing: str, message: str) -> None:
