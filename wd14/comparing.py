@@ -209,9 +209,7 @@ class _Comparing:
     def __init__(
         self, source: str, parameters: Mapping[str, Any], changes: Sequence[str], link: RunLink, stop: StopToken
     ) -> None:
-        self._source = source
-        self._link = link
-        self._stop = stop
+        self._source, self._link, self._stop = source, link, stop
         self._change = ", ".join(change.strip() for change in changes)
         changed = parse_changes(changes)
         if "generation_model" in changed:  # else a model of the user's own would win
