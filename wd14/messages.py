@@ -42,7 +42,7 @@ def opening_lines(
         thresholds = thresholds_in_words(config, labels, published)
         runs_on = f" Device: {config.device}." if runs else ""
         runs_on += " Precision: fast." if config.precision == "fast" else ""
-        yield f"Model: {model_name} ({len(labels):,} tags). Thresholds: {thresholds}.{runs_on}"
+        yield f"Model: {model_name} ({_tags(labels):,} tags). Thresholds: {thresholds}.{runs_on}"
     yield from _set(config)
 
 
@@ -60,8 +60,13 @@ def ensemble_lines(config: CaptionConfig, tags: int, models: Sequence[tuple[str,
         f" Device: {config.device}.{precision}"
     )
     for name, labels, published in models:
-        yield f"Model: {name} ({len(labels):,} tags). Thresholds: {thresholds_in_words(config, labels, published)}."
+        yield f"Model: {name} ({_tags(labels):,} tags). Thresholds: {thresholds_in_words(config, labels, published)}."
     yield from _set(config)
+
+
+def _tags(labels: Labels) -> int:
+    """How many there are, without outputs that stand for none."""
+    return len(labels) - labels.categories.count(UNUSED)
 
 
 def _votes(config: CaptionConfig, models: int) -> str:

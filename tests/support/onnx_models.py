@@ -5,6 +5,7 @@ Each model takes the mean of every channel as it gets them, and scores each tag 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -102,4 +103,64 @@ def wd14_folder(folder: Path, *, batch: int | str | None = "batch_size", tags: i
     weights = random_weights(tags, scale=1 / 128)
     save_model(folder / "model.onnx", weights, batch=batch, size=size)
     write_csv(folder / "selected_tags.csv", [9] * 4 + [0] * (tags - 6) + [4] * 2)
+    return weights
+
+
+def masked_folder(folder: Path, *, size: int, batch: int | str | None = "batch_size", tags: int = 4) -> Weights:
+    """Writes a tagger with a padding mask, and its description: it takes the mean of what is no padding.
+
+    Its pictures are fitted into the square, on grey, and never enlarged; transparent pixels are grey as well.
+    """
+    weights = random_weights(tags)
+    inputs = [
+        helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, [batch, 3, size, size]),
+        helper.make_tensor_value_info("padding_mask", TensorProto.BOOL, [batch, size, size]),
+    ]
+    nodes = [
+        helper.make_node("Not", ["padding_mask"], ["valid"]),
+        helper.make_node("Cast", ["valid"], ["ones"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceSum", ["ones", "sides"], ["count"], keepdims=1),
+        helper.make_node("Squeeze", ["count", "last"], ["counts"]),
+        helper.make_node("Unsqueeze", ["ones", "channel"], ["ones_by_channel"]),
+        helper.make_node("Mul", ["pixel_values", "ones_by_channel"], ["shown"]),
+        helper.make_node("ReduceSum", ["shown", "picture_sides"], ["sum"], keepdims=0),
+        helper.make_node("Div", ["sum", "counts"], ["mean"]),
+        helper.make_node("MatMul", ["mean", "weights"], ["product"]),
+        helper.make_node("Add", ["product", "bias"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["probabilities"]),
+    ]
+    places = {"sides": [1, 2], "last": [2], "channel": [1], "picture_sides": [2, 3]}
+    graph = helper.make_graph(
+        nodes,
+        "tagger",
+        inputs,
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [batch, tags])],
+        [
+            numpy_helper.from_array(weights[0], "weights"),
+            numpy_helper.from_array(weights[1], "bias"),
+            *(numpy_helper.from_array(np.array(value, np.int64), name) for name, value in places.items()),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.checker.check_model(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, str(folder / "model.onnx"))
+    write_csv(folder / "selected_tags.csv", [0] * tags)
+    fitted = {"type": "pad_to_size", "size": size, "background_color": 114, "enlarge": False}
+    description = {
+        "model": {"path": "model.onnx"},
+        "labels": {"path": "selected_tags.csv"},
+        "input": {
+            "name": "pixel_values",
+            "mask": "padding_mask",
+            "size": size,
+            "layout": "NCHW",
+            "channels": "RGB",
+            "range": {"mean": [0.5, 0.5, 0.5], "deviation": [0.5, 0.5, 0.5]},
+            "resize": [fitted],
+            "background": 114,
+        },
+        "output": {"name": "probabilities", "activation": "none"},
+    }
+    (folder / "tagger.json").write_text(json.dumps(description))
     return weights

@@ -276,6 +276,7 @@ OTHER_WAYS_TO_READ: dict[str, dict[str, str]] = {
     "hosts.plugin.arguments": {"Path(name).read_text": "the job's parameters, which the host wrote"},
     # Our own package.
     "review.page": {"place.read_text": "a part of the page"},
+    "model.files.registry": {"(FOLDER / f'{name}.json').read_bytes": "the known models"},
     # The output that this job has just written.
     "hosts.lab.contact_sheet": {"metadata.open": "our own output", "picture.read_bytes": "our own output"},
     "data.metadata_writer": {"old.open": "our own output", "(folder / 'metadata.jsonl').open": "our own output"},

@@ -127,7 +127,7 @@ def _size(number: int | None) -> str:
 def _thresholds(model: ModelDescription) -> str:
     """The published thresholds, in a word or two."""
     mark = "*" if model.prefers_own_thresholds else ""
-    if model.published is not None:
+    if model.published is not None and "all" not in model.thresholds:
         return f"for each tag{mark}"
     if len(model.thresholds) > _MOST_SHOWN:
         return f"by category{mark}"

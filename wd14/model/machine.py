@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from wd14.model.files.description import ModelDescription
+from wd14.regular_files import open_file
 
 #: A model takes so many times its files, as the largest WD tagger was seen to, and so many bytes beside them for the
 #: program and a few pictures of that side; what pictures take grows with their pixels.
@@ -17,6 +18,9 @@ _SIDE = 448
 #: From so many bytes of weights on, or pictures with sides of so many pixels, a model wants a GPU.
 _LARGE_FILES = 900_000_000
 _LARGE_SIDE = 800
+
+#: Bytes of a file of the system; it has a few thousand.
+_LONGEST_TEXT = 1 << 16
 
 Suits = Literal["yes", "slow", "no"]
 
@@ -42,12 +46,12 @@ class Machine:
 def this_machine() -> Machine:
     """What this machine has. Imports onnxruntime (a tenth of a second), and opens nothing on a device."""
     from wd14.model.runtimes.devices import usable_gpu
+    from wd14.model.runtimes.onnxruntime_session import available_providers
 
-    try:
-        import onnxruntime as ort
-    except ImportError:  # a list of models can be read without it
-        return Machine(_free_memory(), None)
-    return Machine(_free_memory(), usable_gpu(ort.get_available_providers()))
+    providers: list[str] = []
+    with contextlib.suppress(ImportError):  # the list of models can be read without onnxruntime
+        providers = available_providers()
+    return Machine(_free_memory(), usable_gpu(providers))
 
 
 def size_of(model: ModelDescription) -> int | None:
@@ -94,6 +98,7 @@ def _left_in_container() -> int | None:
 def _text(path: str) -> str:
     """What a file of the system says; "" where there is none."""
     try:
-        return Path(path).read_text("ascii", "replace")
+        with open_file(path) as file:
+            return file.read(_LONGEST_TEXT).decode("ascii", "replace")
     except OSError:
         return ""

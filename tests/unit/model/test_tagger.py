@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -15,7 +16,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.support.onnx_models import Weights, expected, random_weights, save_model, wd14_folder, write_csv
+from tests.support.onnx_models import (
+    Weights,
+    expected,
+    masked_folder,
+    random_weights,
+    save_model,
+    wd14_folder,
+    write_csv,
+)
 from wd14 import Tagger
 from wd14.errors import (
     ConfigError,
@@ -112,6 +121,23 @@ def test_16_bit_models_are_fed_and_read_as_such(tmp_path: Path) -> None:
     scores = Tagger.load(tmp_path).run(batch)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, expected(means(batch, "NCHW"), weights), atol=5e-3)
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+@pytest.mark.parametrize("fixed", [None, 3])
+def test_padding_has_no_say_where_a_model_has_a_mask(tmp_path: Path, fixed: int | None, device: str) -> None:
+    weights = masked_folder(tmp_path, size=SIZE, batch=fixed)
+    tagger = Tagger.load(tmp_path, device=device)
+    batch = np.random.default_rng(1).integers(0, 256, (4, 3, SIZE, SIZE), np.uint8)
+    boxes = [(0, 0, SIZE, SIZE), (0, 4, SIZE, 12), (7, 0, 8, SIZE), (5, 6, 9, 7)]
+    shown = [
+        picture[:, top:bottom, left:right] for picture, (left, top, right, bottom) in zip(batch, boxes, strict=True)
+    ]
+    means = np.array([(part / 127.5 - 1).mean(axis=(1, 2)) for part in shown], np.float32)
+    np.testing.assert_allclose(tagger.run(batch, boxes), expected(means, weights), atol=1e-4)
+    for wrong in (None, boxes[:3]):
+        with pytest.raises(ValueError, match="expected 4 boxes"):
+            tagger.run(batch, wrong)
 
 
 def test_a_graph_that_takes_any_size_gets_448(tmp_path: Path) -> None:
@@ -282,6 +308,41 @@ def test_not_even_one_picture_fits(wd14: Callable[..., tuple[Tagger, Weights]], 
     on_small_device(tagger, 0, COMPLAINTS[0])
     with pytest.raises(ScoringError, match="not enough memory on cpu for this picture"):
         tagger.run(pictures(3))
+
+
+@pytest.mark.parametrize("fixed", [None, 1])
+def test_runs_that_do_not_fit_beside_each_other_go_one_by_one(
+    wd14: Callable[..., tuple[Tagger, Weights]], fixed: int | None
+) -> None:
+    tagger, weights = wd14(batch=fixed)
+    lines: list[str] = []
+    tagger._log = lines.append
+    session: Any = tagger._session
+    both, meanwhile = threading.Barrier(2), threading.Lock()
+    real = session._session
+
+    class Narrow:
+        """Holds one run at a time."""
+
+        def run(self, outputs: Any, feed: dict[str, Any], options: Any) -> Any:
+            if not both.broken:
+                both.wait(10)
+            if not meanwhile.acquire(blocking=False):
+                both.abort()
+                raise RuntimeError(COMPLAINTS[0])
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(10)  # the other one has failed
+            result = real.run(outputs, feed, options)
+            meanwhile.release()
+            return result
+
+    session._session = Narrow()
+    batches = [pictures(1, seed=seed) for seed in range(6)]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(tagger.run, batches))
+    for batch, scores in zip(batches, found, strict=True):
+        np.testing.assert_allclose(scores, expected(means(batch), weights), atol=1e-5)
+    assert lines == ["Not enough memory on cpu for several runs at once: going on one by one"]
 
 
 def test_any_other_failure_of_the_model_is_the_pictures(wd14: Callable[..., tuple[Tagger, Weights]]) -> None:

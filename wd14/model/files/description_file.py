@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,11 +13,14 @@ from wd14.errors import ConfigError, DescriptionError
 from wd14.json_files import parse_json
 from wd14.model.files.description import DESCRIPTION_FILE, ModelDescription, described
 from wd14.model.files.description_form import ModelForm
-from wd14.model.files.stages import side_after, stage_of
+from wd14.model.files.stages import stage_of
+from wd14.model.geometry import side_of
 
 #: Bytes of it that are read: a hundred times what one with many tags of its own has.
 LARGEST_DESCRIPTION = 1 << 20
 
+#: Characters of a field's name that a message shows.
+_LONGEST_FIELD = 100
 #: Problems that one message names.
 _MOST_PROBLEMS = 5
 
@@ -34,7 +37,7 @@ def parse(text: bytes, name: str) -> ModelDescription:
             expected.
     """
     try:
-        value = parse_json(text, name, DESCRIPTION_FILE)
+        value = parse_json(text, name, DESCRIPTION_FILE, once=True)
     except ConfigError as error:
         raise DescriptionError(str(error)) from error
     return described(check(value, name))
@@ -71,22 +74,29 @@ def _contradiction(value: Mapping[str, Any]) -> str | None:
     input_ = value.get("input", {})
     given = [key for key in _SAID_TOGETHER if key in input_]
     if value.get("preprocess") is not None:
-        too_much = [key for key in given if key not in ("layout", "channels", "background")]
-        return (
-            f"input.{too_much[0]}: {value['preprocess']['path']} says it; leave out one of them" if too_much else None
-        )
+        for key in given:
+            if key not in ("layout", "channels", "background"):
+                return f"input.{key}: {value['preprocess']['path']} says it; leave out one of them"
+        return None
     if not given:
         return None
     for key in _SAID_TOGETHER:
         if key not in given and key != "background":
             return f"input.{key} is missing beside input.{given[0]}: {_SAID_TOGETHER[key]}"
-    if isinstance(input_["resize"], str):
-        return None
-    side = side_after(map(stage_of, input_["resize"]))
-    if side == input_["size"]:
-        return None
-    end = "in no square of one size" if side is None else f"in a square of {side}"
-    return f"input.resize: expected steps that end in a square of {input_['size']} (input.size), these end {end}"
+    return None if isinstance(input_["resize"], str) else _wrong_end(input_["size"], input_["resize"])
+
+
+def _wrong_end(size: int, steps: Sequence[Mapping[str, Any]]) -> str | None:
+    """What is wrong with what the steps make; None = nothing."""
+    try:
+        side = side_of([stage_of(step) for step in steps])
+    except ValueError as error:
+        found = str(error)
+    else:
+        if side == size:
+            return None
+        found = f"squares of {side}"
+    return f"input.resize: expected steps that make squares of {size} (input.size), these make {found}"
 
 
 #: Fields of `input` of which there are all or none.
@@ -131,7 +141,7 @@ def _explain(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{where} is missing"
     if problem["type"] == "extra_forbidden":
-        return f"{where} is no field of it"
+        return f"{where}: there is no such field"
     if problem["type"] == "value_error":
         return f"{where}: {problem['ctx']['error']}"
     if problem["type"] in ("too_short", "too_long"):
@@ -158,7 +168,7 @@ def _field(parts: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             names[-1:] = [f"{names[-1] if names else ''}[{part}]"]
         elif part not in ("word", "rest", "[key]") and not (isinstance(previous, int) and part in _STEP_NAMES):
-            names.append(part)
+            names.append(part if len(part) <= _LONGEST_FIELD else f"{part[:_LONGEST_FIELD]}…")
         previous = part
     return ".".join(names)
 

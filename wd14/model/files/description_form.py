@@ -38,6 +38,17 @@ def _inside(path: str) -> str:
     return path
 
 
+def _printable(value: str) -> str:
+    """A name, as people can read it.
+
+    Raises:
+        ValueError: it holds line ends or the like.
+    """
+    if not value.isprintable():
+        raise ValueError(f"expected a name without line ends and control characters, got {shown(value)}")
+    return value
+
+
 def _word(value: str) -> str:
     """A category.
 
@@ -79,7 +90,7 @@ class Form(BaseModel):
 
 _Path = Annotated[str, Field(max_length=255), AfterValidator(_inside)]
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-_Name = Annotated[str, Field(min_length=1, max_length=255)]
+_Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
 _Count = Annotated[int, Field(ge=0)]
 _Category = Annotated[str, Field(max_length=100), AfterValidator(_word)]
 _Threshold = Annotated[float, Field(ge=0, le=1)]

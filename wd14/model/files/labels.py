@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import re
 from pathlib import Path
 
 from wd14.errors import LabelsError, ModelNotFoundError
@@ -30,6 +31,10 @@ LABEL_FILES = (CSV_NAME, JSON_NAME)
 #: How a web page begins that was saved in place of a file; a tag may begin with "<" too.
 _WEB_PAGE = (b"<!", b"<html", b"<head", b"<?xml")
 
+#: How files write a rating whose name would be that of another tag: `rating:general`, `rating_general`, `rating:g`.
+_RATING = re.compile("rating[:_ ](?:general|sensitive|questionable|explicit|[gsqe])", re.ASCII)
+_RATINGS = {name[0]: name for name in ("general", "sensitive", "questionable", "explicit")}
+
 _OF_JSON = {"tag_mapping": rows_of_mapping, "idx_to_tag": rows_of_index, "tags_split": rows_of_blocks}
 
 
@@ -42,7 +47,8 @@ def hashed_labels(path: Path, description: LabelsDescription | None = None) -> t
     """The tags of a label file, in the order of the model's outputs.
 
     Without a form in the description, a `.txt` file is a list with one tag a line, a `.json` file is of the form that
-    its content has, and every other file is a CSV with a header. Costs 0.05 s for 10,000 tags.
+    its content has, and every other file is a CSV with a header. Ratings are called general, sensitive, questionable
+    and explicit also where the file writes `rating:general` or `rating:g`. Costs 0.05 s for 10,000 tags.
 
     Args:
         path: the file.
@@ -135,11 +141,15 @@ def _described(path: Path, rows: LabelRows, described: LabelsDescription) -> tup
     """Names and categories in our words."""
     ours = {theirs.strip().lower(): category for theirs, category in described.categories.items()}
     word = {each: ours.get(each.strip().lower()) or category_name(each) for each in set(rows.categories)}
-    names, categories = list(rows.names), [word[each] for each in rows.categories]
+    categories = [word[each] for each in rows.categories]
+    names = [
+        _RATINGS[name[7]] if category == "rating" and _RATING.fullmatch(name) else name
+        for name, category in zip(rows.names, categories, strict=True)
+    ]
     if not described.tags and not described.skip:
         return names, categories
     places: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
+    for place, name in enumerate(rows.names):
         places.setdefault(name, []).append(place)
     missing = [each for each in (*described.tags, *described.skip) if isinstance(each, str) and each not in places]
     missing += [str(each) for each in described.skip if isinstance(each, int) and not 0 <= each < len(names)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from wd14.input_spec import WHITE, CenterCrop, Colour, Filter, PadToSize, PadToSquare, Resize, Stage
@@ -29,23 +29,6 @@ def stage_of(value: Mapping[str, Any]) -> Stage:
     return PadToSize(
         (sides[0], sides[-1]), colour, filter_, value.get("enlarge", True), value.get("rounding", "nearest")
     )
-
-
-def side_after(stages: Iterable[Stage]) -> int | None:
-    """The side of the square that these steps make of every picture; None where they make something else."""
-    size: tuple[int, int] | None = None
-    is_square = False
-    for stage in stages:
-        if isinstance(stage, PadToSquare):
-            is_square = True
-            size = None if size is None else (max(size), max(size))
-        elif isinstance(stage, Resize) and len(stage.size) == 1:
-            shorter = stage.size[0] if stage.longest is None else min(stage.size[0], stage.longest)
-            size = (shorter, shorter) if is_square else None
-        else:
-            size = (stage.size[0], stage.size[-1])
-            is_square = size[0] == size[1]
-    return size[0] if size is not None and size[0] == size[1] else None
 
 
 def filter_of(value: Any) -> Any:

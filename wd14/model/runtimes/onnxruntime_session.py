@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import threading
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from wd14.model.runtimes.memory_limit import limit_memory
 from wd14.model.runtimes.session import Opening, Precision, run_error
 from wd14.model.runtimes.stop_watch import StopWatch, cancelled_by
 from wd14.model.trial.candidates import Candidate
+from wd14.regular_files import open_file
 
 #: Says from which folder the weights of a model come that is opened from bytes.
 _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
@@ -91,11 +93,13 @@ def open_onnxruntime(files: ModelFiles, candidate: Candidate, opening: Opening) 
     ort = _onnxruntime()
     options = _session_options(opening.threads)
     limit_memory(ort, options, files=sum(file.size for file in files.hashes), pinned=files.pinned)
+    linked = _give_linked_weights(options, files)
     source = devices.Source(
         files.model_path, lambda device: _rewritten(files, candidate, device, options), candidate.precision
     )
     with cancelled_by(opening.stop_watch, lambda: _cancel_opening(options)):
         opened = devices.open_session(ort, source, candidate.device, options, opening.log, opening.stop)
+    del linked  # the session has copies
     return OnnxruntimeSession(opened.session, opened.device, opened.precision, opening.stop_watch)
 
 
@@ -141,6 +145,25 @@ def _session_options(threads: int | None) -> Any:
     if threads is not None:
         options.intra_op_num_threads = threads
     return options
+
+
+def _give_linked_weights(options: Any, files: ModelFiles) -> list[mmap.mmap]:
+    """Maps weights that a graph keeps in other files where these are links, as in the hub's cache.
+
+    A session that is opened from the model's file needs them: onnxruntime from 1.24 on follows no such link, or only
+    some. Nothing is read before that. They have to live until the session is open.
+    """
+    give = getattr(options, "add_external_initializers_from_files_in_memory", None)
+    linked = [file for file in files.hashes if file.path != files.model_path and file.path.is_symlink() and file.size]
+    if give is None or not linked:
+        return []
+    maps = []
+    for file in linked:
+        with open_file(file.path) as opened:
+            maps.append(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
+    names = [file.path.relative_to(files.model_path.parent).as_posix() for file in linked]
+    give(names, maps, list(map(len, maps)))
+    return maps
 
 
 def _cancel_opening(options: Any) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from wd14.errors import DescriptionError
-from wd14.input_spec import CenterCrop, InputSpec, PadToSize, PadToSquare, Resize
+from wd14.input_spec import CenterCrop, InputSpec, PadToSize, Resize
 from wd14.model.files.description import FileDescription, ModelDescription
 from wd14.model.files.description_file import parse
-from wd14.model.files.stages import side_after
 
 WHOLE: dict[str, Any] = {
     "licence": "Apache-2.0",
@@ -110,7 +109,7 @@ def test_beside_a_preprocess_json_only_what_it_does_not_say_is_read() -> None:
     ("value", "said"),
     [
         ([], "expected an object {…} that describes a model, got []"),
-        (changed("typo", to=1), "typo is no field of a description"),
+        (changed("typo", to=1), "typo: there is no such field"),
         (changed("model", to=None), "model is missing"),
         (changed("model", to="model.onnx"), "model: expected an object {…}, got 'model.onnx'"),
         (changed("labels", "path", to="../tags.csv"), "labels.path: expected the name of a file beside the model"),
@@ -121,14 +120,21 @@ def test_beside_a_preprocess_json_only_what_it_does_not_say_is_read() -> None:
         (changed("thresholds", to={"general": 35}), "thresholds.general: expected less than or equal to 1, got 35"),
         (changed("input", "size", to="384"), "input.size: expected a whole number, got '384'"),
         (changed("input", "size", to=100_000), "input.size: expected less than or equal to 4096, got 100000"),
-        (changed("input", "size", to=448), "input.resize: expected steps that end in a square of 448 (input.size),"),
+        (changed("input", "size", to=448), "input.resize: expected steps that make squares of 448 (input.size), these"),
+        (
+            changed("input", "resize", to=[{"type": "resize", "size": 384}]),
+            "input.resize: expected steps that make squares of 384 (input.size), these make pictures of several sizes",
+        ),
         (changed("input", "layout", to=None), "input.layout is missing beside input.size: NHWC or NCHW"),
         (changed("input", "range", to="0-1"), "input.range: expected '0..255', '0..1' or '-1..1', got '0-1'"),
         (changed("input", "range", "deviation", to=[1, 0, 1]), "input.range.deviation[1]: expected greater than 0"),
         (changed("input", "range", "mean", to=[1, 2]), "input.range.mean[2] is missing"),
         (changed("input", "resize", to="crop"), "input.resize: expected 'pad' or 'squash', got 'crop'"),
         (changed("input", "resize", to=[]), "input.resize: expected at least one step, got []"),
-        (changed("input", "resize", 1, "type", to="blur"), "input.resize[1].type: expected resize, center_crop,"),
+        (
+            changed("input", "resize", 1, "type", to="blur"),
+            "input.resize[1].type: expected one of resize,",
+        ),
         (
             changed("input", "resize", 0, "size", to=[1, 2, 3]),
             "input.resize[0].size: expected at most 2 entries, got 3",
@@ -148,13 +154,7 @@ def test_a_mistake_is_named_by_file_and_field(value: object, said: str) -> None:
 def test_what_is_no_json_is_said_with_its_place() -> None:
     with pytest.raises(DescriptionError, match="line 2, column 1 is no JSON"):
         parse(b'{"model": 1,\n}', "model/tagger.json")
+    with pytest.raises(DescriptionError, match="'tags' is there twice"):
+        parse(b'{"tags": 1, "licence": "MIT", "tags": 2}', "model/tagger.json")
     with pytest.raises(DescriptionError, match="NaN is no number"):
         parse(b'{"tags": NaN}', "model/tagger.json")
-
-
-def test_the_side_that_steps_end_in() -> None:
-    assert side_after([PadToSquare(), Resize((448,))]) == 448
-    assert side_after([Resize((448,))]) is None  # the longer side is the picture's
-    assert side_after([Resize((448,)), CenterCrop((448, 448))]) == 448
-    assert side_after([PadToSize((512, 448))]) is None
-    assert side_after([PadToSquare()]) is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import onnx
@@ -16,22 +15,35 @@ from wd14.model.graph.editing import EditableGraph
 from wd14.model.graph.pixels import take_pixels
 from wd14.model.preprocess import values
 
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-def save(path: Path, element: int = TensorProto.FLOAT) -> Path:
+
+def save(path: Path, element: int = TensorProto.FLOAT, layout: str = "NHWC") -> Path:
     """A graph that gives what it gets."""
-    ends = [helper.make_tensor_value_info(name, element, [None, 16, 16, 3]) for name in ("input", "output")]
+    sides = [16, 16, 3] if layout == "NHWC" else [3, 16, 16]
+    ends = [helper.make_tensor_value_info(name, element, [None, *sides]) for name in ("input", "output")]
     graph = helper.make_graph([helper.make_node("Identity", ["input"], ["output"])], "g", ends[:1], ends[1:])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
     return path
 
 
-@pytest.mark.parametrize("value_range", ["0..255", "-1..1"])
-def test_all_pixels_become_the_values_of_preprocess(tmp_path: Path, value_range: Literal["0..255", "-1..1"]) -> None:
-    spec = InputSpec(size=16, value_range=value_range)
-    graph = EditableGraph.read(save(tmp_path / "model.onnx"))
+@pytest.mark.parametrize(
+    "spec",
+    [
+        InputSpec(16),
+        InputSpec(16, value_range="-1..1"),
+        InputSpec(16, value_range="normalized"),
+        InputSpec(16, value_range="normalized", mean=MEAN, deviation=DEVIATION),
+        InputSpec(16, "NCHW", value_range="normalized", mean=MEAN, deviation=DEVIATION, scale=0.7),
+    ],
+    ids=str,
+)
+def test_all_pixels_become_the_values_of_preprocess(tmp_path: Path, spec: InputSpec) -> None:
+    graph = EditableGraph.read(save(tmp_path / "model.onnx", layout=spec.layout))
     take_pixels(graph, "input", spec)
     session = onnxruntime.InferenceSession(graph.to_bytes(), providers=["CPUExecutionProvider"])
-    pixels = np.arange(768, dtype=np.uint16).astype(np.uint8).reshape(1, 16, 16, 3)
+    pixels = np.arange(768, dtype=np.uint16).astype(np.uint8)
+    pixels = pixels.reshape((1, 16, 16, 3) if spec.layout == "NHWC" else (1, 3, 16, 16))
     [found] = session.run(["output"], {"input": pixels})
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, values(pixels, spec))

@@ -150,9 +150,8 @@ def test_weights_that_may_be_given_anew_are_left_so(tmp_path: Path, models: list
     assert models[-1] == str(path)
 
 
-def test_a_graph_that_cannot_be_edited_opens_from_its_file(tmp_path: Path, models: list[str | bytes]) -> None:
-    wd14_folder(tmp_path / "model", size=32)
-    path = tmp_path / "model" / "model.onnx"
+def with_a_graph_within(path: Path) -> None:
+    """Makes a model one that cannot be edited."""
     model = onnx.load(path)
     value = helper.make_tensor_value_info("x", TensorProto.FLOAT, None)
     inner = helper.make_graph([helper.make_node("Identity", ["bias"], ["x"])], "inner", [], [value])
@@ -160,9 +159,38 @@ def test_a_graph_that_cannot_be_edited_opens_from_its_file(tmp_path: Path, model
     model.graph.node.insert(0, helper.make_node("If", ["true"], ["chosen"], then_branch=inner, else_branch=inner))
     next(node for node in model.graph.node if node.op_type == "Add").input[1] = "chosen"
     onnx.save(model, path)
+
+
+def test_a_graph_that_cannot_be_edited_opens_from_its_file(tmp_path: Path, models: list[str | bytes]) -> None:
+    wd14_folder(tmp_path / "model", size=32)
+    path = tmp_path / "model" / "model.onnx"
+    with_a_graph_within(path)
     expected = from_the_file(tmp_path / "model")
     assert scores(opened(tmp_path / "model")) == expected
     assert models[-1] == str(path)
+
+
+@pytest.mark.parametrize("editable", [True, False])
+@pytest.mark.parametrize("links", [1, 2])
+def test_weights_apart_in_the_cache_of_the_hub(tmp_path: Path, editable: bool, links: int) -> None:
+    """Its names are links to contents elsewhere, with two links in the newest; onnxruntime does not follow them all."""
+    folder, contents = tmp_path / "snapshots" / "1", tmp_path / "blobs"
+    wd14_folder(folder, size=32, tags=500)
+    if not editable:
+        with_a_graph_within(folder / "model.onnx")
+    expected = from_the_file(folder)
+    model = onnx.load(folder / "model.onnx")
+    onnx.save(model, str(folder / "model.onnx"), save_as_external_data=True, location="model.onnx.data")
+    contents.mkdir()
+    for path in list(folder.iterdir()):
+        path.rename(contents / path.suffix)
+        path.symlink_to(Path("..", "..", "blobs", path.suffix))
+        if links == 2:
+            store = tmp_path / "store" / path.suffix / "1"
+            store.parent.mkdir(parents=True)
+            (contents / path.suffix).rename(store)
+            (contents / path.suffix).symlink_to(store)
+    assert scores(opened(folder)) == expected
 
 
 def test_what_no_form_of_a_model_can_do_is_said_once(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.onnx_models import wd14_folder
+from tests.support.onnx_models import masked_folder, wd14_folder
 from wd14.errors import JobStoppedError, ModelContractError
 from wd14.input_spec import InputSpec, PadToSquare, Resize
 from wd14.model.files.find import ModelFiles, find_model
@@ -74,6 +74,18 @@ def test_candidates_are_measured_and_one_that_does_not_work_says_why(
     assert reference.speed > 0 < fused.speed
     assert (broken.candidate, broken.speed) == (Candidate("cuda"), 0), "its fused form is not tried"
     assert "the installed onnxruntime has no CUDAExecutionProvider" in broken.problem
+
+
+def test_a_model_with_a_mask_is_tried_with_padding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "SECONDS", 0.01)
+    masked_folder(tmp_path, size=16)
+    files = find_model(tmp_path)
+    reference, other = measure(files, [[REFERENCE, Candidate("openvino")]], Opening(threads=1))
+    assert (reference.problem, other.problem) == ("", "")
+    assert other.difference == pytest.approx(0, abs=1e-5)
+    pictures, boxes = trial_pictures(files.spec, has_mask=True)
+    assert boxes == [(0, 0, 16, 16), (0, 4, 16, 12)]
+    assert (pictures[1][:, :4] == 114).all()
 
 
 def test_a_model_that_the_reference_cannot_run_has_no_trial(files: ModelFiles) -> None:

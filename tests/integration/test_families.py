@@ -1,0 +1,230 @@
+"""Models of every family, as their authors publish them: whole jobs, compared with what the authors' code makes of it.
+
+The small files of tests/support/families.py take the place of a known model's on the hub, or lie in a folder with a
+`tagger.json` or the `preprocess.json` of their author.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from huggingface_hub import constants
+from PIL import Image
+
+from tests.support.families import FAMILIES, PICTURES, Family
+from tests.support.hub_server import FakeHub, running_hub
+from wd14 import CaptionConfig, caption_dataset, tag
+from wd14.model.files import registry
+from wd14.model.files.hashes import sha256_of
+from wd14.model.files.registry import ModelDescription
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+USUAL = {"": 0.35, "character": 0.85}
+#: How close to scores that were worked out in float64 those of a job are, which come with four digits.
+CLOSE = 1e-4
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """The hub, and a client with an empty cache."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    with running_hub() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", "hf_somebody")
+        yield server
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in PICTURES:
+        shutil.copy(GOLDEN / "pictures" / name, folder)
+    return folder
+
+
+def published(family: Family, folder: Path, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> ModelDescription:
+    """Puts a family's small files where its description says that the real ones are, and their hashes into that."""
+    known = registry.find(family.id)
+    assert known is not None, f"{family.id} is not in the list"
+    family.write(folder)
+
+    def described(file: Any) -> Any:
+        path = folder / file.name
+        return replace(file, sha256=sha256_of(path), size=path.stat().st_size)
+
+    revision = known.revision or "main"
+    hub.add(str(known.repo), {file.path: (folder / file.name).read_bytes() for file in known.files}, revision=revision)
+    small = replace(
+        known,
+        model=described(known.model),
+        labels=described(known.labels),
+        external=tuple(map(described, known.external)),
+        published=known.published and described(known.published),
+        preprocess=known.preprocess and described(known.preprocess),
+    )
+    monkeypatch.setattr(registry, "_BY_ID", {known.id.lower(): small})
+    monkeypatch.setattr(registry, "_BY_SHA256", {small.model.sha256: small})
+    return small
+
+
+def captions(pictures: Path, output: Path, **values: Any) -> dict[str, list[str]]:
+    """The tags of each picture in a job with these parameters."""
+    config = CaptionConfig(profile="reference", **({"device": "cpu"} | values))
+    summary = caption_dataset(pictures, config, output=output)
+    assert (summary.succeeded, summary.failed) == (len(PICTURES), 0)
+    lines = (Path(str(summary.output)) / "train" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    return {row["file_name"]: row["caption"].split(", ") for row in map(json.loads, lines)}
+
+
+def worked_out(family: Family, pictures: Path, usual: Mapping[str, float] | None) -> dict[str, list[str]]:
+    """The same by the family's own rules; at these thresholds, or its published ones."""
+    found = {}
+    for name in PICTURES:
+        scores = family.scores(Image.open(pictures / name))
+        margin = np.abs(scores - family.limits(usual)).min()
+        assert margin > CLOSE, f"{name}: a threshold too close to call; choose another seed"
+        found[name] = family.caption(scores, usual)
+    return found
+
+
+def check_scores(
+    model: str | Path, pictures: Path, tags: Sequence[tuple[str, str]], expected: Mapping[str, Sequence[float]]
+) -> None:
+    """Compares every score that is not next to nothing, by the tag's name and category."""
+    everything = {"thresh": 0.02, "character_threshold": 0.02, "device": "cpu", "profile": "reference"}
+    found = tag([pictures / name for name in PICTURES], model, **everything)
+    for name, result in zip(PICTURES, found, strict=True):
+        seen = {
+            (each, category): score for category, scores in result.categories.items() for each, score in scores.items()
+        }
+        for pair, score in zip(tags, expected[name], strict=True):
+            if not pair[1]:
+                assert pair not in seen, f"{name}: {pair[0]} is no tag"
+            elif score > 0.03 and pair[1] != "quality":
+                assert seen[pair] == pytest.approx(score, abs=CLOSE), f"{name}: {pair}"
+
+
+def scores_of(family: Family, pictures: Path) -> dict[str, list[float]]:
+    return {name: family.scores(Image.open(pictures / name)).tolist() for name in PICTURES}
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "convnextv2-huge"])
+def test_a_known_model_by_its_name(
+    name: str, hub: FakeHub, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = FAMILIES[name]()
+    published(family, tmp_path / "small", hub, monkeypatch)
+    model = {"generation_model": family.id}
+    check_scores(family.id, pictures, family.tags, scores_of(family, pictures))
+
+    plain = captions(pictures, tmp_path / "plain", **model)
+    assert plain == worked_out(family, pictures, None if family.is_far else USUAL)
+    usual = captions(pictures, tmp_path / "usual", **model, thresh=0.35, character_threshold=0.85)
+    assert usual == worked_out(family, pictures, USUAL)
+    if family.thresholds:
+        own = captions(pictures, tmp_path / "own", **model, threshold_mode="model")
+        assert own == worked_out(family, pictures, None)
+
+
+@pytest.mark.parametrize("name", ["cl-v2", "oppai-oracle", "camie-v2", "animetimm", "idolsankaku"])
+def test_the_best_rating_by_our_name_and_the_best_quality(
+    name: str, hub: FakeHub, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = FAMILIES[name]()
+    published(family, tmp_path / "small", hub, monkeypatch)
+    found = captions(pictures, tmp_path / "out", generation_model=family.id, rating="first", quality="last")
+    for picture in PICTURES:
+        scores = family.scores(Image.open(pictures / picture))
+        assert found[picture][0] == family.best("rating", scores)
+        if name == "cl-v2":
+            assert found[picture][-1] == family.best("quality", scores)
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+def test_padding_is_told_in_batches_too(
+    device: str, hub: FakeHub, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pictures of a batch have other sizes, so each has padding of its own."""
+    if device == "openvino":
+        pytest.importorskip("openvino")
+    family = FAMILIES["oppai-oracle"]()
+    published(family, tmp_path / "small", hub, monkeypatch)
+    found = captions(pictures, tmp_path / "out", generation_model=family.id, device=device, batch_size=3)
+    assert found == worked_out(family, pictures, None)
+
+
+HALF = {"mean": [0.5, 0.5, 0.5], "deviation": [0.5, 0.5, 0.5]}
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "deviation": [0.229, 0.224, 0.225]}
+#: Conversions with weights in a file of their own, as a person may describe them.
+DESCRIPTIONS: dict[str, dict[str, Any]] = {
+    "pixai-v1.0-blocks": {
+        "model": {"path": "model.onnx"},
+        "external": [{"path": "model.onnx.data"}],
+        "labels": {"path": "tags.json"},
+        "thresholds": {"general": 0.17, "character": 0.27, "copyright": 0.24, "style": 0.15, "meta": 0.17},
+        "use_own_thresholds": True,
+        "input": {
+            "size": 1008,
+            "layout": "NCHW",
+            "channels": "RGB",
+            "range": HALF,
+            "resize": [
+                {"type": "pad_to_size", "size": [1008, 1008], "background_color": "black", "rounding": "truncate"}
+            ],
+        },
+        "output": {"name": "logits", "activation": "sigmoid"},
+    },
+    "convnextv2-huge": {
+        "model": {"path": "model.onnx"},
+        "external": [{"path": "model.onnx_data"}],
+        "labels": {"path": "selected_tags.csv"},
+        "use_own_thresholds": True,
+        "input": {
+            "size": 512,
+            "layout": "NCHW",
+            "channels": "RGB",
+            "range": IMAGENET,
+            "resize": [{"type": "pad_to_size", "size": [512, 512]}],
+        },
+        "output": {"activation": "none"},
+    },
+}
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_a_model_that_a_person_describes(name: str, pictures: Path, tmp_path: Path) -> None:
+    family = FAMILIES[name]()
+    folder = family.write(tmp_path / "mine").parent
+    (folder / "tagger.json").write_text(json.dumps(DESCRIPTIONS[name]), encoding="utf-8")
+    check_scores(folder, pictures, family.tags, scores_of(family, pictures))
+    assert captions(pictures, tmp_path / "out", custom_model=str(folder)) == worked_out(family, pictures, None)
+
+
+@pytest.mark.parametrize("name", ["pixai-v0.9", "animetimm"])
+@pytest.mark.parametrize("from_hub", [False, True], ids=["folder", "hub"])
+def test_a_model_with_its_authors_preprocess_file_needs_no_line_of_ours(
+    name: str, from_hub: bool, hub: FakeHub, pictures: Path, tmp_path: Path
+) -> None:
+    """Its authors' own code was run on the same files, and says which scores and tags are right."""
+    peer = json.loads((GOLDEN / "family_scores.json").read_bytes())[name]
+    family = FAMILIES[name]()
+    folder = family.write(tmp_path / "mine").parent
+    model = str(folder)
+    if from_hub:
+        model = "somebody/tagger"
+        hub.add(model, {path.name: path.read_bytes() for path in folder.iterdir()})
+    check_scores(model, pictures, family.tags, {picture: peer[picture]["scores"] for picture in PICTURES})
+    found = captions(pictures, tmp_path / "out", custom_model=model, threshold_mode="model")
+    for picture in PICTURES:
+        kept = peer[picture]["kept"]
+        assert sorted(found[picture]) == sorted([*kept["general"], *kept["character"]])
