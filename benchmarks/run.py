@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     bench_differences,
+    bench_families,
     bench_gpu,
     bench_model,
     bench_pipeline,
@@ -27,6 +28,7 @@ PIPELINE = {
     "rerun": bench_pipeline.rerun,
     "growth": bench_pipeline.growth,
     "flat": bench_pipeline.flat,
+    "families": bench_families.families,
     "similar": bench_similar.similar,
     "review": bench_review.review,
     "scale": bench_scale.scale,

@@ -186,9 +186,9 @@ def _tag_all(pictures: Iterable[Picture], model: str | Path | Tagger, config: Ca
         more: dict[str, Any] = {"stop": stop, "log": logger.info, "pictures": total, "spare": kept.spare}
         for further in tagging.further:
             rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
-            _all(tagging.further_rows(further, rows, kept.config, **more), lambda _: None)
+            _all(tagging.further_rows(further, rows, config, **more), lambda _: None)
         rows = _input_rows(pictures, exif_orientation=config.exif_orientation)
-        scored = tagging.rows(rows, kept.config, session=session, **more)
+        scored = tagging.rows(rows, config, session=session, **more)
         return _all(scored, lambda row: _tags(row, captioner, labels))
 
 

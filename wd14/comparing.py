@@ -22,6 +22,7 @@ from wd14.decoding import Decoder
 from wd14.differences import PERCENTILE, ChangedTag, Differences, RunTags, ScoreDifferences
 from wd14.errors import AllRowsFailedError, ConfigError, RowError
 from wd14.model.files.find import ModelFiles, find_model
+from wd14.model.runtimes.memory_limit import make_room
 from wd14.model.scoring import AnyTagger, Scorer
 from wd14.model.tagger import Tagger
 from wd14.parameter_groups import GROUPS, NOT_FOR_COMPARE, READING
@@ -230,6 +231,7 @@ class _Comparing:
         self._link.say(f"Sample: {_of(len(rows), sample.rows)} of {sample.name}{unreadable}")
         config, changed_config = self._configs
         model, changed_model = (self._found(each) for each in self._configs)
+        make_room((model, changed_model))
         differences = Differences(self._tags(config, model), self._tags(changed_config, changed_model))
         is_scored_once = not self._differing & _SCORING
         if not is_scored_once:  # first, since it is the one that may not work

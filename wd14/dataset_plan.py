@@ -12,7 +12,9 @@ from wd14.curation.plan import Plan
 from wd14.curation.plan_lines import plan_lines
 from wd14.curation.planning import make_plan
 from wd14.curation.study import Sample, Study
+from wd14.messages import AND
 from wd14.model.files.find import ModelFiles
+from wd14.tagging import models_of
 from wd14.types import Curation, TokenCounter
 
 #: Pictures whose captions are shown before and after.
@@ -69,7 +71,7 @@ def plan_dataset(
     plan = make_plan(
         study,
         dataset=dataset,
-        model=config.model,
+        model=AND.join(models_of(config)),
         purpose=config.purpose,
         trigger_words=config.trigger_words,
         fold_tags=config.fold_tags,

@@ -61,8 +61,8 @@ class FurtherPasses:
 
     def why_unscored(self, model: int, picture: bytes) -> ScoringError:
         """Why there are no scores of a further model for a picture, by its sha256."""
-        reason = self._unscored.get((model, picture))
-        return ScoringError(reason or f"{self.names[model]} has no scores for this picture")
+        lost = f"{self.names[model]} has no scores for this picture: it changed, or the store lost them; try again"
+        return ScoringError(self._unscored.get((model, picture), lost))
 
 
 class FurtherRows(ScoredRows):

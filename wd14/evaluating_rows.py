@@ -87,7 +87,7 @@ class ComparedRows:
         tagging, more = self._tagging, {**self._more, "pictures": source.total}
         with ExitStack() as stack:
             kept = stack.enter_context(JobScores(self._config, several=bool(tagging.further), needed=True))
-            config, more["spare"] = kept.config, kept.spare
+            config, more["spare"] = self._config, kept.spare
             models = len(tagging.models)
             for number, model in enumerate(tagging.further, 1):
                 name = f"Model {number} of {models}"

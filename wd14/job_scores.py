@@ -1,6 +1,6 @@
-"""The score store of a job that goes over its dataset several times: a later pass finds what an earlier one gave.
+"""The scores of a job that goes over its dataset several times: a later pass finds what an earlier one gave.
 
-Where scores are not to be kept, or the score store takes none, a temporary folder has them until the job's end.
+Where scores are not to be stored, or the score store takes none, a temporary folder has them until the job's end.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from wd14.errors import OutputError
 from wd14.model.score_store.store import ScoreStore
 from wd14.run_folder import temporary_folder
 
+#: Bytes of scores that a job keeps for itself: what the disk holds.
+_NO_LIMIT = 1 << 60
+
 
 class JobScores:
-    """Keeps scores for the passes of one job; a context manager, whose end removes what was kept for the job alone.
+    """Keeps scores for the passes of one job; a context manager, whose end removes them.
 
     Args:
-        config: the parameters.
+        config: says whether scores are stored, and where.
         several: whether there are several passes; else nothing is kept here, and nothing costs anything.
         needed: whether a later pass cannot make the scores of an earlier one again.
 
     Attributes:
-        config: the parameters, with the score store of which the passes are to know.
         spare: takes what the score store does not; None = there is no such store.
 
     Raises:
@@ -32,7 +34,6 @@ class JobScores:
     """
 
     def __init__(self, config: CaptionConfig, *, several: bool = True, needed: bool = False) -> None:
-        self.config = config
         self.spare: ScoreStore | None = None
         self._on_exit = ExitStack()
         if not several:
@@ -43,10 +44,7 @@ class JobScores:
             if config.cache and (not needed or _keeps(config)):
                 return  # what the score store does not take is scored twice
             raise OutputError(f"cannot keep scores in {tempfile.gettempdir()}: {error.strerror or error}") from error
-        if config.cache:
-            self.spare = self._on_exit.enter_context(ScoreStore.open(folder.path))
-        else:
-            self.config = config.model_copy(update={"cache": True, "cache_folder": str(folder.path)})
+        self.spare = self._on_exit.enter_context(ScoreStore.open(folder.path, max_bytes=_NO_LIMIT))
 
     def __enter__(self) -> Self:
         return self

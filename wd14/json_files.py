@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from wd14.config_words import shown
 from wd14.errors import ConfigError
 from wd14.regular_files import read_file
 
@@ -34,19 +35,21 @@ def read_json_file(path: Path, largest: int, title: str) -> bytes:
         raise ConfigError(f"{title}: {path} cannot be read: {error.strerror or error}") from error
 
 
-def parse_json(text: bytes, title: str, name: str) -> object:
+def parse_json(text: bytes, title: str, name: str, *, once: bool = False) -> object:
     """The value of a JSON text, with a byte order mark or without.
 
     Args:
         text: the text, in UTF-8.
         title: how messages name the parameter.
         name: the name that such a file has.
+        once: refuse an object that has a key twice, of which JSON would take the last. Takes twice the time.
 
     Raises:
         ConfigError: it is no JSON; the message says where.
     """
     try:
-        return json.loads(text.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        hook = _with_each_once if once else None
+        return json.loads(text.decode("utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=hook)
     except json.JSONDecodeError as error:
         raise ConfigError(
             f"{title}: line {error.lineno}, column {error.colno} is no JSON: {error.msg}."
@@ -58,3 +61,11 @@ def parse_json(text: bytes, title: str, name: str) -> object:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
+
+
+def _with_each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{shown(next(key for key in keys if keys.count(key) > 1))} is there twice")
+    return found

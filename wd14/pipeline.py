@@ -158,7 +158,7 @@ class _Job:
             if studies:
                 from wd14.study_pass import StudyPass
 
-                study = StudyPass(tagging.model, kept.config, place, save_as=self._save_plan)
+                study = StudyPass(tagging.model, self._config, place, save_as=self._save_plan)
                 self._studied = self._study(study, tagging, source, kept, counting)
             if self._dry_run:
                 link.say("Dry run: no dataset is written.")
@@ -177,7 +177,7 @@ class _Job:
         """Goes over the dataset with a further model of an ensemble, whose scores are kept."""
         self._passes.begin(model.id)
         more: dict[str, Any] = {"spare": kept.spare, "pictures": self._passes.total}
-        with tagging.further_rows(model, source, kept.config, stop=self._stop, log=self._link.say, **more) as rows:
+        with tagging.further_rows(model, source, self._config, stop=self._stop, log=self._link.say, **more) as rows:
             self._passes.look_over(rows, lambda row: row.result.require_scores())
 
     def _study(
@@ -195,7 +195,7 @@ class _Job:
             from wd14.review_pass import thumbnails_ahead
 
             more["thumbnails"] = thumbnails_ahead(self._passes.total)
-        with tagging.rows(source, kept.config, stop=self._stop, log=self._link.say, **more) as rows:
+        with tagging.rows(source, self._config, stop=self._stop, log=self._link.say, **more) as rows:
             self._passes.look_over(rows, study.add)
         tokens = self._link.wait_for(counting)
         studied = self._link.wait_for(BackgroundCall(lambda: study.conclude(source.name, tokens), "wd14-plan"))
@@ -207,7 +207,7 @@ class _Job:
     ) -> tuple[Summary, str]:
         """Goes over the dataset and writes it; returns how it ended, and where the result is."""
         link, studied, passes = self._link, self._studied, self._passes
-        config, model = kept.config, tagging.model
+        config, model = self._config, tagging.model
         with ExitStack() as stack:
             added_to = None if self._trainer is None else self._trainer.added_to
             sink, self._wanted = open_sink(self.host, config, source.name, added_to, log=link.say, tick=link.tick)

@@ -96,7 +96,7 @@ class ScoredRows:
                 stored_scores=self._find if stored_will_do else lambda _: {},
                 stage=stage,
                 on_model_needed=self._tagger.start,
-                with_facts=config.cache or with_facts,
+                with_facts=config.cache or spare is not None or with_facts,
                 with_boxes=model.mask_name is not None,
                 thumbnails=thumbnails,
             )

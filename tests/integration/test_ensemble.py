@@ -23,7 +23,7 @@ from wd14.errors import ConfigError, JobStoppedError, ScoringError
 from wd14.hosts.local import LocalHost
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
-from wd14.types import Summary
+from wd14.types import Progress, Summary
 
 PICTURES = 12
 #: The tags of each model: name and Danbooru's number of its category. Ratings come first.
@@ -173,17 +173,18 @@ def test_without_the_score_store_a_job_keeps_scores_for_itself(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.parametrize("spoiled_model", ["a", "b"])
 def test_a_picture_that_one_model_cannot_score_fails_with_its_name(
-    folder: Path, models: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spoiled_model: str, folder: Path, models: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "broken.png").write_bytes(b"no picture")
     run = Tagger.run
 
     def spoiled(self: Tagger, batch: Any, *more: Any) -> Any:
         scores = run(self, batch, *more)
-        return np.full_like(scores, np.nan) if Path(self.files.id).name == "b" else scores
+        return np.full_like(scores, np.nan) if Path(self.files.id).name == spoiled_model else scores
 
-    job(folder, [models["b"]], tmp_path / "alone")
+    job(folder, [models[spoiled_model]], tmp_path / "alone")
     Image.new("RGB", (SIDE, SIDE), (1, 2, 3)).save(folder / "13.png")
     monkeypatch.setattr(Tagger, "run", spoiled)
     lines: list[str] = []
@@ -191,11 +192,11 @@ def test_a_picture_that_one_model_cannot_score_fails_with_its_name(
     values = {"custom_model": str(models["a"]), "ensemble": str(models["b"])}
     made = caption_dataset(folder, CaptionConfig.from_values(values), host=host)
     assert (made.captioned, made.failed) == (PICTURES, 2)
-    reason = f"{models['b']}: the model's scores are not all finite numbers"
+    reason = f"{models[spoiled_model]}: the model's scores are not all finite numbers"
     assert ("13.png", reason) in made.failures
     assert sum(line.startswith("Failed: ") for line in lines) == 2
     (folder / "broken.png").unlink()
-    with pytest.raises(ScoringError, match=r"^13\.png: .*b: the model's scores"):
+    with pytest.raises(ScoringError, match=rf"^13\.png: .*{spoiled_model}: the model's scores"):
         job(folder, [models["a"], models["b"]], tmp_path / "stopped", on_error="stop")
 
 
@@ -209,9 +210,15 @@ def test_scores_of_a_stopped_run_are_not_made_again(
     assert runs.count("b") == PICTURES
     assert "a" not in runs
     runs.clear()
-    made = job(folder, list(models.values()), tmp_path / "out")
+    shown: list[Progress] = []
+    host = StoppingHost(folder, settings, tmp_path / "out", stops=lambda now: bool(shown.append(now)))  # type: ignore[func-returns-value]
+    made = run_job(host)
     assert "b" not in runs
     assert captions(made) == expected(planted, "abc", 2)
+    assert list(dict.fromkeys(each.phase for each in shown if each.phase)) == [f"Model {n} of 3" for n in (1, 2, 3)]
+    fractions = [each.fraction or 0 for each in shown]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
 
 
 def test_models_that_make_no_ensemble_are_refused_before_anything_is_scored(
@@ -242,3 +249,49 @@ def test_tags_from_python(
     tagged = wd14.tag(pictures, models["a"], ensemble=further, cache=False)
     assert [set(each.general) | set(each.character) for each in tagged] == expected(planted, "abc", 2)
     assert sorted(set(runs)) == ["a", "b", "c"]
+
+
+def test_two_of_three_votes_are_better_than_each_model_alone(tmp_path: Path) -> None:
+    """Every model is wrong about a sixth of all tags, each about others; two are seldom wrong about the same."""
+    dice = np.random.default_rng(3)
+    names = [f"tag_{number}" for number in range(40)]
+    truth = dice.random((PICTURES, len(names))) < 0.3
+    models, said = [], np.zeros((PICTURES, SIDE, SIDE, 3), np.uint8)
+    for row in range(3):
+        wrong = dice.random(truth.shape) < 1 / 6
+        said[:, row, : len(names), 2] = np.where(truth ^ wrong, 200, 40)
+        tags = [Tag(name, 0, 0, (row, at), 1) for at, name in enumerate(names)]
+        models.append(save_scripted_model(tmp_path / f"model {row}", tags))
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, pixels in enumerate(said):
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+
+    def measured(made: Summary) -> tuple[float, float, float]:
+        kept = np.array([[name in caption for name in names] for caption in captions(made)])
+        hits = (kept & truth).sum()
+        precision, recall = hits / kept.sum(), hits / truth.sum()
+        return float(precision), float(recall), float(2 * precision * recall / (precision + recall))
+
+    table = {model.name: measured(job(folder, [model], tmp_path / f"alone {model.name}")) for model in models}
+    table["2 of 3"] = measured(job(folder, models, tmp_path / "together"))
+    together = table.pop("2 of 3")
+    for alone in table.values():
+        assert all(ours > theirs + 0.05 for ours, theirs in zip(together, alone, strict=True)), (together, table)
+
+
+def test_a_threshold_by_tag_holds_for_all_models_whatever_they_call_the_tag(tmp_path: Path) -> None:
+    names = ("see-through_clothes", "see-through")
+    first, second = (
+        save_scripted_model(tmp_path / name, [Tag(name, 0, 0, (0, 0), 1), Tag("hat", 0, 0.9)]) for name in names
+    )
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for blue in (140, 180):
+        Image.new("RGB", (SIDE, SIDE), (0, 0, blue)).save(folder / f"{blue}.png")
+    made = job(folder, [first, second], tmp_path / "out", tag_thresholds="see-through clothes=0.6")
+    assert captions(made) == [{"hat"}, {"hat", "see-through_clothes"}]
+    either = job(
+        folder, [first, second], tmp_path / "either", tag_thresholds="see-through clothes=0.6", ensemble_votes=1
+    )
+    assert captions(either) == captions(made)

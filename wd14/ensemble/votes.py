@@ -103,6 +103,6 @@ class Combiner:
         """
         each = np.zeros((len(scores), len(self.needed) + 1), np.float32)
         for row, own, scale, places in zip(each, scores, self._scales, self.vocabulary.places, strict=True):
-            where = np.flatnonzero(own)
+            where = np.flatnonzero(own > 0)  # of booleans: several times as quick
             np.maximum.at(row, places[where], scale(own[where], where))
         return each[:, :-1]

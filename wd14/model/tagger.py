@@ -19,6 +19,7 @@ from wd14.model.files.registry import DEFAULT
 from wd14.model.preprocess import values
 from wd14.model.runtimes.session import ON_PROCESSOR, Opening, Precision, Session
 from wd14.model.runtimes.stop_watch import StopWatch
+from wd14.model.turns import Turns
 from wd14.stop import StopToken
 from wd14.types import UNUSED, Box, FloatArray, Labels, Log, PixelArray
 
@@ -56,6 +57,7 @@ class Tagger:
         self._log = log
         self._limit = interface.fixed_batch  # most pictures at once; None = as many as come
         self._lock = threading.Lock()  # of `_limit`
+        self._turns = Turns()
         unused = [index for index, category in enumerate(files.labels.categories) if category == UNUSED]
         self._unused = np.array(unused, dtype=np.intp) if unused else None
 
@@ -124,6 +126,7 @@ class Tagger:
             output_name=files.output_name,
             input_name=files.input_name,
             mask_name=files.mask_name,
+            label_file=str(files.labels_path),
             input_types=(*FLOAT_TYPES, PIXELS),
         )
         check_spec(interface, files.spec, str(files.model_path))
@@ -167,7 +170,7 @@ class Tagger:
         """Scores pictures.
 
         A fixed batch dimension is filled up and cut again; a batch that is too large for the device's memory goes
-        through in halves, and so do later ones.
+        through in halves, and so do later ones. What is too large beside other runs goes through after them.
 
         Args:
             batch: (n, size, size, 3) or (n, 3, size, size) as `spec` says; n >= 0. Pixels, uint8, as
@@ -199,11 +202,12 @@ class Tagger:
         start = 0
         while start < len(batch):
             count = min(self._limit or len(batch), len(batch) - start)
+            some = slice(start, start + count)
             try:
-                some = slice(start, start + count)
-                scores[some] = self._run_at_once(batch[some], boxes and boxes[some])
+                with self._turns.taking() as turn:
+                    scores[some] = self._run_at_once(batch[some], boxes and boxes[some])
             except MemoryError as error:
-                self._halve(count, error)
+                self._make_do(count, error, shared=turn.shared)
             else:
                 start += count
         return scores
@@ -247,14 +251,18 @@ class Tagger:
             padded[top:bottom, left:right] = False
         return mask
 
-    def _halve(self, count: int, error: MemoryError) -> None:
-        """Makes do with half of a batch that was too large.
+    def _make_do(self, count: int, error: MemoryError, *, shared: bool) -> None:
+        """Makes do with half of a batch that was too large; one that cannot be halved goes through by itself.
 
         Raises:
-            ScoringError: it cannot be made smaller.
+            ScoringError: it did.
         """
         if self.fixed_batch is not None or count <= 1:
-            raise ScoringError(f"not enough memory on {self.device} for this picture") from error
+            if not shared:
+                raise ScoringError(f"not enough memory on {self.device} for this picture") from error
+            if self._turns.one_at_a_time() and self._log is not None:
+                self._log(f"Not enough memory on {self.device} for several runs at once: going on one by one")
+            return
         with self._lock:
             if self._limit is None or self._limit > count // 2:
                 self._limit = count // 2

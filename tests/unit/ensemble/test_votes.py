@@ -78,9 +78,12 @@ def test_a_tag_is_kept_exactly_where_enough_models_keep_it() -> None:
 
 
 def test_ratings_get_the_mean_of_the_models_that_have_them() -> None:
-    joint = joint_vocabulary([FIRST, SECOND])
-    combiner = Combiner(joint, [f32(0.5, 0.5, 0.5, np.inf), np.full(7, 0.5, np.float32)], 2)
-    combined = combiner([f32(0.9, 0.2, 0.8, 0.6), f32(0.2, 0, 0.3, 0.7, 0, 0, 0.6)])
-    assert np.allclose(combined, [0.6, 0.2, 0.8, 0.4, 0.7, 0, 0])
+    third = Labels(("general", "explicit", "solo"), ("rating", "rating", "general"))
+    joint = joint_vocabulary([FIRST, SECOND, third])
+    thresholds = [f32(0.5, 0.5, 0.5, np.inf), np.full(7, 0.5, np.float32), f32(np.inf, np.inf, 0.5)]
+    combiner = Combiner(joint, thresholds, 2)
+    combined = combiner([f32(0.9, 0.2, 0.8, 0.6), f32(0.3, 0, 0.3, 0.7, 0, 0, 0.6), f32(0.3, 0.8, 0.1)])
+    assert joint.labels.names[-1] == "explicit"
+    assert np.allclose(combined, [0.6, 0.2, 0.8, 0.4, 0.7, 0, 0, 0.8])
     assert combiner.thresholds[0] == np.float32(0.5)
     assert combiner.thresholds[3] == np.inf

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -307,6 +308,41 @@ def test_not_even_one_picture_fits(wd14: Callable[..., tuple[Tagger, Weights]], 
     on_small_device(tagger, 0, COMPLAINTS[0])
     with pytest.raises(ScoringError, match="not enough memory on cpu for this picture"):
         tagger.run(pictures(3))
+
+
+@pytest.mark.parametrize("fixed", [None, 1])
+def test_runs_that_do_not_fit_beside_each_other_go_one_by_one(
+    wd14: Callable[..., tuple[Tagger, Weights]], fixed: int | None
+) -> None:
+    tagger, weights = wd14(batch=fixed)
+    lines: list[str] = []
+    tagger._log = lines.append
+    session: Any = tagger._session
+    both, meanwhile = threading.Barrier(2), threading.Lock()
+    real = session._session
+
+    class Narrow:
+        """Holds one run at a time."""
+
+        def run(self, outputs: Any, feed: dict[str, Any], options: Any) -> Any:
+            if not both.broken:
+                both.wait(10)
+            if not meanwhile.acquire(blocking=False):
+                both.abort()
+                raise RuntimeError(COMPLAINTS[0])
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(10)  # the other one has failed
+            result = real.run(outputs, feed, options)
+            meanwhile.release()
+            return result
+
+    session._session = Narrow()
+    batches = [pictures(1, seed=seed) for seed in range(6)]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(tagger.run, batches))
+    for batch, scores in zip(batches, found, strict=True):
+        np.testing.assert_allclose(scores, expected(means(batch), weights), atol=1e-5)
+    assert lines == ["Not enough memory on cpu for several runs at once: going on one by one"]
 
 
 def test_any_other_failure_of_the_model_is_the_pictures(wd14: Callable[..., tuple[Tagger, Weights]]) -> None:

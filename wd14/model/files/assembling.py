@@ -140,28 +140,29 @@ class _Contract:
         if graph is None and (spec is None or activation is None):
             graph = read_graph(parts.model)
         if graph is not None:
-            interface = _interface(parts.model, description, graph, labels)
+            interface = _interface(parts, description, graph, labels)
             if spec is None:
                 spec = guess_spec(interface, labels)
             elif description is None or description.spec is None:
                 spec = replace(spec, layout=interface.layout)  # of which a `preprocess.json` says nothing
-            check_spec(interface, spec, str(parts.model), said_by=_speaker(parts))
+            steps = parts.preprocess if spec.fit == "stages" else None
+            check_spec(interface, spec, str(parts.model), said_by=_speaker(parts), steps=steps)
             output_name = interface.output_name
             activation = activation or graph.activations[output_name]
         return cls(spec or InputSpec(), activation or "none", output_name)
 
 
-def _interface(path: Path, description: ModelDescription | None, graph: GraphFacts, labels: Labels) -> Interface:
-    if description is None:
-        return read_interface(graph.inputs, graph.outputs, labels, model=str(path))
+def _interface(parts: Parts, description: ModelDescription | None, graph: GraphFacts, labels: Labels) -> Interface:
     return read_interface(
         graph.inputs,
         graph.outputs,
         labels,
-        model=str(path),
-        output_name=description.output_name,
-        input_name=description.input_name,
-        mask_name=description.mask_name,
+        model=str(parts.model),
+        output_name=None if description is None else description.output_name,
+        input_name=None if description is None else description.input_name,
+        mask_name=None if description is None else description.mask_name,
+        label_file=str(parts.labels),
+        said_by=_speaker(parts),
     )
 
 
@@ -182,9 +183,7 @@ def _described_spec(parts: Parts, description: ModelDescription | None) -> Input
 
 
 def _speaker(parts: Parts) -> str:
-    if parts.described_in is not None:
-        return str(parts.described_in)
-    return "its description" if parts.preprocess is None else str(parts.preprocess)
+    return "its description" if parts.described_in is None else str(parts.described_in)
 
 
 def _of_labels(path: Path, description: ModelDescription | None) -> LabelsDescription | None:

@@ -37,7 +37,7 @@ def parse(text: bytes, name: str) -> ModelDescription:
             expected.
     """
     try:
-        value = parse_json(text, name, DESCRIPTION_FILE)
+        value = parse_json(text, name, DESCRIPTION_FILE, once=True)
     except ConfigError as error:
         raise DescriptionError(str(error)) from error
     return described(check(value, name))

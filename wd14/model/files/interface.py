@@ -23,6 +23,9 @@ PIXELS = "tensor(uint8)"
 #: What a mask may be given as.
 MASK_TYPES = ("tensor(bool)", *FLOAT_TYPES, "tensor(int64)", "tensor(int32)", PIXELS)
 
+#: How messages name a description of which they know no more.
+_DESCRIPTION = "its description"
+
 _DEFAULT_SIZE = InputSpec().size
 _LARGEST_SIZE = 4096
 #: Bytes of the largest input that a graph may insist on, with its fixed batch: over 400 pictures of 448 pixels a side.
@@ -57,6 +60,8 @@ def read_interface(
     input_name: str | None = None,
     mask_name: str | None = None,
     input_types: Sequence[str] = FLOAT_TYPES,
+    label_file: str = "the label file",
+    said_by: str = _DESCRIPTION,
 ) -> Interface:
     """The interface of a tagger with these labels.
 
@@ -69,15 +74,17 @@ def read_interface(
         input_name: the input for pictures; None = the only one beside the mask.
         mask_name: the input for a mask; None = there is none.
         input_types: what the input may be.
+        label_file: how messages name where the labels are from.
+        said_by: how messages name where the names of inputs and outputs are from.
 
     Raises:
         ModelContractError: not one picture in and one score for each label out; the message has both numbers.
     """
-    picture, mask = _inputs(inputs, model, input_name, mask_name)
+    picture, mask = _inputs(inputs, model, input_name, mask_name, said_by)
     layout, size = _picture(picture, model, input_types)
     if mask is not None:
         size = _check_mask(mask, size, model) or size
-    output = _output(outputs, labels, model, output_name)
+    output = _output(outputs, len(labels), model, output_name, label_file=label_file, said_by=said_by)
     fixed_batch = _fixed(picture.shape[0]) if picture.shape else None
     side = size or _DEFAULT_SIZE
     if fixed_batch is not None and fixed_batch * side * side * 3 * 4 > _LARGEST_INPUT:
@@ -103,8 +110,17 @@ def guess_spec(interface: Interface, labels: Labels) -> InputSpec:
     return InputSpec(size, "NCHW", "RGB", "-1..1", "squash")
 
 
-def check_spec(interface: Interface, spec: InputSpec, model: str, *, said_by: str = "its description") -> None:
+def check_spec(
+    interface: Interface, spec: InputSpec, model: str, *, said_by: str = _DESCRIPTION, steps: Path | None = None
+) -> None:
     """Checks that a graph takes pictures as its description says.
+
+    Args:
+        interface: of the graph.
+        spec: what was said.
+        model: how messages name it.
+        said_by: how messages name the description.
+        steps: the file from which the size is, where it is not from the description.
 
     Raises:
         ModelContractError: it has another layout or size.
@@ -117,7 +133,7 @@ def check_spec(interface: Interface, spec: InputSpec, model: str, *, said_by: st
     if interface.size not in (None, spec.size):
         raise ModelContractError(
             f"{model}: expected pictures of {spec.size} pixels a side, the graph wants {interface.size}; it is another"
-            f" model, or input.size of {said_by} is wrong"
+            f" model, or {steps or f'input.size of {said_by}'} is wrong"
         )
 
 
@@ -177,14 +193,17 @@ def _outside(path: Path, location: str) -> ModelContractError:
 
 
 def _inputs(
-    inputs: Sequence[TensorFacts], model: str, input_name: str | None, mask_name: str | None
+    inputs: Sequence[TensorFacts], model: str, input_name: str | None, mask_name: str | None, said_by: str
 ) -> tuple[TensorFacts, TensorFacts | None]:
     """The inputs for pictures and for a mask; a graph has no others."""
     found = ", ".join(fact.name for fact in inputs) or "none"
     by_name = {fact.name: fact for fact in inputs}
-    for name in (input_name, mask_name):
+    for name, field in ((input_name, "input.name"), (mask_name, "input.mask")):
         if name is not None and name not in by_name:
-            raise ModelContractError(f"{model}: expected an input named {name!r}, the graph has {found}")
+            raise ModelContractError(
+                f"{model}: expected an input named {name!r}, the graph has {found}; it is another model, or {field} of"
+                f" {said_by} is wrong"
+            )
     mask = None if mask_name is None else by_name[mask_name]
     pictures = [fact for fact in inputs if fact is not mask and input_name in (None, fact.name)]
     others = [fact.name for fact in inputs if fact is not mask and fact not in pictures]
@@ -249,19 +268,24 @@ def _side(height: Dimension, width: Dimension, fact: TensorFacts, model: str) ->
     return sides.pop() if sides else None
 
 
-def _output(outputs: Sequence[TensorFacts], labels: Labels, model: str, wanted: str | None) -> TensorFacts:
+def _output(
+    outputs: Sequence[TensorFacts], tags: int, model: str, wanted: str | None, *, label_file: str, said_by: str
+) -> TensorFacts:
     """The output that holds the scores: the named one, else one as wide as the labels, `prediction` before others."""
     found = ", ".join(f"{fact.name} {_in_words(fact.shape)}" for fact in outputs) or "none"
     outputs = [fact for fact in outputs if wanted in (None, fact.name)]
     if wanted is not None and not outputs:
-        raise ModelContractError(f"{model}: expected an output named {wanted!r}, the graph has {found}")
+        raise ModelContractError(
+            f"{model}: expected an output named {wanted!r}, the graph has {found}; it is another model, or output.name"
+            f" of {said_by} is wrong"
+        )
     flat = [fact for fact in outputs if fact.shape is None or len(fact.shape) == 2]
     widths = {fact.name: _fixed(fact.shape[1]) if fact.shape else None for fact in flat}
-    fitting = [fact for fact in flat if widths[fact.name] == len(labels)]
+    fitting = [fact for fact in flat if widths[fact.name] == tags]
     candidates = fitting or [fact for fact in flat if widths[fact.name] is None]
     if not candidates:
         raise ModelContractError(
-            f"{model}: the label file has {len(labels)} tags, but the model's output is {found};"
+            f"{model}: {label_file} has {tags} tags, but the model's output is {found};"
             " model and labels do not belong together"
         )
     chosen = next((fact for fact in candidates if fact.name == "prediction"), candidates[0])

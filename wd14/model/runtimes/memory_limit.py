@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterable
 from typing import Any
+
+from wd14.model.files.model_files import ModelFiles
 
 #: The limit: so many bytes, and so many times the size of the model's files. The largest known tagger needs 1.4 times
 #: its files, and 0.1 GB for each picture of a batch; a batch that does not fit goes through in halves.
@@ -19,10 +22,18 @@ TIMES_FILES = 4
 
 _lock = threading.Lock()
 _registered = False
+_largest = 0  # bytes of the files of the largest model that the process will open, as far as it was told
+
+
+def make_room(models: Iterable[ModelFiles]) -> None:
+    """Makes the limit large enough for each of these models; to be called before the first session opens."""
+    global _largest  # noqa: PLW0603 - as below
+    with _lock:
+        _largest = max((_largest, *(sum(file.size for file in model.hashes) for model in models)))
 
 
 def limit_memory(ort: Any, options: Any, *, files: int, pinned: bool) -> None:
-    """Bounds what a session takes on the CPU. The first session of a process sets the limit for all.
+    """Bounds what a session takes on the CPU. The first session of a process sets the limit for all: see `make_room`.
 
     Args:
         ort: onnxruntime.
@@ -34,7 +45,7 @@ def limit_memory(ort: Any, options: Any, *, files: int, pinned: bool) -> None:
     with _lock:
         if not _registered:
             cpu = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
-            arena = ort.OrtArenaCfg({"max_mem": BYTES + TIMES_FILES * files})
+            arena = ort.OrtArenaCfg({"max_mem": BYTES + TIMES_FILES * max(files, _largest)})
             with contextlib.suppress(RuntimeError):  # the program that we are part of has registered its own
                 ort.create_and_register_allocator(cpu, arena)
             _registered = True

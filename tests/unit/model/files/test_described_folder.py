@@ -106,7 +106,7 @@ def test_what_a_description_leaves_out_the_graph_says(folder: Path) -> None:
         ({"thresholds_file": {"path": "t.csv"}}, ModelNotFoundError, r"tagger.json names t.csv, which"),
         ({"preprocess": {"path": "p.json"}, "input": None}, ModelNotFoundError, r"tagger.json names p.json, which"),
         ({"labels": {"path": "../names.txt"}}, DescriptionError, r"tagger.json: labels.path: expected the name of a"),
-        ({"inputs": {}}, DescriptionError, "tagger.json: inputs is no field of it"),
+        ({"inputs": {}}, DescriptionError, "tagger.json: inputs"),
         (
             {"input": INPUT | {"size": 64}},
             ModelContractError,
@@ -120,22 +120,22 @@ def test_what_a_description_leaves_out_the_graph_says(folder: Path) -> None:
         (
             {"input": INPUT | {"name": "pixels"}},
             ModelContractError,
-            r"net.onnx: expected an input named 'pixels', the graph has input_1:0",
+            r"net.onnx: expected an input named 'pixels', the graph has input_1:0; .* input.name of .*tagger.json is",
         ),
         (
             {"input": INPUT | {"mask": "mask"}},
             ModelContractError,
-            r"net.onnx: expected an input named 'mask', the graph has input_1:0",
+            r"net.onnx: expected an input named 'mask', the graph has input_1:0; .* input.mask of .*tagger.json is",
         ),
         (
             {"output": {"name": "scores"}},
             ModelContractError,
-            r"net.onnx: expected an output named 'scores', the graph has embedding",
+            r"net.onnx: expected an output named 'scores', the graph has embedding.* output.name of .*tagger.json is",
         ),
         (
             {"output": {"name": "embedding"}},
             ModelContractError,
-            r"net.onnx: the label file has 12 tags, but the model's output is embedding",
+            r"net.onnx: .*names.txt has 12 tags, but the model's output is embedding",
         ),
         ({"labels": {"path": "names.txt", "skip": [12]}}, LabelsError, r"names.txt.*12"),
         ({"labels": {"path": "names.txt", "skip": ["<UNK>"]}}, LabelsError, r"names.txt.*<UNK>"),
@@ -230,6 +230,9 @@ def test_steps_beside_a_model_that_nobody_described(tmp_path: Path) -> None:
     described = find_model(tmp_path)
     assert (described.spec.size, described.spec.fit) == (24, "stages")
     assert described.identity != guessed.identity
+    save_model(tmp_path / "model.onnx", WEIGHTS, layout="NCHW", size=SIZE)
+    with pytest.raises(ModelContractError, match=r"of 24 pixels .* wants 32; .*, or .*preprocess.json is wrong"):
+        find_model(tmp_path)
     (tmp_path / "preprocess.json").write_text(json.dumps({"stages": [{"type": "rotate"}, *steps]}))
     with pytest.raises(DescriptionError, match=r"preprocess.json: stages\[0\].type: .*rotate"):
         find_model(tmp_path)

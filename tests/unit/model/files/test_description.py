@@ -154,5 +154,7 @@ def test_a_mistake_is_named_by_file_and_field(value: object, said: str) -> None:
 def test_what_is_no_json_is_said_with_its_place() -> None:
     with pytest.raises(DescriptionError, match="line 2, column 1 is no JSON"):
         parse(b'{"model": 1,\n}', "model/tagger.json")
+    with pytest.raises(DescriptionError, match="'tags' is there twice"):
+        parse(b'{"tags": 1, "licence": "MIT", "tags": 2}', "model/tagger.json")
     with pytest.raises(DescriptionError, match="NaN is no number"):
         parse(b'{"tags": NaN}', "model/tagger.json")
