@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from wd14.caption.thresholds import TagSelector
-from wd14.check_settings import CheckSettings, settings_for
+from wd14.check_settings import settings_for
 from wd14.checking import stored_run
 from wd14.config import NO_MODEL, CaptionConfig
 from wd14.data.reader import Source, open_source
@@ -151,12 +151,22 @@ class _Evaluating:
         self._link = link
         self._stop = stop
         self._settings = settings_for(source, parameters)
-        self._config = _config(self._settings, parameters)
+        self._remarks = [*self._settings.remarks]
+        run = self._run()
+        self._config = _config(self._settings.config, run, parameters)
         if self._config.adds_no_tags:
             raise ConfigError(f"{NO_MODEL} adds no tag: name a model to evaluate (--generation-model)")
-        self._remarks = [*self._settings.remarks, *doubts(self._settings, self._config, Path(root_of(source)))]
+        self._remarks += doubts(run, self._config, Path(root_of(source)))
         self._pictures = self._from_scores = self._failed = 0
         self._failures: list[str] = []
+
+    def _run(self) -> CaptionConfig | None:
+        """The parameters of the run that made the dataset."""
+        try:
+            return self._settings.run
+        except ConfigError as error:
+            self._remarks.append(f"how these captions were made is not known: {error}")
+            return None
 
     def run(self) -> Evaluation:
         config, link, stop = self._config, self._link, self._stop
@@ -254,9 +264,14 @@ class _Evaluating:
         )
 
 
-def _config(settings: CheckSettings, parameters: Mapping[str, Any]) -> CaptionConfig:
-    """The caller's parameters; the thresholds of the run that made the dataset where the same model is asked."""
-    config, run = settings.config, settings.run
+def _config(config: CaptionConfig, run: CaptionConfig | None, parameters: Mapping[str, Any]) -> CaptionConfig:
+    """The caller's parameters; the thresholds of the run that made the dataset where the same model is asked.
+
+    Args:
+        config: the caller's parameters, and those of the run that any check takes.
+        run: all parameters of the run; None = not known.
+        parameters: the caller's.
+    """
     kept = config.model_fields_set - (_THRESHOLDS - parameters.keys())
     values = config.model_dump(mode="json", include=kept)
     if run is not None:

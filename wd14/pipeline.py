@@ -220,16 +220,16 @@ class _Job:
                 more["with_facts"] = True
             if review is not None and review.thumbnails is not None:
                 more |= {"with_facts": True, "thumbnails": review.thumbnails}
+            curation = None if studied is None else studied.curation
             if tagging.combiner is not None:
                 from wd14.disagreement_pass import DisagreementPass
 
-                self._disagreement = DisagreementPass(tagging, config.ensemble_votes)
+                self._disagreement = DisagreementPass(tagging, config, curation)
                 more["each_model"] = self._disagreement.hear
             scored = tagging.rows(source, config, stop=self._stop, log=link.say, stage=sink.stage, **more)
             rows = stack.enter_context(scored)
             # Pictures and the model are being opened from here on: the captioner takes its time meanwhile.
             tokens = link.wait_for(counting)
-            curation = None if studied is None else studied.curation
             more = {"published": model.thresholds, "curation": curation, "tokens": tokens, "editor": self._editor}
             captioner = Captioner(model.labels, config, **more)
             for remark in captioner.remarks:

@@ -21,7 +21,7 @@ from wd14.curation.applying import curation_of
 from wd14.data.report import ReportedRow
 from wd14.disagreement_pass import StoredDisagreement
 from wd14.errors import ConfigError, SourceError
-from wd14.evaluation.kept import read_kept
+from wd14.evaluation.kept import kept_with
 from wd14.looking import LookedRow, root_of
 from wd14.messages import AND, command_in_words
 from wd14.page_model import PageModel, about_dataset
@@ -143,7 +143,7 @@ class _PageMaker:
         self._place = place
         self._report = ReportedRows(folder if settings.is_ours else None, self.remarks)
         self._edits = _read_edits(folder, self.remarks)
-        self._evaluation = _read_evaluation(folder, self.remarks)
+        self._evaluation = kept_with(folder, self.remarks)
         self._checked = array("I")  # the row of each picture that the check counted
         self._without_thumbnail: list[int] = []
         self.original = self._report.original
@@ -197,6 +197,7 @@ class _PageMaker:
             curation = None if plan is None else curation_of(plan, labels)
             published = known.tagging.model.thresholds if isinstance(known.tagging, Tagging) else Published()
             self._model = PageModel(labels, run, published, curation, known.tokens)
+            self._disagreement.leave_out(run, curation)
             if known.scores is None:
                 self._why_no_rules = "There are no stored scores of these pictures on this machine."
             self._captions = ReportedCaptions(without_edits=bool(self._edits))
@@ -323,15 +324,6 @@ def _reachable(path: str | None) -> str | None:
     try:
         return None if path is None else path.encode().decode()
     except UnicodeEncodeError:
-        return None
-
-
-def _read_evaluation(folder: Path | None, remarks: list[str]) -> Mapping[str, Any] | None:
-    """The evaluation that is kept with the dataset."""
-    try:
-        return None if folder is None else read_kept(folder)
-    except ConfigError as error:
-        remarks.append(f"the evaluation: {error}")
         return None
 
 

@@ -14,6 +14,7 @@ from wd14.check_settings import CheckSettings
 from wd14.config import CaptionConfig
 from wd14.evaluation.histograms import Flags
 from wd14.job_edits import JobEdits
+from wd14.messages import AND
 from wd14.regular_files import mode_of
 from wd14.spelling import folded
 from wd14.types import UNUSED, DecodedRow, IndexArray, Labels
@@ -65,13 +66,16 @@ class Truth:
 
     def of(self, row: DecodedRow) -> IndexArray | None:
         """The tags that count, ascending; None = the picture is left out. Rows come in the order of the source."""
-        edits = self._edits.of(row)
+        edits, all_edits = self._edits.of(row), self._edits.all
+        caption = row.input.caption
+        applied: tuple[bool, ...] = ()
+        if self._editor is not None and edits.edits and not edits.rejected:
+            caption, applied = self._editor(caption or "", edits.edits)
+        if all_edits is not None:
+            all_edits.note(row.digest, applied, rejected=edits.rejected)
         if edits.rejected:
             self.left_out["rejected by the edits"] += 1
             return None
-        caption = row.input.caption
-        if self._editor is not None and edits.edits:
-            caption = self._editor(caption or "", edits.edits).text
         if caption is None:
             self.left_out["without a caption"] += 1
             return None
@@ -88,29 +92,26 @@ class Truth:
                 self.unknown[word] += 1
 
 
-def doubts(settings: CheckSettings, config: CaptionConfig, folder: Path) -> Iterator[str]:
+def doubts(run: CaptionConfig | None, config: CaptionConfig, folder: Path) -> Iterator[str]:
     """Why the captions of a dataset may be no truth, for a person.
 
     Args:
-        settings: what is known of the dataset.
+        run: the parameters of the run that made them; None = not known.
         config: the parameters, with the edits that are made before.
         folder: of the dataset.
-
-    Raises:
-        ConfigError: provenance.json has parameters that this program does not allow.
     """
-    run = settings.run
     edits = folder / ".wd14" / "edits.json"
     if mode_of(edits) and not config.edits and (run is None or not run.edits):
-        yield f"corrections of these captions are in {edits}, and they are not made here (--edits {edits})"
+        yield f"corrections of these captions are in {edits}, and were not made in them (--edits {edits})"
+    elif run is not None and not (run.adds_no_tags or config.edits or run.edits or run.append_tags):
+        models = AND.join((run.model, *run.ensemble))
+        yield (
+            f"these captions were written by {models}, and no edits were made in them: where nobody corrected them, a"
+            " model is compared with itself, and its thresholds with themselves (--edits FILE: what the review page"
+            " saves)"
+        )
     if run is None:
         return
-    if not (run.adds_no_tags or config.edits or run.edits or run.append_tags):
-        yield (
-            f"these captions are {run.model}'s own, and no edits were made in them: they agree with it wherever nobody"
-            " corrected them. The thresholds that are found are worth something for corrected captions only"
-            " (--edits FILE: what the review page saves)"
-        )
     if made := [str(CaptionConfig.model_fields[key].title) for key in _LEAVING_OUT if getattr(run, key)]:
         yield (
             f"the run that made these captions left out tags of them ({', '.join(made)}): these count as wrong where a"

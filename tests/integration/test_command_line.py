@@ -251,7 +251,7 @@ def test_nothing_is_suggested_for_a_word_like_no_other(words: list[str], capsys:
 
 def test_a_forgotten_command_is_answered_with_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no command 'photos\\x1b'" in (said := refused(capsys, "photos\x1b"))
-    assert "The commands are caption, scale, compare, check, review, models, download, cache." in said
+    assert "The commands are caption, scale, compare, check, evaluate, review, models, download, cache." in said
     assert "required: COMMAND" in refused(capsys)
 
 

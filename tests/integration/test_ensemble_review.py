@@ -93,6 +93,17 @@ def test_the_report_the_closing_lines_and_the_page_say_what_the_models_disagree_
     ]
 
 
+def test_tags_that_no_caption_has_are_not_disputed(pictures: Path, values: dict[str, Any], tmp_path: Path) -> None:
+    dataset, said = run(pictures, tmp_path / "out", {**values, "undesired_tags": ["SMILE"]})
+    assert "The models disagree most on hat in 1 picture." in said
+    of_the_run = disagreements(dataset / ".wd14" / "review.html")
+
+    review_dataset(dataset)
+
+    assert disagreements(dataset / ".wd14" / "review.html") == of_the_run
+    assert len(of_the_run) == 2
+
+
 def test_review_and_check_read_the_stored_scores_of_all_models(
     pictures: Path, values: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from wd14.errors import ConfigError, OutputError, SourceError
 from wd14.evaluating import Evaluation, evaluate
 from wd14.evaluation import tables
 from wd14.evaluation.kept import KeptPlace, read_kept
+from wd14.reviewing import review_dataset
 
 PICTURES = 150
 Truth = Mapping[str, frozenset[str]]
@@ -154,6 +155,7 @@ def test_a_kept_evaluation_is_read_back_and_a_broken_one_is_refused(planted: Tru
     place = KeptPlace(str(tmp_path / "set"))
     place.write(found.as_json(), found.result)
     kept: Any = read_kept(tmp_path / "set")
+    assert review_dataset(tmp_path / "set", {"custom_model": str(tmp_path / "model")}).data["evaluation"] == kept
     support, above, right = kept["tags"]["sky"]
     tags = {tag.tag: tag for tag in found.result.tags()}
     at = kept["edges"].index(0.5)
@@ -163,6 +165,9 @@ def test_a_kept_evaluation_is_read_back_and_a_broken_one_is_refused(planted: Tru
     place.path.write_text(place.path.read_text("utf-8").replace('"edges": [0.02,', '"edges": ['), "utf-8")
     with pytest.raises(ConfigError, match="is not as `evaluate` writes it"):
         read_kept(tmp_path / "set")
+    page = review_dataset(tmp_path / "set", {"custom_model": str(tmp_path / "model")})
+    assert page.data["evaluation"] is None
+    assert any("is not as `evaluate` writes it" in remark for remark in page.check.remarks)
 
 
 def test_tags_with_commas_and_quotes_survive_in_the_files(tmp_path: Path) -> None:

@@ -186,6 +186,14 @@ def camie(picture: Image.Image) -> Prepared:
     return normalized(placed(picture.resize(size, Filter.LANCZOS), (512, 512), (124, 116, 104)), IMAGENET), None
 
 
+def camie_v1_of_deepghs(picture: Image.Image) -> Prepared:
+    """In the middle of a black square of 512; 0..1."""
+    picture = on(WHITE, picture)
+    ratio = min(512 / picture.width, 512 / picture.height)
+    resized = picture.resize((round(picture.width * ratio), round(picture.height * ratio)), Filter.LANCZOS)
+    return normalized(placed(resized, (512, 512), (0, 0, 0)), ((0, 0, 0), (1, 1, 1))), None
+
+
 def animetimm(side: int) -> Callable[[Image.Image], Prepared]:
     """On a white square of 512, then the size of the model."""
 
@@ -456,6 +464,49 @@ def camie_v2() -> Family:
     )
 
 
+def camie_v1() -> Family:
+    """As deepghs exported it: a graph that also has the outputs of its first stage."""
+    tags = tagged(
+        rating=("general", "sensitive"),
+        general=GENERAL,
+        artist=("some_artist",),
+        copyright=("vocaloid",),
+        character=CHARACTERS,
+        meta=("highres",),
+        year=("year_2021", "year_2022"),
+    )
+    rows = [
+        (place, 500 + place, name, {**NUMBERS, "year": 10}[category], 9000 - place)
+        for place, (name, category) in enumerate(tags)
+    ]
+    thresholds = {"general": 0.26, "artist": 0.3, "copyright": 0.4, "character": 0.5, "meta": 0.35, "year": 0.2}
+    modes = {
+        name: {"balanced": {"threshold": value, "micro_f1": 0.6}, "high_recall": {"threshold": value / 2}}
+        for name, value in {"overall": 0.2616, "rating": 0.35, **thresholds}.items()
+    }
+    stages = [
+        {"type": "pad_to_size", "size": [512, 512], "background_color": [0, 0, 0], "interpolation": "lanczos"},
+        {"type": "to_tensor"},
+    ]
+    names = ("embedding", "logits", "output")
+    return Family(
+        id="deepghs/camie_tagger_onnx/refined",
+        model="refined/model.onnx",
+        head=Head.random(len(tags), 512, 26, gain=5),
+        form=Form(
+            (3, 512, 512),
+            ("embedding", "other", "other", "embedding", "logits", "probabilities"),
+            (*(f"initial/{name}" for name in names), *names),
+            batch="batch",
+        ),
+        prepare=camie_v1_of_deepghs,
+        tags=tags,
+        labels=("selected_tags.csv", table("id,tag_id,name,category,count", rows)),
+        others={"preprocess.json": json.dumps({"stages": stages}), "threshold.json": json.dumps(modes)},
+        thresholds=thresholds,
+    )
+
+
 def animetimm_csv(tags: Sequence[tuple[str, str]]) -> tuple[str, dict[int, float]]:
     """A label file with more columns than anybody needs, and the threshold of each tag in it."""
     by_tag = {place: round(0.2 + 0.037 * place % 0.6, 3) for place in range(len(tags))}
@@ -572,6 +623,7 @@ FAMILIES: Mapping[str, Callable[[], Family]] = {
     "cl-v2": cl_tagger_v2,
     "oppai-oracle": oppai_oracle,
     "camie-v2": camie_v2,
+    "camie-v1": camie_v1,
     "animetimm": caformer,
     "convnextv2-huge": convnext_huge,
     "joytag": joytag_model,

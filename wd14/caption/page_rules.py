@@ -114,7 +114,6 @@ def _tag_tables(labels: Labels, config: CaptionConfig, vocabulary: Vocabulary, o
         pairs = zip(own, vocabulary.ranks, strict=True)
         ranks = {text: rank if math.isfinite(rank) else _NO_RANK for text, rank in pairs}
     return {
-        "mode": config.threshold_mode,
         "order": order.order,
         "groups": order.groups.tolist(),
         "characters_first": options.character_tags_first,

@@ -7,7 +7,7 @@ the difference between the surest of those that keep it and the least sure of th
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +61,14 @@ class DisagreementTally:
         self._rows = np.zeros((0, WORST_PICTURES), np.int64)
         self._row_apart = np.zeros((0, WORST_PICTURES), np.float32)
         self._worst: list[tuple[float, int, str, IndexArray]] = []  # a heap, the least apart first; rows in negative
+
+    def leave_out(self, tags: Collection[int]) -> None:
+        """Tags that no caption has are not worth a dispute.
+
+        Args:
+            tags: their positions; to be said before the first picture.
+        """
+        self._can_be[list(tags)] = False
 
     def disputed(self, parts: Sequence[FloatArray]) -> Disputed:
         """The disputed tags of a picture.

@@ -71,6 +71,20 @@ class KeptPlace:
         write(self.path, json.dumps(value) + "\n")
 
 
+def kept_with(folder: Path | None, remarks: list[str]) -> dict[str, Any] | None:
+    """As `read_kept`; None for what is no folder.
+
+    Args:
+        folder: of the dataset.
+        remarks: told why an evaluation cannot be read.
+    """
+    try:
+        return None if folder is None else read_kept(folder)
+    except ConfigError as error:
+        remarks.append(f"the evaluation: {error}")
+        return None
+
+
 def read_kept(folder: Path) -> dict[str, Any] | None:
     """What the review page shows of an evaluation that is kept with a dataset; None where there is none.
 

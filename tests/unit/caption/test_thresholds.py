@@ -241,7 +241,12 @@ LOW = st.sampled_from([0, 0.005, 0.01, 0.02, 0.3])
 @given(
     picture=st.lists(st.sampled_from(SCORES), min_size=15, max_size=15),
     order=st.sampled_from(["model", "score"]),
-    published=st.fixed_dictionaries({"all": LOW}),
+    published=st.builds(
+        Published,
+        st.fixed_dictionaries({"all": LOW}),
+        st.dictionaries(st.integers(0, 14), LOW, max_size=3),
+        is_preferred=st.booleans(),
+    ),
     values=st.fixed_dictionaries(
         {"threshold_mode": st.sampled_from(["fixed", "mcut", "model"]), "rating": st.just("first")},
         optional={
@@ -249,20 +254,21 @@ LOW = st.sampled_from([0, 0.005, 0.01, 0.02, 0.3])
             "character_threshold": LOW,
             "quality": st.just("last"),
             "max_tags": st.just(3),
+            "tag_thresholds": st.sampled_from(["t3=-0.2", "t3=0.005, t8=+0.2", "t*=+0.05, t4=off"]),
             "category_thresholds": st.dictionaries(st.sampled_from(sorted(set(MANY.categories))), LOW, max_size=1),
         },
     ),
 )
 def test_stored_scores_give_the_captions_of_fresh_ones(
-    picture: list[float], order: Literal["model", "score"], published: dict[str, float], values: dict[str, Any]
+    picture: list[float], order: Literal["model", "score"], published: Published, values: dict[str, Any]
 ) -> None:
     """The store loses scores below 0.01, except ratings. A lower threshold makes a job score every picture anew."""
     labels = Labels(MANY.names, MANY.categories, order)
     config = CaptionConfig.from_values(values)
-    assume(np.float32(lowest_threshold(labels, config, Published(published))) >= np.float32(0.01))
+    assume(np.float32(lowest_threshold(labels, config, published)) >= np.float32(0.01))
     fresh = np.array(picture, np.float32)
     stored = np.where((fresh >= np.float32(0.01)) | RATINGS, fresh, np.float32(0))
-    captioner = Captioner(labels, config, published=Published(published))
+    captioner = Captioner(labels, config, published=published)
     assert captioner(stored) == captioner(fresh)
 
 

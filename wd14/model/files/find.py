@@ -6,6 +6,7 @@ import difflib
 import re
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wd14.config import NO_MODEL
@@ -23,6 +24,7 @@ from wd14.model.files.hub_model import (
     HubModel,
     HubSource,
     known_parts,
+    left_open,
     read_description,
     remote_files,
 )
@@ -168,7 +170,7 @@ class _Finder:
         if labels_path is None:
             names = " or ".join(LABEL_FILES if known is None else (known.labels.name,))
             raise ModelNotFoundError(
-                f"{folder}: expected {names} beside the model, found neither; it lists the model's tags"
+                f"{folder}: expected the model's list of tags, {names}, or a tagger.json that names it; found none"
             )
         published = () if known is None or known.published is None else (known.published.name,)
         parts = Parts(
@@ -217,7 +219,12 @@ class _Finder:
                     f"{described_in}: {file.path} has sha256 {found}, not {file.sha256}: fetch it again, or leave out"
                     " the sha256"
                 )
-        return self._assembler.assemble(Parts.of(description, places, described_in=described_in), description)
+        parts = Parts.of(description, places, described_in=described_in)
+        published, preprocess = (
+            _first_there(folder, (name,)) if is_open else None for name, is_open in left_open(description).items()
+        )
+        parts = replace(parts, published=parts.published or published, preprocess=parts.preprocess or preprocess)
+        return self._assembler.assemble(parts, description)
 
     def _by_hand(self, known: ModelDescription, revision: str) -> Parts | None:
         """The files that a person has put into the model's folder, all of them and of the pinned revision."""

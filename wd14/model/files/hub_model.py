@@ -177,8 +177,10 @@ class HubModel:
             ModelContractError: what was fetched is no model.
             JobStoppedError: a stop was asked for.
         """
+        published, preprocess = (
+            self._optional(name) if is_open else None for name, is_open in left_open(self.description).items()
+        )
         if self.description is None:
-            published, preprocess = self._optional(THRESHOLDS_FILE), self._optional(PREPROCESS_FILE)
             model = self._first(MODEL_FILES)
             if model is None:
                 raise self._without(MODEL_FILES)
@@ -187,6 +189,7 @@ class HubModel:
         else:
             places = {file.path: self._described(file) for file in reversed(self.description.files)}
             parts = Parts.of(self.description, places, described_in=self._described_in)
+            parts = replace(parts, published=parts.published or published, preprocess=parts.preprocess or preprocess)
             path = self.description.model.path
         _find_weights(self._source, parts.model, self._file(path), self._hint)
         return parts
@@ -213,6 +216,14 @@ class HubModel:
             f"{self._repo} has no {missing} at revision {self._revision}; a tagger needs model.onnx and"
             " selected_tags.csv or tag_mapping.json, or a tagger.json that names its files"
         )
+
+
+def left_open(description: ModelDescription | None) -> Mapping[str, bool]:
+    """The usual names of files of thresholds and of steps: whether those are the ones, where they are there."""
+    if description is None:
+        return {THRESHOLDS_FILE: True, PREPROCESS_FILE: True}
+    is_silent = description.preprocess is None and description.spec is None
+    return {THRESHOLDS_FILE: description.published is None, PREPROCESS_FILE: is_silent}
 
 
 def read_description(path: Path) -> ModelDescription:

@@ -30,6 +30,8 @@ _DEFAULT_SIZE = InputSpec().size
 _LARGEST_SIZE = 4096
 #: Bytes of the largest input that a graph may insist on, with its fixed batch: over 400 pictures of 448 pixels a side.
 _LARGEST_INPUT = 1 << 30
+#: What authors call the output with the final probabilities, where there are several that fit.
+_FINAL = ("prediction", "output")
 #: How often a graph may read a file of weights: once, and some weights again.
 _MOST_COPIES = 2
 #: Characters of a weight file's place.
@@ -271,7 +273,7 @@ def _side(height: Dimension, width: Dimension, fact: TensorFacts, model: str) ->
 def _output(
     outputs: Sequence[TensorFacts], tags: int, model: str, wanted: str | None, *, label_file: str, said_by: str
 ) -> TensorFacts:
-    """The output that holds the scores: the named one, else one as wide as the labels, `prediction` before others."""
+    """The output that holds the scores: the named one, else one as wide as the labels, the final one first."""
     found = ", ".join(f"{fact.name} {_in_words(fact.shape)}" for fact in outputs) or "none"
     outputs = [fact for fact in outputs if wanted in (None, fact.name)]
     if wanted is not None and not outputs:
@@ -288,7 +290,7 @@ def _output(
             f"{model}: {label_file} has {tags} tags, but the model's output is {found};"
             " model and labels do not belong together"
         )
-    chosen = next((fact for fact in candidates if fact.name == "prediction"), candidates[0])
+    chosen = next((fact for name in _FINAL for fact in candidates if fact.name == name), candidates[0])
     if chosen.type not in FLOAT_TYPES:
         raise ModelContractError(
             f"{model}: expected an output of type {' or '.join(FLOAT_TYPES)}, {chosen.name!r} is {chosen.type}"

@@ -151,13 +151,13 @@ def _described(path: Path, rows: LabelRows, described: LabelsDescription) -> tup
     places: dict[str, list[int]] = {}
     for place, name in enumerate(rows.names):
         places.setdefault(name, []).append(place)
-    missing = [each for each in (*described.tags, *described.skip) if isinstance(each, str) and each not in places]
-    missing += [str(each) for each in described.skip if isinstance(each, int) and not 0 <= each < len(names)]
-    if missing:
-        raise LabelsError(
-            f"{path} has no {shortened(missing[0])!r} among its {len(names):,} tags, which the model's description"
-            " names; it describes another file"
-        )
+    named = [*(("tags", each) for each in described.tags), *(("skip", each) for each in described.skip)]
+    for field, each in named:
+        if not (each in places if isinstance(each, str) else 0 <= each < len(names)):
+            raise LabelsError(
+                f"{path} has no {shortened(str(each))!r} among its {len(names):,} tags, which labels.{field} of the"
+                " model's description names; it describes another file"
+            )
     for theirs, (name, category) in described.tags.items():
         for place in places[theirs]:
             names[place], categories[place] = name, category

@@ -284,7 +284,7 @@ class ScoreDatabase:
         if used >= self._max_bytes:
             raise StoreError(
                 f"the score store has reached its limit of {self._max_bytes / 1e6:,.0f} MB;"
-                " 'wd14-captioner cache --clear' forgets its scores and makes room"
+                " 'wd14-captioner cache --clear' forgets its scores and makes room, --clear-model those of one model"
             )
 
 

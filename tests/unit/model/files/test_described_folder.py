@@ -106,7 +106,7 @@ def test_what_a_description_leaves_out_the_graph_says(folder: Path) -> None:
         ({"thresholds_file": {"path": "t.csv"}}, ModelNotFoundError, r"tagger.json names t.csv, which"),
         ({"preprocess": {"path": "p.json"}, "input": None}, ModelNotFoundError, r"tagger.json names p.json, which"),
         ({"labels": {"path": "../names.txt"}}, DescriptionError, r"tagger.json: labels.path: expected the name of a"),
-        ({"inputs": {}}, DescriptionError, "tagger.json: inputs"),
+        ({"inputs": {}}, DescriptionError, "tagger.json: inputs: there is no such field"),
         (
             {"input": INPUT | {"size": 64}},
             ModelContractError,
@@ -236,6 +236,21 @@ def test_steps_beside_a_model_that_nobody_described(tmp_path: Path) -> None:
     (tmp_path / "preprocess.json").write_text(json.dumps({"stages": [{"type": "rotate"}, *steps]}))
     with pytest.raises(DescriptionError, match=r"preprocess.json: stages\[0\].type: .*rotate"):
         find_model(tmp_path)
+
+
+def test_files_of_the_usual_names_say_what_a_description_leaves_open(tmp_path: Path) -> None:
+    save_model(tmp_path / "net.onnx", WEIGHTS, layout="NCHW", size=SIZE)
+    (tmp_path / "names.txt").write_text("\n".join(f"tag {index}" for index in range(TAGS)))
+    (tmp_path / "thresholds.csv").write_text("category,name,threshold\n0,general,0.3\n")
+    steps = [{"type": "resize", "size": [SIZE, SIZE]}, {"type": "to_tensor"}]
+    (tmp_path / "preprocess.json").write_text(json.dumps({"stages": steps}))
+    silent = {"model": {"path": "net.onnx"}, "labels": {"path": "names.txt"}}
+    (tmp_path / "tagger.json").write_text(json.dumps(silent))
+    found = find_model(tmp_path)
+    assert (found.spec.fit, found.thresholds.by_category) == ("stages", {"general": 0.3})
+    (tmp_path / "tagger.json").write_text(json.dumps(silent | {"input": INPUT, "thresholds": {"general": 0.4}}))
+    found = find_model(tmp_path)
+    assert (found.spec.fit, found.thresholds.by_category) == ("squash", {"general": 0.4})
 
 
 def test_a_description_concerns_the_model_that_it_names(folder: Path) -> None:

@@ -158,7 +158,7 @@ def test_what_is_not_of_its_form_is_refused(tmp_path: Path, form: Any, content: 
 )
 def test_a_description_of_another_file_is_refused(tmp_path: Path, more: Any, missing: str) -> None:
     path = file(tmp_path, "tags.txt", "a\nb\nc")
-    with pytest.raises(LabelsError, match=f"has no '{missing}' among its 3 tags"):
+    with pytest.raises(LabelsError, match=f"has no '{missing}' among its 3 tags, which labels.{next(iter(more))} of"):
         hashed_labels(path, LabelsDescription(path.name, **more))
 
 
