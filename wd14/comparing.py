@@ -228,7 +228,8 @@ class _Comparing:
         sample = self._sample(pictures)
         rows = [replace(row, index=index) for index, row in enumerate(thin(sample.pictures, pictures))]
         unreadable = f"; {sample.unreadable:,} more cannot be read" if sample.unreadable else ""
-        self._link.say(f"Sample: {_of(len(rows), sample.rows)} of {sample.name}{unreadable}")
+        taken = count(len(rows), "picture") if sample.rows is None else share(len(rows), sample.rows, "picture")
+        self._link.say(f"Sample: {taken} of {sample.name}{unreadable}")
         config, changed_config = self._configs
         model, changed_model = (self._found(each) for each in self._configs)
         make_room((model, changed_model))
@@ -346,7 +347,3 @@ def _add_all(differences: Differences, scored: Sequence[DecodedRow], rescored: S
         except RowError as error:
             failed.append(f"{row.input.label}: {error}")
     return failed
-
-
-def _of(number: int, total: int | None) -> str:
-    return count(number, "picture") if total is None else share(number, total, "picture")

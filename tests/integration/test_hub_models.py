@@ -22,7 +22,7 @@ from wd14.errors import DescriptionError, DownloadError, ModelContractError, Mod
 from wd14.input_spec import InputSpec
 from wd14.model.files import registry
 from wd14.model.files.by_hand import folder_by_hand
-from wd14.model.files.description import ModelDescription, described
+from wd14.model.files.description import FileDescription, ModelDescription, described
 from wd14.model.files.find import ModelFiles, find_here, find_model, is_here
 
 __all__ = ["cache", "hub"]
@@ -236,6 +236,9 @@ def test_a_gated_model_says_so_before_anybody_is_asked(
     monkeypatch.setenv("HF_ENDPOINT", mirror)
     with pytest.raises(DownloadError, match=f"answered 401: access to this model is restricted. {there}"):
         find_model(KNOWN)
+    hub.fail(method="HEAD", status=401)  # with no word on why
+    with pytest.raises(DownloadError, match=f"answered 401: access to this model is restricted. {there}"):
+        find_model(KNOWN)
     monkeypatch.setenv("HF_TOKEN", "hf_who")
     with pytest.raises(DownloadError, match=f"answered 403: access to this model is restricted. {there}"):
         find_model(KNOWN)
@@ -255,3 +258,29 @@ def test_another_revision_of_a_model_with_weights_apart(
     hub.add(KNOWN, files | {"v2/model.onnx": b"<html>"}, revision="b" * 40)
     with pytest.raises(ModelContractError, match="a web page, not an ONNX model"):
         find_model(f"{KNOWN}@{'b' * 40}")
+
+
+def test_a_known_model_of_which_nothing_is_pinned(
+    hub: FakeHub, known: ModelDescription, published: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is taken as it is today, all files of one commit; thresholds that nobody confirmed may be missing."""
+    loose = replace(
+        known,
+        revision=None,
+        external=(),
+        model=replace(known.model, sha256=None),
+        labels=replace(known.labels, sha256=None),
+        published=FileDescription("v2/thresholds.csv"),
+        preprocess=FileDescription("v2/preprocess.json"),
+    )
+    monkeypatch.setattr(registry, "_BY_ID", {KNOWN: loose})
+    hub.add(KNOWN, {f"v2/{name}": data for name, data in published.items() if name != "thresholds.csv"})
+    found = find_model(KNOWN)
+    assert (found.thresholds.by_category, found.pinned) == ({}, False)
+    assert [file.path.name for file in found.hashes] == ["model.onnx", "model.onnx.data"]
+    assert is_here(loose)
+    hub.requests.clear()
+    assert find_model(KNOWN) == find_here(KNOWN) == found
+    assert [(request.method, request.path) for request in hub.requests] == [
+        ("HEAD", f"/{KNOWN}/resolve/main/v2/selected_tags.csv")
+    ], "whether main has moved is asked"
