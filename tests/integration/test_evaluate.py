@@ -177,9 +177,11 @@ def test_a_kept_evaluation_is_read_back_and_a_broken_one_is_refused(planted: Tru
     assert support == tags["sky"].support
     assert right[at] <= above[at] == sum(score >= 0.5 for score in _sky_scores(tmp_path / "set", planted))
     assert kept["chosen"]["sky"] == tags["sky"].chosen
-    place.path.write_text(place.path.read_text("utf-8").replace('"edges": [0.02,', '"edges": ['), "utf-8")
-    with pytest.raises(ConfigError, match="is not as `evaluate` writes it"):
-        read_kept(tmp_path / "set")
+    text = place.path.read_text("utf-8")
+    for good, bad in (('"edges": [0.02,', '"edges": [1e999,'), ('"edges": [0.02,', '"edges": [')):
+        place.path.write_text(text.replace(good, bad), "utf-8")
+        with pytest.raises(ConfigError, match="is not as `evaluate` writes it"):
+            read_kept(tmp_path / "set")
     page = review_dataset(tmp_path / "set", {"custom_model": str(tmp_path / "model")})
     assert page.data["evaluation"] is None
     assert any("is not as `evaluate` writes it" in remark for remark in page.check.remarks)
