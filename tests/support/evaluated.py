@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,20 @@ from tests.support.scripted_model import SIDE, Tag, save_scripted_model
 PLANTED = {"smile": 0.25, "long_hair": 0.5, "sky": 0.7, "saber_(fate)": 0.8, "outdoors": 0.4}
 
 
-def model(folder: Path, tags: Sequence[str] = tuple(PLANTED), *, first: int = 0) -> Path:
+def model(
+    folder: Path,
+    tags: Sequence[str] = tuple(PLANTED),
+    *,
+    first: int = 0,
+    characters: Collection[str] = ("saber_(fate)",),
+) -> Path:
     """A model that reads the score of each tag from a pixel of its own, from the column `first` on."""
     return save_scripted_model(
         folder,
         [
             Tag("general", 9, 0.9),
             *(
-                Tag(tag, 4 if "(" in tag else 0, 0.0, pixel=(0, 2 * (first + place)), gain=1.0)
+                Tag(tag, 4 if tag in characters else 0, 0.0, pixel=(0, 2 * (first + place)), gain=1.0)
                 for place, tag in enumerate(tags)
             ),
         ],

@@ -37,10 +37,10 @@ class Dataset:
 def dataset(pictures: int, wrong: float) -> Dataset:
     """Scores at random; tags are true from their planted threshold on, but for a share that a person saw otherwise."""
     chance = np.random.default_rng(17)
-    scores = chance.random((pictures, TAGS), np.float32)
-    scores[scores < 0.01] = 0
+    scores = EDGES[chance.integers(0, STEPS + 1, (pictures, TAGS))]  # on the edges, where >= and > differ
+    scores[scores < np.float32(0.01)] = 0
     flipped = chance.random(scores.shape) < wrong
-    return Dataset(scores, (scores >= PLANTED) != flipped, np.full(TAGS, 0.35, np.float32))
+    return Dataset(scores, (scores >= PLANTED.astype(np.float32)) != flipped, np.full(TAGS, 0.35, np.float32))
 
 
 @pytest.mark.parametrize("pictures", [30, 800])
@@ -88,7 +88,8 @@ def test_rare_tags_are_drawn_towards_their_category() -> None:
         scores[:20] = [0.25, 0.15][number % 2]  # frequent, and true above 0.2
         scores[20] = 0.9 if number < 2 else 0.78  # rare, and true above 0.84
         scores[21] = 0.5  # kept, and never true
-        truth = [*range(20)] * (number % 2 == 0) + [20] * (number < 2)
+        scores[22] = 0.05  # found nowhere, and true everywhere
+        truth = [*range(20)] * (number % 2 == 0) + [20] * (number < 2) + [22]
         kept = np.flatnonzero(scores >= np.float32(0.35))
         histograms.add(scores, np.array(truth, np.intp), kept, half=number % 2)
     in_use = np.full(TAGS, 0.35, np.float32)
@@ -101,6 +102,8 @@ def test_rare_tags_are_drawn_towards_their_category() -> None:
     assert found.chosen[21] == -1  # the category's is lower, and would keep it for even more pictures
     in_use[21] = 0.1
     assert find_thresholds(histograms, LABELS.categories, np.ones(TAGS, np.bool_), in_use).chosen[21] == category
+    assert EDGES[found.best[22]] < 0.05
+    assert found.chosen[22] == category  # no picture says where it is to end
     assert found.chosen[30] == -1  # no caption has it, and it is never kept: nothing is known of it
 
 
