@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     bench_differences,
+    bench_ensemble,
     bench_families,
     bench_gpu,
     bench_model,
@@ -26,6 +27,7 @@ from benchmarks.models import ARCHITECTURES
 PIPELINE = {
     "overhead": bench_pipeline.overhead,
     "rerun": bench_pipeline.rerun,
+    "ensemble": bench_ensemble.ensemble,
     "growth": bench_pipeline.growth,
     "flat": bench_pipeline.flat,
     "families": bench_families.families,

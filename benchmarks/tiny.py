@@ -14,12 +14,12 @@ TAGS = 3000
 GRID = 4
 
 
-def make(folder: Path, *, side: int = 448) -> Path:
-    """The model folder `folder/tiny-SIDE`, 0.6 MB: a 4x4 mosaic of the picture, then one dense layer."""
-    target = folder / f"tiny-{side}"
+def make(folder: Path, *, side: int = 448, seed: int = 0) -> Path:
+    """The model folder `folder/tiny-SIDE`, 0.6 MB: a 4x4 mosaic of the picture, then one dense layer by `seed`."""
+    target = folder / (f"tiny-{side}-{seed}" if seed else f"tiny-{side}")
     if (target / "model.onnx").exists():
         return target
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     width = 3 * GRID * GRID
     weights = {
         "weight": (random.standard_normal((width, TAGS)) * 2 / np.sqrt(width)).astype(np.float32),

@@ -27,7 +27,7 @@ from wd14.evaluation.measures import Measures, measures
 from wd14.evaluation.result import Result
 from wd14.job_edits import JobEdits
 from wd14.looking import root_of
-from wd14.reported_rows import ReportedRows
+from wd14.reported_rows import originals_of
 from wd14.scale.link import RunLink
 from wd14.stop import StopToken
 from wd14.tagging import Tagging, find_tagging
@@ -220,13 +220,19 @@ class _Evaluating:
         """Goes over the dataset."""
         link = self._link
         histograms = ScoreHistograms(len(tagging.model.labels))
-        folder = Path(root_of(self._source)) if self._settings.is_ours else None
-        reported = link.wait_for(BackgroundCall(lambda: ReportedRows(folder, self._remarks), "wd14-report"))
-        rows = ComparedRows(tagging, self._config, link, self._stop, reported.original)
+        originals = link.wait_for(BackgroundCall(self._originals, "wd14-report"))
+        rows = ComparedRows(tagging, self._config, link, self._stop, lambda digest: originals.get(digest, digest))
         link.say_all(f"Note: {remark}" for remark in rows.selector.remarks)
         for compared in rows(source):
             self._add(compared, truth, histograms, tallies)
         return histograms, rows.selector
+
+    def _originals(self) -> dict[bytes, bytes]:
+        try:
+            return originals_of(Path(root_of(self._source))) if self._settings.is_ours else {}
+        except SourceError as error:
+            self._remarks.append(f"pictures that were changed when they were saved are scored anew: {error}")
+            return {}
 
     def _add(
         self, compared: ComparedRow, truth: Truth, histograms: ScoreHistograms, tallies: Sequence[KeptTally]

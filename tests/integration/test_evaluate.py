@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,18 @@ def micro_f1(truth: Truth, captions: Truth, names: tuple[str, ...]) -> float:
     return float(f1_score(np.array(there), np.array(made), average="micro"))
 
 
+@pytest.fixture(scope="module")
+def _planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
+    folder = tmp_path_factory.mktemp("planted")
+    evaluated.model(folder / "model")
+    return folder, evaluated.planted(folder / "set", PICTURES)
+
+
 @pytest.fixture
-def planted(tmp_path: Path) -> Truth:
-    evaluated.model(tmp_path / "model")
-    return evaluated.planted(tmp_path / "set", PICTURES)
+def planted(_planted: tuple[Path, Truth], tmp_path: Path) -> Truth:
+    folder, truth = _planted
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return truth
 
 
 def test_planted_thresholds_are_found_and_captions_made_with_them_have_the_f1_that_is_said(
@@ -77,7 +86,7 @@ def test_an_ensemble_stands_beside_each_of_its_models(planted: Truth, cli: Run, 
     evaluated.model(tmp_path / "second", ("smile", "long_hair", "outdoors", "tree"), characters=("outdoors",))
     evaluated.model(tmp_path / "third", ("long_hair", "smile", "sky"), first=1)
     together = ("--custom-model", "model", "--ensemble", "second,third")
-    said = cli("evaluate", "set", *together, "--no-cache", "--json", "--thresholds-out", "found.csv")
+    said = cli("evaluate", "set", *together, "--json", "--thresholds-out", "found.csv")
     assert said.returncode == 0, said.stderr
     evaluation = json.loads(said.stdout)
     assert [each["model"] for each in evaluation["models"]] == ["model", "second", "third"]
@@ -89,6 +98,11 @@ def test_an_ensemble_stands_beside_each_of_its_models(planted: Truth, cli: Run, 
     assert made.returncode == 0, made.stderr
     captions = captions_of(tmp_path / "out")
     assert micro_f1(planted, captions, (*PLANTED, "tree")) == evaluation["all"]["chosen"]["f1"]
+    evaluated.planted(tmp_path / "few", 12)
+    models = {"custom_model": str(tmp_path / "model"), "ensemble": [str(tmp_path / "third")]}
+    kept, forgotten = (evaluate(tmp_path / "few", {**models, "cache": cache}).as_json() for cache in (True, False))
+    assert (kept.pop("from_scores"), forgotten.pop("from_scores")) == (12, 0)
+    assert kept == forgotten  # also where scores are kept for the job alone
 
 
 def test_corrections_are_made_before(planted: Truth, tmp_path: Path) -> None:
@@ -163,9 +177,11 @@ def test_a_kept_evaluation_is_read_back_and_a_broken_one_is_refused(planted: Tru
     assert support == tags["sky"].support
     assert right[at] <= above[at] == sum(score >= 0.5 for score in _sky_scores(tmp_path / "set", planted))
     assert kept["chosen"]["sky"] == tags["sky"].chosen
-    place.path.write_text(place.path.read_text("utf-8").replace('"edges": [0.02,', '"edges": ['), "utf-8")
-    with pytest.raises(ConfigError, match="is not as `evaluate` writes it"):
-        read_kept(tmp_path / "set")
+    text = place.path.read_text("utf-8")
+    for good, bad in (('"edges": [0.02,', '"edges": [1e999,'), ('"edges": [0.02,', '"edges": [')):
+        place.path.write_text(text.replace(good, bad), "utf-8")
+        with pytest.raises(ConfigError, match="is not as `evaluate` writes it"):
+            read_kept(tmp_path / "set")
     page = review_dataset(tmp_path / "set", {"custom_model": str(tmp_path / "model")})
     assert page.data["evaluation"] is None
     assert any("is not as `evaluate` writes it" in remark for remark in page.check.remarks)

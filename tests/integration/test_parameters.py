@@ -296,9 +296,9 @@ def test_batch_size_is_what_goes_through_the_model_at_once(
     seen = []
     original = Tagger.run
 
-    def spy(self: Tagger, batch: Any, *boxes: Any) -> Any:
+    def spy(self: Tagger, batch: Any, boxes: Any = None) -> Any:
         seen.append(len(batch))
-        return original(self, batch, *boxes)
+        return original(self, batch, boxes)
 
     monkeypatch.setattr(Tagger, "run", spy)
     run(folder, batch_size=given)

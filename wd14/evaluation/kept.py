@@ -81,7 +81,7 @@ def kept_with(folder: Path | None, remarks: list[str]) -> dict[str, Any] | None:
     try:
         return None if folder is None else read_kept(folder)
     except ConfigError as error:
-        remarks.append(f"the evaluation: {error}")
+        remarks.append(str(error))
         return None
 
 
@@ -98,34 +98,65 @@ def read_kept(folder: Path) -> dict[str, Any] | None:
     try:
         return _checked(value)
     except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{_TITLE}: {path} is not as `evaluate` writes it ({type(error).__name__}: {error})"
-        ) from error
+        kind = type(error).__name__
+        raise ConfigError(f"{_TITLE}: {path} is not as `evaluate` writes it ({kind}: {error})") from error
 
 
 def _checked(value: Any) -> dict[str, Any]:
-    """The fields that the page reads, each of its own type."""
+    """The fields that the page reads, each of its own type: the file may be anybody's."""
     found = value["curves"]
-    edges = [float(edge) for edge in found["edges"]]
+    edges = [_share(edge) for edge in _list(found["edges"])]
+    curves = {
+        key: {str(name): _curve(curve, len(edges)) for name, curve in _object(found[key]).items()}
+        for key in ("categories", "tags")
+    }
+    tags = [tag for tag in _list(value["tags"]) if _object(tag)["tag"] in curves["tags"]]
     return {
         "model": str(value["model"]),
         "thresholds": str(value["thresholds"]),
-        "pictures": int(value["pictures"]),
+        "pictures": _count(value["pictures"]),
         "edges": edges,
-        "categories": {str(name): _curve(curve, len(edges)) for name, curve in found["categories"].items()},
-        "tags": {str(name): _curve(curve, len(edges)) for name, curve in found["tags"].items()},
-        "in_use": {str(tag["tag"]): _number(tag["threshold"]) for tag in value["tags"] if tag["tag"] in found["tags"]},
-        "chosen": {str(tag["tag"]): _number(tag["chosen"]) for tag in value["tags"] if tag["tag"] in found["tags"]},
-        "category_thresholds": {str(name): float(edge) for name, edge in value["category_thresholds"].items()},
+        **curves,
+        "in_use": {str(tag["tag"]): _threshold(tag["threshold"]) for tag in tags},
+        "chosen": {str(tag["tag"]): _threshold(tag["chosen"]) for tag in tags},
+        "category_thresholds": {
+            str(name): _threshold(edge) for name, edge in _object(value["category_thresholds"]).items()
+        },
     }
 
 
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, got {type(value).__name__}")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"expected a list, got {type(value).__name__}")
+    return value
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("expected a number from 0 to 1")
+    return float(value)
+
+
+def _threshold(value: Any) -> float | None:
+    """Above 1 it is "off"."""
+    return None if value is None else _share(min(value, 1))
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 53:
+        raise ValueError("expected a whole number")
+    return value
 
 
 def _curve(curve: Any, edges: int) -> list[Any]:
-    support, kept, right = int(curve[0]), [int(each) for each in curve[1]], [int(each) for each in curve[2]]
-    if len(kept) != edges or len(right) != edges:
+    support, kept, right = _list(curve)
+    points = [[_count(each) for each in _list(side)] for side in (kept, right)]
+    if any(len(side) != edges for side in points):
         raise ValueError("a curve has another number of points than there are edges")
-    return [support, kept, right]
+    return [_count(support), *points]

@@ -170,7 +170,7 @@ class _Finder:
         if labels_path is None:
             names = " or ".join(LABEL_FILES if known is None else (known.labels.name,))
             raise ModelNotFoundError(
-                f"{folder}: expected {names} beside the model, found neither; it lists the model's tags"
+                f"{folder}: expected the model's list of tags, {names}, or a tagger.json that names it; found none"
             )
         published = () if known is None or known.published is None else (known.published.name,)
         parts = Parts(

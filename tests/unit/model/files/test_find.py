@@ -146,7 +146,10 @@ def test_other_names_of_the_two_files(folder: Path) -> None:
     ("missing", "message"),
     [
         ("model.onnx", r"expected model.onnx, found no .onnx file"),
-        ("selected_tags.csv", r"expected selected_tags.csv or tag_mapping.json beside the model, found neither"),
+        (
+            "selected_tags.csv",
+            r"expected the model.s list of tags, selected_tags.csv or tag_mapping.json, or a tagger",
+        ),
     ],
 )
 def test_a_folder_with_only_one_of_the_two_files(folder: Path, missing: str, message: str) -> None:
@@ -195,10 +198,10 @@ def test_a_truncated_model(folder: Path) -> None:
         ("owner/na me", "there is no model"),
         ("owner/name/../../x", "there is no model"),
         ("C:\\models\\tagger", "there is no model"),
-        ("/no/such/model.onnx", "expected selected_tags.csv|there is no"),
+        ("/no/such/model.onnx", "list of tags, selected_tags.csv|there is no"),
         ("a" * 5000, r"there is no model 'a{200}…'"),
         ("/" + "a" * 3000, r"there is no model '/a{199}…'"),
-        ("a" * 300 + ".onnx", "expected selected_tags.csv"),
+        ("a" * 300 + ".onnx", "list of tags, selected_tags.csv"),
         ("owner/na\0me", r"there is no model 'owner/na\\x00me'"),
         ("~\0/model.onnx", "there is no model"),
         ("owner/na\nme", r"there is no model 'owner/na\\nme'"),
