@@ -61,7 +61,7 @@ class FurtherPasses:
 
     def why_unscored(self, model: int, picture: bytes) -> ScoringError:
         """Why there are no scores of a further model for a picture, by its sha256."""
-        lost = f"{self.names[model]} has no scores for this picture: it changed meanwhile, or they were lost"
+        lost = f"{self.names[model]} has no scores for this picture: it changed, or the store lost them; try again"
         return ScoringError(self._unscored.get((model, picture), lost))
 
 

@@ -26,6 +26,7 @@ from wd14.errors import ConfigError
 from wd14.messages import AND, ensemble_lines, opening_lines, thresholds_in_words
 from wd14.model.files.find import ModelFiles, find_here, find_model
 from wd14.model.files.hashes import identity_of
+from wd14.model.runtimes.memory_limit import make_room
 from wd14.model.score_store.model_scores import ModelScores
 from wd14.model.score_store.store import ScoreStore, usable_for
 from wd14.published import Published
@@ -134,7 +135,10 @@ def with_further_models(
     first: ModelFiles, config: CaptionConfig, *, log: Log | None = None, stop: StopToken | None = None
 ) -> Tagging:
     """As `find_tagging`, of a first model that was found already."""
-    return Tagging([first, *(find_model(name, log=log, stop=stop) for name in config.ensemble)], config)
+    tagging = Tagging([first, *(find_model(name, log=log, stop=stop) for name in config.ensemble)], config)
+    if tagging.further:
+        make_room(tagging.models)
+    return tagging
 
 
 def find_tagging_here(config: CaptionConfig, *, stop: StopToken | None = None) -> Tagging | Labels | None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,7 @@ PAIRS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
 OWN_TEST = {
     *("image_field", "split", "keep_columns", "batch_size", "max_data_loader_n_workers", "output_dataset_name"),
     *("quality", "implications", "follow_symlinks", "on_error", "in_place", "device", "precision"),
-    *("trainer", "purpose", "plan", "edits", "cache", "cache_folder"),
+    *("trainer", "purpose", "plan", "edits", "cache", "cache_folder", "ensemble", "ensemble_votes"),
 }
 
 
@@ -191,6 +192,14 @@ def test_purpose_and_plan(run: Callable[..., dict[str, str]], tmp_path: Path) ->
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps({"decisions": [{"tag": "smile", "decision": "folded"}]}), "utf-8")
     assert run(planted.pictures, **values, plan=str(plan))[captions] not in (plain[captions], folded[captions])
+
+
+def test_further_models_and_their_votes(run: Callable[..., dict[str, str]], folder: Path, tmp_path: Path) -> None:
+    other = [replace(tag, score=0.1) if tag.name == "1girl" else tag for tag in TAGS]
+    further = str(save_scripted_model(tmp_path / "other", other))
+    kinds = [run(folder), run(folder, ensemble=further), run(folder, ensemble=further, ensemble_votes="1")]
+    captions = [kind["train/metadata.jsonl"] for kind in kinds]
+    assert captions[1] not in (captions[0], captions[2])
 
 
 def test_edits(run: Callable[..., dict[str, str]], folder: Path, tmp_path: Path) -> None:
@@ -287,9 +296,9 @@ def test_batch_size_is_what_goes_through_the_model_at_once(
     seen = []
     original = Tagger.run
 
-    def spy(self: Tagger, batch: Any) -> Any:
+    def spy(self: Tagger, batch: Any, boxes: Any = None) -> Any:
         seen.append(len(batch))
-        return original(self, batch)
+        return original(self, batch, boxes)
 
     monkeypatch.setattr(Tagger, "run", spy)
     run(folder, batch_size=given)

@@ -55,9 +55,9 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     original = Tagger.run
 
-    def spy(self: Tagger, batch: Any) -> Any:
+    def spy(self: Tagger, batch: Any, boxes: Any = None) -> Any:
         seen.append(len(batch))
-        return original(self, batch)
+        return original(self, batch, boxes)
 
     monkeypatch.setattr(Tagger, "run", spy)
     return seen
@@ -84,9 +84,9 @@ def test_rows_keep_their_order_under_any_timing(
         time.sleep(dice.choice([0, 0, 0.01, 0.03]))
         return opening(data, **options)
 
-    def unevenly(self: Tagger, rows: Any) -> Any:
+    def unevenly(self: Tagger, rows: Any, boxes: Any = None) -> Any:
         time.sleep(dice.choice([0, 0.01, 0.02]))
-        return running(self, rows)
+        return running(self, rows, boxes)
 
     monkeypatch.setattr("wd14.decoding.PictureFile", slowly)
     monkeypatch.setattr(Tagger, "run", unevenly)
@@ -182,9 +182,9 @@ def test_an_unfinished_run_is_picked_up(folder: Path, model: Path, tmp_path: Pat
 
     original = Tagger.run
 
-    def slow(self: Tagger, batch: Any) -> Any:
+    def slow(self: Tagger, batch: Any, boxes: Any = None) -> Any:
         time.sleep(0.15)
-        return original(self, batch)
+        return original(self, batch, boxes)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tagger, "run", slow)
@@ -205,9 +205,9 @@ def test_memory_is_bounded_by_the_queue(
     original, opening = Tagger.run, PictureFile
     opened: list[int] = []
 
-    def held(self: Tagger, batch: Any) -> Any:
+    def held(self: Tagger, batch: Any, boxes: Any = None) -> Any:
         go.wait(30)
-        return original(self, batch)
+        return original(self, batch, boxes)
 
     def counting(data: bytes, **options: Any) -> Any:
         opened.append(1)
@@ -231,8 +231,8 @@ def test_a_picture_that_the_model_cannot_score_fails_alone(
 ) -> None:
     original = Tagger.run
 
-    def sometimes_nan(self: Tagger, batch: Any) -> Any:
-        scores = original(self, batch)
+    def sometimes_nan(self: Tagger, batch: Any, boxes: Any = None) -> Any:
+        scores = original(self, batch, boxes)
         scores[batch[:, 224, 224, 0] == 70] = np.nan  # the picture 07.png
         return scores
 
@@ -288,9 +288,9 @@ def test_progress_tells_how_far_how_fast_and_how_long(folder: Path, model: Path,
         def progress(self, progress: Progress) -> None:
             seen.append(progress)
 
-    def slow(self: Tagger, batch: Any) -> Any:
+    def slow(self: Tagger, batch: Any, boxes: Any = None) -> Any:
         time.sleep(0.2)
-        return original(self, batch)
+        return original(self, batch, boxes)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tagger, "run", slow)

@@ -10,12 +10,15 @@ import pytest
 
 from tests.support.scale_sets import picture_folder
 from tests.support.scale_workers import planned
+from wd14.config import CaptionConfig
 from wd14.data.pieces import Piece
 from wd14.errors import ScaleError
 from wd14.places import Place
+from wd14.published import Published
 from wd14.scale.manifest import Manifest, pieces_to_bytes, read_manifest, read_pieces, write_pieces
 from wd14.scale.marker import Done, Marker, read_markers
 from wd14.scale.output import Output
+from wd14.scale.parameters import frozen_parameters
 from wd14.scale.phases import counts_of, shards_of
 
 
@@ -74,3 +77,10 @@ def test_parts_share_all_shards_and_count_their_own(output: Output) -> None:
     done = Done(shards={0, 1}, rows=6)
     assert counts_of(manifest, done, None).rows_done == 6
     assert [counts_of(manifest, done, (index, 3)).shards_done for index in range(3)] == [1, 1, 0]
+
+
+def test_a_given_threshold_is_another_run_where_the_model_would_use_its_own() -> None:
+    own = Published({"all": 0.55}, is_preferred=True)
+    config, given = CaptionConfig(), CaptionConfig.from_values({"thresh": "0.35"})
+    assert frozen_parameters(config, own) != frozen_parameters(given, own)
+    assert frozen_parameters(config, Published()) == frozen_parameters(given, Published())
