@@ -119,11 +119,9 @@ class _Comparing:
         changed = parse_changes(changes)
         if "generation_model" in changed:  # else a model of the user's own would win
             changed = {"custom_model": "", **changed}
-        self._configs = _config(parameters), _config({**parameters, **changed})
-        before, after = (config.model_dump() for config in self._configs)
-        self._differing = {key for key in before if before[key] != after[key]}
-        # Also at its default: a threshold that is set keeps a model from its own.
-        self._differing |= SAY_THRESHOLDS & (self._configs[0].model_fields_set ^ self._configs[1].model_fields_set)
+        one, other = self._configs = _config(parameters), _config({**parameters, **changed})
+        self._differing = {key for key in CaptionConfig.model_fields if getattr(one, key) != getattr(other, key)}
+        self._differing |= SAY_THRESHOLDS & (one.model_fields_set ^ other.model_fields_set)  # or a model uses its own
         if not self._differing:
             raise ConfigError(f"--with {self._change} changes nothing: both runs would have the same parameters")
 
