@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from wd14.errors import LabelsError, ModelNotFoundError
@@ -90,15 +90,13 @@ def hashed_labels(path: Path, description: LabelsDescription | None = None) -> t
     return labels, hashlib.sha256(data).hexdigest(), thresholds
 
 
-def _check_encodable(path: Path, words: Iterable[str]) -> None:
+def _check_encodable(path: Path, words: Sequence[str]) -> None:
     """Raises `LabelsError` where a word holds half of a character (D800 in JSON), which no caption can hold."""
-    for word in words:
-        try:
-            word.encode()
-        except UnicodeEncodeError as error:
-            raise LabelsError(
-                f"{path}: {shortened(ascii(word))} holds half of a character; write it as UTF-8"
-            ) from error
+    try:
+        "\n".join(words).encode()
+    except UnicodeEncodeError as error:
+        found = next(word for word in words if error.object[error.start] in word)
+        raise LabelsError(f"{path}: {shortened(ascii(found))} holds half of a character; write it as UTF-8") from error
 
 
 def content_of(path: Path, kind: str = "label file") -> bytes:
