@@ -19,8 +19,9 @@ import wd14
 from tests.support.scripted_model import SIDE, Tag, save_scripted_model
 from tests.support.stopping_host import StoppingHost
 from wd14 import CaptionConfig, caption_dataset
-from wd14.errors import ConfigError, JobStoppedError, ScoringError
+from wd14.errors import ConfigError, JobStoppedError, ScoringError, StoreError
 from wd14.hosts.local import LocalHost
+from wd14.model.score_store.database import ScoreDatabase
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
 from wd14.types import Progress, Summary
@@ -171,6 +172,30 @@ def test_without_the_score_store_a_job_keeps_scores_for_itself(
     assert sorted(runs) == ["a"] * PICTURES + ["b"] * PICTURES + ["c"] * PICTURES
     assert (made.captioned, made.from_scores) == (PICTURES, 0)
     assert list(temporary.iterdir()) == []
+
+
+def test_a_store_that_fills_during_a_pass_costs_no_picture(
+    folder: Path,
+    models: Mapping[str, Path],
+    planted: Mapping[str, NDArray[np.uint8]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache, written = tmp_path / "cache", list[int]()
+    write = ScoreDatabase.write
+
+    def filling(self: ScoreDatabase, *rows: Any) -> None:
+        if self.path.parent == cache:
+            if written:
+                raise StoreError("the disk is full")
+            written.append(1)
+        write(self, *rows)
+
+    monkeypatch.setattr(ScoreDatabase, "write", filling)
+    monkeypatch.setattr("wd14.model.score_store.store._FLUSH_ROWS", 3)
+    made = job(folder, [models["a"], models["b"]], tmp_path / "out", cache_folder=str(cache), batch_size=1)
+    assert (made.captioned, made.failed) == (PICTURES, 0)
+    assert captions(made) == expected(planted, "ab", 2)
 
 
 @pytest.mark.parametrize("spoiled_model", ["a", "b"])
