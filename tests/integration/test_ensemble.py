@@ -263,6 +263,7 @@ def test_models_that_make_no_ensemble_are_refused_before_anything_is_scored(
     refused(models["b"], "'mcut'", threshold_mode="mcut")
     refused(models["b"], "at least 0.01", thresh=0.005)
     refused(models["b"], "a: Threshold Mode", threshold_mode="model")
+    refused(models["b"], "^Thresholds by Tag", tag_thresholds=str(tmp_path / "missing.csv"))
     assert (runs, (tmp_path / "out").exists()) == ([], False)
 
 
