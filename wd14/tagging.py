@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from wd14.caption.styles import styled
+from wd14.caption.tag_thresholds import given_tag_thresholds
 from wd14.caption.thresholds import TagSelector
 from wd14.config import NO_MODEL, CaptionConfig
 from wd14.data.provenance import model_of_run
@@ -170,6 +171,7 @@ def models_of(config: CaptionConfig) -> tuple[str, ...]:
 def _ensemble(models: Sequence[ModelFiles], config: CaptionConfig, name: str) -> tuple[Combiner, ModelFiles]:
     """What combines the scores of models, and the model that they are together."""
     _check_models(models)
+    given_tag_thresholds(config.tag_thresholds)  # a file that cannot be read is not the fault of a model
     vocabulary = joint_vocabulary([model.labels for model in models], aliases())
     for number, model in reversed([*enumerate(models)]):
         if not vocabulary.shared_with(number):
