@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wd14.errors import DescriptionError, ModelContractError, ModelNotFoundError
+from wd14.errors import DescriptionError, LabelsError, ModelContractError, ModelNotFoundError
 from wd14.input_spec import InputSpec
 from wd14.model.activation import SIGMOIDS, Activation
 from wd14.model.files import registry
@@ -20,7 +20,7 @@ from wd14.model.files.threshold_file import hashed_thresholds
 from wd14.model.graph.facts import GraphFacts, read_graph
 from wd14.published import Published
 from wd14.stop import StopToken
-from wd14.types import UNUSED, Labels
+from wd14.types import UNUSED, Labels, Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,9 @@ class Parts:
 class Assembler:
     """Assembles one model, which the user calls `name`."""
 
-    def __init__(self, name: str, stop: StopToken) -> None:
+    def __init__(self, name: str, log: Log, stop: StopToken) -> None:
         self._name = name
+        self._log = log
         self._stop = stop
         self._hashes: dict[Path, FileHash] = {}
 
@@ -105,10 +106,22 @@ class Assembler:
             hashes=hashes,
             pinned=pinned,
             identity=identity_of(*of_files, *meaning),
-            thresholds=_published(parts, description, labels, by_tag),
+            thresholds=self._published(parts, description, labels, by_tag),
             input_name=None if description is None else description.input_name,
             mask_name=None if description is None else description.mask_name,
         )
+
+    def _published(
+        self, parts: Parts, description: ModelDescription | None, labels: Labels, by_tag: dict[int, float]
+    ) -> Published:
+        """As `_published`; a file that nobody names, and that holds something else, is said and left out."""
+        if description is not None or parts.published is None:
+            return _published(parts, description, labels, by_tag)
+        try:
+            return _published(parts, None, labels, by_tag)
+        except LabelsError as error:
+            self._log(f"Note: the model goes without published thresholds: {error}")
+            return _published(replace(parts, published=None), None, labels, by_tag)
 
     def _hash(self, path: Path) -> FileHash:
         real = path.resolve()

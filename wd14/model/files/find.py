@@ -127,7 +127,7 @@ class _Finder:
     def __init__(self, text: str, log: Log, stop: StopToken) -> None:
         self._text = text
         self._hub = Hub(log, stop)
-        self._assembler = Assembler(text, stop)
+        self._assembler = Assembler(text, log, stop)
 
     def in_registry(self, known: ModelDescription, revision: str) -> ModelFiles:
         """A model of the registry: at its pinned revision, or at another one that the user names."""

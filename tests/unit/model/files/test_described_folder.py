@@ -267,6 +267,14 @@ def test_files_of_the_usual_names_say_what_a_description_leaves_open(tmp_path: P
     assert (found.spec.fit, found.thresholds.by_category) == ("squash", {"general": 0.4})
 
 
+def test_a_file_of_something_else_beside_a_model_that_nobody_described_is_said_and_left_out(tmp_path: Path) -> None:
+    wd14_folder(tmp_path, size=SIZE)
+    (tmp_path / "thresholds.csv").write_text("name,value\nloss,0.3\n")
+    said: list[str] = []
+    assert not find_model(tmp_path, log=said.append).thresholds
+    assert said == [each for each in said if "without published thresholds" in each and "thresholds.csv" in each] != []
+
+
 def test_a_description_concerns_the_model_that_it_names(folder: Path) -> None:
     wd14_folder(folder, size=SIZE)
     assert find_model(folder / "model.onnx").spec.layout == "NHWC"
