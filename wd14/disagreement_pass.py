@@ -26,13 +26,13 @@ class DisagreementPass:
     """
 
     def __init__(self, tagging: Tagging, config: CaptionConfig, curation: Curation | None) -> None:
-        self._tally = _tally(tagging, config.ensemble_votes)
+        self._tally = _tally(tagging)
         self._tally.leave_out(_never_written(tagging.model.labels, config, curation))
         self._heard: dict[int, Sequence[FloatArray]] = {}  # rows that were scored and are not finished yet: one batch
         self._rows = 0
 
     def hear(self, row: DecodedRow, each: Sequence[FloatArray]) -> None:
-        """Takes the scores of each model, before the row is finished; see `tagging.EachModel`."""
+        """Takes the scores of each model, before the row is finished; see `ensemble_rows.EachModel`."""
         self._heard[row.input.index] = each
 
     def add(self, finished: FinishedRow) -> None:
@@ -53,15 +53,14 @@ class StoredDisagreement:
     Args:
         tagging: what tags the dataset, as far as it is known.
         scores: of the dataset, as `Tagging.stored` gives them.
-        votes: how many models must keep a tag.
     """
 
-    def __init__(self, tagging: Tagging | Labels | None, scores: StoredScores | None, votes: int) -> None:
+    def __init__(self, tagging: Tagging | Labels | None, scores: StoredScores | None) -> None:
         self._tally: DisagreementTally | None = None
         self._scores = scores
         if isinstance(tagging, Tagging) and tagging.combiner is not None:
             self._labels = tagging.model.labels
-            self._tally = _tally(tagging, votes)
+            self._tally = _tally(tagging)
 
     def leave_out(self, config: CaptionConfig, curation: Curation | None) -> None:
         """Leaves out the tags that captions made so have never; to be said before the first picture."""
@@ -91,7 +90,7 @@ def _never_written(labels: Labels, config: CaptionConfig, curation: Curation | N
     return [tag for tag, texts in enumerate(vocabulary.written) if not texts]
 
 
-def _tally(tagging: Tagging, votes: int) -> DisagreementTally:
+def _tally(tagging: Tagging) -> DisagreementTally:
     if tagging.combiner is None:
         raise ValueError(f"{tagging.name} is one model: there is nothing to disagree on")
-    return DisagreementTally(tagging.combiner, [model.id for model in tagging.models], votes)
+    return DisagreementTally(tagging.combiner, [model.id for model in tagging.models])

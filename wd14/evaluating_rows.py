@@ -74,7 +74,7 @@ class ComparedRows:
         self._unmoved: Combiner | None = None
         if tagging.combiner is not None:
             same = [np.full(len(each.labels), _ANY) for each in tagging.models]
-            self._unmoved = Combiner(tagging.combiner.vocabulary, same, config.ensemble_votes)
+            self._unmoved = Combiner(tagging.combiner.vocabulary, same, tagging.combiner.votes)
         self._scored_now = ScoredNow()  # by a further model
         self._each: dict[int, tuple[FloatArray, Sequence[IndexArray]]] = {}  # by the position of a row
 

@@ -18,6 +18,7 @@ from sklearn.metrics import f1_score
 from tests.integration.conftest import Run
 from tests.support import evaluated
 from tests.support.evaluated import PLANTED
+from wd14 import CaptionConfig, caption_dataset
 from wd14.errors import ConfigError, OutputError, SourceError
 from wd14.evaluating import Evaluation, evaluate
 from wd14.evaluation import tables
@@ -40,6 +41,12 @@ def micro_f1(truth: Truth, captions: Truth, names: tuple[str, ...]) -> float:
     chosen = [picture for picture in truth if truth[picture]]
     there, made = ([[name in each[picture] for name in names] for picture in chosen] for each in (truth, captions))
     return float(f1_score(np.array(there), np.array(made), average="micro"))
+
+
+def captioned(folder: Path, **values: Any) -> dict[str, frozenset[str]]:
+    """The tags of each picture of the set in a folder, captioned with these parameters."""
+    made = caption_dataset(folder / "set", CaptionConfig.from_values(values), output=folder / "captioned")
+    return captions_of(Path(made.output or ""))
 
 
 @pytest.fixture(scope="module")
@@ -71,37 +78,30 @@ def test_planted_thresholds_are_found_and_captions_made_with_them_have_the_f1_th
     assert made.returncode == 0, made.stderr
     captions = captions_of(tmp_path / "out")
     assert micro_f1(planted, captions, tuple(PLANTED)) == evaluation["all"]["chosen"]["f1"]
-    usual = cli("caption", "set", "--custom-model", "model", "--output", "usual")
-    assert usual.returncode == 0, usual.stderr
     in_use = evaluation["all"]["in_use"]["f1"]
-    assert micro_f1(planted, captions_of(tmp_path / "usual"), tuple(PLANTED)) == in_use
+    assert micro_f1(planted, captioned(tmp_path, custom_model=str(tmp_path / "model")), tuple(PLANTED)) == in_use
     assert in_use < evaluation["unseen"]["f1"] <= evaluation["all"]["chosen"]["f1"]
     again = cli(*words, "--thresholds-out", "found.csv")  # its own file may be replaced, and all scores are stored
     assert json.loads(again.stdout)["from_scores"] == evaluation["pictures"]
     assert sorted(path.name for path in (tmp_path / "set").iterdir() if path.suffix != ".png") == ["metadata.jsonl"]
 
 
-def test_an_ensemble_stands_beside_each_of_its_models(planted: Truth, cli: Run, tmp_path: Path) -> None:
+def test_an_ensemble_stands_beside_each_of_its_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluated.model(tmp_path / "model")
     # With another category `outdoors` has another threshold in the second model.
     evaluated.model(tmp_path / "second", ("smile", "long_hair", "outdoors", "tree"), characters=("outdoors",))
     evaluated.model(tmp_path / "third", ("long_hair", "smile", "sky"), first=1)
-    together = ("--custom-model", "model", "--ensemble", "second,third")
-    said = cli("evaluate", "set", *together, "--json", "--thresholds-out", "found.csv")
-    assert said.returncode == 0, said.stderr
-    evaluation = json.loads(said.stdout)
-    assert [each["model"] for each in evaluation["models"]] == ["model", "second", "third"]
-    assert (
-        evaluation["models"][0]["f1"]
-        == evaluate(tmp_path / "set", {"custom_model": str(tmp_path / "model")}).result.all.in_use.f1
-    )
-    made = cli("caption", "set", *together, "--tag-thresholds", "found.csv", "--output", "out")
-    assert made.returncode == 0, made.stderr
-    captions = captions_of(tmp_path / "out")
-    assert micro_f1(planted, captions, (*PLANTED, "tree")) == evaluation["all"]["chosen"]["f1"]
-    evaluated.planted(tmp_path / "few", 12)
-    models = {"custom_model": str(tmp_path / "model"), "ensemble": [str(tmp_path / "third")]}
-    kept, forgotten = (evaluate(tmp_path / "few", {**models, "cache": cache}).as_json() for cache in (True, False))
-    assert (kept.pop("from_scores"), forgotten.pop("from_scores")) == (12, 0)
+    truth = evaluated.planted(tmp_path / "set", 40)
+    together: dict[str, Any] = {"custom_model": "model", "ensemble": "second,third"}
+    found = evaluate("set", together)
+    assert [name for name, _ in found.models] == ["model", "second", "third"]
+    assert found.models[0][1] == evaluate("set", {"custom_model": "model"}).result.all.in_use
+    tables.write(tmp_path / "found.csv", tables.thresholds(found.result))
+    captions = captioned(tmp_path, **together, tag_thresholds="found.csv")
+    assert micro_f1(truth, captions, (*PLANTED, "tree")) == found.result.all.chosen.f1
+    kept, forgotten = (evaluate("set", {**together, "cache": cache}).as_json() for cache in (True, False))
+    assert (kept.pop("from_scores"), forgotten.pop("from_scores")) == (found.pictures, 0)
     assert kept == forgotten  # also where scores are kept for the job alone
 
 

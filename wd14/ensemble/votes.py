@@ -58,6 +58,8 @@ class Combiner:
         votes: how many models must keep a tag; where fewer know it, all that do.
 
     Attributes:
+        vocabulary: as given.
+        votes: as given.
         own: the thresholds of each model, as given.
         thresholds: the common threshold of each tag, (U,) float32: that of the first model that knows it.
         needed: how many models must keep each tag, (U,).
@@ -65,6 +67,7 @@ class Combiner:
 
     def __init__(self, vocabulary: JointVocabulary, thresholds: Sequence[FloatArray], votes: int) -> None:
         self.vocabulary = vocabulary
+        self.votes = votes
         self.own = tuple(thresholds)
         size = len(vocabulary.labels)
         knowing = vocabulary.known.sum(axis=0)
