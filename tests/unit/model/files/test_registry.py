@@ -9,9 +9,9 @@ import pytest
 from wd14.config import BUILTIN_MODEL, DEFAULT_MODEL, NO_MODEL
 from wd14.input_spec import InputSpec
 from wd14.model.files import registry
-from wd14.model.files.description import described
+from wd14.model.files.description import ModelDescription, described
 from wd14.model.files.description_file import check
-from wd14.model.files.registry import MODELS, ModelDescription, find, find_by_sha256
+from wd14.model.files.registry import MODELS, find, find_by_sha256
 
 ON_THE_HUB = [model for model in MODELS if model.repo is not None]
 
