@@ -20,7 +20,6 @@ MCUT_FLOOR = 0.15
 #: For models with a tag_mapping.json, kohya takes no rating or quality tag below the lowest of these thresholds.
 KOHYA_CATEGORIES = ("general", "character", "copyright", "meta", "model", "artist")
 
-
 #: Categories whose tags have no threshold each: of the first a picture has the best one.
 _WITHOUT = (*SINGLE_CATEGORIES, UNUSED)
 
@@ -86,7 +85,7 @@ class TagThresholds:
         self.by_category: dict[str, float] = {}
         self.cut: dict[str, IndexArray] = {}
         for category in dict.fromkeys(labels.categories):
-            if category in (*SINGLE_CATEGORIES, UNUSED):
+            if category in _WITHOUT:
                 continue
             where = np.flatnonzero(categories == category)
             # A category that the user gave a threshold has it in every mode, and one score has no gap to be cut at.

@@ -12,7 +12,7 @@ _FILTERS: tuple[Filter, ...] = ("nearest", "lanczos", "bilinear", "bicubic", "bo
 
 
 def stage_of(value: Mapping[str, Any]) -> Stage:
-    """The step of one entry, which is of a form that `description_file.check_stages` allows.
+    """The step of one entry, which is of the form `description_form.StageForm`.
 
     `resize` has the shorter side, or `[height, width]`; `center_crop` `[height, width]`; `pad_to_size` `[width,
     height]`, as its authors have it. `pad_to_square`, `enlarge` and `rounding` are not theirs.
