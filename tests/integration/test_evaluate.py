@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.integration.conftest import Run
 from tests.support import evaluated
 from tests.support.evaluated import PLANTED
 from wd14 import CaptionConfig, caption_dataset
+from wd14.cli import main as cli_in_process
 from wd14.errors import ConfigError, OutputError, SourceError
 from wd14.evaluating import Evaluation, evaluate
 from wd14.evaluation import tables
@@ -97,7 +100,7 @@ def test_an_ensemble_stands_beside_each_of_its_models(tmp_path: Path, monkeypatc
     found = evaluate("set", together)
     assert [name for name, _ in found.models] == ["model", "second", "third"]
     assert found.models[0][1] == evaluate("set", {"custom_model": "model"}).result.all.in_use
-    tables.write(tmp_path / "found.csv", tables.thresholds(found.result))
+    tables.write(tmp_path / "found.csv", tables.thresholds(found.result, {}))
     captions = captioned(tmp_path, **together, tag_thresholds="found.csv")
     assert micro_f1(truth, captions, (*PLANTED, "tree")) == found.result.all.chosen.f1
     kept, forgotten = (evaluate("set", {**together, "cache": cache}).as_json() for cache in (True, False))
@@ -152,12 +155,58 @@ def test_a_dataset_of_ours_is_compared_by_the_scores_of_its_originals_and_called
     assert corrected["all"]["in_use"]["precision"] == pytest.approx(2 / 3)
 
 
+def test_a_file_of_thresholds_takes_the_place_of_the_list_in_use(planted: Truth, cli: Run, tmp_path: Path) -> None:
+    """A tag that is never there and switched off stays so; and the command that is said has the other thresholds."""
+    evaluated.model(tmp_path / "more", (*PLANTED, "solo"))
+    for name in planted:  # `solo` is on no caption, and would be kept for all pictures
+        with Image.open(tmp_path / "set" / name) as picture:
+            seen = picture.convert("RGB")
+        seen.putpixel((2 * len(PLANTED), 0), (0, 0, 240))
+        seen.save(tmp_path / "set" / name)
+    (tmp_path / "found.csv.new").write_text("mine", "utf-8")
+    own = ("--general-threshold", "0.3", "--tag-thresholds", "solo=off, sky=+0.1")
+    said = cli("evaluate", "set", "--custom-model", "more", *own, "--thresholds-out", "found.csv", "--json")
+    assert said.returncode == 0, said.stderr
+    command = shlex.split(said.stderr.splitlines()[-1].partition("use them: ")[2])
+    assert command[:3] == ["wd14-captioner", "caption", "PICTURES"]
+    made = cli("caption", "set", *command[3:], "--output", "out")
+    assert made.returncode == 0, made.stderr
+    f1 = micro_f1(planted, captions_of(tmp_path / "out"), (*PLANTED, "solo"))
+    assert f1 == json.loads(said.stdout)["all"]["chosen"]["f1"]
+    assert (tmp_path / "found.csv.new").read_text("utf-8") == "mine"
+
+
+def test_what_was_found_is_said_also_where_the_disk_is_full(
+    planted: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(aside: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    old = tmp_path / "all.csv"
+    old.write_text(",".join(tables.ALL_COLUMNS) + "\nolder\n", "utf-8")
+    monkeypatch.setattr(tables, "put_in_place", full)
+    words = ["evaluate", str(tmp_path / "set"), "--custom-model", str(tmp_path / "model"), "--csv", str(old)]
+    assert cli_in_process.main(words) == OutputError.exit_code
+    said = capsys.readouterr()
+    assert "Tags with the most mistakes" in said.out
+    assert "all.csv cannot be written: No space left on device" in said.err
+    assert old.read_text("utf-8").endswith("older\n")
+    assert [path.name for path in tmp_path.iterdir() if "all.csv" in path.name] == ["all.csv"]
+
+
 def test_what_cannot_be_evaluated_says_why(planted: Truth, cli: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("tag,note\nsmile,of mine\n", "utf-8")
     refused = cli("evaluate", "set", "--custom-model", "model", "--thresholds-out", "mine.csv")
     assert refused.returncode == OutputError.exit_code
     assert "is no file of an evaluation" in refused.stderr
     assert (tmp_path / "mine.csv").read_text("utf-8") == "tag,note\nsmile,of mine\n"
+    for names, why in (
+        (("--thresholds-out", "found.txt"), "wants a name that ends in .csv"),
+        (("--thresholds-out", "one.csv", "--csv", "one.csv"), "give each a file of its own"),
+    ):
+        refused = cli("evaluate", "set", "--custom-model", "model", *names)
+        assert refused.returncode == ConfigError.exit_code
+        assert why in refused.stderr
     evaluated.picture(tmp_path / "bare" / "a.png", [0.9])
     with pytest.raises(SourceError, match="1 without a caption"):
         evaluate(tmp_path / "bare", {"custom_model": str(tmp_path / "model")})
@@ -194,7 +243,7 @@ def test_tags_with_commas_and_quotes_survive_in_the_files(tmp_path: Path) -> Non
         evaluated.picture(tmp_path / "set" / f"{number}.png", [0.2 * number] * 3)
         (tmp_path / "set" / f"{number}.txt").write_text('say "hi"|=_=|a,b' if number > 3 else "=_=", "utf-8")
     found = _evaluate(tmp_path, caption_separator="|")
-    rows = list(csv.DictReader(tables.thresholds(found.result).splitlines()))
+    rows = list(csv.DictReader(tables.thresholds(found.result, {}).splitlines()))
     assert {row["tag"]: row["support"] for row in rows} == {"a,b": "2", 'say_"hi"': "2", "=_=": "6"}
 
 

@@ -77,6 +77,17 @@ def own_thresholds(labels: Labels, given: str, without: Collection[str] = ()) ->
     return OwnThresholds(own.absolute, own.relative, tuple(remarks))
 
 
+def given_by_name(labels: Labels, given: str, without: Collection[str] = ()) -> dict[str, str]:
+    """A person's thresholds by the names of tags, as a CSV file has them: `0.6`, `+0.1`, `off`.
+
+    Args, and errors that are raised: as `own_thresholds`.
+    """
+    own = own_thresholds(labels, given, without)
+    texts = {tag: "off" if value > 1 else f"{value}" for tag, value in own.absolute.items()}
+    texts |= {tag: f"{value:+}" for tag, value in own.relative.items()}
+    return {labels.names[tag]: texts[tag] for tag in sorted(texts)}
+
+
 def given_tag_thresholds(given: str) -> Sequence[TagThreshold]:
     """The entries of a list or a CSV file, in order.
 
