@@ -28,7 +28,7 @@ from wd14.evaluation import tables
 from wd14.evaluation.kept import KeptPlace, read_kept
 from wd14.reviewing import review_dataset
 
-PICTURES = 150
+PICTURES = 80
 Truth = Mapping[str, frozenset[str]]
 
 
@@ -155,24 +155,28 @@ def test_a_dataset_of_ours_is_compared_by_the_scores_of_its_originals_and_called
     assert corrected["all"]["in_use"]["precision"] == pytest.approx(2 / 3)
 
 
-def test_a_file_of_thresholds_takes_the_place_of_the_list_in_use(planted: Truth, cli: Run, tmp_path: Path) -> None:
+def test_a_file_of_thresholds_takes_the_place_of_the_list_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A tag that is never there and switched off stays so; and the command that is said has the other thresholds."""
+    monkeypatch.chdir(tmp_path)
     evaluated.model(tmp_path / "more", (*PLANTED, "solo"))
-    for name in planted:  # `solo` is on no caption, and would be kept for all pictures
+    truth = evaluated.planted(tmp_path / "set", 30)
+    for name in truth:  # `solo` is on no caption, and would be kept for all pictures
         with Image.open(tmp_path / "set" / name) as picture:
             seen = picture.convert("RGB")
         seen.putpixel((2 * len(PLANTED), 0), (0, 0, 240))
         seen.save(tmp_path / "set" / name)
     (tmp_path / "found.csv.new").write_text("mine", "utf-8")
     own = ("--general-threshold", "0.3", "--tag-thresholds", "solo=off, sky=+0.1")
-    said = cli("evaluate", "set", "--custom-model", "more", *own, "--thresholds-out", "found.csv", "--json")
-    assert said.returncode == 0, said.stderr
-    command = shlex.split(said.stderr.splitlines()[-1].partition("use them: ")[2])
+    words = ["evaluate", "set", "--custom-model", "more", *own, "--thresholds-out", "found.csv", "--json"]
+    assert cli_in_process.main(words) == 0
+    said = capsys.readouterr()
+    command = shlex.split(said.err.splitlines()[-1].partition("use them: ")[2])
     assert command[:3] == ["wd14-captioner", "caption", "PICTURES"]
-    made = cli("caption", "set", *command[3:], "--output", "out")
-    assert made.returncode == 0, made.stderr
-    f1 = micro_f1(planted, captions_of(tmp_path / "out"), (*PLANTED, "solo"))
-    assert f1 == json.loads(said.stdout)["all"]["chosen"]["f1"]
+    assert cli_in_process.main(["caption", "set", *command[3:], "--output", "out"]) == 0
+    f1 = micro_f1(truth, captions_of(tmp_path / "out"), (*PLANTED, "solo"))
+    assert f1 == json.loads(said.out)["all"]["chosen"]["f1"]
     assert (tmp_path / "found.csv.new").read_text("utf-8") == "mine"
 
 
@@ -194,19 +198,22 @@ def test_what_was_found_is_said_also_where_the_disk_is_full(
     assert [path.name for path in tmp_path.iterdir() if "all.csv" in path.name] == ["all.csv"]
 
 
-def test_what_cannot_be_evaluated_says_why(planted: Truth, cli: Run, tmp_path: Path) -> None:
+def test_what_cannot_be_evaluated_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluated.model(tmp_path / "model")
     (tmp_path / "mine.csv").write_text("tag,note\nsmile,of mine\n", "utf-8")
-    refused = cli("evaluate", "set", "--custom-model", "model", "--thresholds-out", "mine.csv")
-    assert refused.returncode == OutputError.exit_code
-    assert "is no file of an evaluation" in refused.stderr
+    words = ["evaluate", "set", "--custom-model", "model"]
+    assert cli_in_process.main([*words, "--thresholds-out", "mine.csv"]) == OutputError.exit_code
+    assert "is no file of an evaluation" in capsys.readouterr().err
     assert (tmp_path / "mine.csv").read_text("utf-8") == "tag,note\nsmile,of mine\n"
     for names, why in (
         (("--thresholds-out", "found.txt"), "wants a name that ends in .csv"),
         (("--thresholds-out", "one.csv", "--csv", "one.csv"), "give each a file of its own"),
     ):
-        refused = cli("evaluate", "set", "--custom-model", "model", *names)
-        assert refused.returncode == ConfigError.exit_code
-        assert why in refused.stderr
+        assert cli_in_process.main([*words, *names]) == ConfigError.exit_code
+        assert why in capsys.readouterr().err
     evaluated.picture(tmp_path / "bare" / "a.png", [0.9])
     with pytest.raises(SourceError, match="1 without a caption"):
         evaluate(tmp_path / "bare", {"custom_model": str(tmp_path / "model")})
