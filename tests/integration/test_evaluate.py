@@ -95,7 +95,7 @@ def test_an_ensemble_stands_beside_each_of_its_models(tmp_path: Path, monkeypatc
     # With another category `outdoors` has another threshold in the second model.
     evaluated.model(tmp_path / "second", ("smile", "long_hair", "outdoors", "tree"), characters=("outdoors",))
     evaluated.model(tmp_path / "third", ("long_hair", "smile", "sky"), first=1)
-    truth = evaluated.planted(tmp_path / "set", 40)
+    truth = evaluated.planted(tmp_path / "set", 24)
     together: dict[str, Any] = {"custom_model": "model", "ensemble": "second,third"}
     found = evaluate("set", together)
     assert [name for name, _ in found.models] == ["model", "second", "third"]
@@ -130,7 +130,7 @@ def test_corrections_are_made_before(planted: Truth, tmp_path: Path) -> None:
 
 
 def test_a_dataset_of_ours_is_compared_by_the_scores_of_its_originals_and_called_no_truth(
-    cli: Run, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     evaluated.model(tmp_path / "model")
     for number in range(4):
@@ -139,18 +139,17 @@ def test_a_dataset_of_ours_is_compared_by_the_scores_of_its_originals_and_called
             seen = picture.convert("RGBA")
         seen.putpixel((100, 100 + number), (0, 0, 0, 0))
         seen.save(tmp_path / "in" / f"{number}.png")
-    options = ("--custom-model", "model", "--flatten-transparency", "--general-threshold", "0.5", "--remove-underscore")
-    assert cli("caption", "in", *options, "--output", "out").returncode == 0
-    said = cli("evaluate", "out", "--json")
-    assert said.returncode == 0, said.stderr
-    evaluation = json.loads(said.stdout)
+    options: dict[str, Any] = {"flatten_transparency": True, "general_threshold": 0.5, "remove_underscore": True}
+    config = CaptionConfig(custom_model=str(tmp_path / "model"), **options)
+    caption_dataset(tmp_path / "in", config, output=tmp_path / "out")
+    evaluation = evaluate(tmp_path / "out").as_json()
     assert evaluation["from_scores"] == 4
     assert evaluation["all"]["in_use"]["f1"] == 1
     assert {tag["tag"]: tag["threshold"] for tag in evaluation["tags"]}["smile"] == 0.5  # the run's
     assert "no edits were made in them" in evaluation["remarks"][0]
     smiles = {"version": 1, "edits": [{"op": "remove", "tag": "smile", "rows": "all"}]}
     (tmp_path / "edits.json").write_text(json.dumps(smiles), "utf-8")
-    corrected = json.loads(cli("evaluate", "out", "--json", "--edits", "edits.json").stdout)
+    corrected = evaluate(tmp_path / "out", {"edits": str(tmp_path / "edits.json")}).as_json()
     assert corrected["remarks"] == []
     assert corrected["all"]["in_use"]["precision"] == pytest.approx(2 / 3)
 
