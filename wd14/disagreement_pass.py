@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
-from wd14.disagreement import Disagreement
-from wd14.ensemble.disagreement import DisagreementTally
-from wd14.ensemble_rows import EnsembleScores, StoredScores
 from wd14.tagging import Tagging
 from wd14.types import Curation, DecodedRow, FinishedRow, FloatArray, Labels, Status
+
+if TYPE_CHECKING:
+    from wd14.disagreement import Disagreement
+    from wd14.ensemble.disagreement import DisagreementTally
+    from wd14.ensemble_rows import StoredScores
 
 _WITH_CAPTION = (Status.CAPTIONED, Status.FROM_SCORES)
 
@@ -75,7 +77,11 @@ class StoredDisagreement:
             label: names it for a person.
             picture: its sha256.
         """
-        if self._tally is not None and isinstance(self._scores, EnsembleScores):
+        if self._tally is None:
+            return
+        from wd14.ensemble_rows import EnsembleScores
+
+        if isinstance(self._scores, EnsembleScores):
             for each in self._scores.each_of_many([picture]).values():
                 self._tally.add(row, label, each)
 
@@ -91,6 +97,8 @@ def _never_written(labels: Labels, config: CaptionConfig, curation: Curation | N
 
 
 def _tally(tagging: Tagging) -> DisagreementTally:
+    from wd14.ensemble.disagreement import DisagreementTally  # few jobs have several models
+
     if tagging.combiner is None:
         raise ValueError(f"{tagging.name} is one model: there is nothing to disagree on")
     return DisagreementTally(tagging.combiner, [model.id for model in tagging.models])

@@ -74,9 +74,10 @@ class DisagreementTally:
         Args:
             parts: the scores of each of the M models, (T,) float32 each.
         """
-        each = self._combiner.calibrated(parts)
-        kept = np.flatnonzero((each >= self._thresholds).any(axis=0) & self._can_be)
-        known, scores = self._known[:, kept], each[:, kept]
+        tags, each = self._combiner.calibrated(parts)
+        some = np.flatnonzero((each >= self._thresholds[tags]).any(axis=0) & self._can_be[tags])
+        kept, scores = tags[some], each[:, some]
+        known = self._known[:, kept]
         keepers = (scores >= self._thresholds[kept]) & known
         others = known & ~keepers
         some = np.flatnonzero(others.any(axis=0) & keepers.any(axis=0))
