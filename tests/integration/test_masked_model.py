@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 from PIL import Image
 
 import wd14
@@ -36,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def wanted(colours: list[tuple[int, ...]], weights: Weights) -> Any:
+def wanted(colours: Sequence[tuple[int, ...]], weights: Weights) -> Any:
     return expected(np.array(colours, np.float32) / np.float32(127.5) - 1, weights)
 
 
@@ -51,6 +53,13 @@ def test_the_scores_are_those_of_the_picture_alone(folder: Path, device: str, fi
     weights = masked_folder(folder, size=SIZE, batch=fixed)
     found = scores_of(PICTURES, folder, device=device, batch_size=4)
     np.testing.assert_allclose(found, wanted(list(SIDES), weights), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["INT64", "INT32", "UINT8", "FLOAT"])
+def test_openvino_takes_masks_of_numbers(folder: Path, kind: str) -> None:
+    weights = masked_folder(folder, size=SIZE, mask_type=TensorProto.DataType.Value(kind))
+    found = scores_of(PICTURES[1:3], folder, device="openvino")
+    np.testing.assert_allclose(found, wanted(list(SIDES)[1:3], weights), atol=1e-4)
 
 
 def test_what_is_transparent_is_the_models_grey(folder: Path) -> None:

@@ -106,7 +106,14 @@ def wd14_folder(folder: Path, *, batch: int | str | None = "batch_size", tags: i
     return weights
 
 
-def masked_folder(folder: Path, *, size: int, batch: int | str | None = "batch_size", tags: int = 4) -> Weights:
+def masked_folder(
+    folder: Path,
+    *,
+    size: int,
+    batch: int | str | None = "batch_size",
+    tags: int = 4,
+    mask_type: int = TensorProto.BOOL,
+) -> Weights:
     """Writes a tagger with a padding mask, and its description: it takes the mean of what is no padding.
 
     Its pictures are fitted into the square, on grey, and never enlarged; transparent pixels are grey as well.
@@ -114,10 +121,11 @@ def masked_folder(folder: Path, *, size: int, batch: int | str | None = "batch_s
     weights = random_weights(tags)
     inputs = [
         helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, [batch, 3, size, size]),
-        helper.make_tensor_value_info("padding_mask", TensorProto.BOOL, [batch, size, size]),
+        helper.make_tensor_value_info("padding_mask", mask_type, [batch, size, size]),
     ]
     nodes = [
-        helper.make_node("Not", ["padding_mask"], ["valid"]),
+        helper.make_node("Cast", ["padding_mask"], ["is_padding"], to=TensorProto.BOOL),
+        helper.make_node("Not", ["is_padding"], ["valid"]),
         helper.make_node("Cast", ["valid"], ["ones"], to=TensorProto.FLOAT),
         helper.make_node("ReduceSum", ["ones", "sides"], ["count"], keepdims=1),
         helper.make_node("Squeeze", ["count", "last"], ["counts"]),

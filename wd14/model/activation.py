@@ -31,8 +31,17 @@ _LINEAR = frozenset(
 _ROUNDING = 1e-3
 
 
+#: Operators that give probabilities, so that a sigmoid over them would be one too many.
+SIGMOIDS = frozenset({"Sigmoid", "HardSigmoid", "Softmax"})
+
+
 def find_activation(output: str, producers: Mapping[str, tuple[str, tuple[str, ...]]], *, model: str) -> Activation:
-    """What an output needs, by the operator that makes it.
+    """What an output needs, by the operator that makes it; see `last_operator`."""
+    return "sigmoid" if last_operator(output, producers, model=model) in _LINEAR else "none"
+
+
+def last_operator(output: str, producers: Mapping[str, tuple[str, tuple[str, ...]]], *, model: str) -> str:
+    """The operator that makes the numbers of an output; "" where it is not known.
 
     Args:
         output: its name.
@@ -45,7 +54,7 @@ def find_activation(output: str, producers: Mapping[str, tuple[str, tuple[str, .
     for _ in range(len(producers) + 1):
         operator, inputs = producers.get(output, ("", ()))
         if operator not in _PASSING or not inputs:
-            return "sigmoid" if operator in _LINEAR else "none"
+            return operator
         output = inputs[0]
     raise ModelContractError(f"{model} is not an ONNX model: its graph runs in a circle")
 
@@ -62,6 +71,6 @@ def probabilities(values: FloatArray, activation: Activation, *, model: str) -> 
     if bool(((values < -_ROUNDING) | (values > 1 + _ROUNDING)).any()):
         raise ModelContractError(
             f"{model}: expected probabilities from 0 to 1, the model gives values from {np.nanmin(values):.3g} to"
-            f" {np.nanmax(values):.3g}; its last operator is one that is not known here"
+            f" {np.nanmax(values):.3g}; it seems to need a sigmoid: set output.activation of its tagger.json to it"
         )
     return values

@@ -63,6 +63,6 @@ def test_probabilities_are_left_as_they_are(value: float) -> None:
 def test_values_that_are_no_probabilities_are_refused(value: float) -> None:
     values = np.array([[0.5, value, np.nan]], np.float32)
     low, high = min(0.5, value), max(0.5, value)
-    message = f"^m: expected probabilities from 0 to 1, the model gives values from {low:.3g} to {high:.3g}; its last"
+    message = f"^m: expected probabilities from 0 to 1, the model gives values from {low:.3g} to {high:.3g}; it "
     with pytest.raises(ModelContractError, match=message):
         probabilities(values, "none", model="m")

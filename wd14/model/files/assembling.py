@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wd14.errors import ModelNotFoundError
+from wd14.errors import DescriptionError, ModelContractError, ModelNotFoundError
 from wd14.input_spec import InputSpec
-from wd14.model.activation import Activation
+from wd14.model.activation import SIGMOIDS, Activation
 from wd14.model.files import registry
 from wd14.model.files.description import LabelsDescription, ModelDescription
 from wd14.model.files.hashes import FileHash, hash_file, identity_of
@@ -20,7 +20,7 @@ from wd14.model.files.threshold_file import hashed_thresholds
 from wd14.model.graph.facts import GraphFacts, read_graph
 from wd14.published import Published
 from wd14.stop import StopToken
-from wd14.types import Labels
+from wd14.types import UNUSED, Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Assembler:
         Raises:
             ModelNotFoundError: a file is missing.
             LabelsError: the labels or the thresholds cannot be read, or do not fit their description.
-            DescriptionError: the `preprocess.json` cannot be read.
+            DescriptionError: the `preprocess.json` cannot be read, or thresholds of the `tagger.json` mean nothing.
             ModelContractError: it is no tagger, or does not fit its labels or its description.
             JobStoppedError: a stop was asked for.
         """
@@ -148,8 +148,19 @@ class _Contract:
             steps = parts.preprocess if spec.fit == "stages" else None
             check_spec(interface, spec, str(parts.model), said_by=_speaker(parts), steps=steps)
             output_name = interface.output_name
+            if parts.described_in is not None and activation == "sigmoid":
+                _check_activation(parts, graph, output_name)
             activation = activation or graph.activations[output_name]
         return cls(spec or InputSpec(), activation or "none", output_name)
+
+
+def _check_activation(parts: Parts, graph: GraphFacts, output: str) -> None:
+    """Raises `ModelContractError` where a sigmoid would follow another: no score would be below 0.5."""
+    if (operator := graph.operators.get(output)) in SIGMOIDS:
+        raise ModelContractError(
+            f"{parts.model}: expected logits, the output {output!r} comes from {operator}, which gives probabilities;"
+            f' output.activation of {_speaker(parts)} must be "none"'
+        )
 
 
 def _interface(parts: Parts, description: ModelDescription | None, graph: GraphFacts, labels: Labels) -> Interface:
@@ -209,11 +220,34 @@ def _published(
         of_labels = None if description is None else description.labels
         found = hashed_thresholds(parts.published, labels, of_labels)[0]
     described = {} if description is None else description.thresholds
-    return Published(
+    published = Published(
         {**found.by_category, **described},
         {**by_tag, **found.by_tag},
         is_preferred=description is not None and description.prefers_own_thresholds,
     )
+    if parts.described_in is not None:
+        _check_thresholds(parts, described, published, labels)
+    return published
+
+
+def _check_thresholds(parts: Parts, described: Mapping[str, float], published: Published, labels: Labels) -> None:
+    """Checks that thresholds of a person's description mean something.
+
+    Raises:
+        DescriptionError: one is of a category that no tag has, or there are none of which it says that they are used.
+    """
+    there = sorted({*labels.categories} - {UNUSED})
+    for name in described:
+        if name not in ("all", *there):
+            raise DescriptionError(
+                f"{parts.described_in}: thresholds.{name}: expected all, or a category of {parts.labels.name}:"
+                f" {', '.join(there)}"
+            )
+    if published.is_preferred and not published.by_category and not published.by_tag:
+        raise DescriptionError(
+            f"{parts.described_in}: use_own_thresholds is true, and there are no thresholds: give some as thresholds or"
+            " thresholds_file"
+        )
 
 
 def _own_meaning(

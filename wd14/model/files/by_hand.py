@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wd14.cache_folders import cache_folder
 from wd14.errors import StoreError
+from wd14.model.files import registry
 from wd14.model.files.description import ModelDescription
 from wd14.model.files.download import RemoteFile
 from wd14.regular_files import mode_of
@@ -32,8 +33,8 @@ def put_by_hand(known: ModelDescription) -> Mapping[str, Path] | None:
 
 
 def hint(model_id: str, files: Sequence[RemoteFile]) -> str:
-    """How to get a model without the hub."""
-    folder = folder_by_hand(model_id)
+    """How to get a model without the hub. Only the folders of known models are looked into."""
+    folder = folder_by_hand(model_id) if registry.find(model_id.partition("@")[0]) is not None else None
     place = "" if folder is None else f" {folder}, or into"
     *others, last = (file.url for file in files)
     urls = f"{', '.join(others)} and {last}"

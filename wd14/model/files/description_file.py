@@ -15,6 +15,7 @@ from wd14.model.files.description import DESCRIPTION_FILE, ModelDescription, des
 from wd14.model.files.description_form import ModelForm
 from wd14.model.files.stages import stage_of
 from wd14.model.geometry import side_of
+from wd14.text import printable
 
 #: Bytes of it that are read: a hundred times what one with many tags of its own has.
 LARGEST_DESCRIPTION = 1 << 20
@@ -110,6 +111,9 @@ _SAID_TOGETHER = {
 }
 
 
+#: Fields that can be a word, or something else.
+_WORDS = {"input.range": '"0..255", "0..1", "-1..1"', "input.resize": '"pad", "squash"'}
+
 #: pydantic's types of errors, in words of JSON.
 _EXPECTED = {
     "int_type": "a whole number",
@@ -120,6 +124,8 @@ _EXPECTED = {
     "model_attributes_type": "an object {…}",
     "dict_type": "an object {…}",
     "tuple_type": "a list […]",
+    "list_type": "a list […]",
+    "string_pattern_mismatch": "64 hexadecimal digits in small letters",
 }
 
 
@@ -149,7 +155,16 @@ def _explain(problem: Any) -> str:
         limit = f"at least {limits['min_length']}" if "min_length" in limits else f"at most {limits['max_length']}"
         return f"{where}: expected {limit} entries, got {limits['actual_length']}"
     expected = _EXPECTED.get(problem["type"]) or re.sub("^(Input|String) should( be| have)? ?", "", problem["msg"])
-    return f"{where}: expected {expected}, got {shown(problem['input'])}"
+    for theirs, ours in (("greater than or equal to", "at least"), ("less than or equal to", "at most")):
+        expected = expected.replace(theirs, ours)
+    if where in _WORDS and problem["type"] != "literal_error":
+        expected = f"{_WORDS[where]} or {expected}"
+    return f"{where}: expected {expected}, got {_as_json(problem['input'])}"
+
+
+def _as_json(value: object) -> str:
+    """A value as the file has it."""
+    return {None: "null", True: "true", False: "false"}[value] if isinstance(value, bool | None) else shown(value)
 
 
 def _kind(problem: Any) -> str:
@@ -168,7 +183,8 @@ def _field(parts: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             names[-1:] = [f"{names[-1] if names else ''}[{part}]"]
         elif part not in ("word", "rest", "[key]") and not (isinstance(previous, int) and part in _STEP_NAMES):
-            names.append(part if len(part) <= _LONGEST_FIELD else f"{part[:_LONGEST_FIELD]}…")
+            name = printable(part)
+            names.append(name if len(name) <= _LONGEST_FIELD else f"{name[:_LONGEST_FIELD]}…")
         previous = part
     return ".".join(names)
 

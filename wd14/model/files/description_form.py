@@ -44,8 +44,10 @@ def _printable(value: str) -> str:
     Raises:
         ValueError: it holds line ends or the like.
     """
-    if not value.isprintable():
-        raise ValueError(f"expected a name without line ends and control characters, got {shown(value)}")
+    if not value.isprintable() or value != value.strip():
+        raise ValueError(
+            f"expected a name without line ends, control characters and spaces around it, got {shown(value)}"
+        )
     return value
 
 
@@ -94,10 +96,11 @@ _Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_prin
 _Count = Annotated[int, Field(ge=0)]
 _Category = Annotated[str, Field(max_length=100), AfterValidator(_word)]
 _Threshold = Annotated[float, Field(ge=0, le=1)]
-_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Finite = Annotated[float, Field(allow_inf_nan=False)]
-_Mean = Annotated[tuple[_Finite, _Finite, _Finite], BeforeValidator(as_tuple)]
-_Deviation = Annotated[tuple[_Positive, _Positive, _Positive], BeforeValidator(as_tuple)]
+#: Far from what float32 loses: means are some hundred at most, and deviations above a thousandth.
+MeanForm = Annotated[float, Field(ge=-1e6, le=1e6)]
+DivisorForm = Annotated[float, Field(ge=1e-6, le=1e6)]
+_Mean = Annotated[tuple[MeanForm, MeanForm, MeanForm], BeforeValidator(as_tuple)]
+_Deviation = Annotated[tuple[DivisorForm, DivisorForm, DivisorForm], BeforeValidator(as_tuple)]
 _Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 _Sides = Annotated[tuple[_Side, ...], Field(min_length=1, max_length=2), BeforeValidator(sides_of)]
 _Filter = Annotated[Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"], BeforeValidator(filter_of)]

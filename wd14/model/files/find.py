@@ -154,6 +154,8 @@ class _Finder:
     def in_folder(self, path: Path) -> ModelFiles:
         """A model folder, or an `.onnx` file in one. A description beside the model has the last word."""
         folder = path if stat.S_ISDIR(mode_of(path)) else path.parent
+        if not mode_of(folder):
+            raise ModelNotFoundError(f"there is no model file {path}: there is no folder {folder}")
         described_in = folder / DESCRIPTION_FILE
         if mode_of(described_in):
             description = read_description(described_in)

@@ -147,6 +147,7 @@ class HubModel:
 
     def __init__(self, source: HubSource, name: str, repo: str, folder: str, revision: str) -> None:
         self._source = source
+        self._name = name
         self._repo = repo
         self._prefix = f"{folder}/" if folder else ""
         self._revision = revision
@@ -186,6 +187,8 @@ class HubModel:
                 raise self._without(MODEL_FILES)
             parts = Parts(model, self.labels, published, preprocess)
             path = model.name
+            names = (path, self.labels.name, *read_graph(model).external)
+            self._hint = hint(self._name, [self._file(each) for each in names])
         else:
             places = {file.path: self._described(file) for file in reversed(self.description.files)}
             parts = Parts.of(self.description, places, described_in=self._described_in)
@@ -198,7 +201,12 @@ class HubModel:
         return RemoteFile(self._repo, self._prefix + path, self._revision, sha256)
 
     def _described(self, file: FileDescription) -> Path:
-        return self._source.required(self._file(file.path, file.sha256), self._hint)
+        try:
+            return self._source.required(self._file(file.path, file.sha256), self._hint)
+        except FileNotInRepositoryError as error:
+            raise FileNotInRepositoryError(
+                f"{self._prefix}{DESCRIPTION_FILE} of {self._repo} names {file.path}: {error}"
+            ) from error
 
     def _optional(self, name: str) -> Path | None:
         return self._source.optional(self._file(name), may_fail=self._may_fail)

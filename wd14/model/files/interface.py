@@ -87,7 +87,7 @@ def read_interface(
     if mask is not None:
         size = _check_mask(mask, size, model) or size
     output = _output(outputs, len(labels), model, output_name, label_file=label_file, said_by=said_by)
-    fixed_batch = _fixed(picture.shape[0]) if picture.shape else None
+    fixed_batch = _fixed_batch(picture, mask, model)
     side = size or _DEFAULT_SIZE
     if fixed_batch is not None and fixed_batch * side * side * 3 * 4 > _LARGEST_INPUT:
         raise ModelContractError(
@@ -160,6 +160,11 @@ def check_external(path: Path, facts: GraphFacts) -> None:
                 f"{path} keeps weights in {location!r}, which is not there or no file; put it beside the model"
             )
         size = target.stat().st_size
+        if size < facts.ends.get(location, 0):
+            raise ModelContractError(
+                f"{path} keeps weights in {location!r}, which has {size:,} bytes and must have"
+                f" {facts.ends[location]:,}: it is cut off, or another file; fetch it again"
+            )
         read[target] += sum(size if length is None else length for length in lengths)
         if read[target] > _MOST_COPIES * size:
             raise ModelContractError(f"{path} reads weights in {location!r} over and over; such models are not opened")
@@ -174,7 +179,7 @@ def check_location(path: Path, location: str) -> None:
     # U+FFFD: what is no UTF-8 was read as that, so that the file which runtimes open is another one.
     if len(location) > _LONGEST_LOCATION or "\0" in location or "\ufffd" in location:
         raise ModelContractError(f"{path} keeps weights in {location[:80]!r}…, which can be no file")
-    if not location or Path(location).is_absolute() or Path(os.path.normpath(location)).parts[0] == "..":
+    if not location or Path(location).is_absolute() or Path(os.path.normpath(location)).parts[:1] in ((), ("..",)):
         raise _outside(path, location)
 
 
@@ -207,6 +212,11 @@ def _inputs(
                 f" {said_by} is wrong"
             )
     mask = None if mask_name is None else by_name[mask_name]
+    if mask_name is not None and (mask_name == input_name or len(inputs) == 1):
+        raise ModelContractError(
+            f"{model}: expected another input for a mask than for pictures, the graph has {found}; input.mask of"
+            f" {said_by} is wrong"
+        )
     pictures = [fact for fact in inputs if fact is not mask and input_name in (None, fact.name)]
     others = [fact.name for fact in inputs if fact is not mask and fact not in pictures]
     if others:
@@ -218,6 +228,16 @@ def _inputs(
         hint = "; a tagger.json beside it can name that for pictures and that for a mask" if len(inputs) == 2 else ""
         raise ModelContractError(f"{model}: expected a model with one input, found {len(inputs)} ({found}){hint}")
     return pictures[0], mask
+
+
+def _fixed_batch(picture: TensorFacts, mask: TensorFacts | None, model: str) -> int | None:
+    """How many pictures go through at once, as the inputs say; None = any number."""
+    inputs = [fact for fact in (picture, mask) if fact is not None and fact.shape]
+    batches = {batch for fact in inputs if (batch := _fixed(fact.shape[0] if fact.shape else None)) is not None}
+    if len(batches) > 1:
+        shapes = " and ".join(f"{fact.name!r} is {_in_words(fact.shape)}" for fact in inputs)
+        raise ModelContractError(f"{model}: expected inputs for one and the same number of pictures; {shapes}")
+    return batches.pop() if batches else None
 
 
 def _check_mask(fact: TensorFacts, size: int | None, model: str) -> int | None:
@@ -286,9 +306,12 @@ def _output(
     fitting = [fact for fact in flat if widths[fact.name] == tags]
     candidates = fitting or [fact for fact in flat if widths[fact.name] is None]
     if not candidates:
+        if wanted is not None:
+            found = f"{wanted} {_in_words(outputs[0].shape)}"
+        wrong = "" if wanted is None else f", or output.name of {said_by} is wrong"
         raise ModelContractError(
             f"{model}: {label_file} has {tags} tags, but the model's output is {found};"
-            " model and labels do not belong together"
+            f" model and labels do not belong together{wrong}"
         )
     chosen = next((fact for name in _FINAL for fact in candidates if fact.name == name), candidates[0])
     if chosen.type not in FLOAT_TYPES:

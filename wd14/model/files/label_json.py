@@ -36,7 +36,14 @@ def form_of(content: Any) -> str:
             return "tags_split"
         if any(_holder(content, key) for key in _INDEX_KEYS):
             return "idx_to_tag"
-    return "tag_mapping"
+    return "idx_to_tag" if _is_bare_index(content) else "tag_mapping"
+
+
+def _is_bare_index(content: Any) -> bool:
+    """Whether the content is itself a list of tags, or `{index: tag}`."""
+    if isinstance(content, dict) and next(iter(content), "").isdigit():
+        content = list(content.values())
+    return isinstance(content, list) and bool(content) and isinstance(content[0], str)
 
 
 def rows_of_mapping(path: Path, content: Any) -> LabelRows:
@@ -64,11 +71,14 @@ def rows_of_mapping(path: Path, content: Any) -> LabelRows:
 def rows_of_index(path: Path, content: Any) -> LabelRows:
     """The rows of `idx_to_tag`, a list or `{index: tag}`, with `tag_to_category` or `idx_to_category` beside it.
 
-    The object that holds them may lie in others. A tag that no category is given for is a general one.
+    The object that holds them may lie in others, and the list may be all that there is. A tag that no category is given
+    for is a general one.
 
     Raises:
         LabelsError: it is of another form, or there are too many tags.
     """
+    if _is_bare_index(content):
+        content = {_INDEX_KEYS[0]: content}
     key, holder = next(((key, found) for key in _INDEX_KEYS if (found := _holder(content, key))), ("", {}))
     if not key:
         raise LabelsError(f"{path}: expected an object with idx_to_tag, found none")

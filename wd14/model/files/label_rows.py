@@ -37,7 +37,7 @@ def category_name(text: str) -> str:
     """
     word = text.strip().lower()
     try:
-        number = int(word)
+        number = int(word.removesuffix(".0"))  # some programs write whole numbers so
     except ValueError:
         return word or "general"
     return CATEGORY_NAMES.get(number, f"category_{number}")

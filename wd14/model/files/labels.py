@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from wd14.errors import LabelsError, ModelNotFoundError
@@ -68,6 +69,9 @@ def hashed_labels(path: Path, description: LabelsDescription | None = None) -> t
     described = description or LabelsDescription(path.name)
     rows, form = _rows(path, text, described)
     names, categories = _described(path, rows, described)
+    _check_encodable(path, (*names, *set(categories)))
+    if all(category == UNUSED for category in categories):
+        raise LabelsError(f"{path}: labels.skip or labels.categories of the model's description leave none of its tags")
     longest = max((*names, *categories), key=len)
     if len(longest) > LONGEST_WORD:
         raise LabelsError(
@@ -86,6 +90,15 @@ def hashed_labels(path: Path, description: LabelsDescription | None = None) -> t
     return labels, hashlib.sha256(data).hexdigest(), thresholds
 
 
+def _check_encodable(path: Path, words: Sequence[str]) -> None:
+    """Raises `LabelsError` where a word holds half of a character (D800 in JSON), which no caption can hold."""
+    try:
+        "\n".join(words).encode()
+    except UnicodeEncodeError as error:
+        found = next(word for word in words if error.object[error.start] in word)
+        raise LabelsError(f"{path}: {shortened(ascii(found))} holds half of a character; write it as UTF-8") from error
+
+
 def content_of(path: Path, kind: str = "label file") -> bytes:
     """A file of at most `LARGEST_FILE` bytes; messages call it `kind`.
 
@@ -101,16 +114,16 @@ def content_of(path: Path, kind: str = "label file") -> bytes:
         raise LabelsError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def decoded(path: Path, data: bytes) -> str:
-    """The file as text: UTF-8 with or without a byte order mark, or UTF-16 with one.
+def decoded(path: Path, data: bytes, content: str = "list of tags") -> str:
+    """The file as text: UTF-8 with or without a byte order mark, or UTF-16 with one; messages say what it should hold.
 
     Raises:
         LabelsError: it is no such text.
     """
     if not data.strip():
-        raise LabelsError(f"{path} is empty; expected a list of tags")
+        raise LabelsError(f"{path} is empty; expected a {content}")
     if data.lstrip()[:6].lower().startswith(_WEB_PAGE):
-        raise LabelsError(f"{path} is a web page, not a list of tags; download the file itself (on the hub: 'raw')")
+        raise LabelsError(f"{path} is a web page, not a {content}; download the file itself (on the hub: 'raw')")
     if data.startswith(b"version https://git-lfs"):
         raise LabelsError(f"{path} is a Git LFS pointer, not the file itself; run 'git lfs pull' or download it again")
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

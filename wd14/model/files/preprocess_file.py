@@ -18,7 +18,7 @@ from wd14.input_spec import WHITE, Colour, InputSpec
 from wd14.json_files import parse_json
 from wd14.model.files.description import PREPROCESS_FILE
 from wd14.model.files.description_file import check_form
-from wd14.model.files.description_form import LARGEST_SIDE, ColourForm, Form, StageForm
+from wd14.model.files.description_form import LARGEST_SIDE, ColourForm, DivisorForm, Form, MeanForm, StageForm
 from wd14.model.files.stages import as_tuple, colour_of, stage_of
 from wd14.model.geometry import side_of
 from wd14.regular_files import read_file
@@ -38,10 +38,6 @@ def _three(value: Any) -> Any:
     return tuple(value) * 3 if isinstance(value, list) and len(value) == 1 else as_tuple(value)
 
 
-_Number = Annotated[float, Field(allow_inf_nan=False)]
-_Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
 class _ConvertRgb(Form):
     type: Literal["convert_rgb"]
     force_background: ColourForm | None = WHITE
@@ -53,13 +49,13 @@ class _ToTensor(Form):
 
 class _Rescale(Form):
     type: Literal["rescale"]
-    rescale_factor: _Divisor = 1 / 255
+    rescale_factor: DivisorForm = 1 / 255
 
 
 class _Normalize(Form):
     type: Literal["normalize"]
-    mean: Annotated[tuple[_Number, _Number, _Number], BeforeValidator(_three)]
-    std: Annotated[tuple[_Divisor, _Divisor, _Divisor], BeforeValidator(_three)]
+    mean: Annotated[tuple[MeanForm, MeanForm, MeanForm], BeforeValidator(_three)]
+    std: Annotated[tuple[DivisorForm, DivisorForm, DivisorForm], BeforeValidator(_three)]
     inplace: bool = False
 
 

@@ -49,7 +49,7 @@ def hashed_thresholds(
         LabelsError: it is of no such form, or a threshold in it is none.
     """
     data = content_of(path, "file of thresholds")
-    text = decoded(path, data)
+    text = decoded(path, data, "list of thresholds")
     ours = {} if description is None else {key.strip().lower(): name for key, name in description.categories.items()}
 
     def category_of(theirs: str) -> str:
@@ -57,10 +57,12 @@ def hashed_thresholds(
 
     read = _from_json if path.suffix.lower() == ".json" else _from_csv
     by_category, by_tag = read(path, text, category_of)
-    published = Published(
-        {name: value for name, value in by_category.items() if value is not None}, _by_position(path, by_tag, labels)
-    )
-    return published, hashlib.sha256(data).hexdigest()
+    categories = {name: value for name, value in by_category.items() if value is not None}
+    tags = _by_position(path, by_tag, labels)
+    if not categories and not tags:
+        found = f"those of {len(by_tag):,} tags that the model does not have" if by_tag else "none"
+        raise LabelsError(f"{path}: expected thresholds of the model's tags or categories, found {found}")
+    return Published(categories, tags), hashlib.sha256(data).hexdigest()
 
 
 _Read = tuple[Mapping[str, float | None], Mapping[int | str, float | None]]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import mmap
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wd14.errors import ModelContractError, ModelNotFoundError
-from wd14.model.activation import Activation, find_activation
+from wd14.model.activation import Activation, find_activation, last_operator
 from wd14.model.graph.schema import (
     STRING,
     TYPE_NAMES,
@@ -60,6 +60,10 @@ class GraphFacts:
     activations: Mapping[str, Activation]  #: by output: what it still needs
     external: Mapping[str, tuple[int | None, ...]]  #: files that hold weights, relative to the model's folder -> bytes
     #: of each weight in it, None where the graph does not say
+    ends: Mapping[str, int] = field(default_factory=dict)  #: of these files: bytes that they must have
+    operators: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: by output: what makes its numbers, where that is known
 
 
 def read_graph(path: Path) -> GraphFacts:
@@ -103,6 +107,7 @@ class _Walk:
         self._read = reader.read
         self._producers: dict[str, tuple[str, tuple[str, ...]]] = {}  # tensor -> (operator that makes it, its inputs)
         self._external: defaultdict[str, list[int | None]] = defaultdict(list)  # file -> bytes of its tensors
+        self._ends: dict[str, int] = {}
         self._operators: list[str] = []  # with their domains, of the nodes since the last function's end
 
     def facts(self) -> GraphFacts:
@@ -128,6 +133,8 @@ class _Walk:
                 fact.name: find_activation(fact.name, self._producers, model=str(self._path)) for fact in outputs
             },
             external={location: tuple(self._external[location]) for location in sorted(self._external)},
+            ends=self._ends,
+            operators={fact.name: last_operator(fact.name, self._producers, model=str(self._path)) for fact in outputs},
         )
 
     def _check_size(self, functions: Mapping[str, list[str]], graph: Mapping[int, list[Span]]) -> None:
@@ -189,9 +196,10 @@ class _Walk:
         pairs = [self._read(pair)[1] for pair in tensor[Tensor.EXTERNAL]]
         entries = {self._text(pair[Entry.KEY]): self._text(pair[Entry.VALUE]) for pair in pairs}
         if "location" in entries:
-            length = entries.get("length", "")
-            known = length.isascii() and length.isdigit() and len(length) < 20
-            self._external[entries["location"]].append(int(length) if known else None)
+            location, length = entries["location"], _number(entries.get("length", ""))
+            self._external[location].append(length)
+            end = (_number(entries.get("offset", "")) or 0) + (length or 0)
+            self._ends[location] = max(end, self._ends.get(location, 0))
         return self._text(tensor[Tensor.NAME])
 
     def _value(self, span: Span) -> TensorFacts:
@@ -220,3 +228,8 @@ class _Walk:
     def _text(self, spans: list[Span]) -> str:
         """The last of these parts as text; "" where there is none."""
         return self._reader.text(spans[-1], "replace") if spans else ""
+
+
+def _number(text: str) -> int | None:
+    """A number of bytes; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None

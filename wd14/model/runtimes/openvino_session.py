@@ -36,7 +36,16 @@ _GPU = ("GPU", "FP16", "f16")
 _TARGETS = {"openvino": _CPU, "openvino-gpu": _GPU}
 
 #: OpenVINO's names of types in onnxruntime's words; of the others only the name is shown.
-_TYPES = {"f32": "float", "f16": "float16", "f64": "double", "bf16": "bfloat16", "u8": "uint8", "boolean": "bool"}
+_TYPES = {
+    "f32": "float",
+    "f16": "float16",
+    "f64": "double",
+    "bf16": "bfloat16",
+    "u8": "uint8",
+    "i32": "int32",
+    "i64": "int64",
+    "boolean": "bool",
+}
 
 #: Lines of its exceptions that say nothing to a user.
 _NO_REASON = re.compile(

@@ -68,7 +68,7 @@ def test_another_meaning_of_the_same_files_is_another_model(folder: Path) -> Non
     describe(folder, thresholds={"all": 0.2}, licence="MIT")
     assert find_model(folder).identity == before
     others: list[dict[str, Any]] = [
-        {"output": {"name": "prediction", "activation": "sigmoid"}},
+        {"output": {"name": "prediction", "activation": "none"}},
         {"output": {"name": "logits", "activation": "none"}},
         {"labels": {"path": "names.txt"}},
         {"input": INPUT | {"channels": "BGR"}},
@@ -135,8 +135,19 @@ def test_what_a_description_leaves_out_the_graph_says(folder: Path) -> None:
         (
             {"output": {"name": "embedding"}},
             ModelContractError,
-            r"net.onnx: .*names.txt has 12 tags, but the model's output is embedding",
+            r"names.txt has 12 tags, but the model's output is embedding \(.*, 3\); .* output.name of .*tagger.json is",
         ),
+        (
+            {"output": {"name": "prediction", "activation": "sigmoid"}},
+            ModelContractError,
+            r"expected logits, .*'prediction' comes from Sigmoid.* output.activation of .*tagger.json must be",
+        ),
+        (
+            {"thresholds": {"generl": 0.5}},
+            DescriptionError,
+            r"tagger.json: thresholds.generl: .* names.txt: general, s",
+        ),
+        ({"thresholds": None}, DescriptionError, r"tagger.json: use_own_thresholds is true, and there are no"),
         ({"labels": {"path": "names.txt", "skip": [12]}}, LabelsError, r"names.txt.*12"),
         ({"labels": {"path": "names.txt", "skip": ["<UNK>"]}}, LabelsError, r"names.txt.*<UNK>"),
         (
@@ -172,6 +183,9 @@ def test_missing_weights_are_said_by_name(folder: Path) -> None:
     describe(folder, external=[{"path": data.name, "sha256": hashlib.sha256(data.read_bytes()).hexdigest()}])
     assert [file.path.name for file in find_model(folder).hashes] == ["net.onnx", "net.onnx_data"]
     describe(folder)
+    data.write_bytes(data.read_bytes()[:-8])
+    with pytest.raises(ModelContractError, match=r"'net.onnx_data', which has 184 bytes and must have 192: it is cut"):
+        find_model(folder)
     data.unlink()
     with pytest.raises(ModelContractError, match=r"net.onnx keeps weights in 'net.onnx_data', which is not there"):
         find_model(folder)

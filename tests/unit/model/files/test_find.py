@@ -218,6 +218,8 @@ def test_a_path_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path: Path) -
     for path in ("owner/name", BUILTIN_MODEL, "~no-such-user/model"):
         with pytest.raises(ModelNotFoundError, match="there is no model"):
             find_model(Path(path))
+    with pytest.raises(ModelNotFoundError, match=r"no model file .*mine.onnx: there is no folder .*nowhere"):
+        find_model(str(tmp_path / "nowhere" / "mine.onnx"))
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "selected_tags.csv"])

@@ -93,6 +93,14 @@ def test_inputs_are_told_by_name(inputs: tuple[TensorFacts, ...], input_name: st
             "mask",
             r"as large as the picture, 448 .* \(N, 28,",
         ),
+        ([PICTURES], None, "pixels", "expected another input for a mask than for pictures, .* input.mask of"),
+        ([PICTURES, MASK], "mask", "mask", "expected another input for a mask than for pictures"),
+        (
+            [replace(PICTURES, shape=(2, 3, 448, 448)), replace(MASK, shape=(3, 448, 448))],
+            None,
+            "mask",
+            r"one and the same number of pictures; 'pixels' is \(2, .* 'mask' is \(3,",
+        ),
         ([PICTURES, MASK], None, None, "found 2 .pixels, mask.; a tagger.json beside it can name"),
     ],
 )
@@ -101,6 +109,11 @@ def test_inputs_that_are_not_those_described(
 ) -> None:
     with pytest.raises(ModelContractError, match=message):
         read_interface(inputs, [output("y", None, 5)], labels(), model="m", input_name=input_name, mask_name=mask_name)
+
+
+def test_a_mask_for_one_picture_makes_batches_of_one() -> None:
+    inputs = [PICTURES, replace(MASK, shape=(1, 448, 448))]
+    assert read_interface(inputs, [output("y", None, 5)], labels(), model="m", mask_name="mask").fixed_batch == 1
 
 
 def test_a_width_that_does_not_match_names_both_numbers() -> None:
@@ -177,7 +190,7 @@ def test_weights_beside_the_model_are_its_own(tmp_path: Path) -> None:
     check_external(folder / "model.onnx", facts("weights.bin", "sub/more.bin", "./weights.bin"))
 
 
-@pytest.mark.parametrize("location", ["../secret", "/etc/passwd", "sub/../../secret", "", "link"])
+@pytest.mark.parametrize("location", ["../secret", "/etc/passwd", "sub/../../secret", "", ".", "link"])
 def test_weights_outside_of_the_models_folder_are_not_opened(tmp_path: Path, location: str) -> None:
     folder = tmp_path / "model"
     folder.mkdir()

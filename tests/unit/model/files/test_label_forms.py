@@ -85,8 +85,10 @@ BY_INDEX = {"index_to_tag": {"0": "<PAD>", "3": "touhou"}, "idx_to_category": {"
         (FLAT, [("1girl", "general"), ("best quality", "quality"), ("miku", "character")]),
         (BY_INDEX, [("<PAD>", "general"), ("unused_1", UNUSED), ("unused_2", UNUSED), ("touhou", "copyright")]),
         ({"idx_to_tag": ["solo"]}, [("solo", "general")]),
+        (["solo", "miku"], [("solo", "general"), ("miku", "general")]),
+        ({"1": "miku", "0": "solo"}, [("solo", "general"), ("miku", "general")]),
     ],
-    ids=["nested", "list", "by-index", "no-categories"],
+    ids=["nested", "list", "by-index", "no-categories", "bare-list", "bare-index"],
 )
 def test_an_index_of_tags(tmp_path: Path, content: object, expected: object) -> None:
     path = file(tmp_path, "vocabulary.json", content)
@@ -124,6 +126,7 @@ def test_categories_in_our_words(tmp_path: Path) -> None:
     [
         ("csv", "name,category,best_threshold\na,0,high\n", r"line 2, best_threshold: .* 0 and 1, found 'high'"),
         ("csv", "name,category,best_threshold\na,0,1.5\n", "found '1.5'"),
+        ("idx_to_tag", r'{"idx_to_tag": ["a", "b\ud800"]}', r"'b\\ud800' holds half of a character"),
         ("idx_to_tag", {"tags": ["a"]}, "expected an object with idx_to_tag"),
         ("idx_to_tag", {"idx_to_tag": {"a": "b"}}, "idx_to_tag: expected the position of an output as key, found 'a'"),
         ("idx_to_tag", {"idx_to_tag": []}, "idx_to_tag: expected a list or an object"),
@@ -160,6 +163,17 @@ def test_a_description_of_another_file_is_refused(tmp_path: Path, more: Any, mis
     path = file(tmp_path, "tags.txt", "a\nb\nc")
     with pytest.raises(LabelsError, match=f"has no '{missing}' among its 3 tags, which labels.{next(iter(more))} of"):
         hashed_labels(path, LabelsDescription(path.name, **more))
+
+
+def test_a_description_that_skips_everything_is_refused(tmp_path: Path) -> None:
+    path = file(tmp_path, "tags.txt", "a\nb")
+    with pytest.raises(LabelsError, match=r"tags.txt: labels.skip or .* leave none of its tags"):
+        hashed_labels(path, LabelsDescription(path.name, skip=(0, "b")))
+
+
+def test_categories_as_programs_write_whole_numbers(tmp_path: Path) -> None:
+    path = file(tmp_path, "tags.csv", "name,category\nmiku,4.0\nsolo,0.0\n")
+    assert pairs(path) == [("miku", "character"), ("solo", "general")]
 
 
 KEYS = st.sampled_from(

@@ -86,6 +86,8 @@ def test_files_as_families_write_them(
         ("category,threshold\n0\n", "line 2: expected category and threshold, found '0'"),
         ("category,threshold\n0,much\n", "line 2, threshold: expected a threshold between 0 and 1, found 'much'"),
         ('category,threshold\n0,"' + "x" * 200_000, "not a CSV file"),
+        ("tag,threshold\nother,0.5\n", "of the model's tags or categories, found those of 1 tags that the model does"),
+        ("tag,threshold\n", "expected thresholds of the model's tags or categories, found none"),
         ({"general": 0.3}, "expected category_best_threshold"),
         ([], "expected category_best_threshold"),
         ({"per_tag": 3}, "found neither"),
