@@ -112,6 +112,7 @@ class ScoredRows:
     def _open_stores(self, config: CaptionConfig, spare: ScoreStore | None, log: Log, stack: ExitStack) -> None:
         self._store = ScoreStore.open(config.cache_path, log=log) if config.cache else ScoreStore.off()
         stack.callback(self._store.close)
+        self._store.spare = spare
         self._spare = spare or ScoreStore.off()
         stack.callback(self._spare.flush)
         if spare is not None:
@@ -126,12 +127,12 @@ class ScoredRows:
             Exception: whatever ended the rows, or the opening of the model.
         """
         rows = self._scorer.take(timeout)
-        store, kept = (self._store, self._stored) if self._store.keeps else (self._spare, self._spared)
-        if store.keeps:  # packing scores takes longer than writing a caption
+        store = self._store  # what it does not keep goes to the spare one
+        if store.keeps or self._spare.keeps:  # packing scores takes longer than writing a caption
             store.put_facts((row.digest, row.facts) for row in rows if row.facts is not None)
             store.put_thumbnails((row.digest, row.thumbnail) for row in rows if row.thumbnail is not None)
             fresh = ((row.digest, row.result.scores) for row in rows if not row.from_scores)
-            kept.put(
+            self._stored.put(
                 ((digest, scores) for digest, scores in fresh if scores is not None), self.ran.precision or "exact"
             )
         if self._with_facts:

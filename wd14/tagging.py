@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wd14.caption.styles import styled
+from wd14.caption.tag_thresholds import given_tag_thresholds
 from wd14.caption.thresholds import TagSelector
 from wd14.config import NO_MODEL, CaptionConfig
 from wd14.data.provenance import model_of_run
@@ -187,6 +188,7 @@ def _ensemble(models: Sequence[ModelFiles], config: CaptionConfig, name: str) ->
     _check_models(models)
     from wd14.ensemble.votes import Combiner
 
+    given_tag_thresholds(config.tag_thresholds)  # a file that cannot be read is not the fault of a model
     vocabulary = _joint([model.labels for model in models])
     for number, model in reversed([*enumerate(models)]):
         if not vocabulary.shared_with(number):

@@ -19,8 +19,9 @@ import wd14
 from tests.support.scripted_model import SIDE, Tag, save_scripted_model
 from tests.support.stopping_host import StoppingHost
 from wd14 import CaptionConfig, caption_dataset
-from wd14.errors import ConfigError, JobStoppedError, ScoringError
+from wd14.errors import ConfigError, JobStoppedError, ScoringError, StoreError
 from wd14.hosts.local import LocalHost
+from wd14.model.score_store.database import ScoreDatabase
 from wd14.model.tagger import Tagger
 from wd14.pipeline import run_job
 from wd14.types import Progress, Summary
@@ -174,6 +175,30 @@ def test_without_the_score_store_a_job_keeps_scores_for_itself(
     assert list(temporary.iterdir()) == []
 
 
+def test_a_store_that_fills_during_a_pass_costs_no_picture(
+    folder: Path,
+    models: Mapping[str, Path],
+    planted: Mapping[str, NDArray[np.uint8]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache, written = tmp_path / "cache", list[int]()
+    write = ScoreDatabase.write
+
+    def filling(self: ScoreDatabase, *rows: Any) -> None:
+        if self.path.parent == cache:
+            if written:
+                raise StoreError("the disk is full")
+            written.append(1)
+        write(self, *rows)
+
+    monkeypatch.setattr(ScoreDatabase, "write", filling)
+    monkeypatch.setattr("wd14.model.score_store.store._FLUSH_ROWS", 3)
+    made = job(folder, [models["a"], models["b"]], tmp_path / "out", cache_folder=str(cache), batch_size=1)
+    assert (made.captioned, made.failed) == (PICTURES, 0)
+    assert captions(made) == expected(planted, "ab", 2)
+
+
 @pytest.mark.parametrize("spoiled_model", ["a", "b"])
 def test_a_picture_that_one_model_cannot_score_fails_with_its_name(
     spoiled_model: str, folder: Path, models: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -239,6 +264,7 @@ def test_models_that_make_no_ensemble_are_refused_before_anything_is_scored(
     refused(models["b"], "'mcut'", threshold_mode="mcut")
     refused(models["b"], "at least 0.01", thresh=0.005)
     refused(models["b"], "a: Threshold Mode", threshold_mode="model")
+    refused(models["b"], "^Thresholds by Tag", tag_thresholds=str(tmp_path / "missing.csv"))
     assert (runs, (tmp_path / "out").exists()) == ([], False)
 
 

@@ -5,9 +5,9 @@ the sha256 of the encoded picture, the model's identity and the preprocessing. `
 the same form, so that a fresh run and a run from the store give the same captions. Beside them are the facts of the
 picture (`images.facts`) and its thumbnail (`images.thumbnail`), which belong to no model.
 
-The store never fails a job. Whatever goes wrong with it (locked, read-only, full disk, corrupt) is said in a
-line, and the job goes on without it: `get` finds nothing and `put` keeps nothing. Only `stats` and `clear`,
-which a person asks for, raise `StoreError`.
+The store never fails a job. Whatever goes wrong with it (locked, read-only, full disk, corrupt) is said in a line, and
+the job goes on without it: `get` finds nothing, and what `put` takes goes to the `spare` store, if there is one. Only
+`stats` and `clear`, which a person asks for, raise `StoreError`.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ FILE_NAME = "scores.sqlite"
 _FLUSH_ROWS = 256
 _FLUSH_SECONDS = 1.0
 
-
-_NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
+_Packed = Mapping[bytes, bytes]
+_NOTHING: _Packed = MappingProxyType({})
 
 T = TypeVar("T")
 
@@ -52,6 +52,7 @@ class ScoreStore:
     def __init__(self, path: Path | None, *, max_bytes: int, busy_seconds: float, log: Log | None) -> None:
         self.path = path
         self.reason: str | None = None  #: why the store is not in use, or None when it is
+        self.spare: ScoreStore | None = None  #: takes what this store does not
         self._max_bytes = max_bytes
         self._busy_seconds = busy_seconds
         self._log = log
@@ -243,13 +244,13 @@ class ScoreStore:
             return nothing
 
     def _keep(
-        self,
-        rows: Mapping[tuple[bytes, int], bytes],
-        table: PictureTable = "facts",
-        pictures: Mapping[bytes, bytes] = _NOTHING,
+        self, rows: Mapping[tuple[bytes, int], bytes], table: PictureTable = "facts", pictures: _Packed = _NOTHING
     ) -> None:
         with self._lock:
-            if self._file is None or not self._keeps:
+            if not self.keeps:
+                if self.spare is not None:
+                    self.spare._identities |= self._identities
+                    self.spare._keep(rows, table, pictures)
                 return
             self._pending.update(rows)
             self._pending_pictures[table].update(pictures)
@@ -296,9 +297,11 @@ class ScoreStore:
         self._say(f"the score store is not used: {error}")
 
     def _forget_pending(self) -> None:
-        self._pending.clear()
-        for pending in self._pending_pictures.values():
-            pending.clear()
+        if not self.keeps:
+            for table, pictures in self._pending_pictures.items():
+                self._keep(self._pending, table, pictures)
+        self._pending = {}
+        self._pending_pictures = {table: {} for table in PICTURE_TABLES}
 
     def _say(self, line: str) -> None:
         if self._log is not None:
