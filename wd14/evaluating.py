@@ -287,8 +287,9 @@ class _Evaluating:
         why = ", ".join(f"{number:,} {reason}" for reason, number in truth.left_out.items())
         return (
             f"{self._source} has no captions that could be compared ({count(self._pictures, 'picture')}"
-            f"{f': {why}' if why else ''}): an evaluation wants a captioned dataset; --caption-column names the column"
-            " of its captions, --caption-extension the text files beside its pictures"
+            f"{f': {why}' if why else ''}): an evaluation wants captions with tags that the model knows;"
+            " --generation-model names another model, --caption-column the column of the captions, --caption-extension"
+            " the text files beside the pictures"
         )
 
 

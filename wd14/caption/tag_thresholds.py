@@ -119,7 +119,10 @@ def _read_file(name: str) -> Iterator[TagThreshold]:
     where = f"Thresholds by Tag (tag_thresholds): {name}"
     try:
         text = read_file(Path(name).expanduser(), LARGEST_FILE).decode("utf-8-sig")
-        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        # Where a comma divides 0 from 5, spreadsheets divide columns by semicolons.
+        head = text.partition("\n")[0]
+        divider = ";" if ";" in head and "," not in head else ","
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=divider, strict=True)
         header = [column.strip().lower() for column in next(rows, [])]
         tag_at, threshold_at = _column(header, _TAG_COLUMNS, where), _column(header, ("threshold",), where)
         for row in rows:
@@ -130,7 +133,8 @@ def _read_file(name: str) -> Iterator[TagThreshold]:
                     f"{where}, line {rows.line_num}: expected a tag and a threshold, got {','.join(row)!r}"
                 )
             try:
-                yield tag_threshold(row[tag_at].strip(), row[threshold_at])
+                threshold = row[threshold_at].replace(",", ".") if divider == ";" else row[threshold_at]
+                yield tag_threshold(row[tag_at].strip(), threshold)
             except ValueError as error:
                 raise ConfigError(f"{where}, line {rows.line_num}: {error}") from error
     except OSError as error:

@@ -140,6 +140,11 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
         yield from wrapped(f"Not compared: {number} of captions that the model does not know: {words}.")
     for remark in evaluation.remarks:
         yield from wrapped(f"Note: {remark}.")
+    if result.all.in_use.f1 == 1 and not evaluation.remarks:
+        yield from wrapped(
+            "Note: the captions have exactly the tags that the model keeps: if it wrote them, it is compared with"
+            " itself, and its thresholds with themselves."
+        )
     yield ""
     if evaluation.models:
         yield from _models(evaluation)
