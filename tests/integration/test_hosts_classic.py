@@ -198,8 +198,7 @@ def test_stop_is_obeyed_and_the_scores_are_kept(host: ClassicHost, tmp_path: Pat
     add_pictures(host, 160)
     slow = {**CONFIG, "generation_model": str(slow_model(tmp_path / "slow", 3)), "batch_size": 1}
     job = host.queue(slow)
-    job.wait_for("Model: ")
-    time.sleep(1)
+    job.wait_for_progress()
     running = json.loads(job.record.read_text("utf-8"))["job_data"]
     job.stop()
     pressed = time.monotonic()

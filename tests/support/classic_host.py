@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -80,6 +81,19 @@ class RunningJob:
             assert self.process.poll() is None, self.output.read_text("utf-8")
             assert time.monotonic() < deadline, self.output.read_text("utf-8")
             time.sleep(0.05)
+
+    def wait_for_progress(self, timeout: float = 60) -> None:
+        """Waits until the bar has moved."""
+        deadline = time.monotonic() + timeout
+        while not self._progress():
+            assert self.process.poll() is None, self.output.read_text("utf-8")
+            assert time.monotonic() < deadline, self.output.read_text("utf-8")
+            time.sleep(0.05)
+
+    def _progress(self) -> float:
+        with contextlib.suppress(ValueError):  # while it is written
+            return float(json.loads(self.record.read_text("utf-8"))["progress"])
+        return 0
 
     def wait(self, timeout: float = 120) -> Execution:
         """Waits for the end, and does what the host does then."""
