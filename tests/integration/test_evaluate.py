@@ -220,7 +220,8 @@ def test_what_cannot_be_evaluated_says_why(
     with pytest.raises(SourceError, match=r"no tag of the model.*generation-model names another"):
         evaluate(tmp_path / "bare", {"custom_model": str(tmp_path / "model")})
     (tmp_path / "bare" / "a.txt").write_text("smile", "utf-8")
-    assert "compared with" in cli("evaluate", "bare", "--custom-model", "model").stdout  # not one tag differs
+    assert cli_in_process.main(["evaluate", "bare", "--custom-model", "model"]) == 0
+    assert "compared with" in capsys.readouterr().out  # not one tag differs
     with pytest.raises(ConfigError, match="adds no tag"):
         evaluate(tmp_path / "set", {"custom_model": "builtin/none"})
 
