@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from wd14.cli import entry
 from wd14.model.files import registry
-from wd14.model.files.registry import FileDescription, LabelsDescription, ModelDescription
+from wd14.model.files.description import FileDescription, LabelsDescription, ModelDescription
 
 
 def main() -> None:

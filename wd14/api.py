@@ -16,8 +16,8 @@ from wd14.config import CaptionConfig
 from wd14.errors import ConfigError, NotAnImageError, RowError
 from wd14.job_scores import JobScores
 from wd14.model.files import registry
+from wd14.model.files.description import ModelDescription
 from wd14.model.files.find import find_model
-from wd14.model.files.registry import ModelDescription
 from wd14.model.scoring import AnyTagger
 from wd14.model.tagger import Tagger
 from wd14.pipeline import logger

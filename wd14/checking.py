@@ -19,7 +19,6 @@ from wd14.curation.checks.checker import Checker
 from wd14.curation.checks.expected import Expected
 from wd14.curation.checks.finding import Finding, number_by_severity
 from wd14.data.reader import Source, open_source
-from wd14.ensemble_rows import StoredScores
 from wd14.errors import ConfigError, ModelError
 from wd14.looking import LookedRow, Looking
 from wd14.model.files.clip_vocabulary import clip_vocabulary_is_here
@@ -36,6 +35,7 @@ from wd14.token_counting import clip_tokens
 from wd14.types import Labels, Log, Progress, TokenCounter
 
 if TYPE_CHECKING:
+    from wd14.ensemble_rows import StoredScores
     from wd14.scale.run_check import StoredRun
 
 R = TypeVar("R")

@@ -25,7 +25,6 @@ _ADVICE = (
 class DisputedTag:
     """What a dataset's models say of one tag."""
 
-    tag: int  #: its position in the vocabulary
     name: str
     category: str
     pictures: int  #: how many it is disputed in

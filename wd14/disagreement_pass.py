@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wd14.caption.vocabulary import Vocabulary
 from wd14.config import CaptionConfig
-from wd14.disagreement import Disagreement
-from wd14.ensemble.disagreement import DisagreementTally
-from wd14.ensemble_rows import EnsembleScores, StoredScores
 from wd14.tagging import Tagging
 from wd14.types import Curation, DecodedRow, FinishedRow, FloatArray, Labels, Status
+
+if TYPE_CHECKING:
+    from wd14.disagreement import Disagreement
+    from wd14.ensemble.disagreement import DisagreementTally
+    from wd14.ensemble_rows import StoredScores
 
 _WITH_CAPTION = (Status.CAPTIONED, Status.FROM_SCORES)
 
@@ -26,13 +28,13 @@ class DisagreementPass:
     """
 
     def __init__(self, tagging: Tagging, config: CaptionConfig, curation: Curation | None) -> None:
-        self._tally = _tally(tagging, config.ensemble_votes)
+        self._tally = _tally(tagging)
         self._tally.leave_out(_never_written(tagging.model.labels, config, curation))
         self._heard: dict[int, Sequence[FloatArray]] = {}  # rows that were scored and are not finished yet: one batch
         self._rows = 0
 
     def hear(self, row: DecodedRow, each: Sequence[FloatArray]) -> None:
-        """Takes the scores of each model, before the row is finished; see `tagging.EachModel`."""
+        """Takes the scores of each model, before the row is finished; see `ensemble_rows.EachModel`."""
         self._heard[row.input.index] = each
 
     def add(self, finished: FinishedRow) -> None:
@@ -53,15 +55,14 @@ class StoredDisagreement:
     Args:
         tagging: what tags the dataset, as far as it is known.
         scores: of the dataset, as `Tagging.stored` gives them.
-        votes: how many models must keep a tag.
     """
 
-    def __init__(self, tagging: Tagging | Labels | None, scores: StoredScores | None, votes: int) -> None:
+    def __init__(self, tagging: Tagging | Labels | None, scores: StoredScores | None) -> None:
         self._tally: DisagreementTally | None = None
         self._scores = scores
         if isinstance(tagging, Tagging) and tagging.combiner is not None:
             self._labels = tagging.model.labels
-            self._tally = _tally(tagging, votes)
+            self._tally = _tally(tagging)
 
     def leave_out(self, config: CaptionConfig, curation: Curation | None) -> None:
         """Leaves out the tags that captions made so have never; to be said before the first picture."""
@@ -76,7 +77,11 @@ class StoredDisagreement:
             label: names it for a person.
             picture: its sha256.
         """
-        if self._tally is not None and isinstance(self._scores, EnsembleScores):
+        if self._tally is None:
+            return
+        from wd14.ensemble_rows import EnsembleScores
+
+        if isinstance(self._scores, EnsembleScores):
             for each in self._scores.each_of_many([picture]).values():
                 self._tally.add(row, label, each)
 
@@ -91,7 +96,9 @@ def _never_written(labels: Labels, config: CaptionConfig, curation: Curation | N
     return [tag for tag, texts in enumerate(vocabulary.written) if not texts]
 
 
-def _tally(tagging: Tagging, votes: int) -> DisagreementTally:
+def _tally(tagging: Tagging) -> DisagreementTally:
+    from wd14.ensemble.disagreement import DisagreementTally  # few jobs have several models
+
     if tagging.combiner is None:
         raise ValueError(f"{tagging.name} is one model: there is nothing to disagree on")
-    return DisagreementTally(tagging.combiner, [model.id for model in tagging.models], votes)
+    return DisagreementTally(tagging.combiner, [model.id for model in tagging.models])

@@ -71,7 +71,7 @@ class FurtherRows(ScoredRows):
     Args:
         passes: takes the notes.
         number: of the model, among all.
-        words: as `ScoredRows` takes them, like `more`.
+        rows, more: as `ScoredRows` takes them, with the model and the config among `rows`.
     """
 
     def __init__(self, passes: FurtherPasses, number: int, *words: Any, **more: Any) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from wd14.caption.styles import SINGLE_CATEGORIES
+from wd14.caption.tag_thresholds import given_by_name
 from wd14.caption.thresholds import TagSelector
 from wd14.check_settings import settings_for
 from wd14.checking import stored_run
@@ -27,6 +29,7 @@ from wd14.evaluation.measures import Measures, measures
 from wd14.evaluation.result import Result
 from wd14.job_edits import JobEdits
 from wd14.looking import root_of
+from wd14.messages import command_in_words
 from wd14.reported_rows import originals_of
 from wd14.scale.link import RunLink
 from wd14.stop import StopToken
@@ -34,7 +37,7 @@ from wd14.tagging import Tagging, find_tagging
 from wd14.text import count
 from wd14.threads import BackgroundCall
 from wd14.truth import Truth, doubts
-from wd14.types import FloatArray, Log, Progress, ScoringResult
+from wd14.types import UNUSED, FloatArray, Log, Progress, ScoringResult
 
 #: Parameters that say which tags are kept: of the run that made the dataset, where they are for the same model.
 _THRESHOLDS = frozenset(
@@ -43,6 +46,8 @@ _THRESHOLDS = frozenset(
         *("tag_thresholds", "ensemble", "ensemble_votes"),
     }
 )
+#: Parameters that say which model it is.
+_MODEL = frozenset({"generation_model", "custom_model"})
 #: Failed pictures that are named, and words that the model does not know.
 _MOST_NAMED = 10
 
@@ -64,6 +69,8 @@ class Evaluation:
         unknown_words: how many there are.
         remarks: lines about what the numbers are worth.
         result: the numbers.
+        config: the parameters in use.
+        own_thresholds: thresholds in use that a person set for single tags, as a file of `tag_thresholds` has them.
         models: of an ensemble, each model by itself at its own thresholds; what it does not know it does not find.
     """
 
@@ -80,7 +87,19 @@ class Evaluation:
     unknown_words: int
     remarks: tuple[str, ...]
     result: Result
+    config: CaptionConfig
+    own_thresholds: Mapping[str, str]
     models: tuple[tuple[str, Measures], ...] = ()
+
+    def command(self, source: str, thresholds: Path) -> str:
+        """The command line that captions a dataset with the model and the thresholds in use, and with those of a file.
+
+        Args:
+            source: the dataset.
+            thresholds: the file.
+        """
+        values = self.config.model_dump(mode="json", include=self.config.model_fields_set & (_MODEL | _THRESHOLDS))
+        return command_in_words(source, CaptionConfig.from_values({**values, "tag_thresholds": str(thresholds)}))
 
     def as_json(self) -> dict[str, Any]:
         """The evaluation, as JSON can hold it."""
@@ -187,6 +206,7 @@ class _Evaluating:
             truth = link.wait_for(
                 BackgroundCall(lambda: Truth(model.labels, config, self._settings, edits), "wd14-truth")
             )
+            own = given_by_name(model.labels, config.tag_thresholds, without=(*SINGLE_CATEGORIES, UNUSED))
             tallies = [KeptTally(len(model.labels)) for _ in tagging.further and tagging.models]
             histograms, selector = self._compare(source, tagging, truth, tallies)
         if not histograms.pictures_of():
@@ -208,6 +228,8 @@ class _Evaluating:
             unknown_words=len(truth.unknown),
             remarks=tuple(self._remarks),
             result=link.wait_for(concluding),
+            config=config,
+            own_thresholds=own,
             models=tuple(
                 (each.id, measures(tally.tallied, truth.counted))
                 for each, tally in zip(tagging.models, tallies, strict=False)
@@ -265,8 +287,9 @@ class _Evaluating:
         why = ", ".join(f"{number:,} {reason}" for reason, number in truth.left_out.items())
         return (
             f"{self._source} has no captions that could be compared ({count(self._pictures, 'picture')}"
-            f"{f': {why}' if why else ''}): an evaluation wants a captioned dataset; --caption-column names the column"
-            " of its captions, --caption-extension the text files beside its pictures"
+            f"{f': {why}' if why else ''}): an evaluation wants captions with tags that the model knows;"
+            " --generation-model names another model, --caption-column the column of the captions, --caption-extension"
+            " the text files beside the pictures"
         )
 
 

@@ -19,6 +19,7 @@ from wd14.config import CaptionConfig
 from wd14.data.reader import Source
 from wd14.ensemble.votes import Combiner
 from wd14.job_scores import JobScores
+from wd14.passes import ScoredNow
 from wd14.scale.link import RunLink, Standing
 from wd14.stop import StopToken
 from wd14.tagging import Tagging
@@ -73,8 +74,8 @@ class ComparedRows:
         self._unmoved: Combiner | None = None
         if tagging.combiner is not None:
             same = [np.full(len(each.labels), _ANY) for each in tagging.models]
-            self._unmoved = Combiner(tagging.combiner.vocabulary, same, config.ensemble_votes)
-        self._scored_now = bytearray()  # of each row, whether a further model ran for it
+            self._unmoved = Combiner(tagging.combiner.vocabulary, same, tagging.combiner.votes)
+        self._scored_now = ScoredNow()  # by a further model
         self._each: dict[int, tuple[FloatArray, Sequence[IndexArray]]] = {}  # by the position of a row
 
     def __call__(self, source: Source) -> Iterator[ComparedRow]:
@@ -94,7 +95,7 @@ class ComparedRows:
                 self._link.say(f"{name}: {model.id}")
                 with tagging.further_rows(model, source, config, **more) as rows:
                     for row in self._each_row(name, source, rows.take):
-                        self._note_further(row)
+                        self._scored_now.note(row)
             name = f"Model {models} of {models}" if tagging.further else "Evaluate"
             if tagging.further:
                 more["each_model"] = self._note
@@ -112,12 +113,6 @@ class ComparedRows:
                 failed += row.result.error is not None
         self._link.end()
 
-    def _note_further(self, row: DecodedRow) -> None:
-        if row.result.error is None and not row.from_scores:
-            missing = row.input.index + 1 - len(self._scored_now)
-            self._scored_now.extend(bytes(max(0, missing)))
-            self._scored_now[row.input.index] = 1
-
     def _note(self, row: DecodedRow, scores: Sequence[FloatArray]) -> None:
         """Takes the scores of each model, before they are combined."""
         if self._tagging.combiner is None or self._unmoved is None:
@@ -133,7 +128,7 @@ class ComparedRows:
         unmoved = self._each.pop(row.input.index, None)
         if row.result.error is not None or row.result.scores is None:
             return ComparedRow(row)
-        if row.input.index < len(self._scored_now) and self._scored_now[row.input.index]:
+        if row.input.index in self._scored_now:
             row.from_scores = False
         scores, by_models = (row.result.scores, ()) if unmoved is None else unmoved
         return ComparedRow(row, scores, self.selector.tags(row.result.scores), by_models)

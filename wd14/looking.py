@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from wd14.config import CaptionConfig
 from wd14.curation.checks.rule import CheckedRow
@@ -20,7 +21,6 @@ from wd14.data.reader import Source
 from wd14.data.sources.input_rows import CAPTION_COLUMNS
 from wd14.data.sources.splits import split_of_folder
 from wd14.decoding import PictureLimits
-from wd14.ensemble_rows import StoredScores
 from wd14.errors import ImageTooLargeError, RowError
 from wd14.images.facts import facts_of
 from wd14.images.opening import PictureFile
@@ -31,6 +31,9 @@ from wd14.regular_files import mode_of
 from wd14.text import printable
 from wd14.threads import OrderedMap
 from wd14.types import InputRow
+
+if TYPE_CHECKING:
+    from wd14.ensemble_rows import StoredScores
 
 
 @dataclass(slots=True)

@@ -16,6 +16,22 @@ from wd14.types import DecodedRow, RowReport, Status
 _BEFORE_CAPTIONS = 0.9
 
 
+class ScoredNow:
+    """The rows, by position in the source, for which a model ran in this job. A byte for each row."""
+
+    def __init__(self) -> None:
+        self._flags = bytearray()
+
+    def note(self, row: DecodedRow) -> None:
+        """Takes a row of a pass."""
+        if not row.from_scores and row.result.error is None:
+            self._flags.extend(bytes(max(0, row.input.index + 1 - len(self._flags))))
+            self._flags[row.input.index] = 1
+
+    def __contains__(self, row: int) -> bool:
+        return row < len(self._flags) and bool(self._flags[row])
+
+
 class Passes:
     """Goes over the dataset, one pass after the other, in the job's own thread.
 
@@ -31,6 +47,7 @@ class Passes:
         tally: the counts of the pass that is under way, or of the last one.
         total: how many rows there are, once a pass has counted them.
         ran: what a model ran on last, in any pass.
+        scored_now: the rows for which a model ran in a pass before the last one.
     """
 
     def __init__(
@@ -39,6 +56,7 @@ class Passes:
         self.tally = Tally()
         self.total = total
         self.ran = Ran()
+        self.scored_now = ScoredNow()
         self._config = config
         self._link = link
         self._edits = edits
@@ -46,7 +64,6 @@ class Passes:
         self._studies = studies
         self._begun = 0
         self._said: set[str] = set()
-        self._scored_now = bytearray()  # of each row, whether a model ran for it
         self._writes = False
 
     def begin(self, model: str, *, writes: bool = False) -> None:
@@ -95,10 +112,6 @@ class Passes:
         self._take_all(rows, finish)
         self._end(rows)
 
-    def scored_now(self, row: int) -> bool:
-        """Whether a model ran for a row, by its position in the source, in an earlier pass."""
-        return row < len(self._scored_now) and bool(self._scored_now[row])
-
     def failed(self, row: DecodedRow, error: RowError) -> str:
         """Says why a row failed, once in all passes, or raises it where the job is to stop; returns the reason."""
         if self._config.on_error == "stop":
@@ -111,11 +124,8 @@ class Passes:
 
     def _looked_over(self, row: DecodedRow, add: Callable[[DecodedRow], object]) -> None:
         reason = None
-        if not row.from_scores and row.result.error is None:
-            missing = row.input.index + 1 - len(self._scored_now)
-            self._scored_now.extend(bytes(max(0, missing)))
-            self._scored_now[row.input.index] = 1
-        status = Status.CAPTIONED if self.scored_now(row.input.index) else Status.FROM_SCORES
+        self.scored_now.note(row)
+        status = Status.CAPTIONED if row.input.index in self.scored_now else Status.FROM_SCORES
         try:
             if self._edits.of(row).rejected:
                 status = Status.REJECTED

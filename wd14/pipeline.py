@@ -270,7 +270,7 @@ class _Job:
             self._config,
             self._edits,
             failed=self._passes.failed,
-            scored_before=lambda row: not self._passes.scored_now(row),
+            scored_before=lambda row: row not in self._passes.scored_now,
             listeners=listeners,
         )
 

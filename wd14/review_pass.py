@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wd14.config import CaptionConfig
-from wd14.disagreement import Disagreement
 from wd14.model.files.find import ModelFiles
 from wd14.page_model import PageModel, about_dataset
 from wd14.result_check import ResultCheck
@@ -17,6 +16,9 @@ from wd14.review.page_data import PAGE, THUMBNAILS, PageContents, page_data
 from wd14.review.page_rows import PageRow, PageRows
 from wd14.thumbnail_folder import ThumbnailFolder
 from wd14.types import Curation, FinishedRow, Status, TokenCounter
+
+if TYPE_CHECKING:
+    from wd14.disagreement import Disagreement
 
 #: Pictures of a page that is written by itself: with more, it opens slowly.
 MOST_PICTURES = 30_000

@@ -153,7 +153,7 @@ class _PageMaker:
         self._known = known
         tagging = known.tagging
         self._labels = tagging.model.labels if isinstance(tagging, Tagging) else tagging
-        self._disagreement = StoredDisagreement(tagging, known.scores, self._settings.config.ensemble_votes)
+        self._disagreement = StoredDisagreement(tagging, known.scores)
         run, problem = self._run()
         several = {"split"} if len(known.source.splits) > 1 else set()
         self.parameters = without_model(self._settings.config, {*self._settings.given, *several})

@@ -3,14 +3,14 @@
     further model ─▶ a pass over the dataset ─▶ its scores, kept      (one pass for each further model)
     first model ─▶ rows with its scores, each combined with the kept ones ─▶ rows with the scores of all
 
-Only one model is open at a time.
+Only one model is open at a time. What combines scores is imported where there are several models.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,21 +19,21 @@ from wd14.caption.tag_thresholds import given_tag_thresholds
 from wd14.caption.thresholds import TagSelector
 from wd14.config import NO_MODEL, CaptionConfig
 from wd14.data.provenance import model_of_run
-from wd14.ensemble.aliases import aliases
-from wd14.ensemble.vocabulary import joint_vocabulary
-from wd14.ensemble.votes import Combiner
-from wd14.ensemble_rows import CombinedRows, EachModel, EnsembleScores, FurtherPasses, FurtherRows, StoredScores
 from wd14.errors import ConfigError
 from wd14.messages import AND, ensemble_lines, opening_lines, thresholds_in_words
 from wd14.model.files.find import ModelFiles, find_here, find_model
 from wd14.model.files.hashes import identity_of
-from wd14.model.runtimes.memory_limit import make_room
 from wd14.model.score_store.model_scores import ModelScores
 from wd14.model.score_store.store import ScoreStore, usable_for
 from wd14.published import Published
-from wd14.scored_rows import ScoredRows
 from wd14.stop import StopToken
 from wd14.types import SCORE_FLOOR, FloatArray, InputRow, Labels, Log
+
+if TYPE_CHECKING:
+    from wd14.ensemble.vocabulary import JointVocabulary
+    from wd14.ensemble.votes import Combiner
+    from wd14.ensemble_rows import EachModel, FurtherPasses, StoredScores
+    from wd14.scored_rows import ScoredRows
 
 
 class Tagging:
@@ -58,9 +58,12 @@ class Tagging:
         self.model = self.models[0]
         self.name = AND.join(model.id for model in self.models)
         self.combiner: Combiner | None = None
+        self._passes: FurtherPasses
         if len(self.models) > 1:
+            from wd14.ensemble_rows import FurtherPasses
+
             self.combiner, self.model = _ensemble(self.models, config, self.name)
-        self._passes = FurtherPasses([model.id for model in self.models])
+            self._passes = FurtherPasses([model.id for model in self.models])
 
     @property
     def further(self) -> tuple[ModelFiles, ...]:
@@ -98,6 +101,8 @@ class Tagging:
             config: the parameters.
             more: as `ScoredRows` takes it; the scores have to be kept for the last pass: see `JobScores.spare`.
         """
+        from wd14.ensemble_rows import FurtherRows
+
         return FurtherRows(self._passes, self.models.index(model), rows, model, config, **more)
 
     def rows(
@@ -112,13 +117,21 @@ class Tagging:
             more: as `ScoredRows` takes it.
         """
         if self.combiner is None:
+            from wd14.scored_rows import ScoredRows
+
             return ScoredRows(rows, self.model, config, **more)
+        from wd14.ensemble_rows import CombinedRows
+
         return CombinedRows(self._passes, self.combiner, self.models, rows, config, each_model=each_model, **more)
 
     def stored(self, store: ScoreStore, config: CaptionConfig) -> StoredScores:
         """The scores of all models that are stored, combined. Reading those of a picture takes some 50 µs a model."""
         each = [ModelScores(store, model, config) for model in self.models]
-        return each[0] if self.combiner is None else EnsembleScores(each, self.combiner)
+        if self.combiner is None:
+            return each[0]
+        from wd14.ensemble_rows import EnsembleScores
+
+        return EnsembleScores(each, self.combiner)
 
 
 def find_tagging(config: CaptionConfig, *, log: Log | None = None, stop: StopToken | None = None) -> Tagging:
@@ -138,6 +151,8 @@ def with_further_models(
     """As `find_tagging`, of a first model that was found already."""
     tagging = Tagging([first, *(find_model(name, log=log, stop=stop) for name in config.ensemble)], config)
     if tagging.further:
+        from wd14.model.runtimes.memory_limit import make_room
+
         make_room(tagging.models)
     return tagging
 
@@ -160,7 +175,7 @@ def find_tagging_here(config: CaptionConfig, *, stop: StopToken | None = None) -
         models += [found] if isinstance(found, ModelFiles) else []
     if len(models) == len(labels):
         return Tagging(models, config)
-    return joint_vocabulary(labels, aliases()).labels if len(labels) > 1 else labels[0]
+    return labels[0] if len(labels) == 1 else _joint(labels).labels
 
 
 def models_of(config: CaptionConfig) -> tuple[str, ...]:
@@ -171,8 +186,10 @@ def models_of(config: CaptionConfig) -> tuple[str, ...]:
 def _ensemble(models: Sequence[ModelFiles], config: CaptionConfig, name: str) -> tuple[Combiner, ModelFiles]:
     """What combines the scores of models, and the model that they are together."""
     _check_models(models)
+    from wd14.ensemble.votes import Combiner
+
     given_tag_thresholds(config.tag_thresholds)  # a file that cannot be read is not the fault of a model
-    vocabulary = joint_vocabulary([model.labels for model in models], aliases())
+    vocabulary = _joint([model.labels for model in models])
     for number, model in reversed([*enumerate(models)]):
         if not vocabulary.shared_with(number):
             others = " and ".join(other.id for other in models if other is not model)
@@ -200,6 +217,13 @@ def _ensemble(models: Sequence[ModelFiles], config: CaptionConfig, name: str) ->
         identity=identity_of("ensemble", *(model.identity for model in models)),
     )
     return combiner, together
+
+
+def _joint(labels: Sequence[Labels]) -> JointVocabulary:
+    from wd14.ensemble.aliases import aliases
+    from wd14.ensemble.vocabulary import joint_vocabulary
+
+    return joint_vocabulary(labels, aliases())
 
 
 def _thresholds_alone(model: ModelFiles, labels: Labels, config: CaptionConfig) -> FloatArray:

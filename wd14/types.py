@@ -6,13 +6,15 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wd14.disagreement import Disagreement
 from wd14.errors import RowError, ScoringError
+
+if TYPE_CHECKING:
+    from wd14.disagreement import Disagreement
 
 FloatArray = NDArray[np.float32]
 PixelArray = NDArray[np.uint8]

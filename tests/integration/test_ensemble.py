@@ -77,7 +77,6 @@ def captions(summary: Summary) -> list[set[str]]:
 
 
 def job(source: Path, models: Sequence[Path], output: Path, **values: Any) -> Summary:
-    gc.collect()  # what an earlier job left in a circle
     first, *further = map(str, models)
     values = {"custom_model": first, "ensemble": further, "review": False} | values
     return caption_dataset(source, CaptionConfig.from_values(values), output=output)
@@ -106,6 +105,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     load, run = Tagger.load, Tagger.run
 
     def watched(*words: Any, **more: Any) -> Tagger:
+        if any(one() is not None for one in opened):
+            gc.collect()  # what an earlier job left in a circle
         assert [one for one in opened if one() is not None] == []
         tagger = load(*words, **more)
         opened.append(weakref.ref(tagger))

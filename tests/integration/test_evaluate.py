@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,13 +20,15 @@ from sklearn.metrics import f1_score
 from tests.integration.conftest import Run
 from tests.support import evaluated
 from tests.support.evaluated import PLANTED
+from wd14 import CaptionConfig, caption_dataset
+from wd14.cli import main as cli_in_process
 from wd14.errors import ConfigError, OutputError, SourceError
 from wd14.evaluating import Evaluation, evaluate
 from wd14.evaluation import tables
 from wd14.evaluation.kept import KeptPlace, read_kept
 from wd14.reviewing import review_dataset
 
-PICTURES = 150
+PICTURES = 80
 Truth = Mapping[str, frozenset[str]]
 
 
@@ -40,6 +44,12 @@ def micro_f1(truth: Truth, captions: Truth, names: tuple[str, ...]) -> float:
     chosen = [picture for picture in truth if truth[picture]]
     there, made = ([[name in each[picture] for name in names] for picture in chosen] for each in (truth, captions))
     return float(f1_score(np.array(there), np.array(made), average="micro"))
+
+
+def captioned(folder: Path, **values: Any) -> dict[str, frozenset[str]]:
+    """The tags of each picture of the set in a folder, captioned with these parameters."""
+    made = caption_dataset(folder / "set", CaptionConfig.from_values(values), output=folder / "captioned")
+    return captions_of(Path(made.output or ""))
 
 
 @pytest.fixture(scope="module")
@@ -71,37 +81,30 @@ def test_planted_thresholds_are_found_and_captions_made_with_them_have_the_f1_th
     assert made.returncode == 0, made.stderr
     captions = captions_of(tmp_path / "out")
     assert micro_f1(planted, captions, tuple(PLANTED)) == evaluation["all"]["chosen"]["f1"]
-    usual = cli("caption", "set", "--custom-model", "model", "--output", "usual")
-    assert usual.returncode == 0, usual.stderr
     in_use = evaluation["all"]["in_use"]["f1"]
-    assert micro_f1(planted, captions_of(tmp_path / "usual"), tuple(PLANTED)) == in_use
+    assert micro_f1(planted, captioned(tmp_path, custom_model=str(tmp_path / "model")), tuple(PLANTED)) == in_use
     assert in_use < evaluation["unseen"]["f1"] <= evaluation["all"]["chosen"]["f1"]
     again = cli(*words, "--thresholds-out", "found.csv")  # its own file may be replaced, and all scores are stored
     assert json.loads(again.stdout)["from_scores"] == evaluation["pictures"]
     assert sorted(path.name for path in (tmp_path / "set").iterdir() if path.suffix != ".png") == ["metadata.jsonl"]
 
 
-def test_an_ensemble_stands_beside_each_of_its_models(planted: Truth, cli: Run, tmp_path: Path) -> None:
+def test_an_ensemble_stands_beside_each_of_its_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluated.model(tmp_path / "model")
     # With another category `outdoors` has another threshold in the second model.
     evaluated.model(tmp_path / "second", ("smile", "long_hair", "outdoors", "tree"), characters=("outdoors",))
     evaluated.model(tmp_path / "third", ("long_hair", "smile", "sky"), first=1)
-    together = ("--custom-model", "model", "--ensemble", "second,third")
-    said = cli("evaluate", "set", *together, "--json", "--thresholds-out", "found.csv")
-    assert said.returncode == 0, said.stderr
-    evaluation = json.loads(said.stdout)
-    assert [each["model"] for each in evaluation["models"]] == ["model", "second", "third"]
-    assert (
-        evaluation["models"][0]["f1"]
-        == evaluate(tmp_path / "set", {"custom_model": str(tmp_path / "model")}).result.all.in_use.f1
-    )
-    made = cli("caption", "set", *together, "--tag-thresholds", "found.csv", "--output", "out")
-    assert made.returncode == 0, made.stderr
-    captions = captions_of(tmp_path / "out")
-    assert micro_f1(planted, captions, (*PLANTED, "tree")) == evaluation["all"]["chosen"]["f1"]
-    evaluated.planted(tmp_path / "few", 12)
-    models = {"custom_model": str(tmp_path / "model"), "ensemble": [str(tmp_path / "third")]}
-    kept, forgotten = (evaluate(tmp_path / "few", {**models, "cache": cache}).as_json() for cache in (True, False))
-    assert (kept.pop("from_scores"), forgotten.pop("from_scores")) == (12, 0)
+    truth = evaluated.planted(tmp_path / "set", 24)
+    together: dict[str, Any] = {"custom_model": "model", "ensemble": "second,third"}
+    found = evaluate("set", together)
+    assert [name for name, _ in found.models] == ["model", "second", "third"]
+    assert found.models[0][1] == evaluate("set", {"custom_model": "model"}).result.all.in_use
+    tables.write(tmp_path / "found.csv", tables.thresholds(found.result, {}))
+    captions = captioned(tmp_path, **together, tag_thresholds="found.csv")
+    assert micro_f1(truth, captions, (*PLANTED, "tree")) == found.result.all.chosen.f1
+    kept, forgotten = (evaluate("set", {**together, "cache": cache}).as_json() for cache in (True, False))
+    assert (kept.pop("from_scores"), forgotten.pop("from_scores")) == (found.pictures, 0)
     assert kept == forgotten  # also where scores are kept for the job alone
 
 
@@ -127,7 +130,7 @@ def test_corrections_are_made_before(planted: Truth, tmp_path: Path) -> None:
 
 
 def test_a_dataset_of_ours_is_compared_by_the_scores_of_its_originals_and_called_no_truth(
-    cli: Run, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     evaluated.model(tmp_path / "model")
     for number in range(4):
@@ -136,31 +139,89 @@ def test_a_dataset_of_ours_is_compared_by_the_scores_of_its_originals_and_called
             seen = picture.convert("RGBA")
         seen.putpixel((100, 100 + number), (0, 0, 0, 0))
         seen.save(tmp_path / "in" / f"{number}.png")
-    options = ("--custom-model", "model", "--flatten-transparency", "--general-threshold", "0.5", "--remove-underscore")
-    assert cli("caption", "in", *options, "--output", "out").returncode == 0
-    said = cli("evaluate", "out", "--json")
-    assert said.returncode == 0, said.stderr
-    evaluation = json.loads(said.stdout)
+    options: dict[str, Any] = {"flatten_transparency": True, "general_threshold": 0.5, "remove_underscore": True}
+    config = CaptionConfig(custom_model=str(tmp_path / "model"), **options)
+    caption_dataset(tmp_path / "in", config, output=tmp_path / "out")
+    evaluation = evaluate(tmp_path / "out").as_json()
     assert evaluation["from_scores"] == 4
     assert evaluation["all"]["in_use"]["f1"] == 1
     assert {tag["tag"]: tag["threshold"] for tag in evaluation["tags"]}["smile"] == 0.5  # the run's
     assert "no edits were made in them" in evaluation["remarks"][0]
     smiles = {"version": 1, "edits": [{"op": "remove", "tag": "smile", "rows": "all"}]}
     (tmp_path / "edits.json").write_text(json.dumps(smiles), "utf-8")
-    corrected = json.loads(cli("evaluate", "out", "--json", "--edits", "edits.json").stdout)
+    corrected = evaluate(tmp_path / "out", {"edits": str(tmp_path / "edits.json")}).as_json()
     assert corrected["remarks"] == []
     assert corrected["all"]["in_use"]["precision"] == pytest.approx(2 / 3)
 
 
-def test_what_cannot_be_evaluated_says_why(planted: Truth, cli: Run, tmp_path: Path) -> None:
+def test_a_file_of_thresholds_takes_the_place_of_the_list_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tag that is never there and switched off stays so; and the command that is said has the other thresholds."""
+    monkeypatch.chdir(tmp_path)
+    evaluated.model(tmp_path / "more", (*PLANTED, "solo"))
+    truth = evaluated.planted(tmp_path / "set", 30)
+    for name in truth:  # `solo` is on no caption, and would be kept for all pictures
+        with Image.open(tmp_path / "set" / name) as picture:
+            seen = picture.convert("RGB")
+        seen.putpixel((2 * len(PLANTED), 0), (0, 0, 240))
+        seen.save(tmp_path / "set" / name)
+    (tmp_path / "found.csv.new").write_text("mine", "utf-8")
+    own = ("--general-threshold", "0.3", "--tag-thresholds", "solo=off, sky=+0.1")
+    words = ["evaluate", "set", "--custom-model", "more", *own, "--thresholds-out", "found.csv", "--json"]
+    assert cli_in_process.main(words) == 0
+    said = capsys.readouterr()
+    command = shlex.split(said.err.splitlines()[-1].partition("use them: ")[2])
+    assert command[:3] == ["wd14-captioner", "caption", "PICTURES"]
+    assert cli_in_process.main(["caption", "set", *command[3:], "--output", "out"]) == 0
+    f1 = micro_f1(truth, captions_of(tmp_path / "out"), (*PLANTED, "solo"))
+    assert f1 == json.loads(said.out)["all"]["chosen"]["f1"]
+    assert (tmp_path / "found.csv.new").read_text("utf-8") == "mine"
+
+
+def test_what_was_found_is_said_also_where_the_disk_is_full(
+    planted: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(aside: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    old = tmp_path / "all.csv"
+    old.write_text(",".join(tables.ALL_COLUMNS) + "\nolder\n", "utf-8")
+    monkeypatch.setattr(tables, "put_in_place", full)
+    words = ["evaluate", str(tmp_path / "set"), "--custom-model", str(tmp_path / "model"), "--csv", str(old)]
+    assert cli_in_process.main(words) == OutputError.exit_code
+    said = capsys.readouterr()
+    assert "Tags with the most mistakes" in said.out
+    assert "all.csv cannot be written: No space left on device" in said.err
+    assert old.read_text("utf-8").endswith("older\n")
+    assert [path.name for path in tmp_path.iterdir() if "all.csv" in path.name] == ["all.csv"]
+
+
+def test_what_cannot_be_evaluated_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluated.model(tmp_path / "model")
     (tmp_path / "mine.csv").write_text("tag,note\nsmile,of mine\n", "utf-8")
-    refused = cli("evaluate", "set", "--custom-model", "model", "--thresholds-out", "mine.csv")
-    assert refused.returncode == OutputError.exit_code
-    assert "is no file of an evaluation" in refused.stderr
+    words = ["evaluate", "set", "--custom-model", "model"]
+    assert cli_in_process.main([*words, "--thresholds-out", "mine.csv"]) == OutputError.exit_code
+    assert "is no file of an evaluation" in capsys.readouterr().err
     assert (tmp_path / "mine.csv").read_text("utf-8") == "tag,note\nsmile,of mine\n"
+    for names, why in (
+        (("--thresholds-out", "found.txt"), "wants a name that ends in .csv"),
+        (("--thresholds-out", "one.csv", "--csv", "one.csv"), "give each a file of its own"),
+    ):
+        assert cli_in_process.main([*words, *names]) == ConfigError.exit_code
+        assert why in capsys.readouterr().err
     evaluated.picture(tmp_path / "bare" / "a.png", [0.9])
     with pytest.raises(SourceError, match="1 without a caption"):
         evaluate(tmp_path / "bare", {"custom_model": str(tmp_path / "model")})
+    (tmp_path / "bare" / "a.txt").write_text("ohwx", "utf-8")
+    with pytest.raises(SourceError, match=r"no tag of the model.*generation-model names another"):
+        evaluate(tmp_path / "bare", {"custom_model": str(tmp_path / "model")})
+    (tmp_path / "bare" / "a.txt").write_text("smile", "utf-8")
+    assert cli_in_process.main(["evaluate", "bare", "--custom-model", "model"]) == 0
+    assert "compared with" in capsys.readouterr().out  # not one tag differs
     with pytest.raises(ConfigError, match="adds no tag"):
         evaluate(tmp_path / "set", {"custom_model": "builtin/none"})
 
@@ -194,7 +255,7 @@ def test_tags_with_commas_and_quotes_survive_in_the_files(tmp_path: Path) -> Non
         evaluated.picture(tmp_path / "set" / f"{number}.png", [0.2 * number] * 3)
         (tmp_path / "set" / f"{number}.txt").write_text('say "hi"|=_=|a,b' if number > 3 else "=_=", "utf-8")
     found = _evaluate(tmp_path, caption_separator="|")
-    rows = list(csv.DictReader(tables.thresholds(found.result).splitlines()))
+    rows = list(csv.DictReader(tables.thresholds(found.result, {}).splitlines()))
     assert {row["tag"]: row["support"] for row in rows} == {"a,b": "2", 'say_"hi"': "2", "=_=": "6"}
 
 

@@ -23,8 +23,8 @@ from tests.support.families import FAMILIES, PICTURES, RATINGS, Family
 from tests.support.hub_server import FakeHub, running_hub
 from wd14 import CaptionConfig, caption_dataset, tag
 from wd14.model.files import registry
+from wd14.model.files.description import ModelDescription
 from wd14.model.files.hashes import sha256_of
-from wd14.model.files.registry import ModelDescription
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 USUAL = {"": 0.35, "character": 0.85}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import hashlib
 import json
 import os
@@ -14,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +25,7 @@ from huggingface_hub import constants
 
 from tests.support.clip_vocabulary import small_vocabulary
 from tests.support.hub_server import COMMIT, FakeHub, running_hub
-from tests.support.model_hub import cache, forget_sessions, hub
+from tests.support.model_hub import OLD_CLIENT, cache, forget_sessions, hub, no_connection_is_left_to_other_tests
 from tests.support.onnx_models import random_weights, save_model, wd14_folder, write_csv
 from wd14 import CaptionConfig, Tagger
 from wd14.errors import DownloadError, JobStoppedError, LabelsError, ModelContractError, ModelNotFoundError
@@ -40,25 +38,14 @@ from wd14.published import Published
 from wd14.stop import StopToken
 from wd14.token_counting import clip_tokens, token_counter
 
-__all__ = ["cache", "hub"]
+__all__ = ["cache", "hub", "no_connection_is_left_to_other_tests"]
 
 ROOT = Path(__file__).parents[2]
 PINNED = "someone/pinned-tagger"
 OPEN = "someone/open-tagger"
 SIZE = 32
 
-
-#: The old client (requests) leaves connections to the garbage collector.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_connection_is_left_to_other_tests() -> Iterator[None]:
-    yield
-    gc.collect()
+pytestmark = OLD_CLIENT
 
 
 @pytest.fixture

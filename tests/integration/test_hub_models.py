@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import onnx
 import pytest
 
 from tests.support.hub_server import COMMIT, FakeHub
-from tests.support.model_hub import cache, hub
+from tests.support.model_hub import OLD_CLIENT, cache, hub, no_connection_is_left_to_other_tests
 from tests.support.onnx_models import expected, random_weights, save_model, write_csv
 from wd14 import Tagger
 from wd14.errors import DescriptionError, DownloadError, ModelContractError, ModelNotFoundError
@@ -25,7 +23,7 @@ from wd14.model.files.by_hand import folder_by_hand
 from wd14.model.files.description import FileDescription, ModelDescription, described
 from wd14.model.files.find import ModelFiles, find_here, find_model, is_here
 
-__all__ = ["cache", "hub"]
+__all__ = ["cache", "hub", "no_connection_is_left_to_other_tests"]
 
 SIZE = 32
 TAGS = 700
@@ -42,17 +40,7 @@ STAGES = {
     ]
 }
 
-#: The old client (requests) leaves connections to the garbage collector.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_connection_is_left_to_other_tests() -> Iterator[None]:
-    yield
-    gc.collect()
+pytestmark = OLD_CLIENT
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from tests.support.onnx_models import Weights, expected, random_weights, save_mo
 from wd14 import CaptionConfig, caption_dataset
 from wd14.input_spec import InputSpec
 from wd14.model.files import registry
+from wd14.model.files.description import FileDescription, LabelsDescription, ModelDescription
 from wd14.model.files.find import find_model
 from wd14.model.files.hashes import sha256_of
-from wd14.model.files.registry import FileDescription, LabelsDescription, ModelDescription
 from wd14.model.preprocess import pixels
 from wd14.model.tagger import Tagger
 

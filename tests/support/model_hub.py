@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,19 @@ from huggingface_hub.utils import _http
 
 from tests.support.hub_server import FakeHub, running_hub
 from wd14.model.files import download
+
+#: The old client (requests) leaves connections to the garbage collector.
+OLD_CLIENT = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_connection_is_left_to_other_tests() -> Iterator[None]:
+    """Ends those of the module, wherever it is imported."""
+    yield
+    gc.collect()
 
 
 def forget_sessions() -> None:

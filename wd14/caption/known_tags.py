@@ -30,7 +30,8 @@ class KnownTags(NamedTuple):
 class KnownTagReader:
     """Reads captions. Takes 0.1 s for 10,000 tags, and 50 µs for a caption of 25 parts.
 
-    A tag that is written as several texts (a character that is expanded, a replacement) is there when all of them are.
+    A tag that is written as several texts (a character that is expanded, a replacement) is there when all of them are;
+    where the first of them is its whole name (`saber_(fate), fate`), that one is enough: what follows says no more.
 
     Args:
         labels: the model's tags.
@@ -45,7 +46,10 @@ class KnownTagReader:
         self._separator = config.caption_separator
         self._texts = Spellings((text, number) for number, text in enumerate(vocabulary.texts))
         self._names = Spellings((name, tag) for tag, name in enumerate(labels.names))
-        self._written = vocabulary.written
+        self._written = [
+            ids[:1] if ids and folded(vocabulary.texts[ids[0]]) == folded(name) else ids
+            for ids, name in zip(vocabulary.written, labels.names, strict=True)
+        ]
         self._first: dict[int, list[int]] = {}
         for tag, ids in enumerate(self._written):
             if ids:

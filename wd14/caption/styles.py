@@ -104,8 +104,12 @@ def slot_order(config: CaptionConfig) -> tuple[str, ...]:
     return tuple(order)
 
 
+#: Categories that have another category's slot.
+_SLOTS: Mapping[str, str] = {"copyright": "series", "style": "artist"}
+
+
 def slot_of(name: str, category: str) -> str:
     """The slot of a model's tag: its category, but for tags that count people, for series, and for artists' styles."""
     if category == "general" and COUNT_TAG.fullmatch(folded(name)):
         return "count"
-    return {"copyright": "series", "style": "artist"}.get(category, category)
+    return _SLOTS.get(category, category)

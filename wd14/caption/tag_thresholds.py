@@ -77,6 +77,17 @@ def own_thresholds(labels: Labels, given: str, without: Collection[str] = ()) ->
     return OwnThresholds(own.absolute, own.relative, tuple(remarks))
 
 
+def given_by_name(labels: Labels, given: str, without: Collection[str] = ()) -> dict[str, str]:
+    """A person's thresholds by the names of tags, as a CSV file has them: `0.6`, `+0.1`, `off`.
+
+    Args, and errors that are raised: as `own_thresholds`.
+    """
+    own = own_thresholds(labels, given, without)
+    texts = {tag: "off" if value > 1 else f"{value}" for tag, value in own.absolute.items()}
+    texts |= {tag: f"{value:+}" for tag, value in own.relative.items()}
+    return {labels.names[tag]: texts[tag] for tag in sorted(texts)}
+
+
 def given_tag_thresholds(given: str) -> Sequence[TagThreshold]:
     """The entries of a list or a CSV file, in order.
 
@@ -108,7 +119,10 @@ def _read_file(name: str) -> Iterator[TagThreshold]:
     where = f"Thresholds by Tag (tag_thresholds): {name}"
     try:
         text = read_file(Path(name).expanduser(), LARGEST_FILE).decode("utf-8-sig")
-        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        # Where a comma divides 0 from 5, spreadsheets divide columns by semicolons.
+        head = text.partition("\n")[0]
+        divider = ";" if ";" in head and "," not in head else ","
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=divider, strict=True)
         header = [column.strip().lower() for column in next(rows, [])]
         tag_at, threshold_at = _column(header, _TAG_COLUMNS, where), _column(header, ("threshold",), where)
         for row in rows:
@@ -119,7 +133,8 @@ def _read_file(name: str) -> Iterator[TagThreshold]:
                     f"{where}, line {rows.line_num}: expected a tag and a threshold, got {','.join(row)!r}"
                 )
             try:
-                yield tag_threshold(row[tag_at].strip(), row[threshold_at])
+                threshold = row[threshold_at].replace(",", ".") if divider == ";" else row[threshold_at]
+                yield tag_threshold(row[tag_at].strip(), threshold)
             except ValueError as error:
                 raise ConfigError(f"{where}, line {rows.line_num}: {error}") from error
     except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -19,7 +19,6 @@ MCUT_FLOOR = 0.15
 
 #: For models with a tag_mapping.json, kohya takes no rating or quality tag below the lowest of these thresholds.
 KOHYA_CATEGORIES = ("general", "character", "copyright", "meta", "model", "artist")
-
 
 #: Categories whose tags have no threshold each: of the first a picture has the best one.
 _WITHOUT = (*SINGLE_CATEGORIES, UNUSED)
@@ -62,6 +61,7 @@ class TagThresholds:
         published: the model's own thresholds.
 
     Attributes:
+        places: category -> positions of its tags, ascending.
         usual: (T,) float64, what a tag has without one of a person's own for it; above 1 = never kept; infinite for
             ratings and quality tags. Where a picture is cut, the lowest that a cut can give.
         in_use: (T,) float64, with a person's own.
@@ -82,13 +82,13 @@ class TagThresholds:
                 " threshold; choose fixed or mcut"
             )
         categories = np.array(labels.categories)
+        self.places = {each: np.flatnonzero(categories == each) for each in dict.fromkeys(labels.categories)}
         self.usual = np.full(len(labels), np.inf)
         self.by_category: dict[str, float] = {}
         self.cut: dict[str, IndexArray] = {}
-        for category in dict.fromkeys(labels.categories):
-            if category in (*SINGLE_CATEGORIES, UNUSED):
+        for category, where in self.places.items():
+            if category in _WITHOUT:
                 continue
-            where = np.flatnonzero(categories == category)
             # A category that the user gave a threshold has it in every mode, and one score has no gap to be cut at.
             if mode == "mcut" and category not in config.category_thresholds and where.size > 1:
                 self.cut[category] = where
@@ -97,7 +97,7 @@ class TagThresholds:
                 self.by_category[category] = _of_category(category, config, published)
             self.usual[where] = self.by_category[category]
         if published.by_tag and (mode == "model" or published.is_final):
-            self._take(published, labels, config)
+            self._take(published, config)
         given = own_thresholds(labels, config.tag_thresholds, without=_WITHOUT)
         self.own = OwnThresholds(remarks=given.remarks) if published.is_final else given
         self.in_use = self.usual.copy()
@@ -114,7 +114,7 @@ class TagThresholds:
             *self.own.remarks,
         ]
 
-    def _take(self, published: Published, labels: Labels, config: CaptionConfig) -> None:
+    def _take(self, published: Published, config: CaptionConfig) -> None:
         """Takes the thresholds of single tags that came with the model."""
         tags = np.fromiter(published.by_tag.keys(), np.intp, len(published.by_tag))
         thresholds = np.fromiter(published.by_tag.values(), np.float64, len(published.by_tag))
@@ -123,8 +123,10 @@ class TagThresholds:
             self.usual[:] = np.inf
         else:
             without |= config.category_thresholds.keys()
-        has_one = ~np.isin(np.array(labels.categories)[tags], list(without))
-        self.usual[tags[has_one]] = thresholds[has_one]
+        has_one = np.ones(self.usual.size, np.bool_)
+        for category in without & self.places.keys():
+            has_one[self.places[category]] = False
+        self.usual[tags[has_one[tags]]] = thresholds[has_one[tags]]
 
 
 class TagSelector:
@@ -162,15 +164,13 @@ class TagSelector:
             block = slice(int(where[0]), int(where[-1]) + 1)
             is_block = where.size == block.stop - block.start  # a slice is read several times as fast
             self._cut.append((block if is_block else where, category != "general"))
-        cut = set(np.concatenate([*table.cut.values(), np.array([], np.intp)]).tolist())
-        self._absolute = _as_arrays(table.own.absolute, cut)
-        self._relative = _as_arrays(table.own.relative, cut)
+        self._absolute = _as_arrays(table.own.absolute, table.cut)
+        self._relative = _as_arrays(table.own.relative, table.cut)
         self.lowest_threshold = float(self._thresholds.min(initial=np.inf))
 
-        categories = np.array(labels.categories)
         self._singles: dict[str, tuple[IndexArray, FloatArray]] = {}
         for category in SINGLE_CATEGORIES:
-            where = np.flatnonzero(categories == category)
+            where = table.places.get(category, np.array([], np.intp))
             wanted = ~np.isin(where, self._unwanted)
             if labels.order == "score":
                 # Here kohya looks for the best wanted one; in a CSV model the best one is written, or none.
@@ -210,8 +210,9 @@ class TagSelector:
         return found
 
 
-def _as_arrays(own: Mapping[int, float], among: Container[int]) -> tuple[IndexArray, FloatArray]:
-    """Positions, and what a person set for them."""
+def _as_arrays(own: Mapping[int, float], cut: Mapping[str, IndexArray]) -> tuple[IndexArray, FloatArray]:
+    """Positions among those of the categories that are cut, and what a person set for them."""
+    among = set(np.concatenate([*cut.values()]).tolist()) if own and cut else set[int]()
     chosen = {tag: value for tag, value in own.items() if tag in among}
     return np.array(list(chosen), np.intp), np.array(list(chosen.values()), np.float32)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wd14.cli.caption import HelpFormatter, add_parameter, file_named, parameters_in
 from wd14.cli.compare import table
-from wd14.cli.output import is_heard, say, say_json, show_while
+from wd14.cli.output import is_heard, say, say_aside, say_json, show_while
 from wd14.text import count, listed, wrapped
 
 if TYPE_CHECKING:
@@ -92,29 +92,29 @@ def run(args: argparse.Namespace) -> int:
     from wd14.evaluation.kept import KeptPlace
 
     thresholds, numbers = file_named(args.thresholds_out, "--thresholds-out"), file_named(args.csv, "--csv")
-    for path, columns in ((thresholds, tables.THRESHOLD_COLUMNS), (numbers, tables.ALL_COLUMNS)):
-        if path is not None:
-            tables.check_place(path, columns)
+    tables.check_places(thresholds, numbers)
     kept = KeptPlace(args.source) if args.keep else None
     evaluation = show_while(
         lambda log, progress, stop: evaluate(args.source, parameters_in(args), log=log, progress=progress, stop=stop),
         aside=args.json,
     )
-    written: list[str] = []
-    if thresholds is not None:
-        tables.write(thresholds, tables.thresholds(evaluation.result))
-        written.append(f"Thresholds: {thresholds} (use it: --tag-thresholds {thresholds})")
-    if numbers is not None:
-        tables.write(numbers, tables.all_numbers(evaluation.result))
-        written.append(f"All tags: {numbers}")
-    if kept is not None:
-        kept.write(evaluation.as_json(), evaluation.result)
-        written.append(f"Kept: {kept.path} (`wd14-captioner review {args.source}` shows it)")
+    # Before the files are written: what was found is not lost where the disk is full.
     if args.json:
         say_json(evaluation.as_json())
     else:
-        for line in (*evaluation_lines(evaluation), *written):
+        for line in evaluation_lines(evaluation):
             say(line)
+    tell = say_aside if args.json else say
+    if thresholds is not None:
+        text = tables.thresholds(evaluation.result, evaluation.own_thresholds)
+        tables.write_table(thresholds, tables.THRESHOLD_COLUMNS, text)
+        tell(f"Thresholds: {thresholds}; use them: {evaluation.command('PICTURES', thresholds)}")
+    if numbers is not None:
+        tables.write_table(numbers, tables.ALL_COLUMNS, tables.all_numbers(evaluation.result))
+        tell(f"All tags: {numbers}")
+    if kept is not None:
+        kept.write(evaluation.as_json(), evaluation.result)
+        tell(f"Kept: {kept.path} (`wd14-captioner review {args.source}` shows it)")
     return 0 if is_heard() else 1
 
 
@@ -140,6 +140,11 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
         yield from wrapped(f"Not compared: {number} of captions that the model does not know: {words}.")
     for remark in evaluation.remarks:
         yield from wrapped(f"Note: {remark}.")
+    if result.all.in_use.f1 == 1 and not evaluation.remarks:
+        yield from wrapped(
+            "Note: the captions have exactly the tags that the model keeps: if it wrote them, it is compared with"
+            " itself, and its thresholds with themselves."
+        )
     yield ""
     if evaluation.models:
         yield from _models(evaluation)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wd14.cli.output import is_heard, say, say_json
 
 if TYPE_CHECKING:
-    from wd14.model.files.registry import ModelDescription
+    from wd14.model.files.description import ModelDescription
     from wd14.model.machine import Machine
 
 #: A line of the table, below 100 columns.

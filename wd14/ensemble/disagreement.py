@@ -38,10 +38,9 @@ class DisagreementTally:
     Args:
         combiner: of the models.
         models: their names.
-        votes: how many must keep a tag.
     """
 
-    def __init__(self, combiner: Combiner, models: Sequence[str], votes: int) -> None:
+    def __init__(self, combiner: Combiner, models: Sequence[str]) -> None:
         vocabulary, thresholds = combiner.vocabulary, combiner.thresholds
         self._combiner = combiner
         self._labels = vocabulary.labels
@@ -49,7 +48,6 @@ class DisagreementTally:
         self._thresholds = thresholds
         self._can_be = (vocabulary.known.sum(axis=0) > 1) & ~vocabulary.judged & (thresholds <= 1)
         self._models = tuple(models)
-        self._votes = votes
         size = len(self._labels)
         self._pictures = self._disputed = 0
         self._times = np.zeros(size, np.int64)
@@ -76,9 +74,10 @@ class DisagreementTally:
         Args:
             parts: the scores of each of the M models, (T,) float32 each.
         """
-        each = self._combiner.calibrated(parts)
-        kept = np.flatnonzero((each >= self._thresholds).any(axis=0) & self._can_be)
-        known, scores = self._known[:, kept], each[:, kept]
+        tags, each = self._combiner.calibrated(parts)
+        some = np.flatnonzero((each >= self._thresholds[tags]).any(axis=0) & self._can_be[tags])
+        kept, scores = tags[some], each[:, some]
+        known = self._known[:, kept]
         keepers = (scores >= self._thresholds[kept]) & known
         others = known & ~keepers
         some = np.flatnonzero(others.any(axis=0) & keepers.any(axis=0))
@@ -131,7 +130,7 @@ class DisagreementTally:
         worst = sorted(self._worst, key=lambda entry: entry[:2], reverse=True)
         return Disagreement(
             self._models,
-            self._votes,
+            self._combiner.votes,
             self._pictures,
             self._disputed,
             tuple(self._tag(int(tag)) for tag in order if self._times[tag]),
@@ -148,7 +147,6 @@ class DisagreementTally:
         times = int(self._times[tag])
         counted = zip(self._keepers[tag], self._known[:, tag], strict=True)
         return DisputedTag(
-            tag,
             self._labels.names[tag],
             self._labels.categories[tag],
             times,

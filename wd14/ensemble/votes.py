@@ -9,6 +9,7 @@ mean.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,10 +43,20 @@ class Scale:
             scores: of these tags, (n,) float32, 0..1.
             where: the positions of these tags among the model's, (n,).
         """
+        is_same = self._is_same[where]
+        if is_same.all():  # as for models that are used at one threshold
+            return scores
         own, common = self._own[where], self._common[where]
         below = np.minimum(scores * self._below[where], self._highest_below[where])
         above = np.clip(common + (scores - own) * self._above[where], common, np.float32(1))
-        return np.where(self._is_same[where], scores, np.where(scores < own, below, above))
+        return np.where(is_same, scores, np.where(scores < own, below, above))
+
+
+class Calibrated(NamedTuple):
+    """The calibrated scores of a picture: of n of U tags those of M models; of all other tags every score is 0."""
+
+    tags: IndexArray  #: their positions, (n,), ascending
+    each: FloatArray  #: (M, n); 0 where a model does not know the tag
 
 
 class Combiner:
@@ -58,6 +69,8 @@ class Combiner:
         votes: how many models must keep a tag; where fewer know it, all that do.
 
     Attributes:
+        vocabulary: as given.
+        votes: as given.
         own: the thresholds of each model, as given.
         thresholds: the common threshold of each tag, (U,) float32: that of the first model that knows it.
         needed: how many models must keep each tag, (U,).
@@ -65,6 +78,7 @@ class Combiner:
 
     def __init__(self, vocabulary: JointVocabulary, thresholds: Sequence[FloatArray], votes: int) -> None:
         self.vocabulary = vocabulary
+        self.votes = votes
         self.own = tuple(thresholds)
         size = len(vocabulary.labels)
         knowing = vocabulary.known.sum(axis=0)
@@ -76,33 +90,40 @@ class Combiner:
         self.thresholds: FloatArray = common[:size]
         self._scales = [Scale(own, common[places]) for own, places in zip(thresholds, vocabulary.places, strict=True)]
         self._rank = len(thresholds) - self.needed
-        self._judged = np.flatnonzero(vocabulary.judged)
-        self._judging = knowing[self._judged].astype(np.float32)
+        self._is_judged = vocabulary.judged
+        self._knowing = knowing.astype(np.float32)
 
     def __call__(self, scores: Sequence[FloatArray]) -> FloatArray:
-        """The combined scores of a picture, (U,) float32, 0..1; some 100 µs for three models of 10,000 tags.
+        """The combined scores of a picture, (U,) float32, 0..1; some 60 µs for three models of 10,000 tags.
 
         Args:
             scores: of each model, (T,) float32 each, as the score store gives them: mostly zeros.
         """
-        each = self.calibrated(scores)
-        combined = np.zeros(each.shape[1], np.float32)
-        some = np.flatnonzero(each.any(axis=0))
+        tags, each = self.calibrated(scores)
+        combined = np.zeros(len(self.needed), np.float32)
         # A model that does not know a tag has 0 there, which stands below or beside all that count.
-        combined[some] = np.sort(each[:, some], axis=0)[self._rank[some], np.arange(some.size)]
-        combined[self._judged] = each[:, self._judged].sum(axis=0, dtype=np.float32) / self._judging
+        voted = np.sort(each, axis=0)[self._rank[tags], np.arange(tags.size)]
+        mean = each.sum(axis=0, dtype=np.float32) / self._knowing[tags]
+        combined[tags] = np.where(self._is_judged[tags], mean, voted)
         return combined
 
-    def calibrated(self, scores: Sequence[FloatArray]) -> FloatArray:
-        """The calibrated scores of each model, (M, U) float32; 0 where it does not know the tag.
-
-        Of ratings and quality words they are the model's own.
+    def calibrated(self, scores: Sequence[FloatArray]) -> Calibrated:
+        """The calibrated scores of each model; those of ratings and quality words are the model's own.
 
         Args:
             scores: as for a call.
         """
-        each = np.zeros((len(scores), len(self.needed) + 1), np.float32)
-        for row, own, scale, places in zip(each, scores, self._scales, self.vocabulary.places, strict=True):
-            where = np.flatnonzero(own > 0)  # of booleans: several times as quick
-            np.maximum.at(row, places[where], scale(own[where], where))
-        return each[:, :-1]
+        size = len(self.needed)
+        wheres = [np.flatnonzero(own > 0) for own in scores]  # of booleans: several times as quick
+        found = [places[where] for places, where in zip(self.vocabulary.places, wheres, strict=True)]
+        is_scored = np.zeros(size + 1, np.bool_)
+        for places in found:
+            is_scored[places] = True
+        is_scored[size] = False
+        tags = np.flatnonzero(is_scored)
+        columns = np.full(size + 1, tags.size)  # what unused outputs say goes beyond the last one
+        columns[tags] = np.arange(tags.size)
+        each = np.zeros((len(scores), tags.size + 1), np.float32)
+        for row, own, scale, places, where in zip(each, scores, self._scales, found, wheres, strict=True):
+            np.maximum.at(row, columns[places], scale(own[where], where))
+        return Calibrated(tags, each[:, :-1])

@@ -23,11 +23,6 @@ FIRST_EDGE = round(SCORE_FLOOR * STEPS)
 HALVES = 2
 
 
-def edge_text(edge: int) -> str:
-    """An edge as a CSV has it: `0.35`."""
-    return f"{edge / STEPS:g}"
-
-
 class Tallied:
     """What captions with certain thresholds would have, for each tag: (T,) counts of pictures.
 

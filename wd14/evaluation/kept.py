@@ -7,13 +7,14 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wd14.errors import ConfigError, OutputError
-from wd14.evaluation.result import Result, curves
-from wd14.evaluation.tables import write
 from wd14.json_files import parse_json, read_json_file
 from wd14.regular_files import mode_of
+
+if TYPE_CHECKING:
+    from wd14.evaluation.result import Result
 
 NAME = "evaluation.json"
 #: What the file says of itself.
@@ -67,6 +68,9 @@ class KeptPlace:
             self.path.parent.mkdir(exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.path} cannot be written: {error.strerror or error}") from error
+        from wd14.evaluation.result import curves  # a review page, which reads the file, does without
+        from wd14.evaluation.tables import write
+
         value = {"made_by": _MADE_BY, **evaluation, "curves": curves(result, _MOST_CURVES)}
         write(self.path, json.dumps(value) + "\n")
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import os
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from wd14.errors import OutputError
+from wd14.errors import ConfigError, OutputError
 from wd14.evaluation.result import Result, TagResult
+from wd14.place_files import put_in_place
 from wd14.regular_files import mode_of, open_file
 
 #: How the two files begin: one that does is ours, and is replaced.
@@ -24,16 +28,27 @@ def all_numbers(result: Result) -> str:
     return _table(ALL_COLUMNS, map(_numbers, result.tags()))
 
 
-def thresholds(result: Result) -> str:
-    """The CSV of the chosen thresholds. Tags that no caption has and that are never kept are not in it."""
-    return _table(
-        THRESHOLD_COLUMNS,
-        (
-            [tag.tag, tag.category, f"{tag.chosen:g}", str(tag.support), _share(tag.f1_chosen), _share(tag.f1)]
-            for tag in result.tags()
-            if tag.chosen is not None
-        ),
-    )
+def thresholds(result: Result, own: Mapping[str, str]) -> str:
+    """The CSV of the chosen thresholds. Tags that no caption has and that are never kept are not in it.
+
+    Args:
+        result: an evaluation's.
+        own: thresholds in use that a person set for single tags, as a file has them. They stay where nothing better
+            was found, so that the file can take the place of the one in use.
+    """
+    return _table(THRESHOLD_COLUMNS, _thresholds(result, own))
+
+
+def _thresholds(result: Result, own: Mapping[str, str]) -> Iterable[Sequence[str]]:
+    left = dict(own)
+    for tag in result.tags():
+        stays = left.pop(tag.tag, None)
+        threshold = stays if tag.chosen is None else f"{tag.chosen:g}"
+        if threshold is not None:
+            yield tag.tag, tag.category, threshold, str(tag.support), _share(tag.f1_chosen), _share(tag.f1)
+    categories = dict(zip(result.labels.names, result.labels.categories, strict=True))
+    for name, threshold in left.items():
+        yield name, categories[name], threshold, "0", "", ""
 
 
 def _numbers(tag: TagResult) -> list[str]:
@@ -54,14 +69,34 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def check_place(path: Path, columns: Sequence[str]) -> None:
-    """Refuses a file that cannot be written, before any work is done. One of an earlier evaluation may be replaced.
+def check_places(thresholds: Path | None, numbers: Path | None) -> None:
+    """Refuses files that cannot be written, before any work is done. One of an earlier evaluation may be replaced.
+
+    Args:
+        thresholds: the file of the chosen thresholds; None = none is written.
+        numbers: that of all tags, the same.
 
     Raises:
+        ConfigError: the file of thresholds has a name that `tag_thresholds` would not take for a file, or both are one.
         OutputError: something else is there, or no folder to write it into.
     """
+    if thresholds is not None and thresholds.suffix.lower() != ".csv":
+        raise ConfigError(
+            f"--thresholds-out is {thresholds}: a file of thresholds wants a name that ends in .csv, by which"
+            " --tag-thresholds knows it from a list"
+        )
+    if thresholds is not None and thresholds == numbers:
+        raise ConfigError(f"--thresholds-out and --csv are both {thresholds}: give each a file of its own")
+    for path, columns in ((thresholds, THRESHOLD_COLUMNS), (numbers, ALL_COLUMNS)):
+        if path is not None:
+            _check_place(path, columns)
+
+
+def _check_place(path: Path, columns: Sequence[str]) -> None:
     if not path.parent.is_dir():
         raise OutputError(f"{path} cannot be written: {path.parent} is no folder")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path} cannot be written: nothing may be written into {path.parent}")
     beginning = ",".join(columns).encode() + b"\n"
     try:
         if mode_of(path):
@@ -75,19 +110,29 @@ def check_place(path: Path, columns: Sequence[str]) -> None:
     raise OutputError(f"{path} is there already, and is no file of an evaluation: choose another name")
 
 
+def write_table(path: Path, columns: Sequence[str], text: str) -> None:
+    """Writes one of the two files, unless something else has come to its name meanwhile.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    _check_place(path, columns)
+    write(path, text)
+
+
 def write(path: Path, text: str) -> None:
     """Writes a file; an older one is replaced in one step.
 
     Raises:
         OutputError: it cannot be written.
     """
-    aside = path.with_name(f"{path.name}.new")
+    aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        try:
-            aside.write_text(text, "utf-8", newline="")
-            aside.replace(path)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
+        with aside.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.write(text)
+        put_in_place(aside, path)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)

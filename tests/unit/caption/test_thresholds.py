@@ -360,11 +360,17 @@ def test_where_a_threshold_comes_from(
     assert found.tolist() == pytest.approx([math.inf, *thresholds])
 
 
-def test_a_file_of_thresholds(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'rank,Threshold,tag\r\n1,0.4,A\r\n2,+0.05,d\r\n\r\n3,off,"b"\r\n4,0.5,of another model\r\n',
+        # As a spreadsheet writes it where a comma divides 0 from 4.
+        b"tag;Threshold\nA;0,4\nd;+0,05\nb;off\nof another model;0,5\n",
+    ],
+)
+def test_a_file_of_thresholds(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.CSV"
-    path.write_bytes(
-        b'\xef\xbb\xbfrank,Threshold,tag\r\n1,0.4,A\r\n2,+0.05,d\r\n\r\n3,off,"b"\r\n4,0.5,of another model\r\n'
-    )
+    path.write_bytes(b"\xef\xbb\xbf" + content)
     captioner = Captioner(BY_TAG, CaptionConfig.from_values({"tag_thresholds": str(path)}))
     thresholds = captioner.thresholds(np.zeros(6, np.float32)).tolist()
     assert thresholds == pytest.approx([math.inf, 0.4, 2, 0.35, 0.9, 0.35])

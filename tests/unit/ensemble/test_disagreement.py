@@ -22,7 +22,7 @@ def scores(*values: float) -> FloatArray:
 def tally_of_two(votes: int = 2) -> DisagreementTally:
     thresholds = [scores(2, 0.5, 0.5, 0.5), scores(0.5, 0.5, 0.5)]
     combiner = Combiner(joint_vocabulary([FIRST, SECOND]), thresholds, votes)
-    return DisagreementTally(combiner, ["one", "two"], votes)
+    return DisagreementTally(combiner, ["one", "two"])
 
 
 def test_the_worst_tags_and_pictures_come_first() -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from wd14.evaluation.histograms import EDGES, STEPS, ScoreHistograms, edge_text
+from wd14.evaluation.histograms import EDGES, STEPS, ScoreHistograms
 from wd14.evaluation.result import Result
 from wd14.evaluation.thresholds import PRIOR, find_thresholds
 from wd14.types import FloatArray, Labels
@@ -108,4 +108,4 @@ def test_rare_tags_are_drawn_towards_their_category() -> None:
 
 
 def test_an_edge_in_a_file_is_the_edge_that_was_counted() -> None:
-    assert [np.float32(edge_text(edge)) for edge in range(STEPS + 1)] == EDGES.tolist()
+    assert [np.float32(f"{edge / STEPS:g}") for edge in range(STEPS + 1)] == EDGES.tolist()

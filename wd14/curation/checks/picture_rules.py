@@ -61,11 +61,10 @@ def missing_tags(seen: Seen) -> Iterator[str]:
     scores, caption, labels = seen.row.scores, seen.caption, seen.expected.labels
     if scores is None or caption is None or labels is None or not seen.expected.lists_all or caption.has_sentences:
         return
-    is_sure = (scores >= HIGH_SCORE) & seen.words.teachable
+    sure = np.flatnonzero((scores >= HIGH_SCORE) & seen.words.teachable)
     if seen.expected.thresholds is not None:
-        is_sure &= scores >= seen.expected.thresholds
-    sure = np.flatnonzero(is_sure).tolist()
-    lacking = set(sure) - {word.position for word in caption.words}
+        sure = sure[scores[sure] >= seen.expected.thresholds[sure]]
+    lacking = set(sure.tolist()) - {word.position for word in caption.words}
     if lacking:
         implied = {tag for word in caption.words for tag in implied_by_words(word.folded)}
         for position in sorted(lacking):

@@ -62,7 +62,7 @@ class ModelDescription:
         model: the ONNX file; `builtin/none` has neither file.
         labels: the file that lists the tags.
         tags: how many tags it knows.
-        licence: the model's, as an SPDX identifier.
+        licence: the model's: an SPDX identifier, or the name of its own.
         spec: how it wants pictures: size, layout, channels, range of values, padded or stretched. Where there is a
             `preprocess`, that says it, and `spec` has layout, channels and background only. None = the graph says it.
         activation: what its output still needs: "sigmoid" for logits, "none" for probabilities; None = the graph says.

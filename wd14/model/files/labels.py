@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wd14.errors import LabelsError, ModelNotFoundError
+from wd14.model.files.description import LabelsDescription
 from wd14.model.files.label_csv import rows_of_csv, rows_of_lines
 from wd14.model.files.label_json import form_of, parsed, rows_of_blocks, rows_of_index, rows_of_mapping
 from wd14.model.files.label_rows import (
@@ -19,7 +20,6 @@ from wd14.model.files.label_rows import (
     category_name,
     shortened,
 )
-from wd14.model.files.registry import LabelsDescription
 from wd14.regular_files import read_file
 from wd14.types import UNUSED, Labels
 

@@ -16,18 +16,6 @@ from wd14.config import BUILTIN_MODEL, DEFAULT_MODEL, NO_MODEL
 from wd14.input_spec import InputSpec
 from wd14.model.files.description import FileDescription, LabelsDescription, ModelDescription, described
 
-__all__ = [
-    "DEFAULT",
-    "FAMILIES",
-    "MODELS",
-    "MODEL_FILE",
-    "FileDescription",
-    "LabelsDescription",
-    "ModelDescription",
-    "find",
-    "find_by_sha256",
-]
-
 MODEL_FILE = "model.onnx"
 
 FOLDER = Path(__file__).parents[1] / "taggers"

@@ -9,10 +9,12 @@ from wd14.input_spec import WHITE, CenterCrop, Colour, Filter, PadToSize, PadToS
 
 #: The numbers that Pillow has for its filters.
 _FILTERS: tuple[Filter, ...] = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+#: The names of colours that known models have.
+_COLOURS: Mapping[str, Colour] = {"white": WHITE, "black": (0, 0, 0)}
 
 
 def stage_of(value: Mapping[str, Any]) -> Stage:
-    """The step of one entry, which is of a form that `description_file.check_stages` allows.
+    """The step of one entry, which is of the form `description_form.StageForm`.
 
     `resize` has the shorter side, or `[height, width]`; `center_crop` `[height, width]`; `pad_to_size` `[width,
     height]`, as its authors have it. `pad_to_square`, `enlarge` and `rounding` are not theirs.
@@ -44,10 +46,10 @@ def colour_of(value: Any) -> Any:
     Raises:
         ValueError: Pillow knows no colour of that name.
     """
-    if value == "white":
-        return WHITE
     if isinstance(value, str):
-        from PIL import ImageColor
+        if value in _COLOURS:
+            return _COLOURS[value]
+        from PIL import ImageColor  # loads Pillow, which those who only list models do not need
 
         value = ImageColor.getrgb(value)
     if isinstance(value, int) and not isinstance(value, bool):

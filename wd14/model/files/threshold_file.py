@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from wd14.errors import LabelsError
+from wd14.model.files.description import LabelsDescription
 from wd14.model.files.label_json import parsed
 from wd14.model.files.label_rows import category_name, shortened, threshold_of
 from wd14.model.files.labels import content_of, decoded
-from wd14.model.files.registry import LabelsDescription
 from wd14.published import Published
 from wd14.types import UNUSED, Labels
 

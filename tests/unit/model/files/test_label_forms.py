@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wd14.errors import LabelsError
+from wd14.model.files.description import LabelsDescription
 from wd14.model.files.labels import hashed_labels
-from wd14.model.files.registry import LabelsDescription
 from wd14.model.files.threshold_file import hashed_thresholds
 from wd14.types import UNUSED, Labels
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wd14.errors import LabelsError, ModelNotFoundError
-from wd14.model.files.registry import LabelsDescription
+from wd14.model.files.description import LabelsDescription
 from wd14.model.files.threshold_file import hashed_thresholds
 from wd14.published import Published
 from wd14.types import UNUSED, Labels
