@@ -34,7 +34,7 @@ from wd14.messages import closing_lines, command_in_words
 from wd14.output_place import open_sink
 from wd14.passes import Passes
 from wd14.stop import StopToken
-from wd14.tagging import Tagging, find_tagging
+from wd14.tagging import Tagging, find_tagging, with_whole_paths
 from wd14.text import count
 from wd14.threads import BackgroundCall
 from wd14.token_counting import token_counter
@@ -311,7 +311,7 @@ class _Job:
 
     def _provenance(self, source: Source, tagging: Tagging, summary: Summary) -> dict[str, Any]:
         return provenance(
-            self._config,
+            with_whole_paths(self._config),
             summary,
             source=source.name,
             command=command_in_words(str(self.host.source(self._config)), self._config),

@@ -26,6 +26,7 @@ from wd14.model.files.hashes import identity_of
 from wd14.model.score_store.model_scores import ModelScores
 from wd14.model.score_store.store import ScoreStore, usable_for
 from wd14.published import Published
+from wd14.regular_files import whole_path
 from wd14.stop import StopToken
 from wd14.types import SCORE_FLOOR, FloatArray, InputRow, Labels, Log
 
@@ -176,6 +177,16 @@ def find_tagging_here(config: CaptionConfig, *, stop: StopToken | None = None) -
     if len(models) == len(labels):
         return Tagging(models, config)
     return labels[0] if len(labels) == 1 else _joint(labels).labels
+
+
+def with_whole_paths(config: CaptionConfig) -> CaptionConfig:
+    """The parameters with models that lie here named by their whole path: the same ones from any folder."""
+    whole = {
+        "generation_model": whole_path(config.generation_model),
+        "custom_model": whole_path(config.custom_model),
+        "ensemble": tuple(map(whole_path, config.ensemble)),
+    }
+    return config.model_copy(update={key: value for key, value in whole.items() if value != getattr(config, key)})
 
 
 def models_of(config: CaptionConfig) -> tuple[str, ...]:

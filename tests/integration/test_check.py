@@ -119,6 +119,15 @@ def test_a_dataset_of_our_own_says_itself_what_its_captions_are_like(photos: Pat
     assert "missing-trigger" not in found_in(output, trigger_words="1girl")  # the caller's word counts
 
 
+def test_a_model_that_was_named_by_a_relative_path_is_found_from_any_folder(
+    photos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(model.parent)
+    caption_dataset(photos, CaptionConfig(custom_model=model.name), output=tmp_path / "made")
+    monkeypatch.chdir("/")
+    assert not [line for line in check_source(tmp_path / "made").remarks if "model" in line]
+
+
 @pytest.mark.parametrize(
     "run",
     [
