@@ -6,14 +6,12 @@ do its first words (`hair_bow` and `hair`), nor tags of another category. A tabl
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from wd14.caption.given_csv import csv_rows, read_csv_text
 from wd14.errors import ConfigError
 from wd14.implied_tags import implied_by_words
-from wd14.regular_files import read_file
 from wd14.spelling import folded
 from wd14.types import IndexArray, Labels
 
@@ -80,19 +78,10 @@ def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
 
 def _read_table(path: Path) -> Iterator[tuple[str, str]]:
     where = f"Implication Table (implications): {path}"
-    try:
-        text = read_file(path, LARGEST_TABLE).decode("utf-8-sig")
-        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-        for row in rows:
-            columns = [column.strip() for column in row]
-            if not any(columns):
-                continue
-            if len(columns) != 2 or not all(columns):
-                raise ConfigError(f"{where}, line {rows.line_num}: expected 'tag,implied tag', got {','.join(row)!r}")
-            yield columns[0], columns[1]
-    except OSError as error:
-        raise ConfigError(f"{where} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{where} is not UTF-8 text") from error
-    except csv.Error as error:
-        raise ConfigError(f"{where}, line {rows.line_num}: {error}") from error
+    for place, row in csv_rows(read_csv_text(path, LARGEST_TABLE, where), where):
+        columns = [column.strip() for column in row]
+        if not any(columns):
+            continue
+        if len(columns) != 2 or not all(columns):
+            raise ConfigError(f"{place}: expected 'tag,implied tag', got {','.join(row)!r}")
+        yield columns[0], columns[1]

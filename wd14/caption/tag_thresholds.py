@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wd14.caption.given_csv import csv_rows, read_csv_text
 from wd14.errors import ConfigError
 from wd14.parsing import TagThreshold, names_csv, parse_tag_thresholds, tag_threshold
-from wd14.regular_files import read_file
 from wd14.spelling import Spellings, folded
 from wd14.types import Labels
 
@@ -117,32 +115,23 @@ def _remarks_on_file(unmatched: Iterable[str], number: int, without: Mapping[str
 
 def _read_file(name: str) -> Iterator[TagThreshold]:
     where = f"Thresholds by Tag (tag_thresholds): {name}"
-    try:
-        text = read_file(Path(name).expanduser(), LARGEST_FILE).decode("utf-8-sig")
-        # Where a comma divides 0 from 5, spreadsheets divide columns by semicolons.
-        head = text.partition("\n")[0]
-        divider = ";" if ";" in head and "," not in head else ","
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=divider, strict=True)
-        header = [column.strip().lower() for column in next(rows, [])]
-        tag_at, threshold_at = _column(header, _TAG_COLUMNS, where), _column(header, ("threshold",), where)
-        for row in rows:
-            if not any(column.strip() for column in row):
-                continue
-            if len(row) <= max(tag_at, threshold_at) or not row[tag_at].strip():
-                raise ConfigError(
-                    f"{where}, line {rows.line_num}: expected a tag and a threshold, got {','.join(row)!r}"
-                )
-            try:
-                threshold = row[threshold_at].replace(",", ".") if divider == ";" else row[threshold_at]
-                yield tag_threshold(row[tag_at].strip(), threshold)
-            except ValueError as error:
-                raise ConfigError(f"{where}, line {rows.line_num}: {error}") from error
-    except OSError as error:
-        raise ConfigError(f"{where} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{where} is not UTF-8 text") from error
-    except csv.Error as error:
-        raise ConfigError(f"{where}, line {rows.line_num}: {error}") from error
+    text = read_csv_text(Path(name).expanduser(), LARGEST_FILE, where)
+    # Where a comma divides 0 from 5, spreadsheets divide columns by semicolons.
+    head = text.partition("\n")[0]
+    divider = ";" if ";" in head and "," not in head else ","
+    rows = csv_rows(text, where, divider=divider)
+    header = [column.strip().lower() for column in next(rows, ("", []))[1]]
+    tag_at, threshold_at = _column(header, _TAG_COLUMNS, where), _column(header, ("threshold",), where)
+    for place, row in rows:
+        if not any(column.strip() for column in row):
+            continue
+        if len(row) <= max(tag_at, threshold_at) or not row[tag_at].strip():
+            raise ConfigError(f"{place}: expected a tag and a threshold, got {','.join(row)!r}")
+        try:
+            threshold = row[threshold_at].replace(",", ".") if divider == ";" else row[threshold_at]
+            yield tag_threshold(row[tag_at].strip(), threshold)
+        except ValueError as error:
+            raise ConfigError(f"{place}: {error}") from error
 
 
 def _column(header: Sequence[str], names: Iterable[str], where: str) -> int:
