@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -51,11 +52,30 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--save-plan", metavar="FILE", help="write the plan to a new file, to be edited and given back with --plan"
     )
-    for heading, keys in GROUPS.items():
+    add_parameter_groups(parser)
+    parser.set_defaults(run=run)
+
+
+def add_parameter_groups(
+    parser: Any,
+    groups: Mapping[str, Sequence[str]] = GROUPS,
+    *,
+    words: Mapping[str, str] | None = None,
+    without: Container[str] = (),
+) -> None:
+    """Adds parameters under their headings.
+
+    Args:
+        parser: of a command.
+        groups: heading -> parameters.
+        words: help texts of the command's own, by parameter.
+        without: parameters that the command does not take.
+    """
+    for heading, keys in groups.items():
         group = parser.add_argument_group(heading)
         for key in keys:
-            add_parameter(group, key)
-    parser.set_defaults(run=run)
+            if key not in without:
+                add_parameter(group, key, (words or {}).get(key))
 
 
 def add_parameter(group: Any, key: str, words: str | None = None) -> None:

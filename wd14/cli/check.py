@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from wd14.cli.caption import HelpFormatter, add_parameter, parameters_in
+from wd14.cli.caption import HelpFormatter, add_parameter_groups, parameters_in
 from wd14.cli.output import is_heard, say, say_json, show_while
 from wd14.text import count, wrapped
 
@@ -65,10 +65,7 @@ def add_command(commands: Any) -> None:
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
     """Adds the parameters of commands that read a captioned dataset."""
-    for heading, keys in _PARAMETERS.items():
-        group = parser.add_argument_group(heading)
-        for key in keys:
-            add_parameter(group, key, _WORDS.get(key))
+    add_parameter_groups(parser, _PARAMETERS, words=_WORDS)
 
 
 def run(args: argparse.Namespace) -> int:

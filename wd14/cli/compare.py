@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wd14.cli.caption import HelpFormatter, add_parameter, parameters_in
+from wd14.cli.caption import HelpFormatter, add_parameter_groups, parameters_in
 from wd14.cli.output import is_heard, say, say_json, show_while
-from wd14.parameter_groups import GROUPS, NOT_FOR_COMPARE
+from wd14.parameter_groups import NOT_FOR_COMPARE
 from wd14.text import count, printable, share, wrapped
 
 if TYPE_CHECKING:
@@ -47,11 +47,7 @@ def add_command(commands: Any) -> None:
         "--sample", type=int, default=None, metavar="N", help="pictures, taken evenly from SOURCE. Default: 50."
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, and nothing else, on stdout")
-    for heading, keys in GROUPS.items():
-        if keys := tuple(key for key in keys if key not in NOT_FOR_COMPARE):
-            group = parser.add_argument_group(heading)
-            for key in keys:
-                add_parameter(group, key)
+    add_parameter_groups(parser, without=NOT_FOR_COMPARE)
     parser.set_defaults(run=run)
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wd14.cli.caption import HelpFormatter, add_parameter, file_named, parameters_in
+from wd14.cli.caption import HelpFormatter, add_parameter_groups, file_named, parameters_in
 from wd14.cli.compare import table
 from wd14.cli.output import is_heard, say, say_aside, say_json, show_while
 from wd14.text import count, listed, wrapped
@@ -78,10 +78,7 @@ def add_command(commands: Any) -> None:
         help="keep the result in DATASET as .wd14/evaluation.json: `review` then makes a page with its curves",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, and nothing else, on stdout")
-    for heading, keys in _PARAMETERS.items():
-        group = parser.add_argument_group(heading)
-        for key in keys:
-            add_parameter(group, key, _WORDS.get(key))
+    add_parameter_groups(parser, _PARAMETERS, words=_WORDS)
     parser.set_defaults(run=run)
 
 

@@ -6,11 +6,11 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from wd14.cli.caption import HelpFormatter, add_parameter, parameters_in
+from wd14.cli.caption import HelpFormatter, add_parameter_groups, parameters_in
 from wd14.cli.output import complain, is_heard, say
 from wd14.data.pieces import SHARD_ROWS
 from wd14.errors import ConfigError, JobStoppedError
-from wd14.parameter_groups import GROUPS, NOT_FOR_SCALE
+from wd14.parameter_groups import NOT_FOR_SCALE
 from wd14.stop import StopToken, stopped_by_signals
 from wd14.text import printable
 
@@ -51,11 +51,7 @@ def add_command(commands: Any) -> None:
     _add_looks(parser.add_argument_group("Without captioning"))
     _add_workers(parser.add_argument_group("Workers"))
     _add_result(parser.add_argument_group("Result"))
-    for heading, keys in GROUPS.items():
-        group = parser.add_argument_group(heading)
-        for key in keys:
-            if key not in NOT_FOR_SCALE:
-                add_parameter(group, key, _WORDS.get(key))
+    add_parameter_groups(parser, words=_WORDS, without=NOT_FOR_SCALE)
     parser.set_defaults(run=run)
 
 
